@@ -1,0 +1,111 @@
+"""The port: what the jobs may ask of a Salesforce org, and what comes back.
+
+Nothing here talks to a network. `connector.org.SalesforceOrg` is the real thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import pyarrow as pa
+
+from mappings.describe import ObjectDescribe
+
+JsonValue = str | int | bool | Decimal | None
+Record = Mapping[str, JsonValue]
+
+
+class Clock(Protocol):
+    """The only source of time. `now` is an aware UTC datetime."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of one query reply: string columns named by the SOQL paths as selected, null for null."""
+
+    table: pa.Table
+    total: int | None = None  # rows of the whole query, where the org says so
+    locator: str | None = None  # where the next page starts; None: this was the last
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What became of one record that was sent; as many as were sent, in the same order."""
+
+    key: str  # the external id or record id that it was sent under
+    ok: bool
+    id: str | None = None
+    created: bool = False
+    code: str | None = None  # Salesforce's status code when not ok
+    message: str | None = None  # for people, never matched on
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """API calls: those of this process, and what the org last said of its day."""
+
+    calls: int = 0
+    org_used: int | None = None
+    org_max: int | None = None
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeployProgress:
+    """One look at a running metadata deploy."""
+
+    id: str
+    done: bool
+    ok: bool
+    components: int
+    deployed: int
+    failures: tuple[tuple[str, str, str], ...] = ()  # (file, component, problem)
+
+
+class Org(Protocol):
+    """One Salesforce org, logged in. Every method may raise the errors of `connector.errors`."""
+
+    org_id: str
+    instance_url: str
+    api_version: str
+
+    @property
+    def usage(self) -> Usage: ...
+    def server_time(self) -> datetime:
+        """The org's clock, from the Date header of its last reply (asks once if there was none)."""
+
+    def describe(self, objects: Sequence[str]) -> dict[str, ObjectDescribe | None]:
+        """Descriptions, None where the object does not exist for this user; one composite call per 25."""
+
+    def poll(self, queries: Sequence[str]) -> list[Page]:
+        """First pages of up to five queryAll queries in one composite call; `locator` set where more waits."""
+
+    def query(self, soql: str, *, include_deleted: bool = False, locator: str | None = None) -> Iterator[Page]:
+        """REST pages of 2,000 rows."""
+
+    def bulk_query(
+        self, soql: str, *, include_deleted: bool = False, job_id: str | None = None,
+        on_job: Callable[[str], None] | None = None,
+    ) -> Iterator[Page]:
+        """Bulk API 2.0: `on_job` hears the id before anything is waited for; `job_id` resumes one. Counts are checked."""
+
+    def upsert(self, sobject: str, key_field: str, records: Sequence[Record]) -> list[RowResult]: ...
+    def create(self, sobject: str, records: Sequence[Record], *, key_field: str | None = None) -> list[RowResult]: ...
+    def update(self, sobject: str, records: Sequence[Record]) -> list[RowResult]:
+        """Records carry `Id`."""
+
+    def bulk_upsert(
+        self, sobject: str, key_field: str, records: Sequence[Record], *, job_id: str | None = None,
+        on_job: Callable[[str], None] | None = None,
+    ) -> list[RowResult]: ...
+    def notify(self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str) -> None: ...
+    def deploy(self, package: bytes, *, check_only: bool = False) -> Iterator[DeployProgress]: ...
