@@ -1,0 +1,126 @@
+"""How results leave the program: one JSON object with `--json`, tables and sentences for people otherwise.
+
+Results go to stdout, everything else (progress, warnings, errors) to stderr. Money is text in JSON, times are UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Exit(IntEnum):
+    """Exit codes, the same for every command (`rebates --help` lists them)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2  # usage, configuration, mapping or program
+    REJECTED_ROWS = 3  # done, with rows set aside
+    AUTHENTICATION = 4
+    API_BUDGET = 5
+    LOCKED = 6  # another run holds the lock
+    INTERRUPTED = 130  # state saved
+
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: Decimal as text, dates ISO, instants UTC ISO with Z, dataclasses as objects."""
+    match value:
+        case None | bool() | str() | int():
+            return value.value if isinstance(value, Enum) else value
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(key): jsonable(item) for key, item in value.items()}
+        case set() | frozenset():
+            return sorted(jsonable(item) for item in value)
+        case Sequence():
+            return [jsonable(item) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form here")  # float included: money has no float
+
+
+def stdout() -> Console:
+    """The console for results; plain and unwrapped when it is not a terminal."""
+    from rich.console import Console
+
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False)
+
+
+def stderr() -> Console:
+    """The console for progress, warnings and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, emoji=False)
+
+
+def envelope(
+    command: str,
+    data: Any = None,
+    *,
+    warnings: Sequence[str] = (),
+    error: Mapping[str, Any] | None = None,
+) -> str:
+    """The one object that `--json` prints."""
+    body = {
+        "schema": f"rebates.{command.replace(' ', '-')}/1",
+        "ok": error is None,
+        "data": jsonable(data),
+        "warnings": list(warnings),
+        "error": jsonable(error),
+    }
+    return json.dumps(body, ensure_ascii=False, indent=2)
+
+
+def emit(
+    command: str,
+    data: Any,
+    *,
+    as_json: bool,
+    human: Callable[[Console], None],
+    warnings: Sequence[str] = (),
+    exit_code: int = Exit.OK,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """Print one result and leave with `exit_code`.
+
+    `error` is for results that are failures with data (a check that found problems): `{"code", "message", "hint"}`.
+    """
+    if as_json:
+        sys.stdout.write(envelope(command, data, warnings=warnings, error=error) + "\n")
+    else:
+        human(stdout())
+        for warning in warnings:
+            stderr().print(f"[yellow]warning:[/] {_plain(warning)}")
+    if exit_code:
+        raise typer.Exit(int(exit_code))
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
