@@ -1,0 +1,38 @@
+# Everything runs in .venv; the first target that needs it builds it from hashed constraints.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SEEDS  ?= 300
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix simulate bench bench-full salesforce-check clean
+
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements/dev.txt pyproject.toml tools/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+	@touch $(READY)
+
+setup: $(READY)  ## Install everything that the product and its tests need
+
+demo: $(READY)  ## The whole story against the embedded org emulator, in under two minutes
+	@$(BIN)/rebates demo $(ARGS)
+
+check: $(READY)  ## Format, lint, types, import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(READY) check  ## All checks and tests
+	@sh tools/services.sh
+	$(BIN)/pytest -n 2 --dist worksteal -q
+
+fix: $(READY)  ## Format and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,83 @@
+"""The command tree. Each command imports its work when it runs, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from cli.output import Exit, envelope, stderr
+
+app = typer.Typer(
+    name="rebates",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done · 1 failed · 2 usage, configuration, mapping or program · 3 done, rows set aside · "
+    "4 authentication · 5 API budget reached · 6 another run holds the lock · 130 interrupted, state saved",
+)
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    config: Annotated[str | None, typer.Option("--config", help="Configuration file instead of rebates.toml here or above.")] = None,
+    org: Annotated[str | None, typer.Option("--org", help="Alias of the org, as in [org.ALIAS].")] = None,
+) -> None:
+    """Reads orders out of Salesforce, works out every partner's rebate to the cent, and shows it on the account."""
+    context.obj = {"config": config, "org": org}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: runs one command and exits with its code."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; every exception becomes words and an exit code here."""
+    from cli.commands import register
+
+    register(app)
+    try:
+        code = app(args=list(args), prog_name="rebates", standalone_mode=False)
+        return int(code) if isinstance(code, int) else Exit.OK
+    except TyperException as error:
+        return _fail(args, int(error.exit_code), "usage", error.format_message(), "rebates --help lists the commands")
+    except typer.Abort:
+        return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
+    except BrokenPipeError:
+        return Exit.OK
+    except Exception as error:
+        from cli.errors import explain
+
+        said = explain(error)
+        if said is None:
+            raise
+        return _fail(args, said.exit_code, said.code, said.message, said.hint, said.details)
+
+
+def _fail(
+    args: Sequence[str], exit_code: int, code: str, message: str, hint: str | None, details: object = None
+) -> int:
+    if "--json" in args:
+        command = " ".join(word for word in args[:2] if not word.startswith("-"))
+        error = {"code": code, "message": message, "hint": hint, **(details if isinstance(details, dict) else {})}
+        sys.stdout.write(envelope(command, error=error) + "\n")
+    else:
+        from rich.markup import escape
+
+        console = stderr()
+        console.print(f"[bold red]error:[/] {escape(message)}")
+        if hint:
+            console.print(f"  [dim]→[/] {escape(hint)}")
+    return int(exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Every setting of `rebates.toml` as a model: unknown keys are refused, defaults stand here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from connector.config import OrgSettings
+
+Target = Literal["standing", "account", "task", "notification"]
+JobName = Literal["sync", "reconcile", "verify"]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> object:
+    """`"15m"`, `"90s"`, `"2h"`, `"1d"`."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"(\d+)([smhd])", str(value).strip())
+    if not match or int(match[1]) == 0:
+        raise ValueError(f"{value!r} is not a duration; write it as 90s, 15m, 2h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class Section(BaseModel):
+    """One table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StateSettings(Section):
+    """Where the local store lives."""
+
+    url: str = Field("sqlite:///rebates.db", description="sqlite:///FILE or postgresql+psycopg://…")
+
+
+class SyncSettings(Section):
+    """How far back each pull looks again, and when a pull is too strange to believe."""
+
+    lookback: Duration = Field(
+        timedelta(minutes=10), description="re-read this much before the watermark: rows commit later than stamped"
+    )
+    lag: Duration = Field(
+        timedelta(seconds=1), description="the upper bound stays this far behind the org's clock"
+    )
+    initial_read: Literal["auto", "rest", "bulk"] = Field(
+        "auto", description="auto: Bulk for the first load and for large changes, REST otherwise"
+    )
+    lost_rows_share: float = Field(
+        0.005, ge=0, le=1, description="stop when more than this share of known rows is no longer visible"
+    )
+    unconfirmed_days: int = Field(
+        14, ge=1, description="a pull older than this is followed by a reconciliation of ids (recycle bin: 15 days)"
+    )
+
+
+class PushSettings(Section):
+    """What is written into the org."""
+
+    targets: tuple[Target, ...] = Field(
+        ("standing", "account", "task", "notification"), description="which push tables of the mapping are used"
+    )
+    clear_share: float = Field(
+        0.2, ge=0, le=1, description="refuse a push that clears more than this share of accounts"
+    )
+    keep_periods: int = Field(
+        1, ge=0, description="how many closed periods before the current one are written as standings"
+    )
+    attempts: int = Field(8, ge=1, description="tries of a row before it is set aside")
+
+
+class AlertSettings(Section):
+    """Tasks and bells."""
+
+    fallback_owner: str | None = Field(
+        None, description="user id who gets tasks of accounts whose owner is inactive"
+    )
+    max_tasks: int = Field(500, ge=0, description="refuse more new tasks in one run (a changed rule can make thousands)")
+
+
+class JobSchedule(Section):
+    """When a job runs: one of the two."""
+
+    every: Duration | None = Field(None, description="15m, 2h …, counted from midnight UTC")
+    cron: str | None = Field(None, description="five fields, in the schedule's time zone")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> JobSchedule:
+        if (self.every is None) == (self.cron is None):
+            raise ValueError('give exactly one of every = "15m" and cron = "*/15 6-20 * * 1-5"')
+        return self
+
+
+class ScheduleSettings(Section):
+    """What `rebates schedule run` runs."""
+
+    time_zone: str = Field("UTC", description="for cron fields; slots are kept in UTC")
+    sync: JobSchedule | None = None
+    reconcile: JobSchedule | None = None
+    verify: JobSchedule | None = None
+
+
+class LoggingSettings(Section):
+    """Log lines go to stderr; the run is bound to each."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, json elsewhere")
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    default_org: str | None = Field(None, description="the alias used when --org is not given")
+    mapping: str = Field("standard", description='"standard" or the path of a mapping file')
+    programs: Path = Field(Path("programs"), description="folder of program files (*.toml)")
+    org: dict[str, OrgSettings] = Field(default_factory=dict)
+    state: StateSettings = Field(default_factory=StateSettings)
+    sync: SyncSettings = Field(default_factory=SyncSettings)
+    push: PushSettings = Field(default_factory=PushSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
