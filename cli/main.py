@@ -26,7 +26,9 @@ app = typer.Typer(
 @app.callback()
 def _root(
     context: typer.Context,
-    config: Annotated[str | None, typer.Option("--config", help="Configuration file instead of rebates.toml here or above.")] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", help="Configuration file instead of rebates.toml here or above.")
+    ] = None,
     org: Annotated[str | None, typer.Option("--org", help="Alias of the org, as in [org.ALIAS].")] = None,
 ) -> None:
     """Reads orders out of Salesforce, works out every partner's rebate to the cent, and shows it on the account."""
@@ -48,7 +50,9 @@ def run(args: Sequence[str]) -> int:
         code = app(args=list(args), prog_name="rebates", standalone_mode=False)
         return int(code) if isinstance(code, int) else Exit.OK
     except TyperException as error:
-        return _fail(args, int(error.exit_code), "usage", error.format_message(), "rebates --help lists the commands")
+        return _fail(
+            args, int(error.exit_code), "usage", error.format_message(), "rebates --help lists the commands"
+        )
     except typer.Abort:
         return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
     except BrokenPipeError:
@@ -67,7 +71,12 @@ def _fail(
 ) -> int:
     if "--json" in args:
         command = " ".join(word for word in args[:2] if not word.startswith("-"))
-        error = {"code": code, "message": message, "hint": hint, **(details if isinstance(details, dict) else {})}
+        error = {
+            "code": code,
+            "message": message,
+            "hint": hint,
+            **(details if isinstance(details, dict) else {}),
+        }
         sys.stdout.write(envelope(command, error=error) + "\n")
     else:
         from rich.markup import escape

@@ -61,7 +61,9 @@ def jsonable(value: Any) -> Any:
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
         case _:
-            raise TypeError(f"{type(value).__name__} has no JSON form here")  # float included: money has no float
+            raise TypeError(
+                f"{type(value).__name__} has no JSON form here"
+            )  # float included: money has no float
 
 
 def stdout() -> Console:

@@ -34,7 +34,11 @@ class ConfigProblem:
 
     def __str__(self) -> str:
         hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.origin}: {self.key}: {self.problem}{hint}" if self.key else f"{self.origin}: {self.problem}{hint}"
+        return (
+            f"{self.origin}: {self.key}: {self.problem}{hint}"
+            if self.key
+            else f"{self.origin}: {self.problem}{hint}"
+        )
 
 
 class InvalidConfiguration(Exception):
@@ -135,7 +139,11 @@ def _files(explicit: Path | None, start: Path, environment: Mapping[str, str]) -
     if named is not None:
         if not named.is_file():
             raise InvalidConfiguration(
-                [ConfigProblem(str(named), "", "there is no such file", "`rebates init` writes one to start from")]
+                [
+                    ConfigProblem(
+                        str(named), "", "there is no such file", "`rebates init` writes one to start from"
+                    )
+                ]
             )
         yield named.resolve()
         return
@@ -149,9 +157,13 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration([ConfigProblem(str(path), "", f"is not readable TOML: {error}")]) from error
+        raise InvalidConfiguration(
+            [ConfigProblem(str(path), "", f"is not readable TOML: {error}")]
+        ) from error
     except OSError as error:
-        raise InvalidConfiguration([ConfigProblem(str(path), "", f"cannot be read: {error.strerror}")]) from error
+        raise InvalidConfiguration(
+            [ConfigProblem(str(path), "", f"cannot be read: {error.strerror}")]
+        ) from error
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -233,4 +245,8 @@ def _problems(
     for item in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"])
         origin = next((o for k, (_, o) in values.items() if k == key or k.startswith(key + ".")), None)
-        yield ConfigProblem(origin or (str(files[-1]) if files else "configuration"), key, item["msg"].removeprefix("Value error, "))
+        yield ConfigProblem(
+            origin or (str(files[-1]) if files else "configuration"),
+            key,
+            item["msg"].removeprefix("Value error, "),
+        )

@@ -46,7 +46,8 @@ class SyncSettings(Section):
     """How far back each pull looks again, and when a pull is too strange to believe."""
 
     lookback: Duration = Field(
-        timedelta(minutes=10), description="re-read this much before the watermark: rows commit later than stamped"
+        timedelta(minutes=10),
+        description="re-read this much before the watermark: rows commit later than stamped",
     )
     lag: Duration = Field(
         timedelta(seconds=1), description="the upper bound stays this far behind the org's clock"
@@ -58,7 +59,9 @@ class SyncSettings(Section):
         0.005, ge=0, le=1, description="stop when more than this share of known rows is no longer visible"
     )
     unconfirmed_days: int = Field(
-        14, ge=1, description="a pull older than this is followed by a reconciliation of ids (recycle bin: 15 days)"
+        14,
+        ge=1,
+        description="a pull older than this is followed by a reconciliation of ids (recycle bin: 15 days)",
     )
 
 
@@ -66,13 +69,14 @@ class PushSettings(Section):
     """What is written into the org."""
 
     targets: tuple[Target, ...] = Field(
-        ("standing", "account", "task", "notification"), description="which push tables of the mapping are used"
+        ("standing", "account", "task", "notification"),
+        description="which push tables of the mapping are used",
     )
     clear_share: float = Field(
         0.2, ge=0, le=1, description="refuse a push that clears more than this share of accounts"
     )
-    keep_periods: int = Field(
-        1, ge=0, description="how many closed periods before the current one are written as standings"
+    closed_periods: int | None = Field(
+        None, ge=0, description="how many closed periods are written as standings; None: all"
     )
     attempts: int = Field(8, ge=1, description="tries of a row before it is set aside")
 
@@ -83,7 +87,9 @@ class AlertSettings(Section):
     fallback_owner: str | None = Field(
         None, description="user id who gets tasks of accounts whose owner is inactive"
     )
-    max_tasks: int = Field(500, ge=0, description="refuse more new tasks in one run (a changed rule can make thousands)")
+    max_tasks: int = Field(
+        500, ge=0, description="refuse more new tasks in one run (a changed rule can make thousands)"
+    )
 
 
 class JobSchedule(Section):
@@ -112,7 +118,9 @@ class LoggingSettings(Section):
     """Log lines go to stderr; the run is bound to each."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, json elsewhere")
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="auto: text on a terminal, json elsewhere"
+    )
 
 
 class Settings(Section):

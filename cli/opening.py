@@ -1,0 +1,45 @@
+"""Opens what a command needs from the root options: configuration, clock, store, org."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from jobs.app import App
+    from jobs.configuration import Configuration
+
+
+def configuration_of(context: typer.Context, flags: dict[str, Any] | None = None) -> Configuration:
+    """The configuration that this command line asks for."""
+    from jobs.configuration import load_configuration
+
+    root = context.find_root().obj or {}
+    return load_configuration(
+        explicit=Path(root["config"]) if root.get("config") else None,
+        start=Path.cwd(),
+        environment=os.environ,
+        flags={"default_org": root.get("org"), **(flags or {})},
+    )
+
+
+@contextmanager
+def opened(context: typer.Context, *, quiet: bool = False) -> Iterator[App]:
+    """The application, closed again whatever happens; progress goes to stderr unless `quiet`."""
+    from cli.progress import progress_for
+    from jobs.app import App
+    from jobs.clock import system_clock, system_rng
+    from jobs.logs import configure_logging
+
+    configuration = configuration_of(context)
+    configure_logging(configuration.settings.logging)
+    with (
+        progress_for(quiet=quiet) as progress,
+        App.build(configuration, clock=system_clock(), rng=system_rng(), progress=progress) as app,
+    ):
+        yield app

@@ -1,0 +1,33 @@
+"""structlog, set up once: events with facts on stderr, never a customer's values, the run bound to each line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from jobs.settings import LoggingSettings
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    """Text for a terminal, JSON lines elsewhere, unless the configuration says which."""
+    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+    level = getattr(logging, settings.level.upper())
+    if settings.level == "info" and settings.format == "auto":
+        level = logging.WARNING  # people at a terminal see progress; `[logging] format` asks for events
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer()
+            if as_json
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
