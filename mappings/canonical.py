@@ -101,7 +101,9 @@ ENTITIES: dict[str, Entity] = {
                 Field("type", "text"),
                 Field("currency", "text"),
                 Field("ordered_on", "day", doc="business date; or ordered_at, one of the two"),
-                Field("ordered_at", "moment", doc="business instant, cut into days in the program's time zone"),
+                Field(
+                    "ordered_at", "moment", doc="business instant, cut into days in the program's time zone"
+                ),
                 Field("original_order_id", "id", doc="the order that a reduction order takes back from"),
                 *_VERSION,
             ),
@@ -131,7 +133,9 @@ ENTITIES: dict[str, Entity] = {
             "currency_rate",
             (
                 Field("currency", "text", required=True),
-                Field("rate", "rate", required=True, doc="units of this currency per unit of the corporate one"),
+                Field(
+                    "rate", "rate", required=True, doc="units of this currency per unit of the corporate one"
+                ),
                 Field("starts_on", "day"),
                 Field("active", "bool"),
                 *_VERSION[1:],

@@ -37,7 +37,9 @@ class FieldDescribe:
     @property
     def required_on_create(self) -> bool:
         """Salesforce's rule: not nillable, createable, not defaulted, and not a checkbox."""
-        return not self.nillable and self.createable and not self.defaulted_on_create and self.type != "boolean"
+        return (
+            not self.nillable and self.createable and not self.defaulted_on_create and self.type != "boolean"
+        )
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> FieldDescribe:
@@ -58,7 +60,9 @@ class FieldDescribe:
             restricted_picklist=data.get("restrictedPicklist", False),
             defaulted_on_create=data.get("defaultedOnCreate", False),
             filterable=data.get("filterable", True),
-            picklist_values=tuple(v["value"] for v in data.get("picklistValues") or () if v.get("active", True)),
+            picklist_values=tuple(
+                v["value"] for v in data.get("picklistValues") or () if v.get("active", True)
+            ),
             reference_to=tuple(data.get("referenceTo") or ()),
             relationship_name=data.get("relationshipName"),
         )

@@ -1,0 +1,249 @@
+"""Whole columns of text into canonical columns: by Arrow where it is exact, value by value where it is not.
+
+A column that Arrow refuses is read value by value, so that exactly the bad rows are set aside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mappings import scalars
+from mappings.canonical import ARROW, Kind
+from mappings.model import Scalar, Source
+from mappings.scalars import BadValue
+
+_DAYS_BEFORE_1970 = date(1970, 1, 1).toordinal()
+_WIDE = pa.decimal128(38, 6)
+
+
+@dataclass
+class Column:
+    """A converted column; `bad` gives the reason code of each row that could not be read, `skip` the rows to drop."""
+
+    array: pa.Array
+    bad: dict[int, str] = field(default_factory=dict)
+    skip: frozenset[int] = frozenset()
+
+
+def text_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One array of text: NUL removed, bytes that are no UTF-8 replaced, empty as null."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+        decoded = [None if v is None else v.decode("utf-8", "replace") for v in array.to_pylist()]
+        array = pa.array(decoded, pa.string())
+    if array.type != pa.string():
+        array = pc.cast(array, pa.string())
+    if pc.any(pc.match_substring(array, "\0")).as_py():
+        array = pc.replace_substring(array, "\0", "")
+    if pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
+        array = pc.if_else(pc.equal(pc.binary_length(array), 0), pa.scalar(None, pa.string()), array)
+    return array
+
+
+def convert(kind: Kind, source: Source, texts: pa.Array, zone: ZoneInfo) -> Column:
+    """The canonical column of a kind from the texts of its source."""
+    if source.plain:
+        quick = _QUICK[kind](texts)
+        if quick is not None:
+            return Column(quick)
+    return _by_value(texts, _pipeline(kind, source, zone), ARROW[kind])
+
+
+def convert_attribute(source: Source, texts: pa.Array, zone: ZoneInfo) -> Column:
+    """An attribute as JSON text (`"West"`, `true`, `null`), never null itself."""
+    pipeline = _pipeline("text", source, zone)
+
+    def as_json(text: str | None) -> str:
+        return json.dumps(pipeline(text), ensure_ascii=False)
+
+    return _by_value(texts, as_json, pa.string())
+
+
+class Skip(Exception):
+    """`other = "skip"`: the row counts as deleted."""
+
+
+def _by_value(texts: pa.Array, convert_one: Callable[[str | None], Any], type_: pa.DataType) -> Column:
+    """Each distinct text once; the codes of the bad ones are spread to their rows."""
+    encoded = pc.dictionary_encode(texts, null_encoding="encode")
+    results: list[Any] = []
+    codes: dict[int, str] = {}
+    skips: set[int] = set()
+    for index, text in enumerate(encoded.dictionary.to_pylist()):
+        try:
+            results.append(convert_one(text))
+        except BadValue as error:
+            results.append(None)
+            codes[index] = error.code
+        except Skip:
+            results.append(None)
+            skips.add(index)
+    array = pa.array(results, type_).take(encoded.indices)
+    if not codes and not skips:
+        return Column(array)
+    rows = encoded.indices.to_pylist()
+    bad = {row: codes[index] for row, index in enumerate(rows) if index in codes}
+    return Column(array, bad, frozenset(row for row, index in enumerate(rows) if index in skips))
+
+
+def _pipeline(kind: Kind, source: Source, zone: ZoneInfo) -> Callable[[str | None], Any]:
+    """trim, case, values, default, then `as` and sign into the kind."""
+
+    def run(text: str | None) -> Any:
+        value: Scalar | None = text
+        if isinstance(value, str) and source.trim:
+            value = value.strip() or None
+        if isinstance(value, str) and source.case is not None:
+            value = value.lower() if source.case == "lower" else value.upper()
+        if source.values is not None and isinstance(value, str):
+            value = _translated(value, source)
+        if value is None:
+            value = source.default
+        if value is None:
+            return None
+        return _typed(kind, value, source, zone)
+
+    return run
+
+
+def _translated(text: str, source: Source) -> Scalar:
+    assert source.values is not None
+    if text in source.values:
+        return source.values[text]
+    if source.other == "skip":
+        raise Skip
+    if source.other == "error":
+        raise BadValue("no_rule")
+    return source.other
+
+
+def _typed(kind: Kind, value: Scalar, source: Source, zone: ZoneInfo) -> Any:
+    if kind in ("amount", "quantity"):
+        return scalars.millionths(_number(value, source))
+    if kind == "rate":
+        return scalars.plain_number(_number(value, source))
+    if kind == "bool":
+        return value if isinstance(value, bool) else scalars.boolean(scalar_text(value))
+    if kind == "id":
+        return scalars.record_id(scalar_text(value))
+    if kind == "day":
+        return (
+            scalars.day_in_zone(scalar_text(value), zone)
+            if source.as_ == "date"
+            else scalars.day(scalar_text(value))
+        )
+    if kind in ("moment", "stamp"):
+        return scalars.moment(scalar_text(value))
+    return _as_text(value, source, zone)
+
+
+def _as_text(value: Scalar, source: Source, zone: ZoneInfo) -> str | bool:
+    """Text columns and attributes; attributes may also be booleans."""
+    if source.as_ == "bool" and not isinstance(value, bool):
+        return scalars.boolean(scalar_text(value))
+    if source.as_ in ("decimal", "percent"):
+        return scalars.plain_number(_number(value, source))
+    if source.as_ == "date":
+        return date.fromordinal(scalars.day_in_zone(scalar_text(value), zone)).isoformat()
+    if source.as_ == "datetime":
+        return scalars.iso_moment(scalars.moment(scalar_text(value)))
+    if isinstance(value, bool):
+        return value
+    return scalars.clean_text(scalar_text(value))
+
+
+def _number(value: Scalar, source: Source) -> Decimal:
+    if isinstance(value, bool):
+        raise BadValue("not_a_number")
+    number = value if isinstance(value, Decimal) else scalars.decimal(value.strip())
+    if source.as_ == "percent":
+        number = number.scaleb(-2)
+    if source.sign == "reverse":
+        return number.copy_negate()
+    if source.sign == "positive":
+        return number.copy_abs()
+    if source.sign == "negative":
+        return number.copy_abs().copy_negate()
+    return number
+
+
+def scalar_text(value: Scalar) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else scalars.plain_number(value)
+
+
+# ── by Arrow: None when the column has a value that Arrow cannot read exactly ────────────────────────────
+
+
+def _quick_id(texts: pa.Array) -> pa.Array | None:
+    length_ok = pc.all(pc.equal(pc.binary_length(texts), 18)).as_py()
+    return texts if length_ok is not False and pc.all(pc.ascii_is_alnum(texts)).as_py() is not False else None
+
+
+def _quick_text(texts: pa.Array) -> pa.Array | None:
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest <= scalars.TEXT_CAP:
+        return texts
+    return pc.utf8_slice_codeunits(texts, 0, scalars.TEXT_CAP)
+
+
+def _quick_bool(texts: pa.Array) -> pa.Array | None:
+    return _cast(texts, pa.bool_())
+
+
+def _quick_millionths(texts: pa.Array) -> pa.Array | None:
+    exact = _cast(texts, _WIDE)
+    if exact is None:
+        return None
+    # The same 128 bits read as whole numbers are the millionths: exact, and the cast refuses what 64 bits cannot hold.
+    buffers = exact.buffers()
+    whole = pa.Array.from_buffers(pa.decimal128(38, 0), len(exact), buffers, offset=exact.offset)
+    return _cast(whole, pa.int64())
+
+
+def _quick_rate(texts: pa.Array) -> pa.Array | None:
+    return None  # exact text, a handful of rows: value by value
+
+
+def _quick_day(texts: pa.Array) -> pa.Array | None:
+    days = _cast(texts, pa.date32())
+    if days is None:
+        return None
+    return pc.add(days.cast(pa.int32()), pa.scalar(_DAYS_BEFORE_1970, pa.int32()))
+
+
+def _quick_moment(texts: pa.Array) -> pa.Array | None:
+    moments = _cast(texts, pa.timestamp("us", "UTC"))
+    return None if moments is None else moments.cast(pa.int64())
+
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
+    try:
+        return pc.cast(array, type_)
+    except pa.ArrowInvalid:
+        return None
+
+
+_QUICK: dict[Kind, Callable[[pa.Array], pa.Array | None]] = {
+    "id": _quick_id,
+    "text": _quick_text,
+    "bool": _quick_bool,
+    "amount": _quick_millionths,
+    "quantity": _quick_millionths,
+    "rate": _quick_rate,
+    "day": _quick_day,
+    "moment": _quick_moment,
+    "stamp": _quick_moment,
+}

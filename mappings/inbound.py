@@ -1,0 +1,221 @@
+"""Rows of the org, as text, into a typed batch and the rows that could not be read.
+
+A bad row is a value here, never an exception: good rows flow, bad ones say which field and why, and never carry
+a customer's data into a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mappings import columns, scalars
+from mappings.canonical import ENTITIES, Field
+from mappings.columns import Column
+from mappings.expression import CannotCompute, Expression
+from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row set aside. `field` is the canonical name; `code` a key of `scalars.REASONS`; no value of the row."""
+
+    entity: str
+    object: str
+    id: str
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """`table` has the schema of the entity; read rows = its rows + rejected + skipped."""
+
+    table: pa.Table
+    rejected: tuple[Rejected, ...] = ()
+    skipped: int = 0  # by `other = "skip"`, where the entity cannot carry a deletion
+
+
+class MissingColumn(ValueError):
+    """A page without a column that the mapping selected: a fault of ours, not of a row."""
+
+
+def reader(entity: PullEntity, mapping: Mapping) -> Reader:
+    """A reader for the pages of one entity; keep it for all of them."""
+    return Reader(entity, ZoneInfo(mapping.time_zone))
+
+
+class Reader:
+    """Reads pages whose columns are the SOQL paths as selected, all text."""
+
+    def __init__(self, pull: PullEntity, zone: ZoneInfo) -> None:
+        self.pull = pull
+        self.entity = ENTITIES[pull.entity]
+        self._zone = zone
+        self._attributes = pull.attributes
+
+    def read(self, page: pa.Table) -> Inbound:
+        """The rows that could be read, in the page's order, and the rest with reasons. Raises MissingColumn."""
+        page_columns = _Page(page)
+        rows = page.num_rows
+        bad: dict[int, tuple[str, str]] = {}  # row -> first bad field, code
+        skipped: set[int] = set()
+        arrays: dict[str, pa.Array] = {}
+        for field in self.entity.fields:
+            column = self._column(field, page_columns, rows)
+            _note(bad, field.name, column)
+            skipped |= column.skip
+            if field.required and column.array.null_count:
+                for row in _null_rows(column.array):
+                    if row not in column.skip:
+                        bad.setdefault(row, (field.name, "missing"))
+            arrays[field.name] = column.array
+        self._require_a_day(arrays, bad)
+        if self.entity.has_attributes:
+            arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
+        skipped -= bad.keys()
+        if skipped and self.entity.field("deleted") is not None:
+            arrays["deleted"] = _with_true(arrays["deleted"], skipped)
+            still_whole = self._whole_rows(arrays, skipped)
+            skipped -= still_whole
+        table = pa.table([arrays[name] for name in self.entity.schema.names], schema=self.entity.schema)
+        if bad or skipped:
+            keep = pa.array([row not in bad and row not in skipped for row in range(rows)], pa.bool_())
+            table = table.filter(keep)
+        return Inbound(table, self._rejected(page_columns, bad), len(skipped))
+
+    def _column(self, field: Field, page: _Page, rows: int) -> Column:
+        source = self.pull.fields.get(field.name)
+        if source is None:
+            system = SYSTEM_FIELDS.get(field.name)
+            if system is None:
+                return Column(pa.nulls(rows, self.entity.schema.field(field.name).type))
+            source = Source(paths=(system,))
+        texts, bad = _texts(source, page, rows)
+        column = columns.convert(field.kind, source, texts, self._zone)
+        column.bad.update(bad)
+        return column
+
+    def _attributes_json(
+        self, page: _Page, rows: int, bad: dict[int, tuple[str, str]], skipped: set[int]
+    ) -> pa.Array:
+        """Sorted keys, put together column by column."""
+        if not self._attributes:
+            return pa.repeat("{}", rows)
+        pieces: list[pa.Array | pa.Scalar] = []
+        for index, name in enumerate(self._attributes):
+            texts, failed = _texts(self.pull.fields[name], page, rows)
+            column = columns.convert_attribute(self.pull.fields[name], texts, self._zone)
+            column.bad.update(failed)
+            _note(bad, name, column)
+            skipped |= column.skip
+            pieces.append(pa.scalar(f'{"{" if index == 0 else ", "}"{name}": '))
+            pieces.append(pc.fill_null(column.array, "null"))
+        return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
+
+    def _require_a_day(self, arrays: dict[str, pa.Array], bad: dict[int, tuple[str, str]]) -> None:
+        """An order has a business day or a business instant."""
+        if self.entity.name != "order" or not arrays["ordered_on"].null_count:
+            return
+        neither = pc.and_(pc.is_null(arrays["ordered_on"]), pc.is_null(arrays["ordered_at"]))
+        mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
+        for row in pc.indices_nonzero(neither).to_pylist():
+            bad.setdefault(row, (mapped, "missing"))
+
+    def _whole_rows(self, arrays: dict[str, pa.Array], rows: set[int]) -> set[int]:
+        """Those of the rows that have every required value, so that they can stand in the batch as deleted."""
+        required = [arrays[field.name] for field in self.entity.fields if field.required]
+        return {row for row in rows if all(array[row].is_valid for array in required)}
+
+    def _rejected(self, page: _Page, bad: dict[int, tuple[str, str]]) -> tuple[Rejected, ...]:
+        ids = page.texts("Id") if bad else None
+        out = []
+        for row, (name, code) in sorted(bad.items()):
+            id_ = _presentable_id(ids[row].as_py()) if ids is not None else ""
+            out.append(
+                Rejected(
+                    self.pull.entity,
+                    self.pull.object,
+                    id_,
+                    name,
+                    code,
+                    f"{self._where(name)} {scalars.REASONS[code]}",
+                )
+            )
+        return tuple(out)
+
+    def _where(self, name: str) -> str:
+        """`amount (TotalPrice)`: our name and the org's."""
+        source = self.pull.fields.get(name)
+        paths = source.needs if source is not None else (SYSTEM_FIELDS.get(name, ""),)
+        return f"{name} ({', '.join(path for path in paths if path)})"
+
+
+class _Page:
+    """The text columns of a page by path, without regard to letter case, each cleaned once."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._by_name = {name.lower(): index for index, name in enumerate(table.column_names)}
+        self._texts: dict[str, pa.Array] = {}
+
+    def texts(self, path: str) -> pa.Array:
+        key = path.lower()
+        if key not in self._texts:
+            if key not in self._by_name:
+                raise MissingColumn(f"the page has no column {path}")
+            self._texts[key] = columns.text_array(self._table.column(self._by_name[key]))
+        return self._texts[key]
+
+
+def _texts(source: Source, page: _Page, rows: int) -> tuple[pa.Array, dict[int, str]]:
+    """The raw texts of a source, and the rows for which `expr` has no value."""
+    if source.const is not None:
+        return pa.repeat(columns.scalar_text(source.const), rows), {}
+    if source.expr is not None:
+        return _computed(source.expr, page, rows)
+    if len(source.paths) == 1:
+        return page.texts(source.paths[0]), {}
+    return pc.coalesce(*(page.texts(path) for path in source.paths)), {}
+
+
+def _computed(expr: Expression, page: _Page, rows: int) -> tuple[pa.Array, dict[int, str]]:
+    inputs: list[tuple[str, list[str | None]]] = [(path, page.texts(path).to_pylist()) for path in expr.paths]
+    results: list[str | None] = []
+    bad: dict[int, str] = {}
+    for row in range(rows):
+        try:
+            value = expr.value({path: texts[row] for path, texts in inputs})
+        except CannotCompute:
+            bad[row] = "not_computable"
+            value = None
+        results.append(None if value is None else columns.scalar_text(value))
+    return pa.array(results, pa.string()), bad
+
+
+def _note(bad: dict[int, tuple[str, str]], name: str, column: Column) -> None:
+    for row, code in column.bad.items():
+        bad.setdefault(row, (name, code))
+
+
+def _null_rows(array: pa.Array) -> list[int]:
+    rows: list[int] = pc.indices_nonzero(pc.is_null(array)).to_pylist()
+    return rows
+
+
+def _with_true(array: pa.Array, rows: set[int]) -> pa.Array:
+    values = array.to_pylist()
+    for row in rows:
+        values[row] = True
+    return pa.array(values, pa.bool_())
+
+
+def _presentable_id(text: str | None) -> str:
+    try:
+        return scalars.record_id(text or "")
+    except scalars.BadValue:
+        return ""

@@ -1,0 +1,267 @@
+"""A view of a standing, an account, an event into one Salesforce record, as the mapping says.
+
+A view is plain nested dicts: `{"standing": {"rebate": Decimal("7459.25"), …}, "member": {"id": …}, …}`, with the
+names of `vocabulary.VALUES`. Amounts are Decimal, days `date`, instants aware `datetime`; None is empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from mappings import template
+from mappings.describe import ObjectDescribe
+from mappings.model import Placeholder, PushTarget, Value, Verbatim
+from mappings.vocabulary import kind_of
+
+JsonValue = str | int | bool | Decimal | None
+View = Mapping[str, Mapping[str, Any]]
+
+_ELLIPSIS = "…"
+# Our own fields that change with every write; a mapping that feeds other fields from them has PushTarget.volatile.
+_VOLATILE = frozenset({"Last_Synced__c", "Rebate_Last_Synced__c", "Rebate_Seq__c"})
+
+
+class MissingValue(LookupError):
+    """The view lacks a value that the mapping asks for: a fault of the caller, not of the data."""
+
+
+def record(target: PushTarget, view: View, zone: ZoneInfo | None = None) -> dict[str, JsonValue]:
+    """The fields to write, by API name. A field whose value is empty is None (which clears it) or, with
+    `clear = false`, left out. `zone` is where an instant written `as = "date"` takes its day (UTC if None).
+    """
+    out: dict[str, JsonValue] = {}
+    for name, value in target.fields.items():
+        written = _written(value, view, zone)
+        if written is None and not value.clear:
+            continue
+        out[name] = written
+    return out
+
+
+def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
+    """The target with the lengths of the org's text fields, so that longer texts are cut and not refused."""
+    fields = {}
+    for name, value in target.fields.items():
+        found = describe.field(name)
+        known = found is not None and found.length > 0 and found.type in ("string", "textarea", "picklist")
+        fields[name] = replace(value, max_length=found.length) if found is not None and known else value
+    return replace(target, fields=fields)
+
+
+def owned_hash(record: Mapping[str, JsonValue], target: PushTarget | None = None) -> str:
+    """SHA-256 of what we own in a record: equal amounts are equal however they are written, and fields that change
+    with every write are left out.
+    """
+    leave_out = target.volatile if target is not None else frozenset()
+    owned = {
+        name: _canonical(value)
+        for name, value in record.items()
+        if name not in leave_out and _without_namespace(name) not in _VOLATILE
+    }
+    text = json.dumps(owned, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
+    if value.text is not None:
+        return _cut(_rendered(value.text, view), value.max_length)
+    if value.const is not None:
+        return _whole(value.const) if isinstance(value.const, Decimal) else value.const
+    assert value.from_ is not None, "a Value has one origin"
+    raw = _look_up(view, value.from_)
+    if kind_of(value.from_) == "json":
+        return _json_text(raw, value.max_length)
+    if value.values is not None and isinstance(raw, str):
+        raw = value.values.get(raw, raw)
+    return _as_asked(raw, value, zone)
+
+
+def _as_asked(raw: Any, value: Value, zone: ZoneInfo | None) -> JsonValue:
+    if raw is None or raw == "":
+        return None
+    if isinstance(raw, bool):
+        return str(raw).lower() if value.as_ == "text" else raw
+    if isinstance(raw, (Decimal, int)):
+        number = raw * 100 if value.as_ == "percent" else raw
+        if value.round is not None:
+            number = Decimal(number).quantize(Decimal(1).scaleb(-value.round), rounding=ROUND_HALF_UP)
+        if value.as_ == "text":
+            return plain(Decimal(number))
+        return number
+    if isinstance(raw, datetime):
+        if value.as_ == "date":
+            return raw.astimezone(zone or UTC).date().isoformat()
+        return _iso_instant(raw)
+    if isinstance(raw, date):
+        return raw.isoformat()
+    if isinstance(raw, str):
+        return _cut(raw, value.max_length)
+    raise TypeError(f"{value.from_} is {type(raw).__name__}, which no field can hold")
+
+
+def _iso_instant(moment: datetime) -> str:
+    """As Salesforce takes it, to the millisecond."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}Z"
+
+
+def _look_up(view: View, path: str) -> Any:
+    group, _, name = path.partition(".")
+    try:
+        values = view[group]
+        if group == "event" and name not in values and name in ("headline", "detail"):
+            return _event_words(view)[name]
+        return values[name]
+    except KeyError as error:
+        raise MissingValue(f"the view has no {path}") from error
+
+
+def _event_words(view: View) -> dict[str, str]:
+    """What an event says when the caller did not word it."""
+    headline, detail = _EVENT_WORDS[_look_up(view, "event.kind")]
+    return {
+        "headline": _rendered(template.parse(headline), view),
+        "detail": _rendered(template.parse(detail), view),
+    }
+
+
+_NEXT = "{standing.days_left:days} left in {program.name}, {period.name}."
+_EVENT_WORDS = {
+    "near_tier": (
+        "{standing.to_next_tier:qualifier} to {standing.next_tier}",
+        "{standing.next_tier} is worth {standing.uplift:money} more. " + _NEXT,
+    ),
+    "at_risk": (
+        "{standing.next_tier} is at risk",
+        "{standing.to_next_tier:qualifier} are missing for {standing.next_tier}. " + _NEXT,
+    ),
+    "tier_reached": (
+        "{event.tier} reached",
+        "{standing.benefit} in {program.name}, {period.name}: the rebate is {standing.rebate:money} now.",
+    ),
+    "tier_lost": (
+        "{event.tier} lost",
+        "{standing.to_next_tier:qualifier} bring it back. The rebate is {standing.rebate:money} now. "
+        + _NEXT,
+    ),
+}
+
+
+def _rendered(pieces: tuple[Verbatim | Placeholder, ...], view: View) -> str:
+    return "".join(
+        piece.text if isinstance(piece, Verbatim) else _shown(piece, view) for piece in pieces
+    ).strip()
+
+
+def _shown(piece: Placeholder, view: View) -> str:
+    raw = _look_up(view, piece.path)
+    if raw is None:
+        return ""
+    match piece.format:
+        case "money":
+            return template.money(Decimal(raw), currency_of(view))
+        case "qualifier":
+            return qualifier_text(Decimal(raw), view)
+        case "percent":
+            return template.percent(Decimal(raw))
+        case "number":
+            return template.number(Decimal(raw))
+        case "days":
+            return template.days(int(raw))
+        case "date":
+            return template.date_words(raw.isoformat())
+    if isinstance(raw, Decimal):
+        return plain(raw)
+    return raw.isoformat() if isinstance(raw, date) else str(raw)
+
+
+def qualifier_text(value: Decimal, view: View) -> str:
+    """Money or units, by what the program's tiers are counted in."""
+    if _look_up(view, "program.qualifier") == "quantity":
+        return template.units(value)
+    return template.money(value, currency_of(view))
+
+
+def currency_of(view: View) -> str | None:
+    for group in ("standing", "program"):
+        currency = view.get(group, {}).get("currency")
+        if currency:
+            return str(currency)
+    return None
+
+
+def _cut(text: str, length: int | None) -> str:
+    """Salesforce counts UTF-16 units; a pair is never cut in two."""
+    if length is None or len(text.encode("utf-16-le", "surrogatepass")) // 2 <= length:
+        return text
+    kept = ""
+    room = length - 1
+    for char in text:
+        room -= 2 if ord(char) > 0xFFFF else 1
+        if room < 0:
+            break
+        kept += char
+    return kept.rstrip() + _ELLIPSIS
+
+
+def _json_text(raw: Any, length: int | None) -> str | None:
+    """JSON with exact numbers. A list that does not fit loses its last items (the oldest); nothing is cut in two."""
+    if raw is None:
+        return None
+    text = json_text(raw)
+    if length is None or len(text) <= length:
+        return text
+    if isinstance(raw, (list, tuple)):
+        items = list(raw)
+        while items:
+            items.pop()
+            if len(text := json_text(items)) <= length:
+                return text
+    raise ValueError("a JSON value is longer than its field")
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, keys in the order given; a Decimal is written as the number it is."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(str(k))}:{json_text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(json_text(item) for item in value) + "]"
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return json.dumps(_iso_instant(value))
+    if isinstance(value, date):
+        return json.dumps(value.isoformat())
+    if isinstance(value, float):
+        raise TypeError("money is never a float")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def plain(value: Decimal) -> str:
+    """Exact text without exponent and trailing zeros: equal amounts read the same."""
+    if value.is_zero():
+        return "0"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _canonical(value: JsonValue) -> str | bool | None:
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    return "#" + plain(Decimal(value))
+
+
+def _whole(value: Decimal) -> int | Decimal:
+    return int(value) if value == value.to_integral_value() else value
+
+
+def _without_namespace(name: str) -> str:
+    stem = name.removesuffix("__c")
+    return name if "__" not in stem else name.split("__", 1)[1]

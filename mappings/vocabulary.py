@@ -1,0 +1,100 @@
+"""The values that a push can write: their names and kinds. A view (outbound) carries them as nested dicts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal[
+    "id", "text", "enum", "amount", "quantity", "qualifier", "rate", "day", "moment", "bool", "int", "json"
+]  # qualifier: an amount or a number of units, as the program's qualifier says
+
+STATUSES = ("not_started", "on_track", "near_next_tier", "at_risk", "top_tier", "closed")
+METHODS = ("retrospective", "stepped")
+BASES = ("amount", "quantity")
+EVENTS = ("near_tier", "tier_reached", "tier_lost", "at_risk")
+
+_ACCOUNT: dict[str, Kind] = {
+    "id": "id",
+    "name": "text",
+    "owner_id": "id",
+    "parent_id": "id",
+    "type": "text",
+    "region": "text",
+    "currency": "text",
+}
+
+VALUES: dict[str, dict[str, Kind]] = {
+    "member": _ACCOUNT,
+    "account": _ACCOUNT,
+    "standing": {
+        "key": "text",
+        "tier": "text",
+        "benefit": "text",  # as people read it: "10%", "$0.50 a unit"
+        "status": "enum",
+        "currency": "text",
+        "qualifying_amount": "amount",
+        "qualifying_quantity": "quantity",
+        "rebate": "amount",
+        "next_tier": "text",
+        "next_threshold": "qualifier",
+        "next_benefit": "text",
+        "to_next_tier": "qualifier",
+        "rebate_at_next_tier": "amount",
+        "uplift": "amount",
+        "progress": "rate",  # 0.5 = half way
+        "days_left": "int",
+        "tier_ladder": "json",
+        "contributions": "json",
+        "steps": "text",
+        "incomplete": "text",
+        "as_of": "day",
+        "synced_at": "moment",
+        "seq": "int",
+    },
+    "program": {
+        "key": "text",
+        "name": "text",
+        "currency": "text",
+        "method": "enum",
+        "qualifier": "enum",
+        "measure": "enum",
+    },
+    "period": {
+        "key": "text",  # "2026-11", "2026-Q3"
+        "name": "text",  # "November 2026"
+        "start": "day",
+        "end": "day",  # the first day after
+        "last_day": "day",
+    },
+    "event": {
+        "key": "text",
+        "kind": "enum",
+        "tier": "text",
+        "happened_on": "day",
+        "headline": "text",  # "$4,812 to Gold"; written by `wording` when the view has none
+        "detail": "text",
+    },
+    "task": {
+        "key": "text",
+        "owner_id": "id",
+        "due": "day",
+        "priority": "text",
+        "steps": "text",
+    },
+}
+
+ENUMS: dict[str, tuple[str, ...]] = {
+    "standing.status": STATUSES,
+    "program.method": METHODS,
+    "program.qualifier": BASES,
+    "program.measure": BASES,
+    "event.kind": EVENTS,
+}
+
+PATHS: tuple[str, ...] = tuple(f"{group}.{name}" for group, names in VALUES.items() for name in names)
+
+
+def kind_of(path: str) -> Kind | None:
+    """The kind of a value, or None when there is no such value."""
+    group, _, name = path.partition(".")
+    return VALUES.get(group, {}).get(name)
