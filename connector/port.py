@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from connector.errors import STALE_SEQUENCE, Step, classify_row
 from mappings.describe import ObjectDescribe
 
 JsonValue = str | int | bool | Decimal | None
@@ -48,15 +49,26 @@ class RowResult:
     message: str | None = None  # for people, never matched on
     fields: tuple[str, ...] = ()
 
+    @property
+    def next_step(self) -> Step | None:
+        """The class of `connector.errors` that says what to do with this row; None when it is ok."""
+        return None if self.ok else classify_row(self.code or "")
+
+    @property
+    def is_superseded(self) -> bool:
+        """Refused by our own fence: the org already holds a newer value of this record."""
+        return not self.ok and STALE_SEQUENCE in (self.message or "")
+
 
 @dataclass(frozen=True)
 class Usage:
-    """API calls: those of this process, and what the org last said of its day."""
+    """API calls: those of this process that count, and what the org last said of its day."""
 
     calls: int = 0
     org_used: int | None = None
     org_max: int | None = None
     by_kind: Mapping[str, int] = field(default_factory=dict)
+    budget_left: int | None = None  # calls that our share still allows; None before the first reply
 
 
 @dataclass(frozen=True)
@@ -87,25 +99,43 @@ class Org(Protocol):
         """Descriptions, None where the object does not exist for this user; one composite call per 25."""
 
     def poll(self, queries: Sequence[str]) -> list[Page]:
-        """First pages of up to five queryAll queries in one composite call; `locator` set where more waits."""
+        """First pages of up to five queryAll queries in one composite call; `locator` set where more waits.
 
-    def query(self, soql: str, *, include_deleted: bool = False, locator: str | None = None) -> Iterator[Page]:
-        """REST pages of 2,000 rows."""
+        When one of them is refused, its error is raised with `at` = its index: nothing is half-answered.
+        """
+
+    def query(
+        self, soql: str, *, include_deleted: bool = False, locator: str | None = None
+    ) -> Iterator[Page]:
+        """REST pages of 2,000 rows. `locator` goes on where a page ended; `WindowLost` when it is gone."""
 
     def bulk_query(
-        self, soql: str, *, include_deleted: bool = False, job_id: str | None = None,
+        self,
+        soql: str,
+        *,
+        include_deleted: bool = False,
+        job_id: str | None = None,
         on_job: Callable[[str], None] | None = None,
     ) -> Iterator[Page]:
         """Bulk API 2.0: `on_job` hears the id before anything is waited for; `job_id` resumes one. Counts are checked."""
 
     def upsert(self, sobject: str, key_field: str, records: Sequence[Record]) -> list[RowResult]: ...
-    def create(self, sobject: str, records: Sequence[Record], *, key_field: str | None = None) -> list[RowResult]: ...
+    def create(
+        self, sobject: str, records: Sequence[Record], *, key_field: str | None = None
+    ) -> list[RowResult]: ...
     def update(self, sobject: str, records: Sequence[Record]) -> list[RowResult]:
         """Records carry `Id`."""
 
     def bulk_upsert(
-        self, sobject: str, key_field: str, records: Sequence[Record], *, job_id: str | None = None,
+        self,
+        sobject: str,
+        key_field: str,
+        records: Sequence[Record],
+        *,
+        job_id: str | None = None,
         on_job: Callable[[str], None] | None = None,
     ) -> list[RowResult]: ...
-    def notify(self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str) -> None: ...
+    def notify(
+        self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str
+    ) -> None: ...
     def deploy(self, package: bytes, *, check_only: bool = False) -> Iterator[DeployProgress]: ...

@@ -1,0 +1,315 @@
+"""What went wrong, named by what the caller does next; and the one table from Salesforce codes to it.
+
+An error carries the code, the HTTP status, the object and field names: never a token, a SOQL text or a
+record's value, because messages of the API quote all three. Messages are localized: nothing matches on them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+class SyncError(Exception):
+    """Everything raised on purpose here. The subclass says what to do next; `hint` says it to a person."""
+
+    step = "Look at the code below; nothing was assumed about it."
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        status: int | None = None,
+        sobject: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        retry_after: float | None = None,
+        sent: bool = True,
+    ) -> None:
+        self.code = code
+        self.status = status
+        self.sobject = sobject
+        self.detail = detail  # our own words, or names of fields and objects
+        self.retry_after = retry_after  # seconds that the server asked us to wait
+        self.sent = sent  # False: the request never left, so nothing can have happened
+        self.at: int | None = None  # which query of a poll, counted from 0
+        self._hint = hint
+        super().__init__(code)
+
+    @property
+    def hint(self) -> str:
+        """The next step, for people."""
+        return self._hint or HINTS.get(self.code) or self.step
+
+    def __str__(self) -> str:
+        place = f" on {self.sobject}" if self.sobject else ""
+        http = f" (HTTP {self.status})" if self.status else ""
+        detail = f": {self.detail}" if self.detail else ""
+        return f"{self.code}{place}{http}{detail}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+class Transient(SyncError):
+    """The same call may work in a while."""
+
+    step = "It is retried by itself; if it stays, look at the org's status page and the network."
+
+
+class WindowLost(Transient):
+    """The pages of this query are gone. Read this window again from its start."""
+
+    step = "The window is read again from its start; nothing was applied."
+
+
+class WindowTooWide(WindowLost):
+    """The org gave up on the query. Read the window again in halves."""
+
+    step = "The window is cut in two and read again."
+
+
+class BulkJobFailed(WindowTooWide):
+    """A bulk job ended as Failed or Aborted. `job_id` is the place to look in Setup."""
+
+    step = "See Setup > Bulk Data Load Jobs in the org for the job named above."
+
+    def __init__(
+        self, code: str, *, job_id: str, sobject: str | None = None, detail: str | None = None
+    ) -> None:
+        super().__init__(code, sobject=sobject, detail=f"job {job_id}" + (f", {detail}" if detail else ""))
+        self.job_id = job_id
+
+
+class StillRunning(Transient):
+    """We stopped waiting for a job that goes on. `job_id` resumes it."""
+
+    step = "The job goes on in the org; the next run takes it up where it stands."
+
+    def __init__(self, code: str, *, job_id: str, sobject: str | None = None) -> None:
+        super().__init__(code, sobject=sobject, detail=f"job {job_id}")
+        self.job_id = job_id
+
+
+class Ambiguous(SyncError):
+    """The write may have been done. Send the same key again, or read back, before anything else."""
+
+    step = "The outcome is read back from the org by key before anything is sent again."
+
+
+class RowRefused(SyncError):
+    """This record is refused, the others are fine: set it aside with its reason."""
+
+    step = "Mend the record or the rule that refused it, then: rebates outbox retry"
+
+
+class Misconfigured(SyncError):
+    """A person must change something: a setting, a field, a permission. The stream stops."""
+
+    step = "Run: rebates doctor"
+
+
+class WrongOrg(Misconfigured):
+    """The login leads to another org than the one that is pinned."""
+
+    step = "Check org_id, the login and the instance URL; a refreshed sandbox has a new id."
+
+
+class UnknownReply(Misconfigured):
+    """A code or an answer that the table below does not know: loud, so that it gets a line there."""
+
+    step = "This answer is not known here. Please report its code and HTTP status."
+
+
+class QuotaReached(SyncError):
+    """The day's API calls, or our share of them, are used up. Park until the next window."""
+
+    step = "The run goes on in the next window; raise api_budget_share if the org can spare it."
+
+
+class AuthenticationFailed(SyncError):
+    """The org does not accept this login. Never tried again by itself: that would lock the user out."""
+
+    step = "Check the login of this org, then: rebates doctor"
+
+
+Step = type[SyncError]
+
+# One table: the code, then the HTTP status (None: any). Rows of a collection or bulk result use status None.
+_TABLE: dict[tuple[str, int | None], Step] = {}
+
+
+def _all(step: Step, codes: str, status: int | None = None) -> None:
+    _TABLE.update({(code, status): step for code in codes.split()})
+
+
+_all(
+    Transient,
+    "UNABLE_TO_LOCK_ROW SERVER_UNAVAILABLE UNKNOWN_EXCEPTION TXN_SECURITY_METERING_ERROR REQUEST_RUNNING_TOO_LONG"
+    " INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE TEMPORARY_QUERY_MORE_FAILURE PROCESSING_HALTED"
+    " ALL_OR_NONE_OPERATION_ROLLED_BACK MATCH_PRECONDITION_FAILED SERVICE_UNAVAILABLE GATEWAY_TIMEOUT"
+    " SERVER_BUSY CONCURRENT_LIMIT NOT_SENT UNPROCESSED",
+)
+_all(WindowLost, "INVALID_QUERY_LOCATOR QUERY_LOCATOR_EXPIRED QUERY_LOCATOR_NOT_FOUND INVALIDLOCATOR")
+_all(WindowTooWide, "QUERY_TIMEOUT QUERY_TOO_COMPLICATED OPERATION_TOO_LARGE EXCEEDED_ID_LIMIT")
+# Two upserts of one new key within a second: the second is answered so. Or an earlier send got through.
+_all(Ambiguous, "DUPLICATE_VALUE OUTCOME_UNKNOWN DUPLICATE_EXTERNAL_ID")
+_all(
+    RowRefused,
+    "ENTITY_IS_DELETED ENTITY_IS_LOCKED INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY FIELD_INTEGRITY_EXCEPTION"
+    " INVALID_CROSS_REFERENCE_KEY REQUIRED_FIELD_MISSING STRING_TOO_LONG NUMBER_OUTSIDE_VALID_RANGE"
+    " FIELD_CUSTOM_VALIDATION_EXCEPTION CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY DUPLICATES_DETECTED"
+    " INACTIVE_OWNER_OR_USER TRANSFER_REQUIRES_READ FAILED_ACTIVATION MALFORMED_ID FIELD_FILTER_VALIDATION_EXCEPTION"
+    " INVALID_EMAIL_ADDRESS INVALID_STATUS INVALID_ID_FIELD NUMBER_NOT_EXACT INVALID_ARGUMENT_VALUE NOT_EXACT"
+    " CIRCULAR_DEPENDENCY DELETE_FAILED DEPENDENCY_EXISTS UNDELETE_FAILED INVALID_TYPE_ON_FIELD_IN_RECORD"
+    " STANDARD_PRICE_NOT_DEFINED CANNOT_DELETE_MANAGED_OBJECT OP_WITH_INVALID_USER_TYPE_EXCEPTION"
+    " INVALID_FIELD_WHEN_USING_TEMPLATE INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS MISSING_ARGUMENT",
+)
+# A refusal of the whole request for lack of rights is not about one row.
+_all(Misconfigured, "INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY", 403)
+_all(
+    Misconfigured,
+    "API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED NOT_FOUND MALFORMED_QUERY INVALID_FIELD INVALID_TYPE"
+    " INVALID_FIELD_FOR_INSERT_UPDATE JSON_PARSER_ERROR INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+    " STORAGE_LIMIT_EXCEEDED LIMIT_EXCEEDED METHOD_NOT_ALLOWED INVALID_REPLICATION_DATE UNSUPPORTED_API_VERSION"
+    " INVALID_VERSION INVALIDENTITY INVALIDJOB INVALIDBATCH FEATURENOTENABLED FUNCTIONALITY_NOT_ENABLED"
+    " INVALID_OPERATION INVALID_QUERY_SCOPE INVALID_QUERY_FILTER_OPERATOR INVALIDJOBSTATE INVALID_HTTP_METHOD"
+    " UNSUPPORTED_MEDIA_TYPE HTTP_METHOD_NOT_ALLOWED RATE_NOT_FOUND MULTIPLE_RECORDS_FOUND"
+    " ILLEGAL_QUERY_PARAMETER_VALUE REQUEST_URI_TOO_LONG EXCEEDED_MAX_SEMIJOIN_SUBSELECTS POST_BODY_PARSE_ERROR"
+    " FORBIDDEN API_NOT_ENABLED CANNOT_SEND_NOTIFICATIONS INVALID_INPUT INVALID_API_INPUT INVALID_API_NAME",
+)
+_all(
+    QuotaReached, "REQUEST_LIMIT_EXCEEDED EXCEEDED_QUOTA EXCEEDEDQUOTA API_BUDGET_SHARE ORG_NEARLY_EXHAUSTED"
+)
+_all(
+    AuthenticationFailed,
+    "INVALID_SESSION_ID INVALID_AUTH_HEADER INVALIDSESSIONID BAD_OAUTH_TOKEN URL_NOT_RESET INVALID_LOGIN"
+    " INVALID_GRANT INVALID_CLIENT INVALID_CLIENT_ID UNAUTHORIZED_CLIENT UNSUPPORTED_GRANT_TYPE INVALID_REQUEST"
+    " ACCESS_DENIED APP_NOT_FOUND LOGIN_RATE_EXCEEDED INVALID_SCOPE INACTIVE_USER INACTIVE_ORG",
+)
+
+STEPS: Mapping[tuple[str, int | None], Step] = MappingProxyType(_TABLE)
+
+# Answers that came without a code that we could read.
+_BY_STATUS: Mapping[int, Step] = MappingProxyType(
+    {
+        300: Misconfigured,
+        401: AuthenticationFailed,
+        404: Misconfigured,
+        405: Misconfigured,
+        408: Transient,
+        409: WindowLost,
+        410: Misconfigured,
+        412: Transient,
+        414: Misconfigured,
+        415: Misconfigured,
+        420: Transient,
+        425: Transient,
+        429: Transient,
+        431: Misconfigured,
+        500: Transient,
+        502: Transient,
+        503: Transient,
+        504: Transient,
+    }
+)
+
+# What the validation rule of our package answers when a newer standing is already in the org. Our own text,
+# the same in every language: the only message that anything here recognizes.
+STALE_SEQUENCE = "RB_STALE_SEQ"
+
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "INVALID_FIELD": "Grant field-level security (our permission set) or mend the mapping: rebates mapping check",
+        "INVALID_FIELD_FOR_INSERT_UPDATE": "Make the field editable for the integration user: rebates doctor",
+        "INVALID_TYPE": "The object does not exist for this user: rebates mapping check",
+        "NOT_FOUND": "The object or external id is not visible: rebates org deploy, then rebates doctor",
+        "REQUEST_LIMIT_EXCEEDED": "The org's daily API calls are used up; the run goes on in the next window.",
+        "API_BUDGET_SHARE": "Our share of the org's calls is used up; raise api_budget_share or wait.",
+        "STORAGE_LIMIT_EXCEEDED": "The org is out of data storage; free some, then: rebates outbox retry",
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist or mend the mapping.",
+        "API_DISABLED_FOR_ORG": "Give the integration user the API Enabled permission.",
+        "UNSUPPORTED_API_VERSION": "Set api_version to one that the org lists.",
+        "NO_CONNECTION": "Check instance_url and the network; nothing was changed.",
+        "REDIRECT_REFUSED": "Use the My Domain URL itself (Setup > My Domain) as instance_url.",
+        "NUMBER_NOT_EXACT": "The amount has more than 15 digits; the API would round it.",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error as the org stated it. `message` is for people at the org's side and never raised or logged."""
+
+    code: str
+    message: str | None = None
+    fields: tuple[str, ...] = ()
+
+
+def problems_in(body: object) -> tuple[Problem, ...]:
+    """Reads every error shape the API has: array, object, OAuth, Bulk. Unreadable parts are left out."""
+    items = body if isinstance(body, list) else [body]
+    found = []
+    for item in items:
+        if not isinstance(item, dict):
+            continue
+        code = next(
+            (
+                item[key]
+                for key in ("errorCode", "statusCode", "exceptionCode", "error")
+                if isinstance(item.get(key), str)
+            ),
+            None,
+        )
+        if code is None:
+            continue
+        message = item.get("message") or item.get("error_description") or item.get("exceptionMessage")
+        fields = item.get("fields")
+        names = tuple(f for f in fields if isinstance(f, str)) if isinstance(fields, list) else ()
+        found.append(Problem(code, message if isinstance(message, str) else None, names))
+    return tuple(found)
+
+
+_NAME = r"[A-Za-z][\w.]{0,120}"
+_COLUMN = re.compile(rf"column '({_NAME})' on (?:entity|sobject of type) '?({_NAME})'?")
+_TYPE = re.compile(rf"sObject type '({_NAME})' is not supported")
+
+
+def names_in(problem: Problem) -> str | None:
+    """The field or object an error is about, for people: names only, whatever else the message quotes."""
+    if problem.fields:
+        names = [name for name in problem.fields if re.fullmatch(_NAME, name)]
+        return "field " + ", ".join(names) if names else None
+    if problem.code not in {"INVALID_FIELD", "INVALID_TYPE"} or not problem.message:
+        return None
+    if column := _COLUMN.search(problem.message):
+        return f"no field {column[1]} on {column[2]}"
+    if kind := _TYPE.search(problem.message):
+        return f"no object {kind[1]}"
+    return None
+
+
+def classify(code: str | None, status: int | None) -> Step:
+    """The next step after a whole request failed. Codes before statuses; an unknown pair is `UnknownReply`."""
+    if status == 401:
+        return AuthenticationFailed  # whatever the body says
+    if code is not None:
+        upper = code.upper()
+        step = STEPS.get((upper, status)) or STEPS.get((upper, None))
+        if step is not None:
+            return step
+        if status is not None and status >= 500:
+            return Transient  # a server error whose code we do not know is still a server error
+        return UnknownReply
+    if status is None:
+        return UnknownReply
+    if 301 <= status <= 308:
+        return Misconfigured
+    return _BY_STATUS.get(status) or (Transient if status >= 500 else UnknownReply)
+
+
+def classify_row(code: str) -> Step:
+    """The next step for one record of a collection or bulk job that was answered with `code`."""
+    return STEPS.get((code.upper(), None), UnknownReply)

@@ -1,0 +1,199 @@
+"""Reading over REST: descriptions, the one-call poll, and paged queries that stay on this org."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from connector import limits
+from connector.errors import (
+    Ambiguous,
+    Misconfigured,
+    Problem,
+    SyncError,
+    Transient,
+    UnknownReply,
+    WindowLost,
+    classify,
+    names_in,
+    problems_in,
+)
+from connector.facade import OrgApi
+from connector.hosts import check_path
+from connector.pages import page_of
+from connector.port import Page
+from connector.retry import Safety
+from connector.select_list import columns_of, object_of
+from connector.session import Call
+from mappings.describe import ObjectDescribe
+
+PAGE_SIZE = {"Sforce-Query-Options": f"batchSize={limits.QUERY_PAGE_ROWS}"}
+
+
+class Rest:
+    """Reads of one org. `version` is the path's, as `68.0`."""
+
+    def __init__(self, api: OrgApi, *, version: str, host_bytes: int) -> None:
+        self._api = api
+        self._root = f"/services/data/v{version}"
+        self._host_bytes = host_bytes
+
+    # --- composite -------------------------------------------------------------------------------------
+    def composite(self, parts: Sequence[Mapping[str, Any]], call: Call) -> list[Mapping[str, Any]]:
+        """One composite call; the parts' answers in the order asked, each with `httpStatusCode` and `body`."""
+        reply = self._api.post(
+            "composite",
+            {"allOrNone": False, "collateSubrequests": False, "compositeRequest": list(parts)},
+            call,
+        )
+        lost = Transient if call.safety is Safety.READ else Ambiguous
+        answers = reply.get("compositeResponse") if isinstance(reply, dict) else None
+        if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
+            raise lost("NOT_A_COMPOSITE", sobject=call.sobject)
+        by_id = {answer.get("referenceId"): answer for answer in answers}
+        if len(answers) != len(parts) or any(part["referenceId"] not in by_id for part in parts):
+            raise lost(
+                "PARTS_MISSING", sobject=call.sobject, detail=f"{len(answers)} of {len(parts)} answers"
+            )
+        return [by_id[part["referenceId"]] for part in parts]
+
+    def describe(self, objects: Sequence[str]) -> dict[str, ObjectDescribe | None]:
+        """Descriptions by the names asked for, None where the object does not exist for this user."""
+        found: dict[str, ObjectDescribe | None] = {}
+        names = list(dict.fromkeys(objects))
+        for start in range(0, len(names), limits.COMPOSITE_PARTS):
+            batch = names[start : start + limits.COMPOSITE_PARTS]
+            parts = [
+                {
+                    "method": "GET",
+                    "url": f"{self._root}/sobjects/{quote(name, safe='')}/describe",
+                    "referenceId": f"d{index}",
+                }
+                for index, name in enumerate(batch)
+            ]
+            for name, answer in zip(batch, self.composite(parts, Call("describe")), strict=True):
+                if status_of(answer) in {200, 304}:
+                    found[name] = _describe_of(answer.get("body"), name)
+                elif status_of(answer) == 404:
+                    found[name] = None
+                else:
+                    raise part_error(answer, name)
+        return found
+
+    # --- queries ---------------------------------------------------------------------------------------
+    def poll(self, queries: Sequence[str]) -> list[Page]:
+        """First pages of up to five queryAll queries, for one API call."""
+        if not 1 <= len(queries) <= limits.COMPOSITE_QUERIES:
+            raise Misconfigured(
+                "POLL_SIZE", detail=f"one to {limits.COMPOSITE_QUERIES} queries, not {len(queries)}"
+            )
+        return self._composite_queries(queries, "queryAll", Call("poll", numbers="text"))
+
+    def _composite_queries(self, queries: Sequence[str], resource: str, call: Call) -> list[Page]:
+        columns = [columns_of(soql) for soql in queries]
+        parts = [
+            {
+                "method": "GET",
+                "url": f"{self._root}/{resource}?{urlencode({'q': soql}, quote_via=quote)}",
+                "referenceId": f"q{index}",
+                "httpHeaders": PAGE_SIZE,
+            }
+            for index, soql in enumerate(queries)
+        ]
+        pages = []
+        for index, answer in enumerate(self.composite(parts, call)):
+            sobject = object_of(queries[index])
+            if status_of(answer) != 200:
+                error = part_error(answer, sobject)
+                error.at = index
+                raise error
+            pages.append(page_of(answer.get("body"), columns[index], sobject))
+        return pages
+
+    def query(
+        self, soql: str, *, include_deleted: bool = False, locator: str | None = None
+    ) -> Iterator[Page]:
+        """Pages of up to 2,000 rows, from the start or from `locator`.
+
+        The rows of a whole query are counted against `totalSize`. Raises WindowLost when a locator is gone or
+        repeats itself: the window must be read again from its start.
+        """
+        columns, sobject = columns_of(soql), object_of(soql)
+        call = Call("query", Safety.READ, sobject, numbers="text")
+        from_start = locator is None
+        seen: set[str] = set()
+        rows = 0
+        page = (
+            self._first(soql, columns, include_deleted, call)
+            if locator is None
+            else self._more(locator, columns, call)
+        )
+        while True:
+            rows += page.table.num_rows
+            if (
+                page.locator is None
+                and from_start
+                and page.total is not None
+                and columns
+                and rows != page.total
+            ):
+                raise WindowLost(
+                    "ROWS_MISSING", sobject=sobject, detail=f"{rows} of {page.total} rows arrived"
+                )
+            yield page
+            if page.locator is None:
+                return
+            if page.locator in seen:
+                raise WindowLost("LOCATOR_REPEATED", sobject=sobject)
+            seen.add(page.locator)
+            page = self._more(page.locator, columns, call)
+
+    def _first(self, soql: str, columns: Sequence[str], include_deleted: bool, call: Call) -> Page:
+        resource = "queryAll" if include_deleted else "query"
+        if self._host_bytes + len(resource) + len(quote(soql, safe="")) > limits.URI_BYTES:
+            return self._composite_queries([soql], resource, call)[
+                0
+            ]  # too long for an address, not for a body
+        reply = self._api.query(soql, include_deleted=include_deleted, call=call, headers=PAGE_SIZE)
+        return page_of(reply, columns, call.sobject)
+
+    def _more(self, locator: str, columns: Sequence[str], call: Call) -> Page:
+        reply = self._api.query_more(
+            check_path(locator), identifier_is_url=True, call=call, headers=PAGE_SIZE
+        )
+        return page_of(reply, columns, call.sobject)
+
+    def get(self, path: str, call: Call) -> Any:
+        """Any small reply below the version root."""
+        return self._api.send("GET", path, None, call)
+
+
+def part_error(answer: Mapping[str, Any], sobject: str | None, safety: Safety = Safety.READ) -> SyncError:
+    """The error that one part of a composite reply stands for; a server error of a write is ambiguous."""
+    status = status_of(answer)
+    problems = problems_in(answer.get("body"))
+    problem: Problem | None = problems[0] if problems else None
+    step = classify(problem.code if problem else None, status) if status >= 300 else UnknownReply
+    if status >= 500 and safety is not Safety.READ:
+        step = Ambiguous
+    return step(
+        problem.code if problem else f"HTTP_{status}",
+        status=status,
+        sobject=sobject,
+        detail=names_in(problem) if problem else None,
+    )
+
+
+def status_of(answer: Mapping[str, Any]) -> int:
+    value = answer.get("httpStatusCode")
+    try:
+        return int(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise Transient("NOT_A_COMPOSITE", detail="an answer without httpStatusCode") from None
+
+
+def _describe_of(body: object, name: str) -> ObjectDescribe:
+    if not isinstance(body, dict) or not isinstance(body.get("fields"), list):
+        raise Transient("NOT_A_DESCRIBE", sobject=name)
+    return ObjectDescribe.from_json(body)

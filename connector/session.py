@@ -1,0 +1,373 @@
+"""Our `requests` session: every byte to and from an org goes through here, also those of simple-salesforce.
+
+It adds the token, pins the host, sets timeouts and a deadline, counts calls, decodes JSON exactly, turns
+every failure into a class of `connector.errors`, logs in again once when a token has expired, and repeats
+what may be repeated. A reply that leaves `request` is a success.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from structlog.typing import FilteringBoundLogger
+
+from connector import body, wire
+from connector.config import Timeouts
+from connector.errors import (
+    Ambiguous,
+    AuthenticationFailed,
+    Misconfigured,
+    QuotaReached,
+    SyncError,
+    Transient,
+    UnknownReply,
+    classify,
+    names_in,
+    problems_in,
+)
+from connector.hosts import HostRefused
+from connector.port import Clock
+from connector.retry import Policy, Safety, retrying
+from connector.usage import Meter
+
+CLIENT = "rebate-sync/0.1"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the session must know of a request: what it is counted as, and whether it may be repeated."""
+
+    kind: str  # query, composite, describe, bulk_query, bulk_ingest, deploy, notify, login, versions, rest
+    safety: Safety = Safety.READ
+    sobject: str | None = None
+    numbers: wire.Numbers = "decimal"
+    expects: Literal["json", "nothing", "stream"] = "json"  # stream: the caller reads the body
+    seconds: float | None = None  # deadline of this call, retries included
+
+
+class Token(Protocol):
+    """What the session needs of a token."""
+
+    @property
+    def authorization(self) -> str: ...
+    @property
+    def instance_url(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+
+
+class Tokens(Protocol):
+    """Where tokens come from (`connector.auth.Login`)."""
+
+    def current(self) -> Token: ...
+    def refresh(self, seen: int) -> Token:
+        """A token newer than generation `seen`; asks for one unless another thread already has."""
+
+
+class OrgSession(requests.Session):
+    """One session for one org. Thread-safe as far as `requests` is: separate requests share a pool."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        timeouts: Timeouts,
+        meter: Meter,
+        clock: Clock,
+        rng: random.Random,
+        log: FilteringBoundLogger,
+    ) -> None:
+        super().__init__()
+        self.trust_env = False  # neither ~/.netrc nor proxy variables may redirect a token
+        self.headers.clear()
+        self.max_redirects = 0
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self.tokens: Tokens | None = None
+        self.meter = meter
+        self.policy = Policy()
+        self._host = host  # as simple-salesforce writes it: host or host:port
+        self._timeouts = timeouts
+        self._clock = clock
+        self._rng = rng
+        self._log = log
+        self._heard: tuple[datetime, float, datetime] | None = None  # org's Date, our monotonic, our now
+        # Its debug lines carry whole addresses, and an address carries SOQL with values.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)
+
+    def __repr__(self) -> str:
+        return f"<OrgSession {self._host}>"
+
+    # --- the org's clock -------------------------------------------------------------------------------
+    @property
+    def heard(self) -> tuple[datetime, float] | None:
+        """The Date of the last reply and its age in seconds."""
+        if self._heard is None:
+            return None
+        return self._heard[0], self._clock.monotonic() - self._heard[1]
+
+    @property
+    def skew(self) -> float | None:
+        """How many seconds the org's clock was ahead of ours at the last reply."""
+        return None if self._heard is None else (self._heard[0] - self._heard[2]).total_seconds()
+
+    # --- requests with a token -------------------------------------------------------------------------
+    def request(  # type: ignore[override]
+        self,
+        method: str | bytes,
+        url: str | bytes,
+        *,
+        call: Call | None = None,
+        headers: Mapping[str, str | bytes | None] | None = None,
+        params: Any = None,
+        data: Any = None,
+        **unused: Any,
+    ) -> requests.Response:
+        """Sends to this org, repeating what may be repeated. Raises `SyncError`; never returns an error reply.
+
+        The address is the one simple-salesforce builds (`https://` and the host); it must lead to this org, and
+        scheme and host are replaced by the instance of the present token (loopback orgs speak http).
+        """
+        verb = method.decode() if isinstance(method, bytes) else method
+        address = url.decode() if isinstance(url, bytes) else url
+        about = call or Call("rest", Safety.READ if verb in {"GET", "HEAD"} else Safety.ONCE)
+        path = self._path_of(address)
+        deadline = self._clock.monotonic() + (about.seconds or self._timeouts.call)
+
+        def attempt() -> requests.Response:
+            return self._with_token(verb, path, about, deadline, headers=headers, params=params, data=data)
+
+        loop = retrying(
+            about.safety,
+            clock=self._clock,
+            rng=self._rng,
+            deadline=deadline,
+            policy=self.policy,
+            before_sleep=lambda n, error, wait: self._log.warning(
+                "org.retry", kind=about.kind, attempt=n, wait=round(wait, 3), error=str(error)
+            ),
+        )
+        return loop(attempt)
+
+    def _path_of(self, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme != "https" or parts.netloc != self._host or not parts.path.startswith("/services/"):
+            raise HostRefused("URL_REFUSED", detail="a request would have left this org", sent=False)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    def _with_token(
+        self, verb: str, path: str, call: Call, deadline: float, **parts: Any
+    ) -> requests.Response:
+        if self.tokens is None:
+            raise Misconfigured("NOT_LOGGED_IN", sent=False)
+        token = self.tokens.current()
+        for replayed in (False, True):
+            headers = {
+                **{k: v for k, v in (parts["headers"] or {}).items() if k.lower() != "x-prettyprint"},
+                "Authorization": token.authorization,
+            }
+            try:
+                return self.exchange(
+                    verb,
+                    token.instance_url + path,
+                    call=call,
+                    headers=headers,
+                    params=parts["params"],
+                    data=parts["data"],
+                    deadline=deadline,
+                )
+            except AuthenticationFailed as refused:
+                if replayed or refused.status != 401:
+                    raise
+                # Whatever the code says: session expired, killed, or a JWT that ran out (INVALID_JWT_FORMAT).
+                token = self.tokens.refresh(token.generation)
+        raise AssertionError("unreachable: the second refusal is raised")
+
+    # --- one request, no token of its own, no repetition ------------------------------------------------
+    def exchange(
+        self,
+        verb: str,
+        address: str,
+        *,
+        call: Call,
+        headers: Mapping[str, Any],
+        params: Any = None,
+        data: Any = None,
+        deadline: float,
+    ) -> requests.Response:
+        """One attempt. A reply below 300 is returned, anything else raised by its class."""
+        remaining = deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise Transient(
+                "DEADLINE", sobject=call.sobject, detail="no time left for another attempt", sent=False
+            )
+        self.meter.check(call.kind)
+        self.meter.count(call.kind)
+        started = self._clock.monotonic()
+        try:
+            response = super().request(
+                verb,
+                address,
+                params=params,
+                data=data,
+                headers={
+                    "Accept": "text/csv" if call.expects == "stream" else "application/json",
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": CLIENT,
+                    "Sforce-Call-Options": f"client={CLIENT}",
+                    **headers,
+                },
+                timeout=(min(self._timeouts.connect, remaining), min(self._timeouts.read, remaining)),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise self._not_answered(error, call) from None
+        self._listen(response)
+        self._log.debug(
+            "org.request",
+            kind=call.kind,
+            method=verb,
+            object=call.sobject,
+            status=response.status_code,
+            seconds=round(self._clock.monotonic() - started, 4),
+        )
+        if response.status_code < 300 and call.expects == "stream":
+            return response
+        try:
+            content = body.read(response, clock=self._clock, deadline=deadline)
+        except body.BodyCut as cut:
+            if response.status_code >= 300:
+                content = b""
+            elif call.safety is not Safety.READ:
+                raise Ambiguous("REPLY_LOST", status=response.status_code, sobject=call.sobject) from None
+            else:
+                raise replace_object(cut, call.sobject) from None
+        if response.status_code >= 300:
+            raise self._refused(response, content, call)
+        return self._decoded(response, content, call)
+
+    def _listen(self, response: requests.Response) -> None:
+        self.meter.hear(response.headers.get("Sforce-Limit-Info"))
+        try:
+            date = parsedate_to_datetime(response.headers.get("Date", ""))
+        except (TypeError, ValueError):
+            return  # no usable Date: the last one stands, and `server_time` asks again
+        if date.tzinfo is not None:
+            self._heard = (date.astimezone(UTC), self._clock.monotonic(), self._clock.now())
+
+    def _not_answered(self, error: requests.RequestException, call: Call) -> SyncError:
+        chain = _chain(error)
+        sobject, detail = call.sobject, type(error).__name__
+        if any(isinstance(e, ssl.SSLCertVerificationError) for e in chain):
+            return Misconfigured(
+                "TLS_REFUSED",
+                hint="The host's certificate is not valid for it.",
+                sent=False,
+                sobject=sobject,
+                detail=detail,
+            )
+        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+            return Misconfigured("URL_REFUSED", sent=False, sobject=sobject, detail=detail)
+        before = (
+            urllib3.exceptions.NewConnectionError,
+            urllib3.exceptions.ConnectTimeoutError,
+            urllib3.exceptions.SSLError,
+            ssl.SSLError,
+        )
+        if isinstance(error, requests.exceptions.ConnectTimeout) or any(isinstance(e, before) for e in chain):
+            return Transient("NO_CONNECTION", sent=False, sobject=sobject, detail=detail)
+        if call.safety is Safety.READ:
+            return Transient("NO_ANSWER", sobject=sobject, detail=detail)
+        return Ambiguous("NO_ANSWER", sobject=sobject, detail=detail)
+
+    def _refused(self, response: requests.Response, content: bytes, call: Call) -> SyncError:
+        """The error that a reply of 300 and above stands for."""
+        status = response.status_code
+        problems = problems_in(_json_or_none(content))
+        problem = problems[0] if problems else None
+        step = classify(problem.code if problem else None, status)
+        code = problem.code if problem else f"HTTP_{status}"
+        if 301 <= status <= 308:
+            code = "REDIRECT_REFUSED"
+        unsure = status >= 500 and (problem is None or problem.code == "UNKNOWN_EXCEPTION")
+        if step is Transient and unsure and call.safety is not Safety.READ:
+            step = Ambiguous  # a gateway, or an error after the work: it may have been done
+        if step is QuotaReached and self.meter.is_exhausted is False:
+            step = Transient  # calls are left: the limit is the one on concurrent long requests
+        if step is UnknownReply:
+            self._log.error("org.unknown_reply", code=code, status=status, kind=call.kind)
+        return step(
+            code,
+            status=status,
+            sobject=call.sobject,
+            detail=names_in(problem) if problem else None,
+            retry_after=_retry_after(response.headers.get("Retry-After")),
+        )
+
+    def _decoded(self, response: requests.Response, content: bytes, call: Call) -> requests.Response:
+        """Gives the reply its body back, decoded once, exactly, before anybody reads it."""
+        response._content = content  # requests has no public way to hand over a body that was read
+        response._content_consumed = True  # type: ignore[attr-defined]
+        if call.expects == "json" and not (response.status_code == 204 and not content):
+            try:
+                vars(response)["decoded"] = wire.decode(content, call.numbers)
+            except ValueError:
+                step = Transient if call.safety is Safety.READ else Ambiguous
+                raise step(
+                    "NOT_JSON",
+                    status=response.status_code,
+                    sobject=call.sobject,
+                    detail="an empty or cut reply, or a page for people",
+                ) from None
+        return response
+
+
+def decoded(response: requests.Response) -> Any:
+    """The JSON of a reply that came out of an `OrgSession`."""
+    return vars(response).get("decoded")
+
+
+def replace_object(error: SyncError, sobject: str | None) -> SyncError:
+    """The same error, now knowing what it was about."""
+    error.sobject = error.sobject or sobject
+    return error
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    todo: list[BaseException] = [error]
+    while todo and len(found) < 20:
+        one = todo.pop()
+        found.append(one)
+        reason = getattr(one, "reason", None)
+        todo += [
+            e
+            for e in (*one.args, reason, one.__cause__, one.__context__)
+            if isinstance(e, BaseException) and e not in found
+        ]
+    return found
+
+
+def _json_or_none(content: bytes) -> object:
+    try:
+        return wire.decode(content)
+    except ValueError:
+        return None  # HTML, empty or cut: the status alone decides
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds. The date form is not used by this API and counts as absent."""
+    return float(header) if header and header.strip().isdecimal() else None
