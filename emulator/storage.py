@@ -53,6 +53,7 @@ class Storage:
         self._owner: int | None = None
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._lessons: list[Callable[[sqlite3.Connection], None]] = []
         self._columns: dict[str, set[str]] = {}
         self.before_commit: list[Callable[[], None]] = []
         """Called inside the outermost transaction, just before it commits (counters, clocks)."""
@@ -71,7 +72,17 @@ class Storage:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA case_sensitive_like = OFF")
+        for lesson in self._lessons:
+            lesson(connection)
         return connection
+
+    def teach(self, lesson: Callable[[sqlite3.Connection], None]) -> None:
+        """Give every connection, open ones too, the SQL functions that `lesson` creates. Once per lesson."""
+        with self._lock:
+            if lesson not in self._lessons:
+                self._lessons.append(lesson)
+                for connection in [self._writer, *self._readers]:
+                    lesson(connection)
 
     # -- shape -------------------------------------------------------------------------------------------
 

@@ -11,7 +11,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from typing import Any as Anything
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark import (
+    Lark,
+    Token,
+    Transformer,
+    UnexpectedCharacters,
+    UnexpectedEOF,
+    UnexpectedInput,
+    UnexpectedToken,
+)
 from lark.exceptions import VisitError
 
 from emulator.errors import ApiError
@@ -26,9 +34,9 @@ from emulator.soql.tree import (
     Condition,
     Count,
     Expression,
+    Includes,
     InList,
     InQuery,
-    Includes,
     Item,
     Literal,
     LiteralKind,
@@ -74,7 +82,7 @@ class _Builder(_Base):
 
     def query(self, parts: list[Anything]) -> Query:
         select, sources, *clauses = parts
-        return Query(select, sources, sources[0].path.at, **{name: value for name, value in clauses})
+        return Query(select, sources, sources[0].path.at, **dict(clauses))
 
     # SELECT
     def select_list(self, parts: list[Anything]) -> tuple[Anything, ...]:
@@ -295,9 +303,9 @@ def _unexpected(statement: str, error: UnexpectedInput) -> ApiError:
         at = error.token.start_pos or at
         stack = error.interactive_parser.parser_state.value_stack if error.interactive_parser else []
         before = stack[-1] if stack else None
-        if {"_FROM", "COMMA"} >= error.accepts if error.accepts else False:
-            if isinstance(before, Token) and before.type == "PATH":
-                word, at = str(before), before.start_pos or at
+        only_from_may_follow = bool(error.accepts) and {"_FROM", "COMMA"} >= error.accepts
+        if only_from_may_follow and isinstance(before, Token) and before.type == "PATH":
+            word, at = str(before), before.start_pos or at
     elif isinstance(error, UnexpectedCharacters):
         end = at
         while end < len(statement) and not statement[end].isspace() and statement[end] not in "(),'":

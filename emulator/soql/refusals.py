@@ -54,19 +54,27 @@ def no_such_column(statement: str, at: int, name: str, entity: str) -> ApiError:
     )
 
 
-def no_such_relationship(statement: str, at: int, name: str, path: str) -> ApiError:
-    """Assumed wording, as commonly seen: INVALID_FIELD for a parent, by the path's first unknown step."""
+def no_such_parent(statement: str, at: int, name: str) -> ApiError:
+    """Assumed wording, as commonly seen."""
     return refusal(
         "INVALID_FIELD",
         statement,
         at,
         f"Didn't understand relationship '{name}' in field path. If you are attempting to use a custom relationship, "
         "be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe "
-        f"call for the appropriate names. (path {path})"
-        if path
-        else f"Didn't understand relationship '{name}' in FROM part of query call. If you are attempting to use a "
-        "custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your "
-        "WSDL or the describe call for the appropriate names.",
+        "call for the appropriate names.",
+    )
+
+
+def no_such_child(statement: str, at: int, name: str) -> ApiError:
+    """Assumed wording, as commonly seen."""
+    return refusal(
+        "INVALID_TYPE",
+        statement,
+        at,
+        f"Didn't understand relationship '{name}' in FROM part of query call. If you are attempting to use a custom "
+        "relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or "
+        "the describe call for the appropriate names.",
     )
 
 
