@@ -1,0 +1,2 @@
+export { default as RebateProgress } from "c/rebateProgress";
+export { default as RebateOpportunities } from "c/rebateOpportunities";
