@@ -11,6 +11,7 @@ import hmac
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from emulator import wire
 from emulator.errors import ApiError
 from emulator.router import Request
 
@@ -36,8 +37,9 @@ def start_session(
     org: Org, user_id: str, client_id: str = "", scope: str = "api", grant: str = ""
 ) -> Session:
     """A new session of `settings.token_ttl` seconds; the token looks like Salesforce's (`00D…!AQ…`)."""
+    with org.storage.transaction():
+        number = org.next_number("session")
     now = org.now_ms()
-    number = org.next_number("session")
     digest = hmac.new(org.secret, f"{number}:{user_id}:{now}".encode(), hashlib.sha512).digest()
     tail = base64.b64encode(digest, altchars=b"._").decode().rstrip("=")
     session = Session(
@@ -51,6 +53,11 @@ def start_session(
     )
     org.storage.keep("sessions", session.token, asdict(session))
     return session
+
+
+def utc_text(ms: int) -> str:
+    """`2026-11-23T15:00:00Z`, as identity replies write it."""
+    return wire.datetime_text(ms, "Z").replace(".000Z", "Z")
 
 
 def find_session(org: Org, token: str) -> Session | None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """The circumstances of one write. `stamp` is taken once, so rows written together share it."""
+    """The circumstances of one write.
+
+    `stamp` is taken at the first row written, inside its transaction, and shared by the rows after it.
+    """
 
     user_id: str
     version: str = "68.0"
@@ -25,8 +28,8 @@ class Context:
     """Seeds and admin actions: audit fields may be given, permissions are not asked."""
 
     @classmethod
-    def of(cls, org: Org, request: Request) -> Context:
-        return cls(request.user_id, request.version, request.headers, body=request.body, stamp=org.stamp())
+    def of(cls, request: Request) -> Context:
+        return cls(request.user_id, request.version, request.headers, body=request.body)
 
     def stamp_of(self, org: Org) -> int:
         if not self.stamp:

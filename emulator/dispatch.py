@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import importlib.util
 import zlib
 from collections.abc import Iterator
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from emulator import router
+from emulator import auth, router
 from emulator.errors import ApiError, RecordError
 from emulator.router import Request, Response, error_response
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 URI_MAX = 16_384
 COMPRESS_FROM = 1024
 OVERRIDABLE = ("PATCH", "PUT", "DELETE", "HEAD")
-HANDLERS = ("auth_rest", "discovery", "rest_describe", "rest_records", "replication", "limits")
-OPTIONAL_HANDLERS = (
-    "composite", "collections", "graph", "rest_query", "bulk_query", "bulk_ingest",
+HANDLERS = (
+    "auth_rest", "discovery", "rest_describe", "rest_records", "replication", "limits",
+    "composite", "collection_rest", "graph",
+    "rest_query", "bulk_query", "bulk_ingest",
     "metadata_rest", "tooling", "actions", "admin",
 )  # fmt: skip
+"""Modules whose import registers routes."""
 _loaded = False
 
 
@@ -35,8 +38,6 @@ def load_handlers() -> None:
     global _loaded
     if not _loaded:
         for name in HANDLERS:
-            importlib.import_module(f"emulator.{name}")
-        for name in OPTIONAL_HANDLERS:
             if importlib.util.find_spec(f"emulator.{name}"):
                 importlib.import_module(f"emulator.{name}")
         _loaded = True
@@ -66,10 +67,8 @@ def perform(org: Org, request: Request, *, counted: bool) -> Response:
     """Find and call the handler. Composite calls come here with `counted=False` for each of their parts."""
     used = False
     try:
-        found = router.find(request.method, request.path)
+        found = _find(org, request)
         if found[0].auth and not request.user_id:
-            from emulator import auth
-
             auth.authenticate(org, request)
         _check_version(found[1])
         if counted and found[0].counts:
@@ -88,6 +87,16 @@ def perform(org: Org, request: Request, *, counted: bool) -> Response:
             "Sforce-Limit-Info", f"api-usage={org.usage.used(org.now_ms())}/{org.settings.api_max}"
         )
     return response
+
+
+def _find(org: Org, request: Request) -> tuple[router.Route, dict[str, str]]:
+    """The handler. Below `/services/data/` a stranger learns that he is one before he learns what exists."""
+    try:
+        return router.find(request.method, request.path)
+    except ApiError:
+        if request.path.lower().startswith("/services/data/") and not request.user_id:
+            auth.authenticate(org, request)
+        raise
 
 
 def _check_version(names: dict[str, str]) -> None:

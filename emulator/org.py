@@ -149,6 +149,9 @@ class Org:
 
         org = cls(Storage(path), standard_schema(), clock=clock, seed=seed, settings=settings)
         birth(org)
+        from emulator import life  # permissions, formulas, rules: they need the whole org
+
+        life.attach(org)
         return org
 
     # -- time and numbers --------------------------------------------------------------------------------

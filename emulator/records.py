@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator import order_rules, rules, validation
+from emulator import order_rules, rules, validation, wire
 from emulator.context import Context
 from emulator.errors import RecordError, no_such_column
 from emulator.schema import Field, SObject
@@ -95,7 +95,7 @@ def _newborn(org: Org, ctx: Context, sobject: SObject) -> dict[str, Any]:
             if default is None:
                 default = next((each.value for each in field.picklist_values if each.default), None)
             if default is not None:
-                new[field.name] = validation.wire.encode(field, default)
+                new[field.name] = wire.encode(field, default)
     return new
 
 
@@ -143,7 +143,7 @@ def upsert(
             record_id = validation.record_id_of(sobject, str(key))
             update(org, ctx, name, record_id, given)
             return record_id, False
-        encoded = validation.wire.encode(field, key, bulk=ctx.bulk)
+        encoded = wire.encode(field, key, bulk=ctx.bulk)
         if encoded is None:
             raise RecordError("MISSING_ARGUMENT", f"{field.name} not specified", (field.name,))
         found = validation.find_by_key(org, sobject, field, encoded)
@@ -178,7 +178,7 @@ def _delete(
     org: Org, ctx: Context, sobject: SObject, old: dict[str, Any], *, hard: bool, cascading: bool
 ) -> None:
     stamp = ctx.stamp_of(org)
-    new = {**old, "IsDeleted": 1, "SystemModstamp": stamp, "LastModifiedDate": stamp}
+    new: dict[str, Any] = {**old, "IsDeleted": 1, "SystemModstamp": stamp, "LastModifiedDate": stamp}
     write = rules.Write(org, ctx, sobject, new, old, frozenset())
     if not cascading:
         rules.run(rules.BEFORE_DELETE, write)
@@ -201,8 +201,8 @@ def _delete(
     if hard or sobject.field("IsDeleted") is None:
         org.storage.execute(f'DELETE FROM {quote(sobject.name)} WHERE "Id" = ?', (old["Id"],))
     else:
-        kept = {key: new[key] for key in ("IsDeleted", "SystemModstamp", "LastModifiedDate") if key in old}
-        _update_row(org, sobject, old, {**old, **kept})
+        kept = {key: new[key] for key in old}
+        _update_row(org, sobject, old, kept)
     org.storage.execute(
         "INSERT INTO _deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms",
         (sobject.name, old["Id"], stamp),

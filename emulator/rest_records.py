@@ -82,7 +82,7 @@ def _retrieve(org: Org, request: Request, sobject: SObject, record_id: str) -> R
 @route("POST", "/services/data/{version}/sobjects/{sobject}")
 def create(org: Org, request: Request, sobject: str) -> Response:
     found = org.schema.require(sobject)
-    record_id = records.insert(org, Context.of(org, request), found.name, _object(request))
+    record_id = records.insert(org, Context.of(request), found.name, _object(request))
     return json_response(
         {"id": record_id, "success": True, "errors": []},
         201,
@@ -98,14 +98,14 @@ def update(org: Org, request: Request, sobject: str, record_id: str) -> Response
     with org.storage.transaction():
         if _precondition(request, found, records.existing(org, found, wanted)):
             raise _precondition_failed()
-        records.update(org, Context.of(org, request), found.name, wanted, values)
+        records.update(org, Context.of(request), found.name, wanted, values)
     return Response(204)
 
 
 @route("DELETE", "/services/data/{version}/sobjects/{sobject}/{record_id}")
 def delete(org: Org, request: Request, sobject: str, record_id: str) -> Response:
     found = org.schema.require(sobject)
-    records.delete(org, Context.of(org, request), found.name, _record_id(found, record_id))
+    records.delete(org, Context.of(request), found.name, _record_id(found, record_id))
     return Response(204)
 
 
@@ -119,7 +119,7 @@ def retrieve_by_key(org: Org, request: Request, sobject: str, key_field: str, ke
 @route("DELETE", "/services/data/{version}/sobjects/{sobject}/{key_field}/{key}")
 def delete_by_key(org: Org, request: Request, sobject: str, key_field: str, key: str) -> Response:
     found = org.schema.require(sobject)
-    records.delete(org, Context.of(org, request), found.name, _by_key(org, request, found, key_field, key))
+    records.delete(org, Context.of(request), found.name, _by_key(org, request, found, key_field, key))
     return Response(204)
 
 
@@ -128,7 +128,7 @@ def upsert(org: Org, request: Request, sobject: str, key_field: str, key: str) -
     """201 created, 200 updated (204 before v46), 300 with the addresses when the key is not unique."""
     found = org.schema.require(sobject)
     values = _object(request)
-    ctx = Context.of(org, request)
+    ctx = Context.of(request)
     field = records.key_of(org, ctx, found, key_field)
     if any(name.lower() in (field.name.lower(), "id") for name in values):
         raise RecordError(

@@ -135,7 +135,8 @@ def price_entry(write: Write) -> None:
     new = write.new
     product = write.parent("Product2", new["Product2Id"], "Name", "ProductCode")
     book = write.parent("Pricebook2", new["Pricebook2Id"], "IsStandard")
-    assert product is not None and book is not None, "references were checked before"
+    assert product is not None
+    assert book is not None
     new["Name"], new["ProductCode"] = product
     if write.ctx.system:
         return

@@ -327,6 +327,16 @@ class Schema:
         self.version += 1
         return changed
 
+    def remove_field(self, sobject: str, name: str) -> None:
+        """Take a custom field away; of Activity, from Task and Event."""
+        for target in ACTIVITY if sobject.lower() == "activity" else (sobject,):
+            self.require(target).fields.pop(name.lower(), None)
+        self.version += 1
+
+    def remove_sobject(self, name: str) -> None:
+        self._sobjects.pop(name.lower(), None)
+        self.version += 1
+
     def children(self, parent: str) -> list[Child]:
         """Every list a parent has, from the references that point at it."""
         return [

@@ -58,6 +58,8 @@ class Storage:
         self.before_commit: list[Callable[[], None]] = []
         """Called inside the outermost transaction, just before it commits (counters, clocks)."""
         self.after_rollback: list[Callable[[], None]] = []
+        self.once_over: list[Callable[[], None]] = []
+        """Called once, when the running transaction is over either way (a revocation must outlive a refusal)."""
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode = WAL")
         self._writer.execute(
@@ -71,7 +73,6 @@ class Storage:
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if self.persistent else 'OFF'}")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA case_sensitive_like = OFF")
         for lesson in self._lessons:
             lesson(connection)
         return connection
@@ -160,6 +161,7 @@ class Storage:
                     for hook in self.after_rollback:
                         hook()
                 else:
+                    self._columns.clear()
                     self._writer.execute(f"ROLLBACK TO {name}")
                     self._writer.execute(f"RELEASE {name}")
                 raise
@@ -167,6 +169,9 @@ class Storage:
                 self._depth = depth
                 if depth == 0:
                     self._owner = None
+                    over, self.once_over = self.once_over, []
+                    for hook in over:
+                        hook()
 
     @property
     def in_transaction(self) -> bool:

@@ -51,7 +51,16 @@ def encode(field: Field, value: Any, *, bulk: bool = False) -> Any:
         return None
     if isinstance(value, dict | list):
         raise _wrong_type(field, value, bulk)
-    return _ENCODERS.get(field.type, _text)(field, value, bulk)
+    encoder: Callable[[Field, Any, bool], Any] = _ENCODERS.get(field.type, _text)
+    return encoder(field, value, bulk)
+
+
+_TOKENS: dict[type, str] = {
+    dict: "START_OBJECT",
+    list: "START_ARRAY",
+    str: "VALUE_STRING",
+    int: "VALUE_NUMBER_INT",
+}
 
 
 def _wrong_type(field: Field, value: Any, bulk: bool) -> ApiError | RecordError:
@@ -62,13 +71,9 @@ def _wrong_type(field: Field, value: Any, bulk: bool) -> ApiError | RecordError:
             f"{field.label}: value not of required type: {shown}",
             (field.name,),
         )
-    token = {
-        dict: "START_OBJECT",
-        list: "START_ARRAY",
-        bool: "VALUE_TRUE" if value is True else "VALUE_FALSE",
-    }.get(type(value), "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER")
-    if token == "VALUE_NUMBER":
-        token += "_INT" if isinstance(value, int) else "_FLOAT"
+    token = _TOKENS.get(type(value), "VALUE_NUMBER_FLOAT")
+    if isinstance(value, bool):
+        token = f"VALUE_{shown.upper()}"
     tail = "" if isinstance(value, dict | list) else f" value {shown}"
     return ApiError(
         400,
@@ -79,7 +84,7 @@ def _wrong_type(field: Field, value: Any, bulk: bool) -> ApiError | RecordError:
 
 
 def jsonish(value: Any) -> str:
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _text(field: Field, value: Any, bulk: bool) -> str | None:
