@@ -2,4 +2,22 @@
 
 May import mappings and rebates.
 Does not know Salesforce's API; ids from it are only keys.
+
+    store = Store.open("sqlite:///rebates.db")                  # empty: tables are made; older or newer: refused
+    with store.transaction() as tx: ...                         # saved together or not at all
+    with store.read() as tx: ...                                # one consistent look
+
+One sync, in the order of its calls (tx first; instants are aware datetimes; amounts Decimal or millionths):
+
+    runs.start(tx, job, slot, owner=, epoch=, now=) -> run_pk | None          staging.discard(tx)
+    staging.stage(tx, run_pk, entity, table)                                  rejected.set_aside(tx, rows, now=, run_pk=)
+    staging.apply(tx, run_pk, entity, now=) -> Applied                        watermarks.advance(tx, stream, floor=, ceiling=, now=)
+    rules.install_programs(tx, programs, now) -> Installed
+    contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None)
+    totals.waiting_cells(tx) -> [Cell]                                        totals.load_totals(tx, cells, programs) -> [CellTotals]
+    standings.save_standings(tx, rows, now=, run_pk=) -> [Saved]              events.record(tx, rows) -> those that are new
+    outbox.enqueue(tx, wanted, now=)  …claim, acknowledge, superseded, retry_at, quarantine, sweep, listed, retry
+    leases.check(tx, lease)                                                   runs.finish(tx, run_pk, outcome, now=, counts=)
 """
+
+from __future__ import annotations

@@ -1,0 +1,73 @@
+"""What must be computed again: orders, accounts, products, programs.
+
+Marks are rows, written in the transaction of the change that caused them: they survive any crash.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, exists, func, literal, select
+
+from state.dialects import Insert, upsert
+from state.tables.programs import programs
+from state.tables.work import dirty_accounts, dirty_cells, dirty_orders, dirty_products, dirty_programs
+
+
+def everything_is_dirty(tx: Connection) -> bool:
+    """Whether every active program waits to be computed from scratch: then marking single orders adds nothing."""
+    clean = select(programs.c.pk).where(
+        programs.c.active, ~exists().where(dirty_programs.c.program_pk == programs.c.pk)
+    )
+    return tx.execute(clean.limit(1)).first() is None
+
+
+class Orders:
+    """Marks dirty orders within one transaction, and counts how many were not marked before."""
+
+    def __init__(self, tx: Connection) -> None:
+        self.tx = tx
+        self.marked = 0
+        self._needed = not everything_is_dirty(tx)
+
+    def mark(self, orders: Select[Any]) -> None:
+        """Mark the orders whose pk the query selects."""
+        if self._needed:
+            self.marked += _mark(self.tx, dirty_orders, "order_pk", orders)
+
+
+def mark_accounts(tx: Connection, accounts: Select[Any]) -> int:
+    return _mark(tx, dirty_accounts, "account_pk", accounts)
+
+
+def mark_products(tx: Connection, products: Select[Any], *, judged: bool) -> int:
+    """`judged`: the rules have seen these before, so orders with them may change."""
+    chosen = products.subquery()
+    rows = upsert(tx, dirty_products).from_select(
+        ["product_pk", "judged"], select(chosen.c[0], literal(judged)).where(literal(True))
+    )
+    return _added(tx, rows)
+
+
+def mark_programs(tx: Connection, programs: Select[Any]) -> int:
+    return _mark(tx, dirty_programs, "program_pk", programs)
+
+
+def mark_cells(tx: Connection, cells: Select[Any]) -> int:
+    """Standings to compute again: (member_pk, period_pk). Returns how many were not marked before."""
+    return _added(
+        tx, upsert(tx, dirty_cells).from_select(["member_pk", "period_pk"], cells.where(literal(True)))
+    )
+
+
+def count(tx: Connection, table: Table) -> int:
+    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _mark(tx: Connection, table: Table, column: str, query: Select[Any]) -> int:
+    return _added(tx, upsert(tx, table).from_select([column], query.where(literal(True))))
+
+
+def _added(tx: Connection, rows: Insert) -> int:
+    # psycopg reports the rows of an INSERT only when asked to keep them.
+    return tx.execute(rows.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}).rowcount

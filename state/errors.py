@@ -1,0 +1,139 @@
+"""What can be wrong with the store itself: what, where, and the next command, each as its own class."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+
+class StoreError(Exception):
+    """The store cannot be used as asked. `where` names it without any password, `hint` is the next command."""
+
+    code = "store_error"
+    hint = "run: rebates db check"
+
+    def __init__(self, what: str, *, where: str, hint: str | None = None) -> None:
+        super().__init__(f"{what} ({where})")
+        self.what = what
+        self.where = where
+        self.hint = hint or type(self).hint
+
+
+class StoreUnreachable(StoreError):
+    """No server answers at the URL, or it refuses us."""
+
+    code = "store_unreachable"
+    hint = "check [state] url, that the server runs, and the user's rights; then run: rebates doctor"
+
+
+class StoreLocked(StoreError):
+    """Another process kept the store longer than we wait. Nothing was written; the same command may run again."""
+
+    code = "store_locked"
+    hint = "another run is writing: wait for it, or see it with: rebates status"
+
+
+class Conflict(StoreError):
+    """PostgreSQL undid the transaction because of another one. Nothing was written; run the whole step again."""
+
+    code = "store_conflict"
+    hint = "run the same command again"
+
+
+class DiskFull(StoreError):
+    code = "store_disk_full"
+    hint = "free space on the disk of the store, then run the same command again: it continues"
+
+
+class ReadOnly(StoreError):
+    code = "store_read_only"
+    hint = "give this user write access to the file and its folder"
+
+
+class CorruptStore(StoreError):
+    code = "store_corrupt"
+    hint = "keep the file, then run: rebates db restore BACKUP"
+
+
+class NewerSchema(StoreError):
+    """A newer version of this program has upgraded the store."""
+
+    code = "store_newer_schema"
+    hint = "install the newer version of rebate-sync, or restore a backup made before the upgrade"
+
+
+class OlderSchema(StoreError):
+    """The store wants an upgrade first; it is not done behind anybody's back."""
+
+    code = "store_older_schema"
+    hint = "run: rebates db backup, then: rebates db upgrade"
+
+
+class LostLease(StoreError):
+    """Someone else holds our lease by now: this transaction must not be saved."""
+
+    code = "lease_lost"
+    hint = "another process took over; see: rebates status"
+
+
+class WrongOrg(StoreError):
+    """This store belongs to another Salesforce org."""
+
+    code = "wrong_org"
+    hint = "check [org] in the configuration, or use another [state] url for this org"
+
+
+# By SQLite's primary result code (the low byte of the extended one).
+_SQLITE: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_BUSY: (StoreLocked, "the store is locked by another process"),
+    sqlite3.SQLITE_LOCKED: (StoreLocked, "the store is locked by another connection"),
+    sqlite3.SQLITE_FULL: (DiskFull, "the disk of the store is full"),
+    sqlite3.SQLITE_READONLY: (ReadOnly, "the store is read-only for this user"),
+    sqlite3.SQLITE_PERM: (ReadOnly, "this user may not open the store"),
+    sqlite3.SQLITE_CANTOPEN: (StoreUnreachable, "the store's file cannot be opened"),
+    sqlite3.SQLITE_CORRUPT: (CorruptStore, "the store's file is damaged"),
+    sqlite3.SQLITE_NOTADB: (CorruptStore, "the file is not a SQLite database"),
+    sqlite3.SQLITE_IOERR: (StoreError, "the disk of the store reports an error"),
+}
+
+# By SQLSTATE, whole or class (first two characters).
+_POSTGRES: dict[str, tuple[type[StoreError], str]] = {
+    "40001": (Conflict, "PostgreSQL could not serialize this transaction"),
+    "40P01": (Conflict, "PostgreSQL broke a deadlock by undoing this transaction"),
+    "55P03": (StoreLocked, "another run holds the rows"),
+    "57014": (StoreLocked, "PostgreSQL cancelled the statement"),
+    "53100": (DiskFull, "the disk of the PostgreSQL server is full"),
+    "25006": (ReadOnly, "this PostgreSQL server is read-only (a standby?)"),
+    "42501": (ReadOnly, "this PostgreSQL user lacks a right"),
+    "XX001": (CorruptStore, "PostgreSQL reports damaged data"),
+    "XX002": (CorruptStore, "PostgreSQL reports a damaged index"),
+    "08": (StoreUnreachable, "the connection to PostgreSQL is gone"),
+    "28": (StoreUnreachable, "PostgreSQL refuses the login"),
+    "3D": (StoreUnreachable, "there is no such PostgreSQL database"),
+    "57": (StoreUnreachable, "PostgreSQL is shutting down"),
+    "53": (StoreUnreachable, "PostgreSQL is out of a resource"),
+}
+
+
+def explained(error: DBAPIError, where: str) -> StoreError | None:
+    """The store error that a database error stands for; None: not about the store, it stays what it is."""
+    original = error.orig
+    if isinstance(original, sqlite3.Error):
+        number = getattr(original, "sqlite_errorcode", None)
+        found = _SQLITE.get(number & 0xFF) if number is not None else None
+    else:
+        state = getattr(original, "sqlstate", None)
+        if state is None:
+            # psycopg raises without a state when no connection could be made or it broke.
+            found = (
+                (StoreUnreachable, "the connection to PostgreSQL failed")
+                if error.connection_invalidated or type(original).__name__ == "OperationalError"
+                else None
+            )
+        else:
+            found = _POSTGRES.get(state) or _POSTGRES.get(state[:2])
+    if found is None:
+        return None
+    kind, what = found
+    return kind(what, where=where)

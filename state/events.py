@@ -1,0 +1,81 @@
+"""Events: a tier reached, lost, or near. Written once for ever, whatever runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from state.dialects import upsert
+from state.instants import micros, moment
+from state.tables.work import events
+from state.totals import Cell
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """`identity` names the happening itself (program, member, period, kind, tier …): the same one is never written twice."""
+
+    identity: str
+    kind: str
+    cell: Cell
+    tier: str | None
+    document: str
+    occurred_at: datetime
+    run_pk: int | None = None
+    pk: int | None = None
+
+
+def record(tx: Connection, rows: Sequence[EventRow]) -> list[EventRow]:
+    """Write down what happened; returns only what had not been written before."""
+    new = []
+    for row in rows:
+        statement = (
+            upsert(tx, events)
+            .values(
+                identity=row.identity,
+                kind=row.kind,
+                member_pk=row.cell.member_pk,
+                period_pk=row.cell.period_pk,
+                tier=row.tier,
+                document=row.document,
+                occurred_at=micros(row.occurred_at),
+                run_pk=row.run_pk,
+            )
+            .on_conflict_do_nothing(index_elements=["identity"])
+            .returning(events)
+        )
+        written = tx.execute(statement).one_or_none()
+        if written is not None:
+            new.append(_made(written))
+    return new
+
+
+def of_cell(tx: Connection, cell: Cell) -> list[EventRow]:
+    """What happened to one standing, oldest first."""
+    mine = (events.c.member_pk == cell.member_pk) & (events.c.period_pk == cell.period_pk)
+    return [_made(row) for row in tx.execute(select(events).where(mine).order_by(events.c.pk))]
+
+
+def since(tx: Connection, pk: int = 0, *, kind: str | None = None, limit: int = 1000) -> list[EventRow]:
+    """Events written after `pk`, oldest first."""
+    query = select(events).where(events.c.pk > pk)
+    if kind is not None:
+        query = query.where(events.c.kind == kind)
+    return [_made(row) for row in tx.execute(query.order_by(events.c.pk).limit(limit))]
+
+
+def _made(row: Any) -> EventRow:
+    return EventRow(
+        row.identity,
+        row.kind,
+        Cell(row.member_pk, row.period_pk),
+        row.tier,
+        row.document,
+        moment(row.occurred_at),
+        row.run_pk,
+        row.pk,
+    )

@@ -1,0 +1,103 @@
+"""From the org's ids to our own numbers, whole columns at a time.
+
+A referenced record that has not arrived gets a placeholder row, so that nothing waits and nothing is lost:
+when it arrives it takes the placeholder's place under the same number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, Table
+
+from state.tables import facts, work
+from state.tables.base import FIRST_AT
+
+NO_PRODUCT = 0  # products.pk of the placeholder for lines without one
+
+# What a placeholder says until its record arrives. Older than any real version.
+_BLANK: dict[str, Mapping[str, Any]] = {
+    "accounts": {"known": False, "deleted": False, "modstamp": FIRST_AT},
+    "products": {"known": False, "deleted": False, "modstamp": FIRST_AT},
+    "orders": {
+        "known": False,
+        "deleted": False,
+        "modstamp": FIRST_AT,
+        "account_pk": 0,
+        "kind_pk": 0,
+        "active": False,
+    },
+}
+
+
+def look_up(tx: Connection, table: Table, column: str, values: Sequence[str]) -> dict[str, int]:
+    """`column` → pk of those values that exist. One round trip, whatever their number."""
+    parameter: Any
+    if tx.dialect.name == "postgresql":
+        where, parameter = "= ANY(%s)", list(values)
+    else:
+        where, parameter = "IN (SELECT value FROM json_each(?))", json.dumps(list(values))
+    found = tx.exec_driver_sql(f"SELECT {column}, pk FROM {table.name} WHERE {column} {where}", (parameter,))
+    return {row[0]: row[1] for row in found}
+
+
+def resolve(tx: Connection, table: Table, ids: pa.ChunkedArray) -> pa.Array:
+    """The numbers of a column of ids, null where the id is null; unknown ids become placeholders."""
+    encoded = ids.combine_chunks().dictionary_encode()
+    distinct: list[str] = encoded.dictionary.to_pylist()
+    if not distinct:
+        return pa.nulls(len(ids), pa.int64())
+    known = look_up(tx, table, "sf_id", distinct)
+    missing = [sf_id for sf_id in distinct if sf_id not in known]
+    if missing:
+        tx.execute(table.insert(), [{"sf_id": sf_id, **_BLANK[table.name]} for sf_id in missing])
+        known |= look_up(tx, table, "sf_id", missing)
+        if table is facts.products:
+            tx.execute(
+                work.dirty_products.insert(), [{"product_pk": known[s], "judged": False} for s in missing]
+            )
+    numbers = pa.array([known[sf_id] for sf_id in distinct], pa.int64())
+    return numbers.take(encoded.indices)
+
+
+def order_kinds(tx: Connection, batch: pa.Table) -> pa.Array:
+    """The kind of each order in a batch; combinations never seen are written down and await judgment."""
+    return _kinds(tx, facts.order_kinds, "order", batch.select(["status", "type", "currency", "attributes"]))
+
+
+def line_kinds(tx: Connection, batch: pa.Table) -> pa.Array:
+    return _kinds(tx, facts.line_kinds, "line", batch.select(["attributes"]))
+
+
+def _kinds(tx: Connection, table: Table, side: str, fields: pa.Table) -> pa.Array:
+    if fields.num_rows == 0:
+        return pa.nulls(0, pa.int64())
+    # Two characters that no Salesforce text holds: one joins, one stands for null.
+    joined = pc.binary_join_element_wise(
+        *(column.combine_chunks() for column in fields.columns),
+        "\x1f",
+        null_handling="replace",
+        null_replacement="\x1e",
+    )
+    encoded = joined.dictionary_encode()
+    rows = {
+        json.dumps(values, separators=(",", ":"), ensure_ascii=False): values
+        for values in (
+            [None if part == "\x1e" else part for part in text.split("\x1f")]
+            for text in encoded.dictionary.to_pylist()
+        )
+    }
+    known = look_up(tx, table, "signature", list(rows))
+    missing = [signature for signature in rows if signature not in known]
+    if missing:
+        tx.execute(
+            table.insert(),
+            [{"signature": s, **dict(zip(fields.column_names, rows[s], strict=True))} for s in missing],
+        )
+        known |= look_up(tx, table, "signature", missing)
+        tx.execute(work.dirty_kinds.insert(), [{"side": side, "kind_pk": known[s]} for s in missing])
+    return pa.array([known[signature] for signature in rows], pa.int64()).take(encoded.indices)

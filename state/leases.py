@@ -1,0 +1,94 @@
+"""Leases: one holder at a time, and an epoch by which a holder that slept too long is recognised.
+
+Every transaction of a job calls `check` before it commits: a holder whose lease went to somebody else gets
+`LostLease` and saves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from state.dialects import upsert
+from state.errors import LostLease
+from state.instants import micros, moment
+from state.tables.running import leases
+
+
+@dataclass(frozen=True)
+class Lease:
+    """`owner` is None when nobody holds it; `epoch` grows with every holder."""
+
+    name: str
+    owner: str | None
+    epoch: int
+    expires_at: datetime
+
+
+def acquire(tx: Connection, name: str, *, owner: str, ttl: timedelta, now: datetime) -> Lease | None:
+    """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it."""
+    expires = micros(now + ttl)
+    free = or_(leases.c.owner.is_(None), leases.c.expires_at <= micros(now), leases.c.owner == owner)
+    statement = upsert(tx, leases).values(name=name, owner=owner, epoch=1, expires_at=expires)
+    row = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"owner": owner, "epoch": leases.c.epoch + 1, "expires_at": expires},
+            where=free,
+        ).returning(*leases.columns)
+    ).one_or_none()
+    return None if row is None else _made(row)
+
+
+def renew(tx: Connection, lease: Lease, *, ttl: timedelta, now: datetime) -> Lease:
+    """Hold on to a lease for another `ttl`. Raises `LostLease` when it is no longer ours."""
+    changed = tx.execute(
+        update(leases)
+        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.epoch == lease.epoch)
+        .values(expires_at=micros(now + ttl))
+    )
+    if changed.rowcount != 1:
+        raise _lost(lease)
+    return Lease(lease.name, lease.owner, lease.epoch, now + ttl)
+
+
+def release(tx: Connection, lease: Lease, *, now: datetime) -> bool:
+    """Give it back; returns False when it had been taken over already."""
+    changed = tx.execute(
+        update(leases)
+        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.epoch == lease.epoch)
+        .values(owner=None, expires_at=micros(now))
+    )
+    return changed.rowcount == 1
+
+
+def check(tx: Connection, lease: Lease) -> None:
+    """Raises `LostLease` unless the lease is still ours, and keeps it so until this transaction ends.
+
+    An expired lease that nobody took is still ours: the epoch decides, not the clock.
+    """
+    query = (
+        select(leases.c.epoch, leases.c.owner).where(leases.c.name == lease.name).with_for_update(read=True)
+    )
+    row = tx.execute(query).one_or_none()
+    if row is None or row.epoch != lease.epoch or row.owner != lease.owner:
+        raise _lost(lease)
+
+
+def held(tx: Connection, now: datetime) -> list[Lease]:
+    """Leases that somebody holds."""
+    query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > micros(now))
+    return [_made(row) for row in tx.execute(query.order_by(leases.c.name))]
+
+
+def _lost(lease: Lease) -> LostLease:
+    return LostLease(
+        f"the lease {lease.name!r} (epoch {lease.epoch}) went to another process", where=lease.owner or ""
+    )
+
+
+def _made(row: Any) -> Lease:
+    return Lease(row.name, row.owner, row.epoch, moment(row.expires_at))

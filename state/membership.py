@@ -1,0 +1,230 @@
+"""Whose orders count for whom: programs × accounts, rolled up where a program says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from rebates.hierarchy import DEPTH_MAX, paying_member
+from rebates.periods import midnight
+from rebates.program import Program
+from state import bulk, dirty
+from state.instants import micros
+from state.tables.base import FIRST_AT, FIRST_DAY, LAST_AT, LAST_DAY
+from state.tables.facts import accounts, orders
+from state.tables.programs import program_members
+
+ROWS_AT_ONCE = 20_000
+COLUMNS = (
+    "account_pk", "bucket_pk", "member_pk", "start_day", "end_day", "start_at", "end_at", "program_pk",
+)  # fmt: skip
+Member = tuple[int, int, int, int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An account as the rules see it."""
+
+    pk: int
+    sf_id: str
+    parent: str | None
+    fields: Mapping[str, object]
+    gone: bool
+    master: str | None  # where it was merged into
+
+
+class Accounts:
+    """All accounts of the store, by Salesforce id."""
+
+    def __init__(self, tx: Connection) -> None:
+        ids = {row.pk: row.sf_id for row in tx.execute(select(accounts.c.pk, accounts.c.sf_id))}
+        self.by_id: dict[str, Known] = {}
+        for row in tx.execute(select(accounts).where(accounts.c.known)):
+            parent = ids.get(row.parent_pk)
+            fields: dict[str, object] = json.loads(row.attributes) if row.attributes else {}
+            fields |= {
+                "id": row.sf_id,
+                "name": row.name,
+                "parent_id": parent,
+                "owner_id": row.owner_id,
+                "type": row.type,
+                "region": row.region,
+                "currency": row.currency,
+            }
+            master = ids.get(row.master_pk)
+            self.by_id[row.sf_id] = Known(row.pk, row.sf_id, parent, fields, bool(row.deleted), master)
+        self.parents = {account.sf_id: account.parent for account in self.by_id.values()}
+
+    def standing_in(self, account: Known) -> Known | None:
+        """The account itself, the winner it was merged into, or None when it is gone for good."""
+        here: Known | None = account
+        for _ in range(DEPTH_MAX):
+            if here is None or not here.gone:
+                return here
+            here = self.by_id.get(here.master) if here.master else None
+        return None
+
+
+def judge(
+    tx: Connection,
+    programs: Mapping[int, Program],
+    fresh: Collection[int],
+    dirty_pks: Sequence[int],
+    buckets: Mapping[tuple[int, str], int],
+) -> list[str]:
+    """Bring `program_members` up to date; orders of accounts that now count otherwise become dirty."""
+    if not programs or not (fresh or dirty_pks):
+        return []
+    everyone = Accounts(tx)
+    problems: list[str] = []
+    for program_pk, program in programs.items():
+        whole = program_pk in fresh
+        affected = list(everyone.by_id.values()) if whole else _affected(everyone, program, set(dirty_pks))
+        wanted: set[Member] = set()
+        enrolled = _Enrolled(program, everyone)
+        for account in affected:
+            wanted |= set(_rows(program_pk, program, account, everyone, enrolled, buckets, problems))
+        pks = None if whole else sorted({account.pk for account in affected} | set(dirty_pks))
+        changed = _replace(tx, program_pk, wanted, pks)
+        if changed and not whole:
+            marks = dirty.Orders(tx)
+            for some in _slices(sorted(changed)):
+                marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))
+    return problems
+
+
+class _Enrolled:
+    """Whether an account takes part in a program, asked once an account."""
+
+    def __init__(self, program: Program, everyone: Accounts) -> None:
+        self.program, self.everyone = program, everyone
+        self._answers: dict[str, bool] = {}
+
+    def __call__(self, sf_id: str) -> bool:
+        if sf_id not in self._answers:
+            account = self.everyone.by_id.get(sf_id)
+            self._answers[sf_id] = (
+                account is not None and not account.gone and self.program.takes(account.fields)
+            )
+        return self._answers[sf_id]
+
+
+def _rows(
+    program_pk: int,
+    program: Program,
+    account: Known,
+    everyone: Accounts,
+    enrolled: _Enrolled,
+    buckets: Mapping[tuple[int, str], int],
+    problems: list[str],
+) -> Iterable[Member]:
+    buyer = everyone.standing_in(account)
+    if buyer is None:
+        return
+    spans = list(_members(program, buyer, everyone, enrolled, problems))
+    if not spans:
+        return
+    for bucket in program.buckets:
+        # What the buyer is decides whether a line counts; who is paid is another question.
+        if bucket.counts_account(buyer.fields):
+            for member, start, end in spans:
+                rest = rest_of_span(start, end, program.time_zone)
+                yield (account.pk, buckets[program_pk, bucket.name], member.pk, start, *rest, program_pk)
+
+
+def _members(
+    program: Program, buyer: Known, everyone: Accounts, enrolled: _Enrolled, problems: list[str]
+) -> Iterable[tuple[Known, int, int]]:
+    """The paying members of a buyer's orders, each with its half-open span of days."""
+    hierarchy = program.hierarchy
+    if hierarchy.roll_up == "none":
+        if enrolled(buyer.sf_id):
+            yield buyer, FIRST_DAY, LAST_DAY
+    elif hierarchy.roll_up == "parent":
+        path = paying_member(
+            buyer.sf_id, everyone.parents, enrolled, to_the_top=not program.members.conditions
+        )
+        if path.problem:
+            problems.append(f"{program.key}: {path.problem}")
+        if path.member is not None:
+            yield everyone.by_id[path.member], FIRST_DAY, LAST_DAY
+    else:
+        yield from _group_members(program, buyer, everyone, enrolled)
+
+
+def _group_members(
+    program: Program, buyer: Known, everyone: Accounts, enrolled: _Enrolled
+) -> Iterable[tuple[Known, int, int]]:
+    hierarchy = program.hierarchy
+    if not enrolled(buyer.sf_id):
+        return
+    for entry in hierarchy.groups:
+        if entry.account != buyer.sf_id:
+            continue
+        payee = (hierarchy.payees or {}).get(entry.group)
+        if payee is None:
+            # A group without a payee is shared among its buyers: its totals are kept under its first account.
+            payee = min(e.account for e in hierarchy.groups if e.group == entry.group)
+        member = everyone.by_id.get(payee)
+        if member is not None and not member.gone:
+            start = FIRST_DAY if entry.first is None else entry.first.toordinal()
+            yield member, start, LAST_DAY if entry.last is None else entry.last.toordinal() + 1
+
+
+def rest_of_span(start: int, end: int, zone: str) -> tuple[int, int, int]:
+    """(end_day, start_at, end_at) of a span of days as a program's time zone cuts it."""
+    start_at = FIRST_AT if start == FIRST_DAY else micros(midnight(date.fromordinal(start), zone))
+    end_at = LAST_AT if end == LAST_DAY else micros(midnight(date.fromordinal(end), zone))
+    return end, start_at, end_at
+
+
+def _affected(everyone: Accounts, program: Program, dirty_pks: set[int]) -> list[Known]:
+    """The dirty accounts, those merged into them, and with a hierarchy everybody below."""
+    by_pk = {account.pk: account for account in everyone.by_id.values()}
+    found = {pk: by_pk[pk] for pk in dirty_pks if pk in by_pk}
+    above: dict[str, list[Known]] = {}
+    for account in everyone.by_id.values():
+        if account.master:
+            above.setdefault(account.master, []).append(account)
+        if account.parent and program.hierarchy.roll_up == "parent":
+            above.setdefault(account.parent, []).append(account)
+    if program.hierarchy.roll_up == "group" and found:
+        # The payee of a group stands for all of it.
+        found |= {a.pk: a for a in everyone.by_id.values()}
+    waiting = list(found.values())
+    while waiting:
+        for below in above.get(waiting.pop().sf_id, ()):
+            if below.pk not in found:
+                found[below.pk] = below
+                waiting.append(below)
+    return list(found.values())
+
+
+def _replace(tx: Connection, program_pk: int, wanted: set[Member], only: list[int] | None) -> set[int]:
+    """Make a program's rows (of some accounts) be `wanted`; returns the accounts whose rows changed."""
+    mine = program_members.c.program_pk == program_pk
+    columns = [program_members.c[name] for name in COLUMNS]
+    present: set[Any] = set()
+    for some in [None] if only is None else _slices(only):
+        which = mine if some is None else mine & program_members.c.account_pk.in_(some)
+        present |= {tuple(row) for row in tx.execute(select(*columns).where(which))}
+    changed = {row[0] for row in present ^ wanted}
+    if not changed:
+        return set()
+    if only is None:
+        tx.execute(delete(program_members).where(mine))
+        bulk.fill_tuples(tx, program_members, COLUMNS, sorted(wanted))
+        return changed
+    for some in _slices(sorted(changed)):
+        tx.execute(delete(program_members).where(mine, program_members.c.account_pk.in_(some)))
+    bulk.fill_tuples(tx, program_members, COLUMNS, sorted(row for row in wanted if row[0] in changed))
+    return changed
+
+
+def _slices(numbers: list[int]) -> Iterable[list[int]]:
+    return (numbers[at : at + ROWS_AT_ONCE] for at in range(0, len(numbers), ROWS_AT_ONCE))

@@ -1,0 +1,274 @@
+"""Merging a batch into the facts: the newest version wins, and what really changed is noted.
+
+Per batch: resolve ids, fill a scratch table, compare it with the facts (`changed`), upsert, note what is dirty.
+A row that comes again with the same content only moves its stamp: it is `unchanged` and makes nothing dirty,
+which is why re-reading the overlap of two windows costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+)
+
+from state import bulk, dirty, keys, rates
+from state.dialects import upsert
+from state.tables.facts import accounts, order_lines, orders, products, users
+from state.tables.running import rejected_rows
+
+Counts = tuple[int, int, int, int]  # inserted, updated, unchanged, stale
+
+
+@dataclass(frozen=True)
+class Target:
+    """How the batches of one entity become rows: the table, its scratch twin, the conversion."""
+
+    table: Table
+    scratch: Table
+    prepare: Callable[[Connection, pa.Table], pa.Table]
+    key: tuple[str, ...] = ("sf_id",)
+
+    @property
+    def content(self) -> list[str]:
+        """The columns that make two versions of a record differ."""
+        return [c.name for c in self.scratch.columns if c.name not in (*self.key, "modstamp")]
+
+
+def _plain(batch: pa.Table, *names: str) -> dict[str, pa.ChunkedArray]:
+    return {name: batch[name] for name in names}
+
+
+def _account(tx: Connection, batch: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            "sf_id": batch["id"],
+            "known": _all(True, batch),
+            **_plain(
+                batch, "name", "owner_id", "type", "region", "currency", "attributes", "deleted", "modstamp"
+            ),
+            "parent_pk": keys.resolve(tx, accounts, batch["parent_id"]),
+            "master_pk": keys.resolve(tx, accounts, batch["master_id"]),
+        }
+    )
+
+
+def _product(_tx: Connection, batch: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            "sf_id": batch["id"],
+            "known": _all(True, batch),
+            **_plain(batch, "name", "code", "family", "active", "attributes", "deleted", "modstamp"),
+        }
+    )
+
+
+def _order(tx: Connection, batch: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            "sf_id": batch["id"],
+            "known": _all(True, batch),
+            "account_pk": keys.resolve(tx, accounts, batch["account_id"]),
+            "kind_pk": keys.order_kinds(tx, batch),
+            "active": pc.fill_null(batch["active"], True),  # an org that maps nothing here counts every order
+            **_plain(batch, "number", "ordered_on", "ordered_at", "original_order_id", "deleted", "modstamp"),
+        }
+    )
+
+
+def _order_line(tx: Connection, batch: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            "order_pk": keys.resolve(tx, orders, batch["order_id"]),
+            "sf_id": batch["id"],
+            "product_pk": pc.fill_null(keys.resolve(tx, products, batch["product_id"]), keys.NO_PRODUCT),
+            "kind_pk": keys.line_kinds(tx, batch),
+            "quantity_e6": batch["quantity"],
+            "amount_e6": batch["amount"],
+            **_plain(batch, "deleted", "modstamp"),
+        }
+    )
+
+
+def _user(_tx: Connection, batch: pa.Table) -> pa.Table:
+    return pa.table({"sf_id": batch["id"], **_plain(batch, "name", "active", "modstamp")})
+
+
+def _all(value: bool, batch: pa.Table) -> pa.Array:
+    return pa.array([value]).take(pa.array([0] * batch.num_rows, pa.int32()))
+
+
+TARGETS = {
+    "account": Target(
+        accounts,
+        bulk.scratch(
+            "accounts", sf_id="text!", known="bool", name="text", owner_id="text", type="text", region="text",
+            currency="text", attributes="text", deleted="bool", modstamp="int", parent_pk="int", master_pk="int",
+        ),
+        _account,
+    ),
+    "product": Target(
+        products,
+        bulk.scratch(
+            "products", sf_id="text!", known="bool", name="text", code="text", family="text", active="bool",
+            attributes="text", deleted="bool", modstamp="int",
+        ),
+        _product,
+    ),
+    "order": Target(
+        orders,
+        bulk.scratch(
+            "orders", sf_id="text!", known="bool", account_pk="int", kind_pk="int", active="bool", number="text",
+            ordered_on="day", ordered_at="int", original_order_id="text", deleted="bool", modstamp="int",
+        ),
+        _order,
+    ),
+    "order_line": Target(
+        order_lines,
+        bulk.scratch(
+            "order_lines", order_pk="int!", sf_id="text!", product_pk="int", kind_pk="int", quantity_e6="int",
+            amount_e6="int", deleted="bool", modstamp="int",
+        ),
+        _order_line,
+        key=("order_pk", "sf_id"),
+    ),
+    "user": Target(users, bulk.scratch("users", sf_id="text!", name="text", active="bool", modstamp="int"), _user),
+}  # fmt: skip
+
+# What a batch changed: the key of the row, and whether the store had never seen it.
+changed_ids = bulk.scratch("changed_ids", sf_id="text!", is_new="bool")
+changed_lines = bulk.scratch("changed_lines", order_pk="int!", sf_id="text!", is_new="bool")
+
+
+class Merge:
+    """The merge of one entity within one transaction."""
+
+    def __init__(self, tx: Connection, entity: str, now: datetime) -> None:
+        self.tx = tx
+        self.entity = entity
+        self.now = now
+        self._orders = dirty.Orders(tx)
+        self._rejected = tx.execute(
+            select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == entity).limit(1)
+        ).first()
+
+    def add(self, batch: pa.Table) -> Counts:
+        """Merge one batch."""
+        if self.entity == "currency_rate":
+            return rates.merge(self.tx, batch, self.now)
+        target = TARGETS[self.entity]
+        changed = changed_lines if self.entity == "order_line" else changed_ids
+        rows = _newest(target.prepare(self.tx, batch), target.key)
+        bulk.empty(self.tx, target.scratch, changed)
+        bulk.fill(self.tx, target.scratch, rows)
+        bulk.settle(self.tx, target.scratch)
+        stale = self._compare(target, changed)
+        inserted, updated = self._count(changed)
+        if self.entity == "product" and updated + inserted:
+            self._note_products(changed, judged=True)
+        self._upsert(target)
+        if inserted or updated:
+            self._note(changed)
+        if self._rejected is not None:
+            self._readmit(target)
+        return inserted, updated, batch.num_rows - inserted - updated - stale, stale
+
+    def finish(self) -> int:
+        """How many orders became dirty."""
+        return self._orders.marked
+
+    def _compare(self, target: Target, changed: Table) -> int:
+        """Fill `changed`; returns how many rows were older than the store's."""
+        new, old = target.scratch, target.table
+        same_key = and_(*(new.c[k] == old.c[k] for k in target.key))
+        absent: ColumnElement[bool] = old.c.sf_id.is_(None)
+        if "known" in old.c:
+            absent = or_(absent, not_(old.c.known))
+        differs = or_(*(new.c[c].is_distinct_from(old.c[c]) for c in target.content))
+        self.tx.execute(
+            insert(changed).from_select(
+                [*target.key, "is_new"],
+                select(*(new.c[k] for k in target.key), absent)
+                .select_from(new.outerjoin(old, same_key))
+                .where(or_(absent, and_(new.c.modstamp >= old.c.modstamp, differs))),
+            )
+        )
+        stale = (
+            select(func.count()).select_from(new.join(old, same_key)).where(new.c.modstamp < old.c.modstamp)
+        )
+        return int(self.tx.execute(stale).scalar_one())
+
+    def _count(self, changed: Table) -> tuple[int, int]:
+        query = select(func.count(), func.coalesce(func.sum(case((changed.c.is_new, 1), else_=0)), 0))
+        rows, new = self.tx.execute(query.select_from(changed)).one()
+        return int(new), int(rows) - int(new)
+
+    def _upsert(self, target: Target) -> None:
+        new, old = target.scratch, target.table
+        names = [c.name for c in new.columns]
+        statement = upsert(self.tx, old).from_select(names, select(new).where(literal(True)))
+        excluded = statement.excluded
+        differs = or_(*(excluded[c].is_distinct_from(old.c[c]) for c in target.content))
+        statement = statement.on_conflict_do_update(
+            index_elements=list(target.key),
+            set_={c: excluded[c] for c in names if c not in target.key},
+            where=or_(
+                excluded.modstamp > old.c.modstamp,
+                # The same stamp writes again when the content differs: a corrected mapping must land.
+                and_(excluded.modstamp == old.c.modstamp, differs),
+            ),
+        )
+        self.tx.execute(statement)
+
+    def _note(self, changed: Table) -> None:
+        if self.entity == "order_line":
+            self._orders.mark(select(changed.c.order_pk).distinct())
+        elif self.entity == "order":
+            self._orders.mark(select(orders.c.pk).join(changed, changed.c.sf_id == orders.c.sf_id))
+        elif self.entity == "account":
+            dirty.mark_accounts(
+                self.tx, select(accounts.c.pk).join(changed, changed.c.sf_id == accounts.c.sf_id)
+            )
+        elif self.entity == "product":
+            self._note_products(changed, judged=False)
+
+    def _note_products(self, changed: Table, *, judged: bool) -> None:
+        query = select(products.c.pk).join(changed, changed.c.sf_id == products.c.sf_id)
+        dirty.mark_products(self.tx, query, judged=judged)
+
+    def _readmit(self, target: Target) -> None:
+        """A record that was set aside and can be read now is no longer rejected."""
+        self.tx.execute(
+            delete(rejected_rows).where(
+                rejected_rows.c.entity == self.entity,
+                rejected_rows.c.sf_id.in_(select(target.scratch.c.sf_id)),
+            )
+        )
+
+
+def _newest(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """One row a key: of several versions in a batch the newest, of equal stamps the last."""
+    distinct = rows.select(list(key)).group_by(list(key)).aggregate([]).num_rows
+    if distinct == rows.num_rows:
+        return rows
+    numbered = rows.append_column("_at", pa.array(range(rows.num_rows), pa.int64()))
+    order = pc.sort_indices(numbered, [("modstamp", "ascending"), ("_at", "ascending")])
+    ordered = rows.take(order).append_column("_at", pa.array(range(rows.num_rows), pa.int64()))
+    last = ordered.group_by(list(key)).aggregate([("_at", "max")])["_at_max"]
+    return rows.take(order).take(last)

@@ -1,0 +1,349 @@
+"""The outbox: what the org should be told, from the transaction that decided it to the org's acknowledgement.
+
+    pending ── claim ──► inflight ──► done | superseded | pending again (retry_at) | quarantined
+                            └── the sender died: `sweep` makes it pending, same key, same seq, same payload
+
+`state` rows are coalesced: only the newest of a key is ever sent. `event` rows are created once: a second
+one with the same key is not written. Every change after the claim asks for the claim's epoch, so that a sender
+that slept through its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Connection, and_, exists, func, or_, select, tuple_, update
+
+from state import acknowledged, meta
+from state.instants import micros, moment, optional_moment
+from state.tables.work import outbox
+
+Kind = Literal["state", "event"]
+KEYS_AT_ONCE = 400
+
+
+class Stuck(StrEnum):
+    """Why an outbox row waits for a person."""
+
+    OUT_OF_TRIES = "out_of_tries"  # temporary trouble that did not pass
+    REFUSED = "refused"  # Salesforce said no to this record
+    MISCONFIGURED = "misconfigured"  # a field or permission is missing; fixing it frees every row
+    UNKNOWN_FATE = "unknown_fate"  # sent, and it could not be found out whether it was written
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something the org should be told. `payload` is a Salesforce record without its key and sequence."""
+
+    kind: Kind
+    object: str
+    ext_key: str
+    payload: Mapping[str, Any]
+    account_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An outbox row. `seq` rises with time within an object and key, over restores too."""
+
+    pk: int
+    kind: str
+    object: str
+    ext_key: str
+    account_id: str | None
+    seq: int
+    payload: Mapping[str, Any]
+    payload_hash: str
+    state: str
+    attempts: int
+    retry_at: datetime
+    owner: str | None
+    epoch: int | None
+    stuck: str | None
+    code: str | None
+    message: str | None
+    enqueued_at: datetime
+    finished_at: datetime | None
+
+
+def payload_hash(payload: Mapping[str, Any]) -> str:
+    """Of the canonical JSON, so that equal fields in another order or spelling of a number are equal."""
+    return hashlib.sha256(dump(payload).encode()).hexdigest()
+
+
+def dump(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
+
+
+def load(text: str) -> dict[str, Any]:
+    """A payload back; amounts come back as the Decimals they were."""
+    loaded: dict[str, Any] = json.loads(text, object_hook=_decimal)
+    return loaded
+
+
+def enqueue(tx: Connection, wanted: Sequence[Wanted], *, now: datetime) -> int:
+    """Add rows in the transaction of the standings they speak of; returns how many were new.
+
+    A waiting `state` row of the same key is superseded at once. One that equals the newest row on its way (or
+    in quarantine: the same payload would be refused again), or else what the org has, is not written. An `event` whose key was ever
+    enqueued is not written again.
+    """
+    states = [w for w in wanted if w.kind == "state"]
+    fresh = list(_new_states(tx, states)) + _new_events(tx, [w for w in wanted if w.kind == "event"])
+    if not fresh:
+        return 0
+    keys = [(w.object, w.ext_key) for w in fresh if w.kind == "state"]
+    for some in _slices(keys):
+        _close(tx, and_(outbox.c.state.in_(("pending", "quarantined")), _keyed(some)), "superseded", now)
+    first = meta.take_sequence(tx, len(fresh))
+    tx.execute(
+        outbox.insert(),
+        [
+            {
+                "kind": w.kind,
+                "object": w.object,
+                "ext_key": w.ext_key,
+                "account_id": w.account_id,
+                "seq": first + n,
+                "payload": dump(w.payload),
+                "payload_hash": payload_hash(w.payload),
+                "state": "pending",
+                "attempts": 0,
+                "retry_at": micros(now),
+                "enqueued_at": micros(now),
+            }
+            for n, w in enumerate(fresh)
+        ],
+    )
+    return len(fresh)
+
+
+def claim(
+    tx: Connection,
+    *,
+    now: datetime,
+    limit: int,
+    owner: str,
+    epoch: int,
+    ttl: timedelta,
+    objects: Collection[str] | None = None,
+    kinds: Collection[Kind] | None = None,
+) -> list[Row]:
+    """Take up to `limit` due rows, oldest first by account so that its lock is taken once. Commit before sending.
+
+    Never a row whose key is in flight already, never an event of an account that has an earlier one unsent.
+    """
+    other = outbox.alias("other")
+    in_flight = exists().where(
+        other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
+    )
+    query = select(outbox.c.pk).where(
+        outbox.c.state == "pending", outbox.c.retry_at <= micros(now), ~in_flight
+    )
+    if objects is not None:
+        query = query.where(outbox.c.object.in_(sorted(objects)))
+    if kinds is not None:
+        query = query.where(outbox.c.kind.in_(sorted(kinds)))
+    # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
+    query = query.order_by(outbox.c.pk).limit(limit).with_for_update(skip_locked=True, of=outbox)
+    pks = list(tx.execute(query).scalars())
+    claimed = []
+    for some in _slices(pks):
+        rows = tx.execute(
+            update(outbox)
+            .where(outbox.c.pk.in_(some), outbox.c.state == "pending")
+            .values(
+                state="inflight",
+                attempts=outbox.c.attempts + 1,
+                owner=owner,
+                epoch=epoch,
+                claimed_until=micros(now + ttl),
+            )
+            .returning(outbox)
+        )
+        claimed += [_made(row) for row in rows]
+    return sorted(claimed, key=lambda row: (row.account_id or "", row.pk))
+
+
+def acknowledge(tx: Connection, row: Row, *, now: datetime, sf_id: str | None = None) -> bool:
+    """The org confirmed a row: it is done, and remembered as what the org has. False: it was not ours any more."""
+    if not _settle(tx, row, state="done", finished_at=micros(now), sf_id=sf_id):
+        return False
+    acknowledged.remember(
+        tx, row.object, row.ext_key, seq=row.seq, payload_hash=row.payload_hash, sf_id=sf_id, now=now
+    )
+    return True
+
+
+def superseded(tx: Connection, row: Row, *, now: datetime) -> bool:
+    """The org (or a newer row) already has something newer under this key."""
+    return _settle(tx, row, state="superseded", finished_at=micros(now))
+
+
+def retry_at(
+    tx: Connection, row: Row, when: datetime, *, code: str | None = None, message: str | None = None
+) -> bool:
+    """It did not work this time: back to pending, not before `when`."""
+    return _settle(tx, row, state="pending", retry_at=micros(when), code=code, message=message)
+
+
+def quarantine(
+    tx: Connection,
+    row: Row,
+    why: Stuck,
+    *,
+    now: datetime,
+    code: str | None = None,
+    message: str | None = None,
+) -> bool:
+    """Set a row aside for a person; others are not delayed by it."""
+    return _settle(
+        tx, row, state="quarantined", finished_at=micros(now), stuck=why.value, code=code, message=message
+    )
+
+
+def sweep(tx: Connection, *, now: datetime) -> int:
+    """Rows whose sender did not come back are due again: same key, same sequence, same payload."""
+    late = and_(outbox.c.state == "inflight", outbox.c.claimed_until <= micros(now))
+    # A newer row of the key makes the old one pointless. Events have no newer one.
+    newer = outbox.alias("newer")
+    outdated = exists().where(
+        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq,
+        newer.c.state.in_(("pending", "done")),
+    )  # fmt: skip
+    _close(tx, and_(late, outbox.c.kind == "state", outdated), "superseded", now)
+    freed = tx.execute(update(outbox).where(late).values(state="pending", owner=None, claimed_until=None))
+    return freed.rowcount
+
+
+def retry(
+    tx: Connection,
+    *,
+    now: datetime,
+    pks: Collection[int] | None = None,
+    code: str | None = None,
+    stuck: Stuck | None = None,
+) -> int:
+    """Free quarantined rows (all, some, those of a code or reason). A state row with a newer one is left alone."""
+    newer = outbox.alias("newer")
+    outdated = exists().where(
+        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq
+    )
+    which = [outbox.c.state == "quarantined", or_(outbox.c.kind == "event", ~outdated)]
+    if pks is not None:
+        which.append(outbox.c.pk.in_(sorted(pks)))
+    if code is not None:
+        which.append(outbox.c.code == code)
+    if stuck is not None:
+        which.append(outbox.c.stuck == stuck.value)
+    freed = tx.execute(
+        update(outbox).where(*which).values(
+            state="pending", attempts=0, stuck=None, code=None, message=None, finished_at=None, retry_at=micros(now)
+        )
+    )  # fmt: skip
+    return freed.rowcount
+
+
+def listed(tx: Connection, *, states: Collection[str] | None = None, limit: int = 100) -> list[Row]:
+    """Rows for people: oldest first, by default whatever is not over."""
+    query = select(outbox).where(outbox.c.state.in_(sorted(states or ("pending", "inflight", "quarantined"))))
+    return [_made(row) for row in tx.execute(query.order_by(outbox.c.pk).limit(limit))]
+
+
+def counts(tx: Connection) -> dict[str, int]:
+    """How many rows in each state."""
+    query = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)
+    return {row.state: row.rows for row in tx.execute(query)}
+
+
+def _new_states(tx: Connection, wanted: Sequence[Wanted]) -> Iterable[Wanted]:
+    newest_first = {(w.object, w.ext_key): w for w in wanted}
+    for some in _slices(list(newest_first)):
+        alive = outbox.c.state.in_(("pending", "inflight", "quarantined"))
+        query = select(outbox).where(alive, outbox.c.kind == "state", _keyed(some)).order_by(outbox.c.seq)
+        on_the_way = {(row.object, row.ext_key): row.payload_hash for row in tx.execute(query)}
+        known = acknowledged.hashes(tx, some)
+        for key in some:
+            wish = newest_first[key]
+            if on_the_way.get(key, known.get(key)) != payload_hash(wish.payload):
+                yield wish
+
+
+def _new_events(tx: Connection, wanted: Sequence[Wanted]) -> list[Wanted]:
+    by_key = {(w.object, w.ext_key): w for w in wanted}
+    for some in _slices(list(by_key)):
+        query = select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", _keyed(some))
+        for row in tx.execute(query):
+            del by_key[row.object, row.ext_key]
+        for key in acknowledged.hashes(tx, some):
+            by_key.pop(key, None)
+    return list(by_key.values())
+
+
+def _settle(tx: Connection, row: Row, **values: Any) -> bool:
+    mine = and_(
+        outbox.c.pk == row.pk,
+        outbox.c.state == "inflight",
+        outbox.c.owner == row.owner,
+        outbox.c.epoch == row.epoch,
+    )
+    return (
+        tx.execute(update(outbox).where(mine).values(owner=None, claimed_until=None, **values)).rowcount == 1
+    )
+
+
+def _close(tx: Connection, which: Any, state: str, now: datetime) -> None:
+    tx.execute(
+        update(outbox)
+        .where(which)
+        .values(state=state, finished_at=micros(now), owner=None, claimed_until=None)
+    )
+
+
+def _keyed(keys: Sequence[tuple[str, str]]) -> Any:
+    return tuple_(outbox.c.object, outbox.c.ext_key).in_(keys)
+
+
+def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[at : at + KEYS_AT_ONCE] for at in range(0, len(items), KEYS_AT_ONCE))
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, Decimal):
+        # Not a JSON number: a float on the way back would change the amount.
+        return {"decimal": format(value.normalize(), "f")}
+    raise TypeError(f"{type(value).__name__} does not belong into a payload")
+
+
+def _decimal(value: dict[str, Any]) -> Any:
+    return Decimal(value["decimal"]) if value.keys() == {"decimal"} else value
+
+
+def _made(row: Any) -> Row:
+    return Row(
+        pk=row.pk,
+        kind=row.kind,
+        object=row.object,
+        ext_key=row.ext_key,
+        account_id=row.account_id,
+        seq=row.seq,
+        payload=load(row.payload),
+        payload_hash=row.payload_hash,
+        state=row.state,
+        attempts=row.attempts,
+        retry_at=moment(row.retry_at),
+        owner=row.owner,
+        epoch=row.epoch,
+        stuck=row.stuck,
+        code=row.code,
+        message=row.message,
+        enqueued_at=moment(row.enqueued_at),
+        finished_at=optional_moment(row.finished_at),
+    )

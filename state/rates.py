@@ -1,0 +1,115 @@
+"""Currency rates by date, kept by us: Salesforce overwrites the rate of orders and forgets the one before.
+
+A rate is units of a currency per unit of the corporate one, as exact decimal text.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+
+import pyarrow as pa
+from sqlalchemy import Connection, and_, insert, select, update
+
+from rebates.currency import ALWAYS, DatedRate, RateBook
+from rebates.program import Program
+from state.dialects import upsert
+from state.instants import moment
+from state.tables.base import FIRST_DAY, LAST_DAY
+from state.tables.facts import currency_rates
+from state.tables.work import dirty_kinds
+
+Rates = dict[str, list[tuple[int, str]]]  # currency → (first day ordinal, rate), oldest first
+
+
+def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int, int]:
+    """Apply a pulled batch: (inserted, updated, unchanged, stale).
+
+    A rate without a start day is the org's current one: the first ever seen holds from the beginning of time, a
+    different one later from the day of its stamp on, and the old one stays for the days before.
+    """
+    counts = [0, 0, 0, 0]
+    for row in batch.to_pylist():
+        before = known(tx).get(row["currency"], [])
+        starts_on = row["starts_on"]
+        if starts_on is None:
+            starts_on = moment(row["modstamp"]).date().toordinal() if before else FIRST_DAY
+            if before and before[-1][1] == row["rate"]:
+                counts[2] += 1
+                continue
+        counts[_save(tx, row["currency"], starts_on, row["rate"], "org", row["modstamp"])] += 1
+    if counts[0] or counts[1]:
+        _judge_again(tx)
+    return counts[0], counts[1], counts[2], counts[3]
+
+
+def set_rate(
+    tx: Connection, currency: str, starts_on: date, rate: str, *, source: str, modstamp: int
+) -> bool:
+    """Record a rate by hand or from a file; returns whether anything changed."""
+    try:
+        if Decimal(rate) <= 0 or not Decimal(rate).is_finite():
+            raise ValueError(f"a currency rate must be above zero, not {rate}")
+    except InvalidOperation as error:
+        raise ValueError(f"{rate!r} is not a number") from error
+    changed = _save(tx, currency, starts_on.toordinal(), rate, source, modstamp) < 2
+    if changed:
+        _judge_again(tx)
+    return changed
+
+
+def known(tx: Connection) -> Rates:
+    """All rates."""
+    out: Rates = {}
+    query = select(currency_rates.c.currency, currency_rates.c.starts_on, currency_rates.c.rate)
+    for currency, starts_on, rate in tx.execute(query.order_by(currency_rates.c.starts_on)):
+        out.setdefault(currency, []).append((starts_on, rate))
+    return out
+
+
+def book(tx: Connection) -> RateBook:
+    """All rates as the engine takes them."""
+    return RateBook.of(
+        DatedRate(currency, Decimal(rate), ALWAYS if starts_on == FIRST_DAY else date.fromordinal(starts_on))
+        for currency, dated in known(tx).items()
+        for starts_on, rate in dated
+    )
+
+
+def spans(rates: Rates, *, order_currency: str | None, program: Program) -> list[tuple[int, int]]:
+    """The half-open spans of days over which an order currency has one rate for a program."""
+    same = order_currency is None or order_currency == program.currency
+    if same or program.conversion.policy != "line_date":
+        return [(FIRST_DAY, LAST_DAY)]
+    dated = [*rates.get(program.currency, ()), *rates.get(order_currency or "", ())]
+    cuts = sorted({FIRST_DAY, *(day for day, _ in dated)})
+    return list(zip(cuts, [*cuts[1:], LAST_DAY], strict=True))
+
+
+def _save(tx: Connection, currency: str, starts_on: int, rate: str, source: str, modstamp: int) -> int:
+    """0 inserted, 1 updated, 2 unchanged, 3 stale: an index into the counts of a merge."""
+    mine = and_(currency_rates.c.currency == currency, currency_rates.c.starts_on == starts_on)
+    found = tx.execute(select(currency_rates.c.rate, currency_rates.c.modstamp).where(mine)).one_or_none()
+    if found is None:
+        tx.execute(
+            insert(currency_rates),
+            {
+                "currency": currency,
+                "starts_on": starts_on,
+                "rate": rate,
+                "source": source,
+                "modstamp": modstamp,
+            },
+        )
+        return 0
+    if found.modstamp > modstamp:
+        return 3
+    if found.rate == rate:
+        return 2
+    tx.execute(update(currency_rates).where(mine).values(rate=rate, source=source, modstamp=modstamp))
+    return 1
+
+
+def _judge_again(tx: Connection) -> None:
+    """Conversions depend on rates: the rules look at them again."""
+    tx.execute(upsert(tx, dirty_kinds).values(side="rate", kind_pk=0).on_conflict_do_nothing())

@@ -1,0 +1,131 @@
+"""One row a job and slot: what ran, by whom, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select, update
+
+from state.dialects import upsert
+from state.instants import micros, moment, optional_moment
+from state.tables.running import runs
+
+Outcome = Literal["ok", "partial", "failed", "parked", "interrupted", "abandoned", "skipped", "missed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """`slot` is the scheduled instant (or the start, for a run by hand); `outcome` is None while it runs."""
+
+    pk: int
+    job: str
+    slot: datetime
+    owner: str
+    epoch: int
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+def start(tx: Connection, job: str, slot: datetime, *, owner: str, epoch: int, now: datetime) -> int | None:
+    """Claim a slot: the run's pk, or None when somebody has this slot already (whatever became of it)."""
+    statement = (
+        upsert(tx, runs)
+        .values(
+            job=job,
+            slot_utc=micros(slot),
+            owner=owner,
+            epoch=epoch,
+            started_at=micros(now),
+            heartbeat_at=micros(now),
+            counts="{}",
+        )
+        .on_conflict_do_nothing(index_elements=["job", "slot_utc"])
+        .returning(runs.c.pk)
+    )
+    return tx.execute(statement).scalar_one_or_none()
+
+
+def heartbeat(tx: Connection, run_pk: int, now: datetime) -> None:
+    tx.execute(update(runs).where(runs.c.pk == run_pk).values(heartbeat_at=micros(now)))
+
+
+def finish(
+    tx: Connection,
+    run_pk: int,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    counts: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> bool:
+    """Write down how a run ended; a run ends once. Returns whether this call ended it."""
+    changed = tx.execute(
+        update(runs)
+        .where(runs.c.pk == run_pk, runs.c.finished_at.is_(None))
+        .values(
+            finished_at=micros(now),
+            heartbeat_at=micros(now),
+            outcome=outcome,
+            counts=json.dumps(counts or {}, sort_keys=True, default=str),
+            error=error,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def abandon(tx: Connection, *, older_than: datetime, now: datetime) -> list[Run]:
+    """Runs without a heartbeat since `older_than` were killed: end them as `abandoned` and return them."""
+    dead = [run for run in unfinished(tx) if run.heartbeat_at < older_than]
+    for run in dead:
+        finish(tx, run.pk, "abandoned", now=now, counts=run.counts, error="the process ended without a word")
+    return dead
+
+
+def unfinished(tx: Connection) -> list[Run]:
+    return [
+        _made(row) for row in tx.execute(select(runs).where(runs.c.finished_at.is_(None)).order_by(runs.c.pk))
+    ]
+
+
+def get(tx: Connection, run_pk: int) -> Run | None:
+    row = tx.execute(select(runs).where(runs.c.pk == run_pk)).one_or_none()
+    return None if row is None else _made(row)
+
+
+def latest(
+    tx: Connection, *, job: str | None = None, outcome: str | None = None, limit: int = 20
+) -> list[Run]:
+    """The newest runs first."""
+    query = select(runs)
+    if job is not None:
+        query = query.where(runs.c.job == job)
+    if outcome is not None:
+        query = query.where(runs.c.outcome == outcome)
+    return [
+        _made(row)
+        for row in tx.execute(query.order_by(runs.c.slot_utc.desc(), runs.c.pk.desc()).limit(limit))
+    ]
+
+
+def _made(row: Any) -> Run:
+    return Run(
+        row.pk,
+        row.job,
+        moment(row.slot_utc),
+        row.owner,
+        row.epoch,
+        moment(row.started_at),
+        moment(row.heartbeat_at),
+        optional_moment(row.finished_at),
+        row.outcome,
+        json.loads(row.counts),
+        row.error,
+    )

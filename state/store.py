@@ -1,0 +1,211 @@
+"""The store: one database, opened by URL, used one transaction at a time.
+
+    store = Store.open("sqlite:///rebates.db")
+    with store.transaction() as tx:
+        watermarks.advance(tx, ...)
+
+SQLite: WAL, `synchronous=FULL` (docs/decisions/0001), writers start with BEGIN IMMEDIATE and wait ten seconds.
+PostgreSQL: READ COMMITTED for writers, one repeatable snapshot for readers.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from state import schema
+from state.errors import CorruptStore, StoreError, StoreUnreachable, explained
+
+BUSY_MS = 10_000  # how long a writer waits for another
+CACHE_KIB = 64 * 1024  # page cache of one SQLite connection
+OLDEST_SQLITE = (3, 35, 0)  # upsert from a select, RETURNING, UPDATE FROM
+
+
+class Store:
+    """One open store. Not tied to a thread; a forked child gets connections of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.where = engine.url.render_as_string(hide_password=True)
+
+    @classmethod
+    def open(cls, url: str, *, upgrade: bool = True) -> Store:
+        """Open the store at `url`; an empty one gets its tables (with `upgrade`), an older or newer one is refused.
+
+        Raises `StoreError` or one of its kinds: each says what, where, and the next command.
+        """
+        store = cls(_engine(url))
+        try:
+            with store.transaction() as tx:
+                found = schema.revision(tx)
+                if found is None and upgrade:
+                    schema.upgrade(tx)
+                else:
+                    schema.require_current(found, store.where)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def attach(cls, url: str) -> Store:
+        """Open without looking at the schema: for `db upgrade` and `db check`."""
+        return cls(_engine(url))
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite store."""
+        return Path(self.engine.url.database or "") if self.dialect == "sqlite" else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Everything inside is saved together or not at all."""
+        with self._explained(), self.engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look; writing inside is an error."""
+        with self._explained(), self.engine.connect() as plain:
+            options: dict[str, Any] = {"rebates_read": True}
+            if self.dialect == "postgresql":
+                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            tx = plain.execution_options(**options)
+            if self.dialect == "sqlite":
+                tx.exec_driver_sql("PRAGMA query_only = 1")
+            try:
+                yield tx
+            finally:
+                if not tx.invalidated:
+                    tx.rollback()
+                    if self.dialect == "sqlite":
+                        tx.exec_driver_sql("PRAGMA query_only = 0")
+                        tx.rollback()
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the schema up to date in one transaction: (revision before, revision after)."""
+        with self.transaction() as tx:
+            before = schema.revision(tx)
+            if before is not None and before not in schema.known_revisions():
+                schema.require_current(before, self.where)
+            return before, schema.upgrade(tx)
+
+    def check(self) -> list[str]:
+        """Damage that the database itself can see, as sentences; empty: none. Read-only."""
+        if self.dialect != "sqlite":
+            with self.read() as tx:
+                tx.exec_driver_sql("SELECT 1")
+            return []
+        try:
+            with self.read() as tx:
+                rows = [str(row[0]) for row in tx.exec_driver_sql("PRAGMA quick_check")]
+        except CorruptStore as error:
+            return [error.what]
+        return [row for row in rows if row != "ok"]
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            better = explained(error, self.where)
+            if better is None:
+                raise
+            raise better from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError("[state] url is not a database URL", where=url, hint=_EXAMPLES) from error
+    where = parsed.render_as_string(hide_password=True)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(parsed, where)
+    if backend == "postgresql":
+        return _postgresql(parsed, where)
+    raise StoreError(f"no store on {backend!r}", where=where, hint=_EXAMPLES)
+
+
+_EXAMPLES = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
+
+
+def _sqlite(url: URL, where: str) -> Engine:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed", where=where)
+    if not url.database or url.database == ":memory:":
+        raise StoreError("a store lives in a file: in memory it would be lost", where=where, hint=_EXAMPLES)
+    if not Path(url.database).resolve().parent.is_dir():
+        raise StoreUnreachable(
+            "the folder of the store does not exist", where=where, hint="create the folder first"
+        )
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Python's sqlite3 would open transactions by itself, and only for some statements: we do it (below).
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {BUSY_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE: a writer waits at its start. A transaction that reads first and then wants to write
+        # would fail at once when another has written in between.
+        reading = connection.get_execution_options().get("rebates_read", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return _safe_after_fork(engine)
+
+
+def _postgresql(url: URL, where: str) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    # Never a standby: it would accept reads of old rows and refuse the writes.
+    url = (
+        url.update_query_dict({"target_session_attrs": "read-write"})
+        if "target_session_attrs" not in url.query
+        else url
+    )
+    try:
+        return _safe_after_fork(create_engine(url, pool_pre_ping=True))
+    except (NoSuchModuleError, ImportError) as error:
+        raise StoreError("the PostgreSQL driver psycopg is missing", where=where) from error
+
+
+def _safe_after_fork(engine: Engine) -> Engine:
+    """A connection carried into a forked child corrupts a SQLite file; the child starts with none."""
+    known = weakref.ref(engine)
+
+    def forget() -> None:
+        living = known()
+        if living is not None:
+            living.dispose(close=False)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+    return engine

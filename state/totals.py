@@ -1,0 +1,184 @@
+"""From summed integers to what the engine computes a standing from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, select, tuple_
+
+from rebates.currency import NoRate, RateBook, converted
+from rebates.periods import Period
+from rebates.program import Program
+from rebates.totals import NOTHING, Tally, add_totals
+from state import dirty, rates
+from state.tables.base import FIRST_DAY
+from state.tables.facts import accounts
+from state.tables.programs import buckets, conversions, periods, programs
+from state.tables.work import dirty_cells, totals
+
+CELLS_AT_ONCE = 400  # two parameters each: below SQLite's smallest limit
+MILLION = Decimal(1_000_000)
+
+
+class Cell(NamedTuple):
+    """One standing's place: a member in a period of a program."""
+
+    member_pk: int
+    period_pk: int
+
+
+@dataclass(frozen=True)
+class CellTotals:
+    """Everything that the engine needs for one standing.
+
+    `totals` are those of the program's whole window (`program.window(period)`), converted; `by_period` the same
+    per period of the window. `missing` names currencies without a rate, so that the standing is incomplete.
+    """
+
+    cell: Cell
+    program: Program
+    period: Period
+    member_id: str  # Salesforce's
+    totals: Mapping[str, Tally] = field(default_factory=dict)
+    by_period: Mapping[Period, Mapping[str, Tally]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+def from_e6(value: int) -> Decimal:
+    """Millionths as the exact Decimal they stand for."""
+    return Decimal(value) / MILLION
+
+
+def waiting_cells(tx: Connection, *, limit: int | None = None) -> list[Cell]:
+    """Standings to compute again, in a fixed order."""
+    query = (
+        select(dirty_cells.c.member_pk, dirty_cells.c.period_pk).order_by(*dirty_cells.columns).limit(limit)
+    )
+    return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+
+
+def mark_period(tx: Connection, period_pk: int) -> int:
+    """Time alone can change a standing (days left, near the end): all members of a period are computed again."""
+    return dirty.mark_cells(
+        tx, select(totals.c.member_pk, totals.c.period_pk).where(totals.c.period_pk == period_pk).distinct()
+    )
+
+
+def open_periods(tx: Connection, day: date) -> list[int]:
+    """Periods of active programs that a day falls into."""
+    at = day.toordinal()
+    query = select(periods.c.pk).join(programs, programs.c.pk == periods.c.program_pk)
+    query = query.where(
+        programs.c.active, periods.c.active, periods.c.start_day <= at, periods.c.end_day > at
+    )
+    return list(tx.execute(query.order_by(periods.c.pk)).scalars())
+
+
+def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program]) -> list[CellTotals]:
+    """The totals of `cells`, in their order, for the programs as configured.
+
+    A cell whose program or period is no longer there is left out: `standings.retire` deals with it.
+    """
+    by_key = {program.key: program for program in given}
+    book = rates.book(tx)
+    places = _places(tx, by_key)
+    out = []
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        some = [cell for cell in cells[at : at + CELLS_AT_ONCE] if cell.period_pk in places.periods]
+        found = _sums(tx, [Cell(c.member_pk, pk) for c in some for pk in places.window_pks(c.period_pk)])
+        names = _member_ids(tx, {cell.member_pk for cell in some})
+        for cell in some:
+            program, period = places.periods[cell.period_pk]
+            by_period, missing = {}, list[str]()
+            for pk in places.window_pks(cell.period_pk):
+                one = places.periods[pk][1]
+                by_period[one] = _converted(
+                    found.get(Cell(cell.member_pk, pk), ()), program, one, book, missing
+                )
+            out.append(
+                CellTotals(
+                    cell,
+                    program,
+                    period,
+                    names[cell.member_pk],
+                    by_period[period] if len(by_period) == 1 else add_totals(by_period.values()),
+                    by_period,
+                    tuple(dict.fromkeys(missing)),
+                )
+            )
+    return out
+
+
+class _Places:
+    """Which program and period a period_pk is, and which periods make up its window."""
+
+    def __init__(self, rows: Iterable[Any], by_key: Mapping[str, Program]) -> None:
+        self.periods: dict[int, tuple[Program, Period]] = {}
+        self._pks: dict[tuple[str, Period], int] = {}
+        for row in rows:
+            program = by_key.get(row.key)
+            if program is None:
+                continue
+            period = program.period_of(date.fromordinal(row.start_day))
+            if period is not None and period.end.toordinal() == row.end_day:
+                self.periods[row.pk] = (program, period)
+                self._pks[program.key, period] = row.pk
+        self._windows: dict[int, tuple[int, ...]] = {}
+
+    def window_pks(self, period_pk: int) -> tuple[int, ...]:
+        if period_pk not in self._windows:
+            program, period = self.periods[period_pk]
+            self._windows[period_pk] = tuple(self._pks[program.key, p] for p in program.window(period))
+        return self._windows[period_pk]
+
+
+def _places(tx: Connection, by_key: Mapping[str, Program]) -> _Places:
+    query = (
+        select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(programs.c.active, periods.c.active)
+    )
+    return _Places(tx.execute(query), by_key)
+
+
+def _sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
+    found: dict[Cell, list[Any]] = {}
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        query = (
+            select(totals, buckets.c.name, conversions.c.currency, conversions.c.from_day)
+            .join(buckets, and_(buckets.c.pk == totals.c.bucket_pk, buckets.c.active))
+            .join(conversions, conversions.c.pk == totals.c.conversion_pk)
+            .where(tuple_(totals.c.member_pk, totals.c.period_pk).in_(cells[at : at + CELLS_AT_ONCE]))
+            .order_by(totals.c.bucket_pk, totals.c.conversion_pk)
+        )
+        for row in tx.execute(query):
+            found.setdefault(Cell(row.member_pk, row.period_pk), []).append(row)
+    return found
+
+
+def _converted(
+    rows: Iterable[Any], program: Program, period: Period, book: RateBook, missing: list[str]
+) -> dict[str, Tally]:
+    out: dict[str, Tally] = {}
+    for row in rows:
+        tally = Tally(from_e6(row.amount_e6), from_e6(row.quantity_e6), row.lines)
+        if row.currency:
+            day = date.min if row.from_day == FIRST_DAY else date.fromordinal(row.from_day)
+            try:
+                factor = program.conversion.factor(row.currency, program.currency, day, period, book)
+            except NoRate as error:
+                missing.append(str(error))
+                tally = Tally(Decimal(0), tally.quantity, tally.lines)
+            else:
+                tally = converted(tally, factor)
+        out[row.name] = out.get(row.name, NOTHING) + tally
+    return out
+
+
+def _member_ids(tx: Connection, pks: set[int]) -> dict[int, str]:
+    query = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(sorted(pks)))
+    return {row.pk: row.sf_id for row in tx.execute(query)}
