@@ -166,7 +166,7 @@ def _as_text(value: Scalar, source: Source, zone: ZoneInfo) -> str | bool:
 def _number(value: Scalar, source: Source) -> Decimal:
     if isinstance(value, bool):
         raise BadValue("not_a_number")
-    number = value if isinstance(value, Decimal) else scalars.decimal(value.strip())
+    number = value if isinstance(value, Decimal) else scalars.decimal(value)
     if source.as_ == "percent":
         number = number.scaleb(-2)
     if source.sign == "reverse":

@@ -33,6 +33,8 @@ class FieldDescribe:
     picklist_values: tuple[str, ...] = ()
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
+    permissionable: bool = True  # whether field-level security applies to it
+    compound_field: str | None = None  # the compound field it is a part of
 
     @property
     def required_on_create(self) -> bool:
@@ -65,6 +67,8 @@ class FieldDescribe:
             ),
             reference_to=tuple(data.get("referenceTo") or ()),
             relationship_name=data.get("relationshipName"),
+            permissionable=data.get("permissionable", True),
+            compound_field=data.get("compoundFieldName") or None,
         )
 
 

@@ -190,10 +190,13 @@ def _computed(expr: Expression, page: _Page, rows: int) -> tuple[pa.Array, dict[
     for row in range(rows):
         try:
             value = expr.value({path: texts[row] for path, texts in inputs})
+            results.append(None if value is None else columns.scalar_text(value))
         except CannotCompute:
             bad[row] = "not_computable"
-            value = None
-        results.append(None if value is None else columns.scalar_text(value))
+            results.append(None)
+        except scalars.BadValue as error:
+            bad[row] = error.code
+            results.append(None)
     return pa.array(results, pa.string()), bad
 
 

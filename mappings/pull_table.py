@@ -142,9 +142,10 @@ def _read_field(entity: Entity, left: str, right: Node, finder: Finder) -> Sourc
 def _read_source(left: str, kind: CanonicalKind, right: Node, finder: Finder) -> Source | None:
     table = Settings(right, finder)
     paths: tuple[str, ...] = ()
-    if (node := table.of_type("field", str)) is not None:
-        _check_path(node, finder)
-        paths = (node.value,)
+    field = table.text("field")
+    if field is not None:
+        _check_path(right.value["field"], finder)
+        paths = (field,)
     firsts = table.texts("first")
     for node in firsts:
         _check_path(node, finder)
@@ -152,7 +153,10 @@ def _read_source(left: str, kind: CanonicalKind, right: Node, finder: Finder) ->
     const = table.scalar("const")
     expr = _read_expression(table, finder)
     origins = [name for name in ("field", "first", "const", "expr") if name in table]
-    if len(origins) != 1:
+    misspelled = right.value.keys() - set(
+        PULL_SETTINGS
+    )  # reported below; probably the origin that is missing
+    if len(origins) > 1 or (not origins and not misspelled):
         finder.error(
             "M011",
             f"{left} has " + (" and ".join(origins) if origins else "no source") + ": exactly one is needed",

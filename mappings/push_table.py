@@ -171,7 +171,10 @@ def _read_value(target: str, object_name: str, left: str, right: Node, finder: F
     const = table.scalar("const")
     text = _read_template(table, finder)
     origins = [name for name in ("from", "const", "text") if name in table]
-    if len(origins) != 1:
+    misspelled = right.value.keys() - set(
+        PUSH_SETTINGS
+    )  # reported below; probably the origin that is missing
+    if len(origins) > 1 or (not origins and not misspelled):
         finder.error(
             "M011",
             f"{left} has " + (" and ".join(origins) if origins else "no source") + ": exactly one is needed",

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 MICRO = 1_000_000
 INT64_MAX = 2**63 - 1
+_MOST_DIGITS = 60  # before or after the point, of a number kept as text
 TEXT_CAP = 4_000  # characters of a text column that are kept
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -78,6 +79,8 @@ def millionths(value: Decimal) -> int:
         return 0
     if value.adjusted() > 13:  # 10**14 * 10**6 is past 64 bits
         raise BadValue("too_large")
+    if value.adjusted() < -6:
+        raise BadValue("too_many_decimals")
     numerator, denominator = value.as_integer_ratio()
     scaled, rest = divmod(numerator * MICRO, denominator)
     if rest:
@@ -88,7 +91,14 @@ def millionths(value: Decimal) -> int:
 
 
 def plain_number(value: Decimal) -> str:
-    """Exact text without exponent and trailing zeros."""
+    """Exact text without exponent and trailing zeros. Raises BadValue for what would be pages of digits."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise BadValue("not_a_number")
+    if value.adjusted() > _MOST_DIGITS:
+        raise BadValue("too_large")
+    if exponent < -_MOST_DIGITS:
+        raise BadValue("too_many_decimals")
     text = f"{value:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")

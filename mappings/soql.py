@@ -13,7 +13,7 @@ from mappings.model import PullEntity
 # A GET address longer than this is refused with 414 or 431, and the query has no POST form.
 URI_LIMIT = 16_384
 # An IN list longer than this does not fit one address.
-MAX_IDS = 600
+MAX_IDS = 500
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ def select(
         stamp, last = moment(after[0]), record_id(after[1])
         conditions.append(f"((SystemModstamp = {stamp} AND Id > {last}) OR SystemModstamp > {stamp})")
     if id_in:
-        conditions.append(f"{_name(id_field)} IN ({', '.join(record_id(value) for value in id_in)})")
+        conditions.append(f"{_name(id_field)} IN ({','.join(record_id(value) for value in id_in)})")
     query = f"SELECT {', '.join(columns or entity.paths)} FROM {_name(entity.object)}"
     if conditions:
         query += " WHERE " + " AND ".join(conditions)

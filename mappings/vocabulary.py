@@ -98,3 +98,30 @@ def kind_of(path: str) -> Kind | None:
     """The kind of a value, or None when there is no such value."""
     group, _, name = path.partition(".")
     return VALUES.get(group, {}).get(name)
+
+
+# Characters that a field must have room for, because a cut value would be a wrong one.
+LENGTHS: dict[str, int] = {
+    "standing.key": 29,
+    "task.key": 29,
+    "event.key": 29,
+    "member.id": 18,
+    "account.id": 18,
+    "task.owner_id": 18,
+    "standing.currency": 3,
+    "program.currency": 3,
+    "period.key": 10,
+    "standing.tier_ladder": 4000,
+    "standing.contributions": 4000,
+}
+
+# What a record id is the id of.
+REFERS_TO: dict[str, str] = {
+    "member.id": "Account",
+    "member.parent_id": "Account",
+    "member.owner_id": "User",
+    "account.id": "Account",
+    "account.parent_id": "Account",
+    "account.owner_id": "User",
+    "task.owner_id": "User",
+}

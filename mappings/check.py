@@ -1,0 +1,61 @@
+"""The preflight: a mapping against what the org says of its objects and fields.
+
+Pure: describes in, problems out. The command line, `doctor` and the start of each run all use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mappings.check_pull import check_pull
+from mappings.check_push import check_push
+from mappings.describe import ObjectDescribe
+from mappings.fieldpaths import Describes, objects_on
+from mappings.model import Mapping as RebateMapping
+from mappings.problems import Finder, Problem, in_order
+from mappings.where import where_paths
+
+_MAX_ROUNDS = 6  # relationships go up five times at most
+
+
+def check(mapping: RebateMapping, describes: Describes) -> list[Problem]:
+    """Every problem of the mapping in this org, in the order of the file.
+
+    `describes` has the objects of `objects_needed`, None where the org has no such object. An object that is not
+    in it is reported as not checked (M207).
+    """
+    finder = Finder()
+    for entity in mapping.pull.values():
+        check_pull(entity, mapping, describes, finder)
+    for target in mapping.push.values():
+        check_push(target, mapping, describes, finder)
+    return in_order(finder.found)
+
+
+def objects_needed(mapping: RebateMapping, describes: Describes | None = None) -> tuple[str, ...]:
+    """Objects to describe next, sorted; empty when `describes` has all that the mapping touches."""
+    known: Describes = describes or {}
+    wanted = {entity.object for entity in mapping.pull.values()}
+    wanted |= {target.object for target in mapping.push.values() if target.object}
+    wanted -= known.keys()
+    for entity in mapping.pull.values():
+        paths = list(entity.paths)
+        if entity.where:
+            paths.extend(where_paths(entity.where))
+        for path in paths:
+            wanted |= objects_on(known, entity.object, path)
+    return tuple(sorted(wanted - {""}))
+
+
+def gather(
+    mapping: RebateMapping, fetch: Callable[[Sequence[str]], Mapping[str, ObjectDescribe | None]]
+) -> dict[str, ObjectDescribe | None]:
+    """All describes the mapping needs, round by round: parents are known only when their children are."""
+    describes: dict[str, ObjectDescribe | None] = {}
+    for _ in range(_MAX_ROUNDS):
+        wanted = objects_needed(mapping, describes)
+        if not wanted:
+            break
+        fetched = fetch(wanted)
+        describes.update({name: fetched.get(name) for name in wanted})
+    return describes

@@ -1,0 +1,259 @@
+"""Pull against the describes: M1xx errors and M2xx warnings."""
+
+from __future__ import annotations
+
+from mappings.canonical import ENTITIES, Kind
+from mappings.describe import FieldDescribe, ObjectDescribe
+from mappings.fieldpaths import Describes, Found, Unknown, follow, report_missing, report_spelling
+from mappings.model import Mapping, PullEntity, Source
+from mappings.problems import Finder, Place, nearest
+from mappings.where import where_paths
+
+NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
+TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "email", "phone", "url",
+                   "encryptedstring"})  # fmt: skip
+_COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
+_KEPT_DECIMALS = 6
+_LONGEST_KEPT = 4_000
+_CURRENCY_ENTITIES = frozenset({"order", "account"})
+
+_ACCEPTED: dict[Kind, frozenset[str]] = {
+    "id": frozenset({"id", "reference", "string"}),
+    "bool": frozenset({"boolean"}),
+    "amount": NUMBERS,
+    "quantity": NUMBERS,
+    "rate": NUMBERS,
+    "day": frozenset({"date"}),
+    "moment": frozenset({"datetime"}),
+    "stamp": frozenset({"datetime"}),
+}
+
+
+def check_pull(entity: PullEntity, mapping: Mapping, describes: Describes, finder: Finder) -> None:
+    """One entity: its object, every path of every source, its condition."""
+    if entity.object not in describes:
+        finder.warning(
+            "M207", f"{entity.object} was not described, so nothing of it is checked", entity.place
+        )
+        return
+    described = describes[entity.object]
+    if described is None:
+        names = [name for name, found in describes.items() if found is not None]
+        near = nearest(entity.object, names)
+        finder.error(
+            "M101",
+            f'the org has no object "{entity.object}" that the integration user can see',
+            entity.place,
+            f'did you mean "{near}"?' if near else None,
+            "if the object exists, give the integration user read access to it",
+        )
+        return
+    if not described.queryable:
+        finder.error("M110", f"{entity.object} cannot be queried", entity.place)
+    if described.name != entity.object:
+        finder.error(
+            "M104", f"{entity.object} has the wrong letter case", entity.place, f'write "{described.name}"'
+        )
+    _check_system_fields(entity, described, finder)
+    for name, source in entity.fields.items():
+        for path in source.needs:
+            found = _check_path(path, described, describes, source.place, finder)
+            if found is not None:
+                _check_field(name, path, found, source, entity, finder)
+    _check_where(entity, described, describes, finder)
+    _check_currency(entity, mapping, described, finder)
+
+
+def _check_system_fields(entity: PullEntity, described: ObjectDescribe, finder: Finder) -> None:
+    mapped = {path.lower() for source in entity.fields.values() for path in source.needs}
+    for path in entity.paths:
+        if path.lower() not in mapped and described.field(path) is None:
+            finder.error(
+                "M108",
+                f"{entity.object} has no {path}, without which changes cannot be followed",
+                entity.place,
+                help="map another object"
+                if path == "SystemModstamp"
+                else "map the field under [fields] yourself",
+            )
+
+
+def _check_path(
+    path: str, start: ObjectDescribe, describes: Describes, place: Place, finder: Finder
+) -> Found | None:
+    found = follow(describes, start, path)
+    if isinstance(found, Unknown):
+        finder.warning("M207", f"{found.object} was not described, so {path} is not checked", place.of(path))
+        return None
+    if found is None:
+        report_missing(finder, describes, start, path, place)
+        return None
+    report_spelling(finder, found, path, place)
+    return found
+
+
+def _check_field(
+    name: str, path: str, found: Found, source: Source, entity: PullEntity, finder: Finder
+) -> None:
+    field = found.field
+    place = source.place.of(path)
+    canonical = ENTITIES[entity.entity].field(name)
+    kind: Kind = canonical.kind if canonical is not None else "text"
+    label = f"{found.object.name}.{field.name}"
+    if field.calculated and entity.refresh != "daily":
+        finder.warning(
+            "M201",
+            f"{label} is a formula; Salesforce does not touch SystemModstamp when its value changes",
+            place,
+            'map the fields it is made of with expr, or set refresh = "daily" on this table',
+        )
+    if source.expr is not None:
+        if field.type in _COMPOUND:
+            finder.error("M106", f"{label} is {field.type}, which has no single value", place)
+        return
+    _check_type(name, kind, label, field, found, source, place, finder)
+    if source.values is not None and field.picklist_values:
+        _check_picklist(label, field, source, finder)
+    if kind in ("amount", "quantity") and field.type in NUMBERS and field.scale > _KEPT_DECIMALS:
+        finder.warning(
+            "M208",
+            f"{label} keeps {field.scale} decimals and {_KEPT_DECIMALS} are kept here; records that use more are set aside",
+            place,
+        )
+    if kind == "text" and field.length > _LONGEST_KEPT:
+        finder.warning("M209", f"{label} holds {field.length} characters; {_LONGEST_KEPT} are kept", place)
+
+
+def _check_type(
+    name: str,
+    kind: Kind,
+    label: str,
+    field: FieldDescribe,
+    found: Found,
+    source: Source,
+    place: Place,
+    finder: Finder,
+) -> None:
+    if field.type in _COMPOUND:
+        parts = [f.name for f in found.object.fields.values() if f.compound_field == field.name]
+        finder.error(
+            "M106",
+            f"{label} is {'an' if field.type[0] in 'aeiou' else 'a'} {field.type}, which has no single value",
+            place,
+            "map one of its parts: " + ", ".join(parts[:6]) if parts else None,
+        )
+        return
+    if source.values is not None:
+        return  # translated by text; the results were checked with the file
+    if kind == "text":
+        _check_text_as(name, label, field, source, place, finder)
+        return
+    if field.type in _ACCEPTED[kind]:
+        return
+    if kind == "day" and field.type == "datetime":
+        if source.as_ != "date":
+            finder.error(
+                "M105",
+                f"{label} is a date-time, {name} is a date",
+                place,
+                'add as = "date"; the day is taken in the file\'s time_zone',
+            )
+        return
+    by_text = {"day": "date", "moment": "datetime", "bool": "bool"}.get(kind, "decimal")
+    if field.type in TEXTS and kind != "id":
+        if source.as_ == by_text or source.as_ == "percent":
+            return
+        finder.error("M106", f"{label} is {field.type}, {name} needs {_needs(kind)}", place,
+                     f'when it holds such values as text, add as = "{by_text}"')  # fmt: skip
+        return
+    finder.error("M106", f"{label} is {field.type}, {name} needs {_needs(kind)}", place)
+
+
+def _check_text_as(
+    name: str, label: str, field: FieldDescribe, source: Source, place: Place, finder: Finder
+) -> None:
+    fits = {
+        "date": TEXTS | {"date", "datetime"},
+        "datetime": TEXTS | {"datetime"},
+        "decimal": TEXTS | NUMBERS,
+        "percent": TEXTS | NUMBERS,
+        "bool": TEXTS | {"boolean"},
+    }
+    if source.as_ in fits and field.type not in fits[source.as_]:
+        finder.error(
+            "M106", f'{label} is {field.type} and cannot be read as "{source.as_}" for {name}', place
+        )
+
+
+def _needs(kind: Kind) -> str:
+    words = {
+        "id": "a record id",
+        "bool": "a checkbox",
+        "day": "a date",
+        "moment": "a date-time",
+        "stamp": "a date-time",
+    }
+    return words.get(kind, "a number")
+
+
+def _check_picklist(label: str, field: FieldDescribe, source: Source, finder: Finder) -> None:
+    assert source.values is not None
+    have = field.picklist_values
+    unknown = [value for value in source.values if value not in have]
+    if unknown:
+        hints = [f'did you mean "{near}"?' for value in unknown if (near := nearest(value, have)) is not None]
+        finder.warning(
+            "M202",
+            f"{label} has no picklist value {_listed(unknown)}",
+            source.place.of(unknown[0]),
+            hints[0] if len(unknown) == 1 and hints else "it has: " + ", ".join(have[:12]),
+        )
+    left = [value for value in have if value not in source.values]
+    if left and source.other == "error" and source.case is None:
+        finder.warning(
+            "M203",
+            f"no rule for {label} = {', '.join(left)}; such records are set aside",
+            source.place.of("values"),
+            "add them to values, or say other = a value for the rest",
+        )
+
+
+def _check_where(entity: PullEntity, described: ObjectDescribe, describes: Describes, finder: Finder) -> None:
+    if not entity.where:
+        return
+    changing = []
+    for path in where_paths(entity.where):
+        found = _check_path(path, described, describes, entity.where_place, finder)
+        if found is None:
+            continue
+        if not found.field.filterable:
+            finder.error("M109", f"{path} cannot be used in a condition", entity.where_place.of(path))
+        if found.field.updateable or found.steps or found.field.calculated:
+            changing.append(path)
+    if changing and entity.refresh != "daily":
+        finder.warning(
+            "M206",
+            f"a {entity.entity} that stops meeting the condition is not seen again: {', '.join(changing)} can change",
+            entity.where_place.of(changing[0]),
+            'map the field instead, and let programs choose by it; or set refresh = "daily" on this table',
+        )
+
+
+def _check_currency(entity: PullEntity, mapping: Mapping, described: ObjectDescribe, finder: Finder) -> None:
+    if (
+        entity.entity not in _CURRENCY_ENTITIES
+        or mapping.currency == "corporate"
+        or "currency" in entity.fields
+    ):
+        return
+    if described.field("CurrencyIsoCode") is not None:
+        finder.warning(
+            "M204",
+            f"the org has several currencies, and {entity.entity}.currency is not mapped",
+            entity.place,
+            'add currency = "CurrencyIsoCode", or say currency = "corporate" at the top when all amounts are in one',
+        )
+
+
+def _listed(values: list[str]) -> str:
+    return ", ".join(f'"{value}"' for value in values)

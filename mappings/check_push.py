@@ -1,0 +1,304 @@
+"""Push against the describes: M3xx errors. Everything that Salesforce would refuse later, row by row, is said here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mappings.check_pull import NUMBERS, TEXTS
+from mappings.describe import FieldDescribe, ObjectDescribe
+from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
+from mappings.model import Mapping, PushTarget, Value
+from mappings.problems import Finder, Place, nearest
+from mappings.push_table import with_namespace
+from mappings.vocabulary import ENUMS, LENGTHS, REFERS_TO, Kind, kind_of
+
+_TEXT_KINDS = TEXTS | {"id", "reference"}
+_ACCEPTED: dict[Kind, frozenset[str]] = {
+    "id": frozenset({"reference", "id", "string"}),
+    "text": TEXTS,
+    "enum": TEXTS,
+    "json": frozenset({"textarea", "string"}),
+    "amount": NUMBERS,
+    "quantity": NUMBERS,
+    "qualifier": NUMBERS,
+    "rate": NUMBERS,
+    "int": NUMBERS,
+    "day": frozenset({"date"}),
+    "moment": frozenset({"datetime"}),
+    "bool": frozenset({"boolean"}),
+}
+_CREATES = frozenset({"standing", "task"})
+_UPDATES = frozenset({"standing", "account"})
+_ROOMY_DIGITS = 9  # digits before the point that an amount field should have
+
+
+def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finder: Finder) -> None:
+    """One target: its object, its match field, every field written, and those it must write."""
+    if not target.object or target.when == "never":
+        return
+    if target.object not in describes:
+        finder.warning(
+            "M207", f"{target.object} was not described, so nothing of it is checked", target.place
+        )
+        return
+    described = describes[target.object]
+    if described is None:
+        finder.error(
+            "M101",
+            f'the org has no object "{target.object}" that the integration user can see',
+            target.place,
+            _namespace_help(target.object, mapping, [name for name, found in describes.items() if found]),
+            "it comes with the package: `rebates org deploy`; then assign the permission set to the integration user",
+        )
+        return
+    creates, updates = target.name in _CREATES, target.name in _UPDATES
+    if (creates and not described.createable) or (updates and not described.updateable):
+        verb = "create" if creates and not described.createable else "edit"
+        finder.error(
+            "M308", f"the integration user may not {verb} {target.object}", target.place, note=EDIT_NOTE
+        )
+    _check_match(target, described, finder)
+    for name, value in target.fields.items():
+        _check_written(name, value, target, mapping, described, finder)
+    if creates:
+        _check_required(target, described, finder)
+
+
+def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:
+    if target.match is None:
+        return
+    field = described.field(target.match)
+    place = target.match_place
+    if field is None:
+        finder.error(
+            "M102",
+            f'{described.name} has no field "{target.match}" that the integration user can see',
+            place,
+            suggestion(target.match, described.fields.values()),
+            EDIT_NOTE,
+        )
+        return
+    if field.type == "id":
+        return
+    if not field.external_id and not field.id_lookup:
+        keys = [f.name for f in described.fields.values() if f.external_id]
+        finder.error(
+            "M301",
+            f"{described.name}.{field.name} is not an external id, so records cannot be matched on it",
+            place,
+            f"external ids on {described.name}: {', '.join(keys) or 'none'}",
+        )
+    elif not field.unique:
+        finder.error(
+            "M301",
+            f"{described.name}.{field.name} is not unique, so one key could match several records",
+            place,
+            "tick Unique on the field",
+        )
+    if target.match not in target.fields:
+        finder.error("M309", f"{target.match} is matched on and not written", place,
+                     f'add {target.match} = "{"task.key" if target.name == "task" else "standing.key"}" to the fields')  # fmt: skip
+
+
+def _check_written(
+    name: str, value: Value, target: PushTarget, mapping: Mapping, described: ObjectDescribe, finder: Finder
+) -> None:
+    field = described.field(name)
+    at = _key_place(name, value.place)
+    label = f"{described.name}.{name}"
+    if field is None:
+        finder.error(
+            "M102",
+            f'{described.name} has no field "{name}" that the integration user can see',
+            at,
+            _namespace_help(name, mapping, described.fields) or suggestion(name, described.fields.values()),
+            EDIT_NOTE,
+        )
+        return
+    if field.name != name:
+        finder.error("M104", f"{label} has the wrong letter case", at, f'write "{field.name}"')
+    _check_both_spellings(name, mapping, described, at, finder)
+    may = (field.createable or target.name not in _CREATES) and (
+        field.updateable or target.name not in _UPDATES
+    )
+    if not may:
+        why = "formula" if field.calculated else "read-only" if not field.createable else "no edit access"
+        note = None if field.calculated else EDIT_NOTE
+        if field.createable and not field.updateable and field.type == "reference":
+            why, note = (
+                "only on creation",
+                "a master-detail field that can be re-parented can be written again",
+            )
+        finder.error("M302", f"{label} cannot be written ({why})", at, note=note)
+        return
+    if not _check_type(label, value, field, at, finder):
+        return
+    if field.restricted_picklist:
+        _check_restricted(label, value, field, finder)
+    _check_size(label, value, field, at, finder)
+
+
+def _check_type(label: str, value: Value, field: FieldDescribe, at: Place, finder: Finder) -> bool:
+    accepted, what = _accepted(value)
+    if field.type not in accepted:
+        help_ = None
+        if field.type in TEXTS:
+            help_ = 'add as = "text"'
+        elif field.type == "date" and "datetime" in accepted:
+            help_ = 'add as = "date"'
+        finder.error("M307", f"{label} is {field.type} and cannot hold {what}", at, help_)
+        return False
+    refers = REFERS_TO.get(value.from_ or "")
+    if field.type == "reference" and refers and field.reference_to and refers not in field.reference_to:
+        finder.error(
+            "M307",
+            f"{label} refers to {' or '.join(field.reference_to[:4])}, and {value.from_} is a {refers}",
+            at,
+        )
+        return False
+    if field.type == "percent" and value.from_ and kind_of(value.from_) == "rate" and value.as_ != "percent":
+        finder.error(
+            "M307", f"{label} is a percentage: 0.5 would read as half a percent", at, 'add as = "percent"'
+        )
+        return False
+    return True
+
+
+def _accepted(value: Value) -> tuple[frozenset[str], str]:
+    if value.text is not None:
+        return frozenset(TEXTS), "a text"
+    if value.const is not None:
+        if isinstance(value.const, bool):
+            return frozenset({"boolean"}), "true or false"
+        if isinstance(value.const, str):
+            return frozenset(_TEXT_KINDS | {"date", "datetime"}), "a text"
+        return NUMBERS, "a number"
+    path = value.from_ or ""
+    if value.as_ == "text":
+        return frozenset(TEXTS), f"{path} as text"
+    if value.as_ == "date":
+        return frozenset({"date"}), f"{path} as a date"
+    kind = kind_of(path) or "text"
+    return _ACCEPTED[kind], f"{path} ({kind})"
+
+
+def _check_restricted(label: str, value: Value, field: FieldDescribe, finder: Finder) -> None:
+    """All missing values in one message."""
+    have = field.picklist_values
+    if value.text is not None or (value.const is None and value.from_ not in ENUMS and value.values is None):
+        finder.error(
+            "M303",
+            f"{label} is a restricted picklist, and {value.from_ or 'the text'} can be anything",
+            value.place,
+            "write it to a text field, or let the picklist take values that are not defined",
+        )
+        return
+    missing = [written for written in _writable(value) if written not in have]
+    if not missing:
+        return
+    near = nearest(missing[0], have)
+    plural = "s" if len(missing) > 1 else ""
+    finder.error(
+        "M303",
+        f"{label} is a restricted picklist without the value{plural} " + ", ".join(f'"{v}"' for v in missing),
+        value.place.of(missing[0]),
+        (f'did you mean "{near}"?' if near and len(missing) == 1 else "it has: " + ", ".join(have[:12]))
+        + (
+            "" if value.values is not None or value.const is not None else "; translate with values = { ... }"
+        ),
+    )
+
+
+def _writable(value: Value) -> list[str]:
+    """Every text that the value can become."""
+    if value.const is not None:
+        return [str(value.const)]
+    table = value.values or {}
+    known = ENUMS.get(value.from_ or "", ())
+    return list(
+        dict.fromkeys([*(str(table.get(word, word)) for word in known), *(str(v) for v in table.values())])
+    )
+
+
+def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finder: Finder) -> None:
+    if (
+        value.from_ in LENGTHS
+        and 0 < field.length < LENGTHS[value.from_]
+        and field.type not in ("reference", "id")
+    ):
+        finder.error(
+            "M304",
+            f"{label} holds {field.length} characters, {value.from_} needs {LENGTHS[value.from_]}",
+            at,
+            f"make the field at least {LENGTHS[value.from_]} long",
+        )
+    if isinstance(value.const, str) and 0 < field.length < len(value.const):
+        finder.error("M304", f"{label} holds {field.length} characters, the text has {len(value.const)}", at)
+    kind = kind_of(value.from_ or "")
+    if field.type not in NUMBERS or kind not in ("amount", "quantity", "qualifier", "rate"):
+        return
+    if field.type == "int" and value.round != 0:
+        finder.error("M304", f"{label} holds whole numbers", at, "add round = 0")
+    elif kind != "rate" and field.type != "int" and (value.round is None or value.round > field.scale):
+        written = "all" if value.round is None else value.round
+        finder.warning(
+            "M210",
+            f"{label} keeps {field.scale} decimals and {written} are written; Salesforce rounds the rest away",
+            at,
+            f"add round = {field.scale}",
+        )
+    if (
+        kind in ("amount", "qualifier")
+        and field.precision > 0
+        and field.precision - field.scale < _ROOMY_DIGITS
+    ):
+        digits = field.precision - field.scale
+        finder.warning(
+            "M210", f"{label} has room for {digits} digits before the point; larger amounts are refused", at
+        )
+
+
+def _check_required(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:
+    """A record that lacks a required field is refused on creation."""
+    written = {name.lower() for name in target.fields}
+    missing = [
+        field
+        for field in described.fields.values()
+        if field.required_on_create and field.name.lower() not in written
+    ]
+    if missing:
+        names = ", ".join(f"{field.name} ({field.type})" for field in missing)
+        finder.error("M306", f"{described.name} cannot be created without {names}", target.place,
+                     f'add {missing[0].name} = {{ const = "..." }} to [push.{target.name}.fields]')  # fmt: skip
+
+
+def _namespace_help(name: str, mapping: Mapping, names: object) -> str | None:
+    """The same name with or without a namespace, where the org has that one."""
+    have = [str(n) for n in names] if hasattr(names, "__iter__") else []
+    plain = name.removeprefix(f"{mapping.namespace}__") if mapping.namespace else name
+    for other in have:
+        if (
+            other != name
+            and (other == plain or other.endswith(f"__{plain}"))
+            and other.count("__") != name.count("__")
+        ):
+            space = other.removesuffix(plain).removesuffix("__")
+            return f'the org has "{other}": set namespace = "{space}"'
+    return None
+
+
+def _check_both_spellings(
+    name: str, mapping: Mapping, described: ObjectDescribe, at: Place, finder: Finder
+) -> None:
+    if not mapping.namespace or not name.startswith(f"{mapping.namespace}__"):
+        return
+    plain = name.removeprefix(f"{mapping.namespace}__")
+    if plain in described.fields and with_namespace(plain, mapping.namespace) == name:
+        finder.warning("M205", f'the org has both "{name}" and "{plain}"; the first is written', at)
+
+
+def _key_place(name: str, place: Place) -> Place:
+    """The left side of the line, when the name stands on it."""
+    bare = name.split("__", 1)[1] if name.count("__") > 1 else name
+    start = place.excerpt.find(bare)
+    return replace(place, column=start + 1, length=len(bare)) if start >= 0 else place

@@ -1,0 +1,382 @@
+"""Rows in: good rows flow exactly, bad rows are set aside with their reason and without their data."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mappings import scalars
+from mappings.canonical import ENTITIES
+from mappings.file import parse_mapping, read_mapping
+from mappings.inbound import MissingColumn, reader
+from mappings.scalars import TEXT_CAP, BadValue, clean_text, millionths
+
+ORDER_LINES = """
+[pull.order_line]
+object = "OrderItem"
+[pull.order_line.fields]
+order_id = "OrderId"
+quantity = "Quantity"
+amount = "TotalPrice"
+"""
+
+
+def read(text, page, entity="order_line"):
+    mapping = parse_mapping(text, "mapping.toml")
+    return reader(mapping.pull[entity], mapping).read(page)
+
+
+def lines(page_of, amounts, **more):
+    rows = len(amounts)
+    usual = {"OrderId": ["801000000000001AAA"] * rows, "Quantity": ["1.0"] * rows, "TotalPrice": amounts}
+    return page_of(**{**usual, **more})
+
+
+def why(inbound):
+    return [(rejected.field, rejected.code) for rejected in inbound.rejected]
+
+
+def test_a_batch_has_exactly_the_schema_of_its_entity(page_of):
+    inbound = read(ORDER_LINES, lines(page_of, ["12.50"]))
+
+    assert inbound.table.schema.equals(ENTITIES["order_line"].schema)
+    assert inbound.table.to_pylist() == [
+        {
+            "id": "802000000000000000",
+            "order_id": "801000000000001AAA",
+            "product_id": None,
+            "quantity": 1_000_000,
+            "amount": 12_500_000,
+            "deleted": False,
+            "modstamp": 1_793_527_200_000_000,
+            "attributes": "{}",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ("9.9213206E7", 99_213_206_000_000),
+        ("9.0E7", 90_000_000_000_000),
+        ("1.0E-4", 100),
+        ("100.0", 100_000_000),
+        ("-12.345678", -12_345_678),
+        ("0.10000000000", 100_000),
+        ("9007199254740.993001", 9_007_199_254_740_993_001),
+    ],
+)
+def test_amounts_arrive_exactly_as_the_org_wrote_them(page_of, written, amount):
+    assert read(ORDER_LINES, lines(page_of, [written])).table["amount"].to_pylist() == [amount]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("1.2345678", "too_many_decimals"),
+        ("NaN", "not_a_number"),
+        ("Infinity", "not_a_number"),
+        ("1e400", "too_large"),
+        ("1E30", "too_large"),
+        ("9223372036854.775808", "too_large"),
+        ("1,000.00", "not_a_number"),
+        ("１２", "not_a_number"),
+        (None, "missing"),
+        ("", "missing"),
+    ],
+)
+def test_an_amount_that_would_lose_digits_or_is_none_is_set_aside_and_the_rest_flows(page_of, written, code):
+    inbound = read(ORDER_LINES, lines(page_of, ["1.5", written, "2.5"]))
+
+    assert why(inbound) == [("amount", code)]
+    assert inbound.table["amount"].to_pylist() == [1_500_000, 2_500_000]
+    assert inbound.rejected[0].id == "802000000000000001"
+
+
+def test_a_rejection_says_object_id_field_and_reason_and_never_the_value(page_of):
+    (rejected,) = read(ORDER_LINES, lines(page_of, ["secret-17"])).rejected
+
+    assert (rejected.entity, rejected.object, rejected.code) == ("order_line", "OrderItem", "not_a_number")
+    assert rejected.message == "amount (TotalPrice) is not a number"
+    assert "secret" not in repr(rejected)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-01T10:00:00.000+0000",
+        "2026-11-01T10:00:00.000Z",
+        "2026-11-01T10:00:00Z",
+        "2026-11-01T11:00:00.000+0100",
+    ],
+)
+def test_rest_and_bulk_write_the_same_instant(page_of, written):
+    inbound = read(ORDER_LINES, lines(page_of, ["1"], SystemModstamp=[written]))
+
+    assert inbound.table["modstamp"].to_pylist() == [
+        int(datetime(2026, 11, 1, 10, tzinfo=UTC).timestamp()) * 10**6
+    ]
+
+
+@pytest.mark.parametrize(
+    ("id15", "id18"),
+    [("001000000000001", "001000000000001AAA"), ("0013h00000Ab3Cd", "0013h00000Ab3CdAAJ")],
+)
+def test_short_ids_get_their_suffix(page_of, id15, id18):
+    inbound = read(ORDER_LINES, lines(page_of, ["1", "1"], OrderId=[id15, id18]))
+
+    assert inbound.table["order_id"].to_pylist() == [id18, id18]
+
+
+def test_what_is_no_id_is_set_aside(page_of):
+    inbound = read(ORDER_LINES, lines(page_of, ["1", "1"], OrderId=["801-1", "80100000000000é"]))
+
+    assert why(inbound) == [("order_id", "not_an_id"), ("order_id", "not_an_id")]
+
+
+def test_a_row_is_set_aside_once_for_its_first_bad_field(page_of):
+    inbound = read(ORDER_LINES, lines(page_of, ["x"], Quantity=["y"]))
+
+    assert why(inbound) == [("quantity", "not_a_number")]
+
+
+def test_dates_are_ordinals_and_wrong_ones_are_set_aside(page_of):
+    page = page_of(
+        AccountId=["001000000000001AAA"] * 3,
+        EffectiveDate=["2026-02-28", "2026-02-30", None],
+        **dict.fromkeys(("OrderNumber", "Status", "StatusCode", "Type", "OriginalOrderId"), [None] * 3),
+    )
+    mapping = read_mapping("standard")
+    inbound = reader(mapping.pull["order"], mapping).read(page)
+
+    assert inbound.table["ordered_on"].to_pylist() == [date(2026, 2, 28).toordinal()]
+    assert why(inbound) == [("ordered_on", "not_a_date"), ("ordered_on", "missing")]
+
+
+def test_an_order_is_active_only_in_the_activated_category(page_of):
+    codes = ["Draft", "Activated", "Canceled", None]
+    page = page_of(
+        AccountId=["001000000000001AAA"] * 4,
+        EffectiveDate=["2026-02-28"] * 4,
+        StatusCode=codes,
+        **dict.fromkeys(("OrderNumber", "Status", "Type", "OriginalOrderId"), [None] * 4),
+    )
+    mapping = read_mapping("standard")
+    table = reader(mapping.pull["order"], mapping).read(page).table
+
+    assert table["active"].to_pylist() == [False, True, False, None]
+
+
+def test_columns_are_found_whatever_letter_case_the_org_answers_in(page_of):
+    page = lines(page_of, ["1"]).rename_columns([name.upper() for name in lines(page_of, ["1"]).column_names])
+    assert read(ORDER_LINES, page).table.num_rows == 1
+
+
+def test_a_page_without_a_mapped_column_is_our_fault_and_not_a_row_s(page_of):
+    with pytest.raises(MissingColumn, match="TotalPrice"):
+        read(ORDER_LINES, lines(page_of, ["1"]).drop_columns(["TotalPrice"]))
+
+
+def test_an_empty_page_is_an_empty_batch(page_of):
+    inbound = read(ORDER_LINES, lines(page_of, ["1"]).slice(0, 0))
+
+    assert inbound.table.num_rows == 0
+    assert inbound.table.schema.equals(ENTITIES["order_line"].schema)
+
+
+ACCOUNT = '[pull.account]\nobject = "Account"\n[pull.account.fields]\nname = "Name"\n'
+
+
+def accounts(page_of, **columns):
+    rows = len(next(iter(columns.values())))
+    columns = {"Name": [f"Partner {row}" for row in range(rows)], **columns}
+    return page_of(MasterRecordId=[None] * rows, **columns)
+
+
+def values_of(page_of, right, texts, left="region"):
+    inbound = read(f"{ACCOUNT}{left} = {right}", accounts(page_of, X__c=texts), "account")
+    return inbound.table[left].to_pylist(), why(inbound)
+
+
+@pytest.mark.parametrize(
+    ("right", "texts", "values", "rejected"),
+    [
+        ('{ field = "X__c", trim = true }', [" a ", "  "], ["a", None], []),
+        ('{ field = "X__c", case = "upper" }', ["ab"], ["AB"], []),
+        ('{ field = "X__c", default = "west" }', [None, "east"], ["west", "east"], []),
+        (
+            '{ field = "X__c", values = { NA = "north" }, other = "rest" }',
+            ["NA", "?", None],
+            ["north", "rest", None],
+            [],
+        ),
+        ('{ field = "X__c", values = { NA = "north" } }', ["NA", "?"], ["north"], [("region", "no_rule")]),
+        ('{ field = "X__c", values = { na = "n" }, case = "lower", trim = true }', [" NA "], ["n"], []),
+        ('{ const = "all" }', ["x", None], ["all", "all"], []),
+        ('{ first = ["X__c", "Name"] }', ["x", None], ["x", "Partner 1"], []),
+        ('{ field = "X__c", as = "decimal" }', ["1.50", "9.0E7"], ["1.5", "90000000"], []),
+        ('{ field = "X__c", as = "date" }', ["2026-01-01T03:00:00.000Z"], ["2026-01-01"], []),
+        (
+            '{ field = "X__c", as = "datetime" }',
+            ["2026-01-01T03:00:00.000+0000"],
+            ["2026-01-01T03:00:00Z"],
+            [],
+        ),
+    ],
+)
+def test_settings_work_in_their_order(page_of, right, texts, values, rejected):
+    assert values_of(page_of, right, texts) == (values, rejected)
+
+
+@pytest.mark.parametrize(
+    ("right", "texts", "amounts"),
+    [
+        ('{ field = "X__c", sign = "reverse" }', ["1.5", "-2"], [-1_500_000, 2_000_000]),
+        ('{ field = "X__c", sign = "negative" }', ["1.5", "-2"], [-1_500_000, -2_000_000]),
+        ('{ field = "X__c", sign = "positive" }', ["1.5", "-2"], [1_500_000, 2_000_000]),
+        ('{ field = "X__c", as = "percent" }', ["12.5"], [125_000]),
+        ('{ field = "X__c", as = "decimal", trim = true }', [" 7 "], [7_000_000]),
+        ('{ field = "X__c", default = 3 }', [None], [3_000_000]),
+        ('{ expr = "Quantity * X__c * (1 - 25 / 100)" }', ["10"], [7_500_000]),
+        ('{ expr = "if(X__c == \\"r\\", -Quantity, Quantity)" }', ["r", "s"], [-1_000_000, 1_000_000]),
+    ],
+)
+def test_amounts_may_be_turned_and_computed(page_of, right, texts, amounts):
+    text = ORDER_LINES.replace('"TotalPrice"', right)
+    inbound = read(text, lines(page_of, ["0"] * len(texts), X__c=texts))
+
+    assert inbound.table["amount"].to_pylist() == amounts
+
+
+def test_a_record_that_expr_cannot_compute_is_set_aside(page_of):
+    text = ORDER_LINES.replace('"TotalPrice"', '{ expr = "Quantity / X__c" }')
+    inbound = read(text, lines(page_of, ["0"] * 3, X__c=["2", "0", "text"]))
+
+    assert inbound.table["amount"].to_pylist() == [500_000]
+    assert why(inbound) == [("amount", "not_computable"), ("amount", "not_computable")]
+
+
+def test_the_day_of_an_instant_is_the_one_it_was_where_the_file_says(page_of):
+    text = """
+time_zone = "America/Los_Angeles"
+[pull.order]
+object = "Order"
+[pull.order.fields]
+account_id = "AccountId"
+ordered_on = { field = "ActivatedDate", as = "date" }
+"""
+    page = page_of(AccountId=["001000000000001AAA"], ActivatedDate=["2026-12-01T07:59:59.000+0000"])
+
+    assert read(text, page, "order").table["ordered_on"].to_pylist() == [date(2026, 11, 30).toordinal()]
+
+
+def test_attributes_are_json_with_sorted_keys(page_of):
+    text = (
+        ACCOUNT
+        + 'zone = "Z__c"\nkey_account = { field = "K__c", as = "bool" }\nsize = { field = "S__c", as = "decimal" }'
+    )
+    table = read(
+        text,
+        accounts(page_of, Z__c=['Say "hi" ü', None], K__c=["true", None], S__c=["1.0E7", "2"]),
+        "account",
+    ).table
+
+    assert [json.loads(value) for value in table["attributes"].to_pylist()] == [
+        {"key_account": True, "size": "10000000", "zone": 'Say "hi" ü'},
+        {"key_account": None, "size": "2", "zone": None},
+    ]
+    assert table["attributes"][0].as_py() == (
+        '{"key_account": true, "size": "10000000", "zone": "Say \\"hi\\" ü"}'
+    )
+
+
+def test_a_bad_attribute_sets_its_row_aside(page_of):
+    text = ACCOUNT + 'key_account = { field = "K__c", as = "bool" }'
+    inbound = read(text, accounts(page_of, K__c=["true", "perhaps"]), "account")
+
+    assert inbound.table.num_rows == 1
+    assert why(inbound) == [("key_account", "not_a_bool")]
+
+
+def test_a_skipped_record_counts_as_deleted_so_that_what_it_was_before_counts_no_more(page_of):
+    inbound = read(
+        ACCOUNT + 'region = { field = "X__c", values = { NA = "north" }, other = "skip" }',
+        accounts(page_of, X__c=["NA", "Mars"]),
+        "account",
+    )
+
+    assert inbound.table["deleted"].to_pylist() == [False, True]
+    assert (inbound.rejected, inbound.skipped) == ((), 0)
+
+
+def test_nul_and_overlong_text_are_mended(page_of):
+    inbound = read(ACCOUNT, accounts(page_of, Name=["a\0b", "x" * (TEXT_CAP + 5)]), "account")
+
+    assert inbound.table["name"].to_pylist() == ["ab", "x" * TEXT_CAP]
+
+
+def test_bytes_that_are_no_text_are_replaced(page_of):
+    page = accounts(page_of, X__c=["n"])
+    broken = pa.array([b"caf\xe9 \xed\xa0\x80"], pa.binary())
+    page = page.set_column(page.schema.get_field_index("Name"), "Name", broken)
+
+    (name,) = read(ACCOUNT, page, "account").table["name"].to_pylist()
+    assert name.startswith("caf� ")
+    name.encode("utf-8")
+
+
+def test_lone_surrogates_are_replaced_and_pairs_kept():
+    assert clean_text("a\ud83db \U0001f600") == "a�b \U0001f600"
+
+
+AMOUNTS = st.one_of(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**13), max_value=10**13).map(str),
+    st.decimals(min_value=-(10**6), max_value=10**6, places=6).map(lambda d: f"{d:E}"),
+    st.sampled_from(["NaN", "x", "1e999", "0E+3", "-0.0", "+1", ".5", "5.", "1_0", " 1", "٣"]),
+)
+
+
+def expected(text):
+    """The rule, value by value: exact Decimal."""
+    try:
+        return millionths(scalars.decimal(text))
+    except BadValue:
+        return None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(AMOUNTS, min_size=1, max_size=6))
+def test_whole_columns_and_single_values_are_read_alike(amounts):
+    rows = len(amounts)
+    page = pa.table(
+        {
+            "Id": [f"802000000{row:09d}" for row in range(rows)],
+            "SystemModstamp": ["2026-11-01T10:00:00.000Z"] * rows,
+            "IsDeleted": ["false"] * rows,
+            "OrderId": ["801000000000001AAA"] * rows,
+            "Quantity": ["1"] * rows,
+            "TotalPrice": amounts,
+        }
+    )
+    inbound = read(ORDER_LINES, page)
+    kept = [expected(text) for text in amounts]
+
+    assert inbound.table["amount"].to_pylist() == [amount for amount in kept if amount is not None]
+    assert inbound.table.num_rows + len(inbound.rejected) == rows
+
+
+@given(st.decimals(min_value=-(10**12), max_value=10**12, places=6))
+def test_millionths_are_exact_both_ways(amount):
+    assert Decimal(millionths(amount)) / 10**6 == amount
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2999, 1, 1), timezones=st.just(UTC)))
+def test_instants_are_read_as_arrow_reads_them(instant):
+    text = instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03}+0000"
+    arrow = pa.array([text]).cast(pa.timestamp("us", "UTC")).cast(pa.int64())[0].as_py()
+
+    assert scalars.moment(text) == arrow

@@ -1,0 +1,229 @@
+"""Records out: what each Salesforce field is written, and when two records are the same."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mappings import template
+from mappings.describe import FieldDescribe, ObjectDescribe
+from mappings.file import read_mapping
+from mappings.outbound import MissingValue, fitted, json_text, owned_hash, plain, record
+
+VIEW = {
+    "member": {"id": "001000000000001AAA", "name": "Glow Beauty", "owner_id": "005000000000001AAA"},
+    "program": {
+        "key": "retail-2026", "name": "Retail partners 2026", "currency": "USD",
+        "method": "retrospective", "qualifier": "amount", "measure": "amount",
+    },
+    "period": {
+        "key": "2026-11", "name": "November 2026",
+        "start": date(2026, 11, 1), "end": date(2026, 12, 1), "last_day": date(2026, 11, 30),
+    },
+    "standing": {
+        "key": "RB-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "status": "near_next_tier", "currency": "USD",
+        "qualifying_amount": Decimal("95188"), "qualifying_quantity": Decimal("2310.5"),
+        "tier": "Silver", "benefit": "10%", "rebate": Decimal("9518.80"), "next_tier": "Gold",
+        "next_threshold": Decimal("100000"), "next_benefit": "15%", "to_next_tier": Decimal("4812"),
+        "rebate_at_next_tier": Decimal("15000"), "uplift": Decimal("5481.20"), "progress": Decimal("0.95188"),
+        "days_left": 7, "tier_ladder": [{"name": "Gold", "threshold": Decimal("100000.00")}],
+        "contributions": [{"order": n, "amount": Decimal("10.50")} for n in range(10)],
+        "steps": "95,188 qualifies", "incomplete": None, "as_of": date(2026, 11, 23),
+        "synced_at": datetime(2026, 11, 23, 15, 0, 0, 5000, UTC), "seq": 42,
+    },
+    "event": {"kind": "near_tier", "tier": "Gold", "key": "RB-1"},
+    "task": {
+        "key": "RB-TASK", "owner_id": "005000000000001AAA", "due": date(2026, 11, 30), "priority": "High",
+        "steps": "…",
+    },
+}  # fmt: skip
+
+
+def target(mapping_of, fields, name="account"):
+    head = f'[push.{name}]\nobject = "Account"\nmatch = "Id"\n[push.{name}.fields]\n'
+    return mapping_of(head + fields).push[name]
+
+
+def written(mapping_of, right, view=VIEW, zone=None):
+    return record(target(mapping_of, f"F__c = {right}"), view, zone)["F__c"]
+
+
+def test_the_standard_standing_is_what_the_card_reads():
+    fields = record(read_mapping("standard").push["standing"], VIEW)
+
+    assert fields["Sync_Key__c"] == "RB-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    assert fields["Status__c"] == "Near_Next_Tier"
+    assert (fields["Period_Start__c"], fields["Period_End__c"]) == ("2026-11-01", "2026-11-30")
+    assert fields["Rebate__c"] == Decimal("9518.80")
+    assert fields["Tier_Ladder__c"] == '[{"name":"Gold","threshold":100000}]'
+    assert fields["Last_Synced__c"] == "2026-11-23T15:00:00.005Z"
+    assert fields["Incomplete__c"] is None
+    assert fields["Rebate_Seq__c"] == 42
+
+
+def test_the_standard_task_says_what_to_do_in_one_line():
+    fields = record(read_mapping("standard").push["task"], VIEW)
+
+    assert fields["Subject"] == "Glow Beauty: $4,812 to Gold, worth $5,481.20 more"
+    assert "7 days left, until Nov 30, 2026. At Gold the rebate is $15,000; now it is $9,518.80." in str(
+        fields["Description"]
+    )
+    assert (fields["ActivityDate"], fields["Priority"], fields["Status"]) == (
+        "2026-11-30",
+        "High",
+        "Not Started",
+    )
+
+
+def test_the_standard_alert_says_the_news():
+    push = read_mapping("standard").push["notification"]
+    reached = {**VIEW, "event": {"kind": "tier_reached", "tier": "Silver"}}
+
+    assert record(push, VIEW)["title"] == "Glow Beauty: $4,812 to Gold"
+    assert record(push, VIEW)["body"] == (
+        "Gold is worth $5,481.20 more. 7 days left in Retail partners 2026, November 2026."
+    )
+    assert record(push, reached)["title"] == "Glow Beauty: Silver reached"
+
+
+def test_a_program_that_counts_units_speaks_of_units():
+    view = {**VIEW, "program": {**VIEW["program"], "qualifier": "quantity"}}
+
+    assert (
+        record(read_mapping("standard").push["notification"], view)["title"]
+        == "Glow Beauty: 4,812 units to Gold"
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "value"),
+    [
+        ('{ from = "standing.progress", as = "percent", round = 1 }', Decimal("95.2")),
+        ('{ from = "standing.rebate", as = "text" }', "9518.8"),
+        ('{ from = "standing.rebate", round = 0 }', Decimal("9519")),
+        ('{ from = "standing.status", values = { near_next_tier = "Close" } }', "Close"),
+        ('{ from = "standing.status" }', "near_next_tier"),
+        ('{ from = "standing.synced_at", as = "date" }', "2026-11-23"),
+        ("{ const = true }", True),
+        ("{ const = 3 }", 3),
+        ('{ const = "x" }', "x"),
+        (
+            '{ text = "{standing.progress:percent} of {standing.qualifying_quantity:number}" }',
+            "95.19% of 2,310.5",
+        ),
+        ('{ text = "{period.start} {standing.incomplete}" }', "2026-11-01"),
+        ('"standing.incomplete"', None),
+    ],
+)
+def test_a_field_is_written_as_the_mapping_says(mapping_of, right, value):
+    assert written(mapping_of, right) == value
+
+
+def test_the_day_of_an_instant_is_the_one_it_was_in_the_zone_asked_for(mapping_of):
+    late = {**VIEW, "standing": {**VIEW["standing"], "synced_at": datetime(2026, 12, 1, 3, tzinfo=UTC)}}
+
+    right = '{ from = "standing.synced_at", as = "date" }'
+    assert written(mapping_of, right, late, ZoneInfo("America/New_York")) == "2026-11-30"
+
+
+def test_an_empty_value_clears_the_field_unless_the_mapping_says_to_leave_it(mapping_of):
+    push = target(
+        mapping_of, 'A__c = "standing.incomplete"\nB__c = { from = "standing.incomplete", clear = false }'
+    )
+
+    assert record(push, VIEW) == {"A__c": None}
+
+
+def test_a_view_that_lacks_a_value_is_a_fault_of_ours(mapping_of):
+    with pytest.raises(MissingValue, match=r"standing\.tier"):
+        written(mapping_of, '"standing.tier"', {**VIEW, "standing": {}})
+
+
+def test_a_float_is_never_written(mapping_of):
+    with pytest.raises(TypeError):
+        written(mapping_of, '"standing.rebate"', {**VIEW, "standing": {"rebate": 1.5}})
+    with pytest.raises(TypeError):
+        json_text({"amount": 1.5})
+
+
+def describe(**lengths):
+    fields = {
+        name: FieldDescribe(name=name, label=name, type="string", length=n) for name, n in lengths.items()
+    }
+    return ObjectDescribe("Account", "Account", fields)
+
+
+def test_long_text_is_cut_to_the_field_with_a_sign_of_it(mapping_of):
+    push = fitted(target(mapping_of, 'F__c = "program.name"'), describe(F__c=10))
+
+    assert record(push, VIEW)["F__c"] == "Retail pa…"
+
+
+def test_text_is_measured_as_salesforce_does_and_no_character_is_halved(mapping_of):
+    push = fitted(target(mapping_of, 'F__c = "program.name"'), describe(F__c=4))
+    view = {**VIEW, "program": {"name": "ab\U0001f600cd"}}
+
+    assert record(push, view)["F__c"] == "ab…"
+
+
+def test_a_list_too_long_for_its_field_loses_its_last_items_and_stays_json(mapping_of):
+    push = fitted(target(mapping_of, 'F__c = "standing.contributions"'), describe(F__c=60))
+
+    assert record(push, VIEW)["F__c"] == '[{"order":0,"amount":10.5},{"order":1,"amount":10.5}]'
+
+
+def test_records_are_the_same_when_only_sync_time_and_sequence_differ():
+    push = read_mapping("standard").push["standing"]
+    later = {
+        **VIEW,
+        "standing": {**VIEW["standing"], "synced_at": datetime(2027, 1, 1, tzinfo=UTC), "seq": 43},
+    }
+    richer = {**VIEW, "standing": {**VIEW["standing"], "rebate": Decimal("9518.81")}}
+
+    assert owned_hash(record(push, VIEW)) == owned_hash(record(push, later))
+    assert owned_hash(record(push, VIEW)) != owned_hash(record(push, richer))
+
+
+def test_fields_that_the_mapping_feeds_from_the_sync_time_are_no_reason_to_write(mapping_of):
+    push = target(mapping_of, 'Seen__c = "standing.synced_at"\nTier__c = "standing.tier"')
+
+    assert owned_hash({"Seen__c": "a", "Tier__c": "x"}, push) == owned_hash(
+        {"Seen__c": "b", "Tier__c": "x"}, push
+    )
+    assert owned_hash({"Seen__c": "a"}) != owned_hash({"Seen__c": "b"})
+
+
+def test_a_namespace_does_not_make_sync_time_a_reason_to_write():
+    assert owned_hash({"acme__Last_Synced__c": "a"}) == owned_hash({"acme__Last_Synced__c": "b"})
+
+
+@given(st.decimals(min_value=-(10**12), max_value=10**12, places=2))
+def test_an_amount_hashes_alike_however_it_is_written(amount):
+    assert owned_hash({"A": amount}) == owned_hash({"A": amount.normalize()})
+    assert owned_hash({"A": amount}) != owned_hash({"A": str(amount)}), "a number is no text"
+    assert Decimal(plain(amount)) == amount
+
+
+def test_nothing_false_and_zero_are_different_things():
+    assert len({owned_hash({"A": value}) for value in (None, False, 0, "", "0")}) == 5
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("4812", "USD", "$4,812"),
+        ("4812.5", "USD", "$4,812.50"),
+        ("-90.1", "CHF", "-CHF 90.10"),
+        ("1234.4", "JPY", "¥1,234"),
+        ("5", None, "5"),
+    ],
+)
+def test_money_is_shown_in_its_currency(amount, currency, text):
+    assert template.money(Decimal(amount), currency) == text
+
+
+def test_one_day_is_no_plural():
+    assert (template.days(1), template.days(6), template.units(Decimal(1))) == ("1 day", "6 days", "1 unit")
