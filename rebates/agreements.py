@@ -1,0 +1,71 @@
+"""Ship-and-debit: lines sold at a special price under an agreement.
+
+They can be left out of a volume program, or paid by the difference between reference and contract price.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from rebates.conditions import Condition, Fields, Filter
+from rebates.totals import Tally
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A special price for a product (`counts` picks the lines), valid from `first` to `last`."""
+
+    name: str
+    reference: Decimal
+    price: Decimal
+    counts: Filter = dataclasses.field(default_factory=Filter)
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def difference(self) -> Decimal:
+        """What one unit is paid."""
+        return self.reference - self.price
+
+    def on(self, day: date) -> bool:
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+    @property
+    def bucket(self) -> str:
+        return f"agreement:{self.name}"
+
+
+@dataclass(frozen=True)
+class ShipAndDebit:
+    """`exclude`: a line with an `agreement` field does not count. `price_difference`: it is paid by its units."""
+
+    lines: Literal["count", "exclude", "price_difference"] = "count"
+    agreements: tuple[Agreement, ...] = ()
+    field: str = "agreement"
+
+    @property
+    def not_special(self) -> Filter:
+        """The condition that keeps specially priced lines out of the volume buckets."""
+        if self.lines == "count":
+            return Filter()
+        return Filter((Condition("line", self.field, present=False),))
+
+    def special(self, agreement: Agreement) -> Filter:
+        return Filter((Condition("line", self.field, one_of=(agreement.name,)),)) + agreement.counts
+
+    def due(self, totals: Mapping[str, Tally]) -> Iterable[tuple[Agreement, Tally]]:
+        """Each agreement with what was sold under it."""
+        for agreement in self.agreements:
+            tally = totals.get(agreement.bucket)
+            if tally is not None and tally.lines:
+                yield agreement, tally
+
+
+def named(line: Fields, field: str) -> str | None:
+    value = line.get(field)
+    return str(value) if value not in (None, "") else None

@@ -1,0 +1,332 @@
+"""One member's numbers in one period, set out so that the ladder can be asked about them.
+
+Ratios, proration and market terms are resolved here; what is left is rungs, an axis and measures. Plain
+programs stay in Decimals, everything else is worked in Fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Generic
+
+from rebates.growth import Base, attainment_base, growth_base
+from rebates.methods import Band, N, Rung, Sale, reached, retrospective, stepped
+from rebates.money import Exact, fraction, text, unit
+from rebates.periods import Period
+from rebates.program import Program
+from rebates.qualifiers import Qualifier
+from rebates.tiers import Tier
+from rebates.totals import NOTHING, Inputs, Totals
+
+
+@dataclass(slots=True)
+class Scale(Generic[N]):
+    """A qualifier's value and its thresholds on its own axis."""
+
+    qualifier: Qualifier
+    value: N
+    rungs: Sequence[Rung[N]]
+    base: Base | None = None
+
+
+@dataclass(slots=True)
+class Case(Generic[N]):
+    """Everything the methods need. `scales[0]` is the axis that bands are cut on."""
+
+    program: Program
+    scales: list[Scale[N]]
+    amount: N
+    quantity: N
+    axis_is: str  # the measure that is the axis itself; empty: none is
+    adds: str  # the measure that grows by what is still to be bought
+    excess_over: N | None = None
+    extra: Exact = Decimal(0)  # price differences of special agreements
+    closed: list[str] = field(default_factory=list)  # gates that do not hold, ratios without a base
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def rungs(self) -> Sequence[Rung[N]]:
+        return self.scales[0].rungs
+
+    def index(self) -> int:
+        """The tier that is reached; -1: none."""
+        if self.closed:
+            return -1
+        if len(self.scales) == 1:
+            return reached(self.scales[0].rungs, self.scales[0].value)
+        each = [reached(scale.rungs, scale.value) for scale in self.scales]
+        return min(each) if self.program.join == "all" else max(each)
+
+    def bands(self, index: int, axis: N) -> list[Band[N]]:
+        """What each tier pays when tier `index` is reached and the axis stands at `axis`."""
+        if index < 0:
+            return []
+        growth = self.program.growth
+        sale = self._sale(axis)
+        if self.program.method == "stepped" or (growth is not None and growth.mode == "banded"):
+            return stepped(self.rungs, index, sale)
+        return retrospective(self.rungs, index, sale)
+
+    def _sale(self, axis: N) -> Sale[N]:
+        now = self.scales[0].value
+        amount, quantity, axis_is = self.amount, self.quantity, self.axis_is
+        if axis != now:
+            gap = axis - now
+            amount = amount + gap if self.adds == "amount" else _in_step(amount, axis, now)
+            quantity = quantity + gap if self.adds == "quantity" else _in_step(quantity, axis, now)
+        if self.excess_over is not None:
+            amount = (
+                amount - self.excess_over
+                if self.adds == "amount"
+                else amount * (axis - self.excess_over) / axis
+            )
+            quantity = (
+                quantity - self.excess_over
+                if self.adds == "quantity"
+                else quantity * (axis - self.excess_over) / axis
+            )
+        return Sale(axis, amount, quantity, axis_is)
+
+
+def _in_step(measure: N, axis: N, now: N) -> N:
+    """A measure that is not the axis is taken to grow in proportion (the same mix as so far)."""
+    if not measure or now <= 0:
+        return measure
+    ratio = axis / now if isinstance(axis, Fraction) else None
+    return measure if ratio is None else measure * ratio
+
+
+def plain_rungs(program: Program) -> tuple[Rung[Decimal], ...]:
+    """The ladder of a plain program; worked out once per program."""
+    return tuple(_rung(program, tier, Decimal, Decimal(1), Decimal(0)) for tier in program.tiers)
+
+
+def set_out(
+    program: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs
+) -> Case[Any]:
+    """The case of one member. Decimal throughout where the program and its totals are plain."""
+    if program.is_plain and not inputs.reduction:
+        qualifier = program.qualifiers[0]
+        tally = totals.get(qualifier.bucket, NOTHING)
+        if isinstance(tally.amount, Decimal) and isinstance(tally.quantity, Decimal):
+            dimension = qualifier.dimension
+            axis = tally.quantity if dimension == "quantity" else tally.amount
+            if program.whole_units:
+                axis = Decimal(math.floor(axis))
+            rungs = _plain_ladder(program)
+            return Case(
+                program,
+                [Scale(qualifier, axis, rungs)],
+                tally.amount,
+                axis if dimension == "quantity" else tally.quantity,
+                dimension,
+                dimension,
+            )
+    return _exact_case(program, period, totals, member, inputs)
+
+
+def _plain_ladder(program: Program) -> tuple[Rung[Decimal], ...]:
+    cached: tuple[Rung[Decimal], ...] | None = program.__dict__.get("_plain_rungs")
+    if cached is None:
+        cached = plain_rungs(program)
+        program.__dict__["_plain_rungs"] = cached
+    return cached
+
+
+def _exact_case(
+    program: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs
+) -> Case[Fraction]:
+    paid = totals.get(program.measure_bucket, NOTHING)
+    amount, quantity = fraction(paid.amount) - fraction(inputs.reduction), fraction(paid.quantity)
+    missing = list(inputs.missing)
+    closed: list[str] = []
+    scales = [
+        _scale(program, q, n, period, totals, member, inputs, missing, closed)
+        for n, q in enumerate(program.qualifiers)
+    ]
+    for gate in program.gates:
+        _close_unless_open(program, gate, period, totals, member, inputs, missing, closed)
+    first = program.qualifiers[0]
+    same_bucket = first.bucket == program.measure_bucket and first.of not in ("categories", "mix")
+    if program.whole_units and first.dimension == "quantity":
+        quantity = Fraction(math.floor(quantity))
+    adds = first.dimension if same_bucket else ""
+    excess = program.growth is not None and program.growth.mode == "excess"
+    base = scales[0].base
+    return Case(
+        program,
+        scales,
+        amount,
+        quantity,
+        adds if not inputs.reduction else ("" if adds == "amount" else adds),
+        adds,
+        excess_over=base.value if excess and base is not None and base.usable else None,
+        extra=sum(
+            (fraction(a.difference) * fraction(t.quantity) for a, t in program.special.due(totals)),
+            Fraction(0),
+        )
+        if program.special.lines == "price_difference"
+        else Fraction(0),
+        closed=closed,
+        missing=missing,
+    )
+
+
+def _scale(
+    program: Program,
+    qualifier: Qualifier,
+    place: int,
+    period: Period,
+    totals: Totals,
+    member: str | None,
+    inputs: Inputs,
+    missing: list[str],
+    closed: list[str],
+) -> Scale[Fraction]:
+    value = qualifier.value(totals)
+    if program.whole_units and qualifier.of == "quantity":
+        value = Fraction(math.floor(value))
+    base = ratio_base(program, qualifier, value, period, totals, member, inputs)
+    factor, shift = Fraction(1), Fraction(0)
+    if base is not None:
+        if base.missing:
+            missing.append(base.missing)
+        if not base.usable:
+            closed.append(base.missing or base.refused or "")
+        else:
+            factor, shift = _axis_of(program, qualifier, base)
+    elif not qualifier.is_ratio:
+        factor = program.proration.factor("threshold", period, inputs)
+    rungs = []
+    for tier in program.tiers:
+        threshold = tier.thresholds.get(qualifier.name, tier.threshold)
+        rung = _rung(
+            program,
+            tier,
+            Fraction,
+            factor,
+            shift,
+            threshold=threshold,
+            any_sale=base is not None and base.any_sale,
+        )
+        rungs.append(_prorated(program, rung, period, inputs) if place == 0 else rung)
+    return Scale(qualifier, value, tuple(rungs), base)
+
+
+def ratio_base(
+    program: Program,
+    qualifier: Qualifier,
+    value: Fraction,
+    period: Period,
+    totals: Totals,
+    member: str | None,
+    inputs: Inputs,
+) -> Base | None:
+    """What a ratio is measured against; None for plain values."""
+    if qualifier.of == "growth":
+        assert program.growth is not None
+        return growth_base(program.growth, period, member, value, inputs)
+    if qualifier.of == "attainment":
+        return attainment_base(program.targets, period, member, inputs)
+    if qualifier.of == "mix":
+        whole = fraction(totals.get("all", NOTHING).of(qualifier.on))
+        return Base(whole) if whole > 0 else Base(refused="nothing was bought that a mix could be a part of")
+    return None
+
+
+def _axis_of(program: Program, qualifier: Qualifier, base: Base) -> tuple[Fraction, Fraction]:
+    """Factor and shift that bring a ratio's thresholds onto the axis."""
+    if qualifier.of == "growth" and program.growth is not None:
+        if program.growth.compare == "growth":
+            return base.value, base.value
+        if program.growth.compare == "difference":
+            return Fraction(1), base.value
+    return base.value, Fraction(0)
+
+
+def _close_unless_open(
+    program: Program,
+    gate: Qualifier,
+    period: Period,
+    totals: Totals,
+    member: str | None,
+    inputs: Inputs,
+    missing: list[str],
+    closed: list[str],
+) -> None:
+    value = gate.value(totals)
+    base = ratio_base(program, gate, value, period, totals, member, inputs)
+    assert gate.at_least is not None
+    needed = fraction(gate.at_least)
+    if base is not None:
+        if base.missing:
+            missing.append(base.missing)
+        if not base.usable:
+            closed.append(f"{gate.name}: {base.missing or base.refused}")
+            return
+        factor, shift = _axis_of(program, gate, base)
+        needed = needed * factor + shift
+    if value < needed:
+        closed.append(f"{gate.name} is {text(value)}, below {text(needed)}")
+
+
+def _rung(
+    program: Program,
+    tier: Tier,
+    number: type[N],
+    factor: N,
+    shift: N,
+    *,
+    threshold: Decimal | None = None,
+    any_sale: bool = False,
+) -> Rung[N]:
+    start = number(tier.threshold if threshold is None else threshold) * factor + shift
+    exceed = (tier.boundary or program.boundary) == "exceed" or any_sale
+    cut = None
+    if program.whole_units and not exceed and start > 0:
+        cut = number(math.ceil(start)) - 1  # unit no. 15 is the first of the tier "from 15"
+    return Rung(
+        start,
+        number(tier.benefit),
+        tier.kind,
+        exceed,
+        cut,
+        None if tier.max_measure is None else number(tier.max_measure),
+        tier.back_to_first,
+        None if tier.per is None else number(tier.per),
+        None if tier.end is None else number(tier.end),
+        None if tier.until is None else number(tier.until) * factor + shift,
+    )
+
+
+def _prorated(program: Program, rung: Rung[Fraction], period: Period, inputs: Inputs) -> Rung[Fraction]:
+    """Fixed amounts and measure caps for a piece of a period or a year."""
+    proration = program.proration
+    amount = proration.factor("amount", period, inputs) if rung.kind == "amount" else Fraction(1)
+    measure = proration.factor("max_measure", period, inputs)
+    if amount == 1 and measure == 1:
+        return rung
+    return Rung(
+        rung.threshold,
+        rung.benefit * amount,
+        rung.kind,
+        rung.exceed,
+        rung.cut,
+        None if rung.max_measure is None else rung.max_measure * measure,
+        rung.back_to_first,
+        rung.per,
+        None if rung.linear_to is None else rung.linear_to * amount,
+        rung.until,
+    )
+
+
+def least_step(program: Program, qualifier: Qualifier, threshold: N, value: N) -> N:
+    """The smallest purchase that goes beyond a threshold: to the next coin, or the next whole unit."""
+    number = type(threshold)
+    if qualifier.dimension == "quantity" or qualifier.of == "categories":
+        return number(math.floor(threshold)) + 1 - value
+    return threshold - value + number(unit(program.currency))

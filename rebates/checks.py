@@ -1,0 +1,405 @@
+"""What makes a program impossible. All problems at once, each with its place and a way out."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rebates.calendars import MONTHS_OF, RETAIL
+from rebates.hierarchy import overlapping
+from rebates.money import parse_number, percent, rounded, text, unit
+from rebates.problems import Path, Problem, problem
+from rebates.tiers import Tier
+
+if TYPE_CHECKING:
+    from rebates.program import Program
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def find_problems(program: Program) -> list[Problem]:
+    """Everything that keeps this program from being used."""
+    found = [*_frame(program), *_roles(program), *ladder_problems(program, program.tiers, ("tiers",))]
+    for market in program.markets:
+        if market.tiers:
+            found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
+    return [*found, *_limits(program), *_others(program)]
+
+
+def _frame(program: Program) -> list[Problem]:
+    found = []
+    if not _KEY.fullmatch(program.key):
+        found.append(
+            problem(
+                ("key",),
+                f"{program.key!r} cannot be a key",
+                "letters, digits, dot, dash, underscore; at most 80",
+            )
+        )
+    if not re.fullmatch(r"[A-Z]{3}", program.currency):
+        found.append(
+            problem(
+                ("currency",), f"{program.currency!r} is not an ISO 4217 code", 'three capitals, as in "USD"'
+            )
+        )
+    try:
+        ZoneInfo(program.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found.append(
+            problem(
+                ("time_zone",),
+                f"{program.time_zone!r} is not a time zone",
+                'an IANA name, as in "America/New_York"',
+            )
+        )
+    if program.ends < program.starts:
+        found.append(problem(("ends",), f"ends on {program.ends}, before it starts on {program.starts}"))
+    if not program.cut.known:
+        known = ", ".join((*MONTHS_OF, "program", "week", *RETAIL))
+        found.append(
+            problem(
+                ("period",),
+                f"{program.cut.kind!r} is not a period",
+                f'one of {known}, or "2 weeks", "4 months"',
+            )
+        )
+    if not 1 <= program.cut.fiscal_year_starts <= 12:
+        found.append(
+            problem(("fiscal_year_starts",), f"{program.cut.fiscal_year_starts} is not a month", "1 to 12")
+        )
+    if program.cut.kind in RETAIL and (
+        program.cut.first_week is None or program.cut.first_week > program.starts
+    ):
+        found.append(
+            problem(
+                ("first_week",),
+                f"a {program.cut.kind} calendar needs the first day of a fiscal year on or before {program.starts}",
+            )
+        )
+    effective = program.effective_from
+    if effective is not None and not program.starts <= effective <= program.ends:
+        found.append(
+            problem(
+                ("effective_from",),
+                f"{effective} lies outside the program ({program.starts} to {program.ends})",
+            )
+        )
+    return found
+
+
+def _roles(program: Program) -> list[Problem]:
+    found = []
+    ratio = [qualifier for qualifier in program.qualifiers if qualifier.of in ("growth", "attainment")]
+    if not program.qualifiers:
+        found.append(problem(("qualifiers",), "a program needs at least one qualifier"))
+    names = [entry.name for entry in (*program.qualifiers, *program.gates)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.append(
+            problem(
+                ("qualifiers",),
+                f"the name {name!r} is used twice",
+                "each qualifier and gate has its own name",
+            )
+        )
+    if (
+        any(entry.of == "growth" for entry in (*program.qualifiers, *program.gates))
+        and program.growth is None
+    ):
+        found.append(
+            problem(
+                ("growth",),
+                "growth needs a [growth] table that says what it is compared with",
+                'baseline = "same_period_last_year"',
+            )
+        )
+    if program.growth is not None and not ratio and not any(gate.of == "growth" for gate in program.gates):
+        found.append(
+            problem(
+                ("growth",),
+                "there is a [growth] table, but no qualifier measures growth",
+                'qualifier = "growth"',
+            )
+        )
+    if program.growth is not None and program.growth.years < 1:
+        found.append(problem(("growth", "years"), f"{program.growth.years} is not a number of years"))
+    several = len(program.qualifiers) > 1
+    unsteppable = several or any(qualifier.of in ("categories", "mix") for qualifier in program.qualifiers)
+    banded = program.growth is not None and program.growth.mode != "whole"
+    if unsteppable and (program.method == "stepped" or banded):
+        found.append(
+            problem(
+                ("method",),
+                "bands need exactly one qualifier that measures money or units",
+                'method = "retrospective"',
+            )
+        )
+    for place, entry in (
+        *((("qualifiers", n), q) for n, q in enumerate(program.qualifiers)),
+        *((("gates", n), g) for n, g in enumerate(program.gates)),
+    ):
+        found += _qualifier(place, entry)
+        if place[0] == "gates" and entry.at_least is None:
+            found.append(problem((*place, "at_least"), "a gate needs the value that opens it"))
+    return found
+
+
+def _qualifier(place: Path, entry: object) -> list[Problem]:
+    from rebates.qualifiers import Qualifier
+
+    assert isinstance(entry, Qualifier)
+    found = []
+    if entry.name in ("all", "measure") and entry.counts.conditions:
+        found.append(problem((*place, "name"), f"{entry.name!r} is taken", "choose another name"))
+    if entry.of == "categories":
+        side, _, name = entry.field.partition(".")
+        if side not in ("product", "order", "account", "line") or not name:
+            found.append(
+                problem(
+                    (*place, "field"),
+                    "categories need the field that tells them apart",
+                    'field = "product.family"',
+                )
+            )
+        if not entry.values:
+            found.append(
+                problem(
+                    (*place, "values"),
+                    "categories need the list of values that count",
+                    'values = ["Skin care", "Make-up"]',
+                )
+            )
+    if entry.of == "mix" and not entry.counts.conditions:
+        found.append(
+            problem(
+                (*place, "counts"),
+                "a mix needs the part that is compared with everything",
+                'counts.product.family = ["Skin care"]',
+            )
+        )
+    return found
+
+
+def ladder_problems(program: Program, tiers: tuple[Tier, ...], place: Path) -> list[Problem]:
+    """Problems of one ladder (the program's or a market's)."""
+    found: list[Problem] = []
+    if not tiers:
+        if program.special.lines == "price_difference" and program.special.agreements:
+            return []
+        return [
+            problem(
+                place,
+                "a program needs at least one tier",
+                "[[tiers]] with threshold and rate, per_unit or amount",
+            )
+        ]
+    names = [tier.name for tier in tiers if tier.name]
+    found += [
+        problem(place, f"two tiers are called {name!r}")
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    several = len(program.qualifiers) > 1
+    for n, tier in enumerate(tiers):
+        found += _tier(program, tier, (*place, n), last=n == len(tiers) - 1)
+        if several:
+            found += _thresholds(program, tier, (*place, n, "threshold"))
+    for n, (low, high) in enumerate(pairwise(tiers), start=1):
+        if several:
+            for name in low.thresholds.keys() & high.thresholds.keys():
+                if high.thresholds[name] < low.thresholds[name]:
+                    found.append(
+                        problem(
+                            (*place, n, "threshold"),
+                            f"{name} falls from {text(low.thresholds[name])} to {text(high.thresholds[name])}",
+                            "thresholds rise from tier to tier",
+                        )
+                    )
+            if low.thresholds == high.thresholds:
+                found.append(problem((*place, n, "threshold"), f"the same thresholds as tier {n}"))
+        elif high.threshold <= low.threshold:
+            found.append(
+                problem(
+                    (*place, n, "threshold"),
+                    f"threshold {text(high.threshold)} does not rise above {text(low.threshold)}",
+                    "thresholds rise from tier to tier; the next tier's threshold ends this one",
+                )
+            )
+    return found
+
+
+def _thresholds(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    names = {qualifier.name for qualifier in program.qualifiers}
+    found = [
+        problem(place, f"no threshold for {name}", f'threshold = {{ {name} = "…" }}')
+        for name in sorted(names - tier.thresholds.keys())
+    ]
+    return found + [
+        problem(place, f"there is no qualifier {name!r}", f"qualifiers: {', '.join(sorted(names))}")
+        for name in sorted(tier.thresholds.keys() - names)
+    ]
+
+
+def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Problem]:
+    found = []
+    given = [name for name in ("rate", "per_unit", "amount") if getattr(tier, name) is not None] + (
+        ["from/to"] if tier.linear else []
+    )
+    if len(given) != 1:
+        have = f"has {' and '.join(given)}" if given else "has no benefit"
+        found.append(problem(place, f"{have}", "exactly one of rate, per_unit, amount (or from with to)"))
+    values = {
+        "rate": tier.rate,
+        "per_unit": tier.per_unit,
+        "amount": tier.amount,
+        "from": tier.start,
+        "to": tier.end,
+        "max_measure": tier.max_measure,
+        "threshold": tier.threshold,
+        **tier.thresholds,
+    }
+    found += [
+        problem((*place, name), f"{text(value)} is negative")
+        for name, value in values.items()
+        if value is not None and value < 0
+    ]
+    if tier.rate is not None and tier.rate > 1:
+        found.append(
+            problem(
+                (*place, "rate"),
+                f"{text(tier.rate)} is {percent(tier.rate)} of revenue",
+                f'did you mean "{text(tier.rate)}%"?',
+            )
+        )
+    if tier.per is not None and tier.per <= 0:
+        found.append(problem((*place, "per"), "an increment must be above zero"))
+    if tier.linear and (tier.start is None or tier.end is None):
+        found.append(problem(place, "a linear benefit has two ends", 'from = "1000" and to = "3000"'))
+    if tier.linear and tier.until is None and last:
+        found.append(
+            problem((*place, "until"), "the last tier has no next threshold to run to", 'until = "50000"')
+        )
+    if tier.linear and tier.until is not None and tier.until <= tier.threshold:
+        found.append(
+            problem(
+                (*place, "until"), f"{text(tier.until)} is not above the threshold {text(tier.threshold)}"
+            )
+        )
+    if tier.back_to_first and program.method == "retrospective" and program.growth is None:
+        found.append(
+            problem(
+                (*place, "back_to_first"),
+                "every tier of a retrospective program pays back to the first",
+                'method = "stepped", or leave it out',
+            )
+        )
+    if program.measure == "quantity" and tier.kind == "rate":
+        found.append(
+            problem(
+                (*place, "rate"),
+                "a rate is a share of revenue, but the measure is the quantity",
+                'measure = "amount", or per_unit',
+            )
+        )
+    if program.measure == "amount" and tier.kind == "per_unit":
+        found.append(
+            problem(
+                (*place, "per_unit"),
+                "an amount per unit is paid on the quantity, but the measure is the amount",
+                'measure = "quantity", or leave it out',
+            )
+        )
+    return found
+
+
+def _limits(program: Program) -> list[Problem]:
+    found = []
+    limits = program.limits
+    for name in ("max_payout", "max_payout_program", "budget", "min_payout", "guarantee"):
+        value = getattr(limits, name)
+        if value is None:
+            continue
+        if value < 0:
+            found.append(problem((name,), f"{text(value)} is negative"))
+        elif value != rounded(value, unit(program.currency)):
+            found.append(
+                problem(
+                    (name,),
+                    f"{text(value)} is not a whole number of {unit(program.currency)} {program.currency}",
+                )
+            )
+    if (
+        limits.max_payout is not None
+        and limits.min_payout is not None
+        and limits.min_payout > limits.max_payout
+    ):
+        found.append(
+            problem(
+                ("min_payout",),
+                f"{text(limits.min_payout)} is above max_payout {text(limits.max_payout)}: nothing could ever be paid",
+            )
+        )
+    if (
+        limits.max_payout is not None
+        and limits.guarantee is not None
+        and limits.guarantee > limits.max_payout
+    ):
+        found.append(
+            problem(("guarantee",), f"{text(limits.guarantee)} is above max_payout {text(limits.max_payout)}")
+        )
+    if program.settlement.grace_days < 0:
+        found.append(problem(("grace_days",), f"{program.settlement.grace_days} is negative"))
+    return found
+
+
+def _others(program: Program) -> list[Problem]:
+    found = []
+    for one, other in overlapping(program.hierarchy.groups):
+        found.append(
+            problem(
+                ("hierarchy", "members"),
+                f"{one.account} is in {one.group} and in {other.group} on the same days",
+                "end one membership before the other begins",
+            )
+        )
+    if program.hierarchy.roll_up == "group" and not program.hierarchy.groups:
+        found.append(problem(("hierarchy", "members"), "a group program lists who belongs to which group"))
+    names = [market.name for market in program.markets]
+    found += [
+        problem(("market", name), f"the market {name!r} is there twice")
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    if program.whole_units and not any(q.dimension == "quantity" for q in program.qualifiers):
+        found.append(
+            problem(
+                ("whole_units",), "whole units need a qualifier that is a quantity", 'qualifier = "quantity"'
+            )
+        )
+    for agreement in program.special.agreements:
+        if agreement.price > agreement.reference:
+            found.append(
+                problem(
+                    ("ship_and_debit", "agreements"),
+                    f"{agreement.name}: the special price {text(agreement.price)} is above the reference {text(agreement.reference)}",
+                )
+            )
+    for condition in (*program.members.conditions, *program.counts.conditions):
+        for form in ("at_least", "at_most", "above", "below"):
+            bound = getattr(condition, form)
+            if bound is not None and not _is_bound(bound):
+                found.append(
+                    problem(
+                        ("members" if condition.side == "account" else "counts", condition.field),
+                        f"{bound!r} is neither a number nor a day",
+                        'as in "100" or "2026-01-31"',
+                    )
+                )
+    return found
+
+
+def _is_bound(value: str) -> bool:
+    try:
+        parse_number(value)
+    except ValueError:
+        return re.fullmatch(r"\d{4}-\d{2}-\d{2}(T.*)?", value) is not None
+    return True

@@ -1,0 +1,100 @@
+"""What is worth saying when a standing moves: decided here, sent elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from rebates.money import fraction, text
+from rebates.program import Program
+from rebates.standing import Standing
+
+Kind = Literal["near_tier", "tier_reached", "tier_lost", "at_risk", "cap_reached", "period_closing"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One piece of news. Its identity never holds amounts or days, so that it is told once."""
+
+    kind: Kind
+    program: str
+    member: str | None
+    period: str
+    tier: str
+    text: str
+    amount: Decimal | None = None
+    due: date | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, str]:
+        """Program, member, period, kind, tier: the same news has the same identity for ever."""
+        return (self.program, self.member or "", self.period, self.kind, self.tier)
+
+
+def events(program: Program, before: Standing | None, after: Standing, as_of: date) -> list[Event]:
+    """The news between two standings of one member and period; `before` is None for a first one."""
+    terms, at = after.working.program, after.period
+    currency = program.currency
+    out: list[Event] = []
+
+    def tell(
+        kind: Kind, tier: str | None, words: str, amount: Decimal | None = None, due: date | None = None
+    ) -> None:
+        out.append(Event(kind, program.key, after.member, at.key, tier or "", words, amount, due))
+
+    was = before.tier_number if before is not None else 0
+    for number in range(was + 1, after.tier_number + 1):
+        name = terms.tiers[number - 1].name
+        tell(
+            "tier_reached",
+            name,
+            f"{name} is reached: the rebate is now {text(after.rebate)} {currency}",
+            after.rebate,
+        )
+    for number in range(after.tier_number + 1, was + 1):
+        name = terms.tiers[number - 1].name
+        tell(
+            "tier_lost",
+            name,
+            f"{name} is lost again: the rebate is now {text(after.rebate)} {currency}",
+            after.rebate,
+        )
+    if after.status == "near_next_tier" and after.to_next_tier is not None:
+        unit = "units" if terms.qualifiers[0].dimension == "quantity" else currency
+        words = (
+            f"{text(after.to_next_tier)} {unit} short of {after.next_tier}, {after.days_left} days left: "
+            f"{text(after.uplift or Decimal(0))} {currency} more"
+        )
+        tell("near_tier", after.next_tier, words, after.to_next_tier, at.last_day)
+    if after.status == "at_risk":
+        last = after.working.inputs.last_tier
+        tell(
+            "at_risk",
+            last,
+            f"at this pace the period ends below {last}, the tier of the period before",
+            due=at.last_day,
+        )
+    if _near_cap(after) and not (before is not None and _near_cap(before)):
+        tell(
+            "cap_reached",
+            after.tier,
+            f"the rebate has come to its cap: {text(after.rebate)} {currency}",
+            after.rebate,
+        )
+    closing = terms.alerts.closing_days
+    if closing is not None and after.lines and 0 < after.days_left <= closing:
+        tell("period_closing", None, f"{after.days_left} days left in {at.key}", due=at.last_day)
+    return out
+
+
+def _near_cap(at: Standing) -> bool:
+    if at.capped:
+        return True
+    cap = at.working.program.limits.max_payout
+    return (
+        cap is not None
+        and cap > 0
+        and fraction(at.rebate) >= fraction(cap) * fraction(at.working.program.alerts.cap_share)
+    )

@@ -1,0 +1,117 @@
+"""A standing in words and numbers: what counted, the ladder, the arithmetic, caps, rounding.
+
+Command line, task text, portal and card all print these steps; none of them computes anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rebates.money import Exact, exact, fraction, percent, shown, text
+from rebates.standing import Standing, outcome
+from rebates.totals import NOTHING
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of working. `kind` names it for machines, `text` for people; `amount` is what it comes to."""
+
+    kind: str
+    text: str
+    tier: str | None = None
+    amount: Decimal | None = None
+    paid_on: Decimal | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """For JSON: money as strings."""
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "tier": self.tier,
+            "paid_on": None if self.paid_on is None else text(self.paid_on),
+            "amount": None if self.amount is None else text(self.amount),
+        }
+
+
+def explain(at: Standing) -> tuple[Step, ...]:
+    """The steps from the totals to the rebate."""
+    with exact():
+        return tuple(_steps(at))
+
+
+def _steps(at: Standing) -> list[Step]:
+    terms, totals, inputs = at.working
+    case, index, capped = outcome(at)
+    tally = totals.get(case.scales[0].qualifier.bucket, NOTHING)
+    counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {text(tally.amount)} {terms.currency}, {text(tally.quantity)} units"
+    steps = [
+        Step("counted", f"{counted}, {at.period.start} to {at.period.last_day}", amount=shown(tally.amount))
+    ]
+    steps += [Step("note", note) for note in inputs.notes]
+    steps += [Step("missing", reason) for reason in at.incomplete]
+    steps += [Step("closed", reason) for reason in case.closed if reason not in at.incomplete]
+    for scale in case.scales:
+        steps += _reached(at, scale)
+    bands = case.bands(index, case.scales[0].value)
+    if index < 0:
+        steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
+    for band in bands:
+        tier = terms.tiers[band.tier]
+        unit = "units" if tier.kind == "per_unit" else terms.currency
+        if tier.kind == "amount" and tier.per is None and not tier.linear:
+            words = f"{tier.name}: {tier.benefit_text(terms.currency)} fixed"
+        else:
+            cap = " (at its cap)" if band.capped else ""
+            words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {text(band.paid_on)} {unit}{cap} = {text(band.rebate)}"
+        steps.append(Step("band", words, tier.name, shown(band.rebate), shown(band.paid_on)))
+    if case.program.special.lines == "price_difference":
+        for agreement, sold in case.program.special.due(totals):
+            due = fraction(agreement.difference) * fraction(sold.quantity)
+            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {text(sold.quantity)} units = {text(due)}"
+            steps.append(Step("price_difference", words, amount=shown(due), paid_on=shown(sold.quantity)))
+    if capped.by_cap is not None:
+        steps.append(
+            Step("cap", f"capped at {text(capped.by_cap)} {terms.currency}", amount=shown(capped.by_cap))
+        )
+    if capped.by_guarantee is not None:
+        steps.append(
+            Step(
+                "guarantee",
+                f"raised to the guaranteed {text(capped.by_guarantee)} {terms.currency}",
+                amount=shown(capped.by_guarantee),
+            )
+        )
+    steps.append(Step("rounded", _rounding(capped.rebate, at.rebate, terms.currency), at.tier, at.rebate))
+    return steps
+
+
+def _rounding(before: Exact, after: Decimal, currency: str) -> str:
+    how = "exact" if before == after else f"{text(before)} rounded half up"
+    return f"rebate {text(after)} {currency} ({how})"
+
+
+def _reached(at: Standing, scale: Any) -> list[Step]:
+    qualifier = scale.qualifier
+    steps = []
+    if scale.base is not None and scale.base.usable and scale.base.value:
+        share = fraction(scale.value) / scale.base.value
+        what = {"growth": "baseline", "attainment": "target", "mix": "everything"}[qualifier.of]
+        steps.append(
+            Step("ratio", f"{text(scale.value)} is {percent(share)} of the {what} {text(scale.base.value)}")
+        )
+    for tier, rung in zip(at.working.program.tiers, scale.rungs, strict=True):
+        holds = scale.value > rung.threshold or (scale.value == rung.threshold and not rung.exceed)
+        sign = (">" if rung.exceed else ">=") if holds else ("<=" if rung.exceed else "<")
+        words = f"{tier.name}: {_name(qualifier)} {text(scale.value)} {sign} {text(rung.threshold)}, {'reached' if holds else 'not reached'}"
+        steps.append(Step("threshold", words, tier.name, shown(rung.threshold)))
+    return steps
+
+
+def _name(qualifier: Any) -> str:
+    return (
+        str(qualifier.of)
+        if qualifier.name in (qualifier.of, "qualifier")
+        else f"{qualifier.name} ({qualifier.of})"
+    )

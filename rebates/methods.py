@@ -1,0 +1,142 @@
+"""The arithmetic of a ladder of tiers: which rung is reached, and what it pays.
+
+Works alike on Decimals (exact, fast) and Fractions (where something was divided). Facts: the published
+behaviour of retrospective and stepped schemes; one number per boundary, half-open bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Generic, NamedTuple, TypeVar
+
+from rebates.tiers import Benefit
+
+N = TypeVar("N", Decimal, Fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung(Generic[N]):
+    """A tier with its threshold on the qualifier's own axis (ratios already multiplied out)."""
+
+    threshold: N
+    benefit: N
+    kind: Benefit
+    exceed: bool = False
+    cut: N | None = None  # where its stepped band begins, when not at the threshold
+    max_measure: N | None = None
+    back_to_first: bool = False
+    per: N | None = None
+    linear_to: N | None = None
+    until: N | None = None
+
+    @property
+    def begins(self) -> N:
+        return self.threshold if self.cut is None else self.cut
+
+
+class Band(NamedTuple, Generic[N]):
+    """What one tier pays: `paid_on` is money for a rate, units for per_unit, the step for a fixed amount."""
+
+    tier: int
+    paid_on: N
+    rebate: N
+    capped: bool = False
+
+
+class Sale(NamedTuple, Generic[N]):
+    """The numbers a ladder is asked about: its axis, and what each kind of benefit is paid on."""
+
+    axis: N
+    amount: N
+    quantity: N
+    axis_is: str = "amount"  # which of the two *is* the axis; empty when neither
+
+
+def _measure(sale: Sale[N], kind: Benefit) -> N:
+    return sale.quantity if kind == "per_unit" else sale.amount
+
+
+def reached(rungs: Sequence[Rung[N]], value: N) -> int:
+    """The index of the highest tier that `value` reaches; -1 for none."""
+    found = -1
+    for index, rung in enumerate(rungs):
+        if value > rung.threshold or (value == rung.threshold and not rung.exceed):
+            found = index
+        else:
+            break
+    return found
+
+
+def retrospective(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[Band[N]]:
+    """The reached tier's benefit on the whole measure."""
+    if index < 0:
+        return []
+    rung = rungs[index]
+    zero = sale.axis - sale.axis
+    if rung.linear_to is not None:
+        return [_linear(rungs, index, sale)]
+    if rung.per is not None:
+        return [_increments(rung, index, max(zero, sale.axis - rung.threshold))]
+    if rung.kind == "amount":
+        return [Band(index, max(zero, sale.axis), rung.benefit)]
+    whole = max(zero, _measure(sale, rung.kind))
+    paid_on = whole if rung.max_measure is None else min(whole, rung.max_measure)
+    return [Band(index, paid_on, paid_on * rung.benefit, paid_on < whole)]
+
+
+def stepped(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[Band[N]]:
+    """Each band pays its own benefit; a `back_to_first` tier takes the bands below it along."""
+    zero = sale.axis - sale.axis
+    first = max((i for i in range(index + 1) if rungs[i].back_to_first), default=-1)
+    bands: list[Band[N]] = []
+    for i in range(max(first, 0), index + 1):
+        rung = rungs[i]
+        low = zero if i == first else rung.begins
+        high = min(sale.axis, rungs[i + 1].begins) if i + 1 < len(rungs) else sale.axis
+        width = max(zero, high - low)
+        if rung.linear_to is not None:
+            bands.append(_linear(rungs, i, sale))
+            continue
+        if rung.per is not None:
+            bands.append(_increments(rung, i, width))
+            continue
+        if rung.kind == "amount":
+            bands.append(Band(i, width, rung.benefit))
+            continue
+        if not width:
+            continue
+        direct = (rung.kind == "per_unit") == (sale.axis_is == "quantity") and sale.axis_is != ""
+        # Another measure than the axis: its share of the bands is the axis's share.
+        inside = width if direct else max(zero, _measure(sale, rung.kind)) * width / sale.axis
+        paid_on = inside if rung.max_measure is None else min(inside, rung.max_measure)
+        bands.append(Band(i, paid_on, paid_on * rung.benefit, paid_on < inside))
+    return bands
+
+
+def _increments(rung: Rung[N], index: int, width: N) -> Band[N]:
+    """A benefit for every full increment above the threshold."""
+    assert rung.per is not None
+    steps = type(width)(int(width // rung.per))
+    paid_on = steps * rung.per
+    if rung.max_measure is not None and paid_on > rung.max_measure:
+        steps = type(width)(int(rung.max_measure // rung.per))
+        paid_on = steps * rung.per
+    each = rung.benefit * rung.per if rung.kind == "rate" else rung.benefit
+    return Band(index, paid_on, steps * each)
+
+
+def _linear(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> Band[N]:
+    """Between two points; for rates the money at the points is interpolated, and it ends at the second."""
+    rung = rungs[index]
+    assert rung.linear_to is not None
+    end = rung.until if rung.until is not None else rungs[index + 1].threshold
+    low, high = rung.benefit, rung.linear_to
+    if rung.kind == "rate":
+        low, high = low * rung.threshold, high * end
+    value = min(sale.axis, end)
+    return Band(
+        index, value, low + (high - low) * (value - rung.threshold) / (end - rung.threshold), sale.axis > end
+    )

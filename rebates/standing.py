@@ -1,0 +1,352 @@
+"""A standing: where one member is in one program and period, always worked out from zero.
+
+`standing()` is pure: the same totals, inputs and day give the same answer, whatever came before and in
+whatever order. Caps and guarantee come after the tier, rounding comes last and once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+from rebates.caps import Capped, limited
+from rebates.case import Case, least_step, set_out
+from rebates.growth import active_share
+from rebates.methods import reached
+from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
+from rebates.periods import Period
+from rebates.program import Program
+from rebates.settle import Payout, payout
+from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals
+
+Status = Literal["not_started", "on_track", "near_next_tier", "at_risk", "top_tier", "closed"]
+
+
+class Level(NamedTuple):
+    """A higher tier: how much more it needs, what it would pay, and how much more that is than now."""
+
+    tier: str
+    need: Decimal
+    rebate: Decimal
+    additional: Decimal
+    per_unit_of_need: Decimal | None  # extra rebate for each extra dollar (or unit), to six decimals
+
+
+class Working(NamedTuple):
+    """What a standing was computed from, kept so that it can explain itself."""
+
+    program: Program
+    totals: Totals
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Amounts are in the program's currency. `rebate` is rounded once; `incomplete` lists what was missing."""
+
+    program: str
+    member: str | None
+    period: Period
+    as_of: date
+    qualifying_amount: Decimal
+    qualifying_quantity: Decimal
+    qualifier: Decimal
+    measure: Decimal
+    lines: int
+    tier: str | None
+    tier_number: int  # from 1; 0: none reached
+    rebate: Decimal
+    next_tier: str | None
+    to_next_tier: Decimal | None
+    rebate_at_next_tier: Decimal | None
+    status: Status
+    capped: bool
+    incomplete: tuple[str, ...]
+    working: Working = field(repr=False, compare=False)
+
+    @property
+    def uplift(self) -> Decimal | None:
+        """The extra rebate at the next tier."""
+        return None if self.rebate_at_next_tier is None else self.rebate_at_next_tier - self.rebate
+
+    @property
+    def last_day(self) -> date:
+        return self.period.last_day
+
+    @property
+    def days_left(self) -> int:
+        """Days that still count, `as_of` included."""
+        return self.period.days_left(self.as_of)
+
+    @property
+    def higher_tiers(self) -> tuple[Level, ...]:
+        """Every tier above, with what it needs and brings."""
+        with exact():
+            return _levels(self)
+
+    @property
+    def steps(self) -> tuple[Any, ...]:
+        """The arithmetic behind the number, as `rebates.explain.Step` values."""
+        from rebates.explain import explain  # explaining reads standings, so it comes after them
+
+        return explain(self)
+
+    @property
+    def payout(self) -> Payout:
+        """What would be paid now: the rebate less what was settled, never below zero."""
+        inputs, terms = self.working.inputs, self.working.program
+        return payout(
+            self.rebate,
+            settled=inputs.settled,
+            carried=inputs.carried,
+            min_payout=terms.limits.min_payout,
+            claw_back=terms.settlement.claw_back,
+        )
+
+
+def standing(
+    program: Program,
+    period: Period | date | str | None = None,
+    totals: Totals | None = None,
+    *,
+    amount: Decimal | str | int | None = None,
+    quantity: Decimal | str | int | None = None,
+    as_of: date | datetime | None = None,
+    member: str | None = None,
+    inputs: Inputs = NO_INPUTS,
+    market: str | None = None,
+) -> Standing:
+    """The standing that these totals give, computed from zero.
+
+    With plain values: `standing(program, amount="12000", quantity=3)`. `period` may be a `Period`, its key or
+    a day in it; left out it is that of `as_of`, else the program's first. Raises `ValueError` for a period the
+    program does not have.
+    """
+    terms = program.for_market(market)
+    day = None if as_of is None else program.day_of(as_of)
+    found = find_period(program, period, day)
+    if totals is None:
+        tally = Tally(
+            parse_number(amount if amount is not None else 0),
+            parse_number(quantity if quantity is not None else 0),
+            1,
+        )
+        totals = {ALL: tally}
+        if program.measure_bucket != ALL:
+            totals[program.measure_bucket] = tally
+    with exact():
+        return _standing(terms, found, totals, found.last_day if day is None else day, member, inputs)
+
+
+def standings(
+    program: Program, period: Period, rows: Iterable[tuple[str, Totals, Inputs]], *, as_of: date
+) -> list[Standing]:
+    """Many members of one period (one market) at once."""
+    with exact():
+        return [_standing(program, period, totals, as_of, member, inputs) for member, totals, inputs in rows]
+
+
+def find_period(program: Program, period: Period | date | str | None, day: date | None) -> Period:
+    """The program's period that is meant; `ValueError` when it has no such period."""
+    if isinstance(period, Period):
+        return period
+    found: Period | None
+    if isinstance(period, str):
+        found = next((p for p in program.periods() if p.key == period), None)
+    elif period is not None:
+        found = program.period_of(period)
+    else:
+        found = program.periods()[0] if day is None else program.period_of(day)
+    if found is None:
+        raise ValueError(f"{program.key} has no period {period if period is not None else day}")
+    return found
+
+
+def _standing(
+    terms: Program, period: Period, totals: Totals, as_of: date, member: str | None, inputs: Inputs
+) -> Standing:
+    case = set_out(terms, period, totals, member, inputs)
+    scale = case.scales[0]
+    index = case.index()
+    earned = rebate_of(case, index, scale.value)
+    capped = limited(earned, terms.limits, terms.proration, period, inputs)
+    rebate = round_money(capped.rebate, terms.currency)
+    next_tier = to_next = at_next = None
+    tiers = terms.tiers
+    if index + 1 < len(tiers):
+        next_tier = tiers[index + 1].name
+        gap = gap_to(case, index + 1)
+        at_next = rebate_at(case, index + 1, gap, period, inputs)
+        to_next = shown(gap)
+    tally = totals.get(scale.qualifier.bucket, NOTHING)
+    paid = totals.get(terms.measure_bucket, NOTHING)
+    missing = (
+        (*inputs.missing, *(m for m in case.missing if m not in inputs.missing))
+        if case.missing
+        else inputs.missing
+    )
+    return Standing(
+        terms.key, member, period, as_of,
+        shown(tally.amount), shown(tally.quantity), shown(scale.value), shown(paid.of(terms.paid_on)), tally.lines,
+        tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
+        _status(terms, case, index, to_next, period, as_of, tally.lines, inputs),
+        capped.by_cap is not None, missing, Working(terms, totals, inputs),
+    )  # fmt: skip
+
+
+def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
+    """What tier `index` pays at `axis`, before caps, exact."""
+    bands = case.bands(index, axis)
+    total: Exact = (
+        bands[0].rebate
+        if len(bands) == 1
+        else sum((band.rebate for band in bands), ZERO if not bands else bands[0].rebate * 0)
+    )
+    return total if not case.extra else fraction(total) + fraction(case.extra)
+
+
+def gap_to(case: Case[Any], index: int) -> Any:
+    """What is still to be bought for a tier, on the axis of the first qualifier that is short."""
+    gap: Any = case.scales[0].value * 0
+    for scale in case.scales:
+        rung = scale.rungs[index]
+        short = (
+            least_step(case.program, scale.qualifier, rung.threshold, scale.value)
+            if rung.exceed
+            else rung.threshold - scale.value
+        )
+        if short > 0:
+            gap = short
+            break
+    return gap
+
+
+def rebate_at(case: Case[Any], index: int, gap: Any, period: Period, inputs: Inputs) -> Decimal:
+    """The rounded rebate once a tier is reached, everything else as it is."""
+    first = case.scales[0]
+    rung = first.rungs[index]
+    reach = (
+        least_step(case.program, first.qualifier, rung.threshold, first.value)
+        if rung.exceed
+        else rung.threshold - first.value
+    )
+    axis = first.value + max(reach, reach * 0)
+    earned = rebate_of(case, index, axis)
+    return round_money(
+        limited(earned, case.program.limits, case.program.proration, period, inputs).rebate,
+        case.program.currency,
+    )
+
+
+def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
+    """The case, the tier's index and the exact amount behind a standing (to explain it)."""
+    terms, totals, inputs = at.working
+    case = set_out(terms, at.period, totals, at.member, inputs)
+    index = case.index()
+    earned = rebate_of(case, index, case.scales[0].value)
+    return case, index, limited(earned, terms.limits, terms.proration, at.period, inputs)
+
+
+def _levels(at: Standing) -> tuple[Level, ...]:
+    case, index, _ = outcome(at)
+    levels = []
+    for number in range(index + 1, len(at.working.program.tiers)):
+        gap = gap_to(case, number)
+        rebate = rebate_at(case, number, gap, at.period, at.working.inputs)
+        more = rebate - at.rebate
+        each = shown(fraction(more) / fraction(gap)) if gap > 0 else None
+        levels.append(Level(at.working.program.tiers[number].name, shown(gap), rebate, more, each))
+    return tuple(levels)
+
+
+def _status(
+    terms: Program,
+    case: Case[Any],
+    index: int,
+    gap: Decimal | None,
+    period: Period,
+    as_of: date,
+    lines: int,
+    inputs: Inputs,
+) -> Status:
+    if as_of >= period.end and as_of >= terms.settlement.closes_on(period):
+        return "closed"
+    if not lines:
+        return "not_started"
+    if gap is None:
+        return "top_tier"
+    if index >= 0 or not case.closed:
+        threshold = case.scales[0].rungs[index + 1].threshold
+        if is_near(terms, gap, threshold, period.days_left(as_of)):
+            return "near_next_tier"
+    if inputs.last_tier is not None and behind_last_tier(terms, case, period, as_of, inputs):
+        return "at_risk"
+    return "on_track"
+
+
+def is_near(terms: Program, gap: Exact, threshold: Exact, days_left: int) -> bool:
+    """Whether a gap is worth an alert, as the program's `[alerts.near_tier]` says."""
+    alerts = terms.alerts
+    if alerts.near_days is not None and days_left > alerts.near_days:
+        return False
+    if alerts.near_within is not None:
+        return gap <= alerts.near_within
+    if alerts.near_within_share is not None:
+        return fraction(gap) <= fraction(alerts.near_within_share) * fraction(threshold)
+    return alerts.near_days is not None
+
+
+def behind_last_tier(terms: Program, case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> bool:
+    """Whether the pace so far would end below the tier of the period before."""
+    names = [tier.name for tier in terms.tiers]
+    if inputs.last_tier not in names:
+        return False
+    return pace_index(case, period, as_of, inputs) < names.index(inputs.last_tier)
+
+
+def pace_index(case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> int:
+    """The tier that the pace so far leads to: by elapsed days, growth against the like elapsed baseline."""
+    if case.closed:
+        return -1
+    scale = case.scales[0]
+    passed = period.days - period.days_left(as_of) + (1 if as_of in period else 0)
+    share = Fraction(min(passed, period.days), period.days)
+    if share <= 0:
+        return case.index()
+    if (
+        scale.base is not None
+        and scale.qualifier.of == "growth"
+        and inputs.baseline_elapsed is not None
+        and inputs.baseline
+    ):
+        share = fraction(inputs.baseline_elapsed) / fraction(inputs.baseline)
+        if share <= 0:
+            return case.index()
+    ahead = (
+        fraction(scale.value)
+        if scale.qualifier.of in ("categories", "mix")
+        else fraction(scale.value) / share
+    )
+    rungs = [_as_fraction_rung(rung) for rung in scale.rungs]
+    return reached(rungs, ahead)
+
+
+def _as_fraction_rung(rung: Any) -> Any:
+    from rebates.methods import Rung
+
+    return Rung(fraction(rung.threshold), fraction(rung.benefit), rung.kind, rung.exceed)
+
+
+def by_member(rows: Iterable[Standing]) -> Mapping[str | None, list[Standing]]:
+    """Standings grouped by member, in order of period."""
+    out: dict[str | None, list[Standing]] = {}
+    for row in sorted(rows, key=lambda row: (row.member or "", row.period.start)):
+        out.setdefault(row.member, []).append(row)
+    return out
+
+
+__all__ = ["Level", "Standing", "Status", "active_share", "standing", "standings"]

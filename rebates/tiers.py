@@ -1,0 +1,71 @@
+"""A tier: one threshold and one benefit. The next tier's threshold ends it, so no gap can exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from rebates.money import percent, text
+
+Benefit = Literal["rate", "per_unit", "amount"]
+Boundary = Literal["reach", "exceed"]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """`threshold` is reached when `qualifier >= threshold` (or `>` with `boundary="exceed"`).
+
+    Exactly one of `rate` (0.15 is 15 %), `per_unit`, `amount`, or the linear pair `start`/`end`.
+    `per` turns a benefit into one for each full increment above the threshold. With several qualifiers,
+    `thresholds` has one boundary for each, by name.
+    """
+
+    threshold: Decimal
+    name: str = ""
+    rate: Decimal | None = None
+    per_unit: Decimal | None = None
+    amount: Decimal | None = None
+    thresholds: Mapping[str, Decimal] = field(default_factory=dict)
+    max_measure: Decimal | None = None
+    back_to_first: bool = False
+    boundary: Boundary | None = None
+    per: Decimal | None = None
+    start: Decimal | None = None
+    end: Decimal | None = None
+    until: Decimal | None = None
+    linear_in: Literal["rate", "amount"] = "amount"
+
+    @property
+    def linear(self) -> bool:
+        return self.start is not None or self.end is not None
+
+    @property
+    def kind(self) -> Benefit:
+        """What the benefit is paid on: revenue, units, or nothing but having arrived."""
+        if self.linear:
+            return self.linear_in
+        return "rate" if self.rate is not None else "per_unit" if self.per_unit is not None else "amount"
+
+    @property
+    def benefit(self) -> Decimal:
+        for value in (self.rate, self.per_unit, self.amount, self.start):
+            if value is not None:
+                return value
+        return Decimal(0)
+
+    def benefit_text(self, currency: str) -> str:
+        """As people say it: `15%`, `2.50 USD per unit`, `1000 USD`."""
+        if self.linear:
+            ends = [
+                percent(v or Decimal(0)) if self.linear_in == "rate" else text(v or Decimal(0))
+                for v in (self.start, self.end)
+            ]
+            return f"{ends[0]} to {ends[1]}"
+        words = {
+            "rate": percent(self.benefit),
+            "per_unit": f"{text(self.benefit)} {currency} per unit",
+            "amount": f"{text(self.benefit)} {currency}",
+        }[self.kind]
+        return f"{words} for every {text(self.per)}" if self.per is not None else words

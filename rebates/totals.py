@@ -1,0 +1,82 @@
+"""What a standing is computed from: counted totals per bucket, and facts from outside the orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from rebates.money import Exact, fraction
+
+ALL = "all"  # the bucket that every program has
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Exact sums over the lines that a bucket counts."""
+
+    amount: Exact = ZERO
+    quantity: Exact = ZERO
+    lines: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        if type(self.amount) is type(other.amount) and type(self.quantity) is type(other.quantity):
+            amount: Exact = self.amount + other.amount  # type: ignore[operator]
+            quantity: Exact = self.quantity + other.quantity  # type: ignore[operator]
+        else:
+            amount = fraction(self.amount) + fraction(other.amount)
+            quantity = fraction(self.quantity) + fraction(other.quantity)
+        return Tally(amount, quantity, self.lines + other.lines)
+
+    def of(self, dimension: str) -> Exact:
+        return self.quantity if dimension == "quantity" else self.amount
+
+
+Totals = Mapping[str, Tally]
+NOTHING = Tally()
+
+
+def add_totals(parts: Iterable[Totals]) -> dict[str, Tally]:
+    """Totals of several periods or accounts as one."""
+    out: dict[str, Tally] = {}
+    for part in parts:
+        for bucket, tally in part.items():
+            out[bucket] = out.get(bucket, NOTHING) + tally
+    return out
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Facts that orders do not hold. What a program needs and does not find here makes a standing incomplete.
+
+    `baseline` is the whole comparison period's value in the growth measure, `baseline_elapsed` the part of
+    it up to the same point of the period. `settled` is what the window's earlier payouts came to,
+    `carried` what they left over (below the minimum payout, or to be taken back). `member_paid` is what the
+    member got over the whole program so far. `guarantee_surplus` is what earlier periods earned above their
+    guarantees. `active_from`/`active_to` (last day) are when the member took part. `special` is the price
+    difference due on special agreements. `missing` names what could not be had (a currency rate, say).
+    """
+
+    baseline: Exact | None = None
+    baseline_elapsed: Exact | None = None
+    target: Exact | None = None
+    settled: Decimal = ZERO
+    carried: Decimal = ZERO
+    member_paid: Decimal = ZERO
+    guarantee_surplus: Decimal = ZERO
+    last_tier: str | None = None
+    active_from: date | None = None
+    active_to: date | None = None
+    reduction: Exact = ZERO
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+NO_INPUTS = Inputs()
+
+
+def as_fraction(tally: Tally) -> tuple[Fraction, Fraction]:
+    return fraction(tally.amount), fraction(tally.quantity)
