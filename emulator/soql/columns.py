@@ -153,7 +153,9 @@ class Tables:
         relationship = reference.relationship_name or step
         polymorphic = len(reference.reference_to) > 1
         path = (*(child.step if child else ()), relationship)
-        return Parent(tuple(joined), own if polymorphic else f'{joined[0][1]}."Id"', polymorphic, relationship, path)
+        return Parent(
+            tuple(joined), own if polymorphic else f'{joined[0][1]}."Id"', polymorphic, relationship, path
+        )
 
     def resolve(self, path: Path) -> tuple[tuple[str, ...], str]:
         """Relationship steps and field name of a path; FROM aliases and the object's own name are taken off."""
@@ -188,15 +190,13 @@ class Tables:
 
     def _parts(self, sobject: SObject, alias: str, compound: Field) -> tuple[tuple[str, Column], ...]:
         stem = compound.name.removesuffix("Address").removesuffix("__c")
-        return tuple(
-            (
-                key[:1].lower() + key[1:],
-                Column(self.field_sql(sobject, each, alias), each, each.name),
-            )
+        parts = (
+            (key[:1].lower() + key[1:], Column(self.field_sql(sobject, each, alias), each, each.name))
             for each in sobject.fields.values()
             if each.compound_field_name == compound.name and self.environment.readable(sobject, each)
             for key in [each.name.removeprefix(stem)]
         )
+        return tuple(sorted(parts, key=lambda part: part[0]))
 
     def _of_any(self, parent: Parent, name: str, at: int) -> Column:
         """A field of a polymorphic parent: what all "Name" objects have, whichever table the row is in."""
@@ -204,7 +204,9 @@ class Tables:
         if wanted == "id":
             return Column(parent.key, result_field("id"), "Id")
         if wanted == "type":
-            cases = " ".join(f"WHEN {alias}.\"Id\" IS NOT NULL THEN '{each.name}'" for each, alias in parent.candidates)
+            cases = " ".join(
+                f"WHEN {alias}.\"Id\" IS NOT NULL THEN '{each.name}'" for each, alias in parent.candidates
+            )
             return Column(f"CASE {cases} END", result_field("string"), "Type")
         found: list[Column] = []
         for sobject, alias in parent.candidates:
@@ -227,4 +229,6 @@ class Tables:
             raise self.not_possible(column, at, what)
 
     def not_possible(self, column: Column, at: int, what: str) -> ApiError:
-        return refusal("INVALID_FIELD", self.statement, at, f"field '{column.name}' can not be {what} in a query call")
+        return refusal(
+            "INVALID_FIELD", self.statement, at, f"field '{column.name}' can not be {what} in a query call"
+        )

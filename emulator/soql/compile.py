@@ -95,7 +95,10 @@ class _Compiler:
     def _check_tail(self, tree: Query) -> None:
         if tree.offset is not None and tree.offset.number > MAX_OFFSET:
             raise refusal(
-                "NUMBER_OUTSIDE_VALID_RANGE", self.statement, tree.offset.at, f"Maximum SOQL offset allowed is {MAX_OFFSET}"
+                "NUMBER_OUTSIDE_VALID_RANGE",
+                self.statement,
+                tree.offset.at,
+                f"Maximum SOQL offset allowed is {MAX_OFFSET}",
             )
         if tree.scope is not None and tree.scope.lower() not in SCOPES:
             raise malformed(self.statement, tree.at, f"Invalid scope: {tree.scope}")
@@ -106,7 +109,9 @@ class _Compiler:
 
     @staticmethod
     def _is_grouped(tree: Query) -> bool:
-        return bool(tree.group) or any(isinstance(each, Item) and _aggregates(each.expression) for each in tree.select)
+        return bool(tree.group) or any(
+            isinstance(each, Item) and _aggregates(each.expression) for each in tree.select
+        )
 
     # -- records -----------------------------------------------------------------------------------------
 
@@ -121,6 +126,8 @@ class _Compiler:
         sql = f"SELECT {', '.join(each.sql for each in block.columns)} {body}"
         if tree.offset is not None:
             block.features.add("offset")
+        if tree.order or tree.limit is not None:
+            block.features.add("ordered")
         return Plan(
             tables.sobject, block.columns, body, [], shape,
             children=block.children, sql=sql, headings=tuple(block.headings), selected=tuple(block.selected),
@@ -140,7 +147,9 @@ class _Compiler:
                     shape.members.append(self._child(query, block, id_index, at))
                 case TypeOf(path):
                     raise malformed(
-                        self.statement, path.at, "TYPEOF is not supported by this org: select the fields by relationship"
+                        self.statement,
+                        path.at,
+                        "TYPEOF is not supported by this org: select the fields by relationship",
                     )
                 case Item(Call(name) as call) if name.upper() == "FIELDS":
                     block.features.add(f"fields({self._fields_kind(call)})")
@@ -156,10 +165,16 @@ class _Compiler:
                     text = _text(expression).lower()
                     if text in seen and alias is None:
                         raise refusal(
-                            "INVALID_FIELD", self.statement, item.at, f"duplicate field selected: {_text(expression)}"
+                            "INVALID_FIELD",
+                            self.statement,
+                            item.at,
+                            f"duplicate field selected: {_text(expression)}",
                         )
                     seen.add(text)
-                    if isinstance(expression, Call) and expression.name.upper() not in ("TOLABEL", "CONVERTCURRENCY"):
+                    if isinstance(expression, Call) and expression.name.upper() not in (
+                        "TOLABEL",
+                        "CONVERTCURRENCY",
+                    ):
                         column_of(tables, expression)  # an unknown function is refused as that
                         raise malformed(
                             self.statement, item.at, f"Field must be grouped or aggregated: {expression.name}"
@@ -215,7 +230,9 @@ class _Compiler:
         if len(parent.candidates) > 1:
             kind = block.tables.column(Path((*steps, "Type"), at))
             type_index = block.add(kind)
-        shape = Shape(parent.relationship, parent.candidates[0][0].name, id_index, type_index, parent.polymorphic)
+        shape = Shape(
+            parent.relationship, parent.candidates[0][0].name, id_index, type_index, parent.polymorphic
+        )
         parents[key] = shape
         child.members.append(shape)
         return shape
@@ -231,7 +248,9 @@ class _Compiler:
         kind = self._fields_kind(call)
         if kind != "STANDARD" and (tree.limit is None or tree.limit.number > MAX_FIELDS_LIMIT):
             raise malformed(
-                self.statement, call.at, f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_LIMIT}"
+                self.statement,
+                call.at,
+                f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_LIMIT}",
             )
         return [
             each.name
@@ -250,7 +269,9 @@ class _Compiler:
         if relation is None or sobject is None or not self.environment.open(sobject):
             raise no_such_child(self.statement, source.at, source.text)
         if self._is_grouped(tree):
-            raise malformed(self.statement, source.at, "Child queries cannot use aggregate functions or GROUP BY")
+            raise malformed(
+                self.statement, source.at, "Child queries cannot use aggregate functions or GROUP BY"
+            )
         compiler = _Compiler(self.statement, self.environment)
         compiler._prefixes = self._prefixes
         plan = compiler._child_plan(tree, sobject, relation)
@@ -316,7 +337,9 @@ class _Compiler:
             else:
                 names.append(f"expr{expr}")
                 expr += 1
-        twice = next((name for name in names if [each.lower() for each in names].count(name.lower()) > 1), None)
+        twice = next(
+            (name for name in names if [each.lower() for each in names].count(name.lower()) > 1), None
+        )
         if twice is not None:
             raise malformed(self.statement, tree.at, f"duplicate alias: {twice}")
         where = self._where(tree, tables)
@@ -329,7 +352,9 @@ class _Compiler:
         selects = []
         for group in sets:
             chosen = [self._in_group(each, group, keys) for each in columns]
-            ordering = [f"{self._in_set(sql, group, keys)} AS o{index}" for index, (sql, _) in enumerate(order)]
+            ordering = [
+                f"{self._in_set(sql, group, keys)} AS o{index}" for index, (sql, _) in enumerate(order)
+            ]
             grouped = f" GROUP BY {', '.join(sorted(group, key=list(keys).index))}" if group else ""
             listed = ", ".join([*(f"{sql} AS c{index}" for index, sql in enumerate(chosen)), *ordering])
             selects.append(f"SELECT {listed} FROM {tables.sql()}{where}{grouped}{having}")
@@ -355,7 +380,9 @@ class _Compiler:
         if tree.group:
             raise malformed(self.statement, tree.at, "COUNT() cannot be used with GROUP BY: use COUNT(Id)")
         if tree.order:
-            raise malformed(self.statement, tree.order[0].expression.at, "COUNT() cannot be used with ORDER BY")
+            raise malformed(
+                self.statement, tree.order[0].expression.at, "COUNT() cannot be used with ORDER BY"
+            )
         where = self._where(tree, tables)
         if tree.limit is None and tree.offset is None:
             sql = f"SELECT COUNT(*) FROM {tables.sql()}{where}"
@@ -363,7 +390,14 @@ class _Compiler:
             sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {tables.sql()}{where}{_limits(tree)})"
         column = Column("COUNT(*)", result_field("int"), "", aggregate=True)
         return Plan(
-            tables.sobject, [column], "", [], None, sql=sql, count_only=True, features=frozenset({"aggregate"})
+            tables.sobject,
+            [column],
+            "",
+            [],
+            None,
+            sql=sql,
+            count_only=True,
+            features=frozenset({"aggregate"}),
         )
 
     def _grouping(self, tree: Query, tables: Tables) -> tuple[list[tuple[str, ...]], dict[str, Column]]:
@@ -432,15 +466,21 @@ class _Compiler:
             raise malformed(self.statement, tree.at, "semi join sub-selects can only query one id field")
         if tree.order or tree.limit or tree.offset or tree.group:
             raise malformed(
-                self.statement, tree.at, "semi join sub-selects cannot use ORDER BY, LIMIT, OFFSET or GROUP BY"
+                self.statement,
+                tree.at,
+                "semi join sub-selects cannot use ORDER BY, LIMIT, OFFSET or GROUP BY",
             )
         if isinstance(tree.where, InQuery):
-            raise malformed(self.statement, tree.where.left.at, "Nesting of semi join sub-selects is not supported")
+            raise malformed(
+                self.statement, tree.where.left.at, "Nesting of semi join sub-selects is not supported"
+            )
         tables = self._tables(tree, self._sobject(tree.sources[0].path))
         column = column_of(tables, item.expression)
         if column.type not in ("id", "reference"):
             raise malformed(
-                self.statement, item.at, f"semi join sub-selects can only query id fields, cannot use: '{column.name}'"
+                self.statement,
+                item.at,
+                f"semi join sub-selects can only query id fields, cannot use: '{column.name}'",
             )
         where = self._where(tree, tables)
         known = f"{column.sql} IS NOT NULL"
@@ -465,7 +505,9 @@ class _Compiler:
             self._must_be_grouped(column, keys, ordering.expression)
         elif column.aggregate:
             raise malformed(
-                self.statement, ordering.expression.at, f"Field must be grouped or aggregated: {_text(ordering.expression)}"
+                self.statement,
+                ordering.expression.at,
+                f"Field must be grouped or aggregated: {_text(ordering.expression)}",
             )
         if not column.field.sortable:
             raise tables.not_possible(column, ordering.expression.at, "sorted")
@@ -475,8 +517,10 @@ class _Compiler:
         way = "DESC" if ordering.descending else "ASC"
         if column.type not in ("id", "reference", "date", "datetime") and not column.field.case_sensitive:
             way = f"COLLATE NOCASE {way}"
-        never_null = not column.field.nillable and isinstance(ordering.expression, Path) and "." not in _text(
-            ordering.expression
+        never_null = (
+            not column.field.nillable
+            and isinstance(ordering.expression, Path)
+            and "." not in _text(ordering.expression)
         )
         if ordering.nulls_last:
             way += " NULLS LAST"
@@ -486,7 +530,9 @@ class _Compiler:
 
 
 def _aggregates(expression: Expression) -> bool:
-    return is_aggregate(expression) or (isinstance(expression, Call) and expression.name.upper() == "GROUPING")
+    return is_aggregate(expression) or (
+        isinstance(expression, Call) and expression.name.upper() == "GROUPING"
+    )
 
 
 def _text(expression: Expression) -> str:

@@ -99,7 +99,9 @@ class Conditions:
         if is_aggregate(expression) and not self.having:
             assert isinstance(expression, Call)
             raise malformed(
-                self.tables.statement, expression.at, f"Aggregate functions are not allowed in WHERE: {expression.name}"
+                self.tables.statement,
+                expression.at,
+                f"Aggregate functions are not allowed in WHERE: {expression.name}",
             )
         column = column_of(self.tables, expression)
         self.tables.refuse_compound(column, expression.at, "filtered")
@@ -127,7 +129,9 @@ class Conditions:
             if operator == "!=":
                 return f"({column.sql} IS NOT NULL)"
             if literal.kind is LiteralKind.NULL:
-                raise self._operator(left.at, f"{operator} operator is not valid with null on field '{column.name}'")
+                raise self._operator(
+                    left.at, f"{operator} operator is not valid with null on field '{column.name}'"
+                )
         if operator == "LIKE":
             return self._like(column, literal, left.at)
         if column.average_of is not None:
@@ -175,7 +179,9 @@ class Conditions:
         if not textual or literal.kind is not LiteralKind.STRING or not isinstance(value, str):
             raise self._mismatch(column, literal, at)
         if len(value) > MAX_TEXT:
-            raise malformed(self.tables.statement, literal.at, f"String literal is longer than {MAX_TEXT} characters")
+            raise malformed(
+                self.tables.statement, literal.at, f"String literal is longer than {MAX_TEXT} characters"
+            )
         if kind in ("id", "reference"):
             known = to_18(value)
             if known is None:
@@ -263,7 +269,13 @@ class Conditions:
     def _like(self, column: Column, literal: Literal, at: int) -> str:
         if column.type in ("id", "reference"):
             raise self._operator(at, "invalid operator on id field")
-        if column.type in NUMBER_TYPES or column.type in ("boolean", "date", "datetime", "time", "multipicklist"):
+        if column.type in NUMBER_TYPES or column.type in (
+            "boolean",
+            "date",
+            "datetime",
+            "time",
+            "multipicklist",
+        ):
             raise self._operator(at, f"invalid operator on {column.type} field")
         if literal.kind is not LiteralKind.STRING or literal.pattern is None:
             raise self._mismatch(column, literal, at)
@@ -297,12 +309,16 @@ class Conditions:
         column = self._left(condition.left)
         plain = [each for each in condition.values if each.kind is not LiteralKind.NULL and each.value != ""]
         blank = len(plain) < len(condition.values)
-        simple = column.type not in NUMBER_TYPES and column.average_of is None and not any(
-            each.kind is LiteralKind.PERIOD for each in plain
+        simple = (
+            column.type not in NUMBER_TYPES
+            and column.average_of is None
+            and not any(each.kind is LiteralKind.PERIOD for each in plain)
         )
         ways: list[str] = ["(" + column.sql + " IS NULL)"] if blank else []
         if simple and plain:
-            ways.append(self._in_values(column, [self._value(column, each, condition.left.at) for each in plain]))
+            ways.append(
+                self._in_values(column, [self._value(column, each, condition.left.at) for each in plain])
+            )
         else:
             ways += [self._compare(Compare(condition.left, "=", each)) for each in plain]
         sql = "(" + " OR ".join(ways) + ")"
@@ -331,4 +347,3 @@ class Conditions:
         if condition.negated:
             return f"({column.sql} IS NULL OR {column.sql} NOT IN ({inner}))"
         return f"({column.sql} IN ({inner}))"
-

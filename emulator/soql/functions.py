@@ -177,7 +177,10 @@ def _aggregate(tables: Tables, call: Call, name: str) -> Column:
 
 
 def _folds(column: Column) -> bool:
-    return column.type in ("string", "picklist", "email", "phone", "url", "textarea") and not column.field.case_sensitive
+    return (
+        column.type in ("string", "picklist", "email", "phone", "url", "textarea")
+        and not column.field.case_sensitive
+    )
 
 
 def _no_aggregate(tables: Tables, call: Call, column: Column) -> ApiError:
@@ -206,15 +209,21 @@ def _date_function(tables: Tables, call: Call, name: str) -> Column:
 def _output(tables: Tables, call: Call, name: str) -> Column:
     inner = _single(tables, call)
     if name == "FORMAT":
-        raise malformed(tables.statement, call.at, "FORMAT is not supported by this org: it formats by locale")
+        raise malformed(
+            tables.statement, call.at, "FORMAT is not supported by this org: it formats by locale"
+        )
     column = column_of(tables, inner)
     if name == "CONVERTCURRENCY":  # a single-currency org: the amount is in the user's currency already
         if column.type != "currency":
-            raise malformed(tables.statement, call.at, f"field {column.name} does not support convertCurrency")
+            raise malformed(
+                tables.statement, call.at, f"field {column.name} does not support convertCurrency"
+            )
         return column
     if not column.field.picklist_values:
         return column
-    cases = " ".join(f"WHEN {_text(each.value)} THEN {_text(each.label)}" for each in column.field.picklist_values)
+    cases = " ".join(
+        f"WHEN {_text(each.value)} THEN {_text(each.label)}" for each in column.field.picklist_values
+    )
     return Column(f"CASE {column.sql} {cases} ELSE {column.sql} END", column.field, column.name)
 
 

@@ -6,9 +6,22 @@ import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-ESCAPES = {"n": "\n", "N": "\n", "r": "\r", "R": "\r", "t": "\t", "T": "\t", "b": "\b", "B": "\b", "f": "\f", "F": "\f"}
+ESCAPES = {
+    "n": "\n",
+    "N": "\n",
+    "r": "\r",
+    "R": "\r",
+    "t": "\t",
+    "T": "\t",
+    "b": "\b",
+    "B": "\b",
+    "f": "\f",
+    "F": "\f",
+}
 SAME = {'"', "'", "\\", "%", "_"}
-DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d+))?(?:z|([+-])(\d\d):?(\d\d))$", re.IGNORECASE)
+DATETIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d+))?(?:z|([+-])(\d\d):?(\d\d))$", re.IGNORECASE
+)
 
 
 class IllegalEscape(ValueError):

@@ -272,7 +272,9 @@ def parse(statement: str) -> Query:
     if not statement.strip():
         raise ApiError(400, "MALFORMED_QUERY", "SOQL statements cannot be empty or null")
     if len(statement) > MAX_LENGTH:
-        raise ApiError(400, "QUERY_TOO_COMPLICATED", f"SOQL statements cannot be longer than {MAX_LENGTH} characters.")
+        raise ApiError(
+            400, "QUERY_TOO_COMPLICATED", f"SOQL statements cannot be longer than {MAX_LENGTH} characters."
+        )
     try:
         tree: Anything = _parser().parse(statement)
     except UnexpectedInput as unexpected:

@@ -1,0 +1,67 @@
+"""A row as one line of Bulk API CSV, written by SQLite itself.
+
+Every value is quoted and null is empty; what a cell looks like is `wire.bulk_value`'s business, and a test holds the
+two together. Writing the line in SQL is what makes a job stream several hundred thousand rows a second.
+Source: Bulk API 2.0 guide, "Get Results for a Query Job".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from emulator.schema import NUMBER_TYPES
+from emulator.soql.columns import Column
+from emulator.wire import double_text
+
+PLAIN_DIGITS = 7  # Double.toString writes 1.0E7 and more with an exponent, as it does less than 0.001
+
+
+def cell(column: Column) -> str:
+    """SQL of one value's text, unquoted; never NULL."""
+    sql, kind = column.sql, column.type
+    if kind == "boolean":
+        return f"CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE '' END"
+    if kind == "int":
+        return f"COALESCE({sql}, '')"
+    if kind == "datetime":
+        return f"COALESCE(strftime('%Y-%m-%dT%H:%M:%fZ', {sql} / 1000.0, 'unixepoch'), '')"
+    if kind in NUMBER_TYPES:
+        return _number(sql, column.field.scale, once=column.field.calculated)
+    if kind in ("id", "reference", "date", "time"):
+        return f"COALESCE({sql}, '')"
+    return f"""replace(COALESCE({sql}, ''), '"', '""')"""
+
+
+def _number(sql: str, scale: int, *, once: bool) -> str:
+    if once:  # a formula: worked out one time only
+        return f"COALESCE(soql_double({sql}, {scale}), '')"
+    unit = 10**scale
+    rest = f"abs({sql}) % {unit}"
+    fraction = (
+        "'0'"
+        if scale == 0
+        else f"CASE {rest} WHEN 0 THEN '0' ELSE rtrim(printf('%0{scale}d', {rest}), '0') END"
+    )
+    small = f" OR abs({sql}) < {10 ** (scale - 3)}" if scale > 3 else ""
+    return (
+        f"CASE WHEN {sql} IS NULL THEN '' WHEN {sql} = 0 THEN '0.0'"
+        f" WHEN abs({sql}) >= {10 ** (PLAIN_DIGITS + scale)}{small} THEN soql_double({sql}, {scale})"
+        f" ELSE CASE WHEN {sql} < 0 THEN '-' ELSE '' END || (abs({sql}) / {unit}) || '.' || {fraction} END"
+    )
+
+
+def line(columns: list[Column], delimiter: str, ending: str) -> str:
+    """SQL of the whole line, its ending included."""
+    mark = f"""'"{delimiter}"'"""
+    cells = f" || {mark} || ".join(f"({cell(each)})" for each in columns)
+    code = " || ".join(f"char({ord(char)})" for char in ending)
+    return f"""'"' || {cells} || '"' || {code}"""
+
+
+def _double(unscaled: int | None, scale: int) -> str | None:
+    return None if unscaled is None else double_text(unscaled, scale)
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Teach a connection what the lines call."""
+    connection.create_function("soql_double", 2, _double, deterministic=True)
