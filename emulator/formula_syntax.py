@@ -155,7 +155,7 @@ def parse(text: str) -> Node:
     try:
         tree = _PARSER.parse(text)
     except UnexpectedCharacters as error:
-        raise FormulaError(f"Syntax error. Found '{text[error.pos_in_stream]}'") from error
+        raise FormulaError(f"Syntax error. Found '{text[error.pos_in_stream or 0]}'") from error
     except UnexpectedToken as error:
         if error.token.type == "$END":
             missing = "')'" if "RPAR" in error.expected else "an operand"
@@ -165,7 +165,7 @@ def parse(text: str) -> Node:
         raise FormulaError(f"Syntax error. Extra '{error.token}'") from error
     except (UnexpectedEOF, UnexpectedInput) as error:
         raise FormulaError("Syntax error.") from error
-    node: Node = _Build().transform(tree)  # type: ignore[arg-type]
+    node: Node = _Build().transform(tree)
     return node
 
 

@@ -1,0 +1,275 @@
+"""What goes wrong, on purpose: scripted or by chance, and the same again with the same seed.
+
+A `Fault` names requests by method and path and says what becomes of them. TCP-level faults are written on the
+reply (`delay`, `cut_after`, `reset`); the server edge, or a test's transport, carries them out.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from emulator.errors import ApiError, RecordError
+from emulator.router import Request, Response, error_response
+from emulator.schema import SObject
+from emulator.storage import quote
+
+if TYPE_CHECKING:
+    from emulator.org import Org
+
+HTML = b"<html><head><title>Down for Maintenance</title></head><body><h1>We are down for maintenance.</h1></body></html>"
+BEFORE = frozenset(("status", "html", "reset", "unauthorized", "stale_locator", "read_only"))
+AFTER = frozenset(("delay", "truncate", "drop_header", "drop_ack", "lost_status", "empty", "late_commit"))
+ROWS = frozenset(("row_error",))
+CODES = {
+    400: ("MALFORMED_QUERY", "unexpected token: '<EOF>'"),
+    403: ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+    404: ("NOT_FOUND", "The requested resource does not exist"),
+    500: (
+        "UNKNOWN_EXCEPTION",
+        "An unexpected error occurred. Please include this ErrorId if you contact support: 1",
+    ),
+    503: ("SERVER_UNAVAILABLE", "Server too busy. Please try again."),
+}
+READ_ONLY = "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
+READING_POSTS = re.compile(r"/oauth2/|/jobs/query|^/emulator/|/composite/?$|/composite/batch", re.IGNORECASE)
+
+
+@dataclass
+class Fault:
+    """One thing that goes wrong.
+
+    It strikes matches `nth … nth + times - 1` (times 0: for ever), each with `chance` percent. `kind` says how:
+    before the org hears of the request: `status` (with `code`, `message` or a raw `body`), `html`, `reset`,
+    `unauthorized` (`shape` session, jwt, bulk, identity or html), `stale_locator`, `read_only`;
+    after it did the work: `delay` seconds, `truncate` to `bytes`, `drop_header` `header`, `drop_ack` (the
+    connection is reset), `lost_status` (a `status` instead of the reply), `empty`, `late_commit` (what was
+    written shows only `seconds` later, under its earlier stamps); on records: `row_error` with `code` for
+    the records in `ids` (their own or a parent's id, or a key), or for all.
+    """
+
+    kind: str
+    method: str = "*"
+    path: str = ""  # a regular expression searched for in the address, any case
+    nth: int = 1
+    times: int = 1
+    chance: int = 100
+    status: int = 503
+    code: str = ""
+    message: str = ""
+    body: str | None = None
+    content_type: str = "application/json;charset=UTF-8"
+    seconds: float = 0.0
+    bytes: int = 0
+    header: str = ""
+    shape: str = "session"
+    ids: list[str] = field(default_factory=list)
+    seen: int = 0
+    struck: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in BEFORE | AFTER | ROWS:
+            known = ", ".join(sorted(BEFORE | AFTER | ROWS))
+            raise ValueError(f"no fault of kind '{self.kind}'; there are {known}")
+        re.compile(self.path)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Fault:
+        """From JSON; unknown keys are refused."""
+        known = {each.name for each in fields(cls)} - {"seen", "struck"}
+        unknown = sorted(data.keys() - known)
+        if unknown:
+            raise ValueError(f"a fault has no '{unknown[0]}'; it has {', '.join(sorted(known))}")
+        return cls(**data)
+
+    def strikes(self, chance: random.Random) -> bool:
+        """Counts one match, and says whether this is one to strike."""
+        self.seen += 1
+        due = self.seen >= self.nth and (self.times == 0 or self.struck < self.times)
+        if not due or (self.chance < 100 and chance.randrange(100) >= self.chance):
+            return False
+        self.struck += 1
+        return True
+
+
+class FaultPlan:
+    """`org.faults`: the faults in force. Nothing goes wrong while it is empty."""
+
+    def __init__(self, org: Org, seed: int = 0) -> None:
+        self._org = org
+        self._chance = random.Random(seed)
+        self.faults: list[Fault] = []
+        self.log: list[tuple[str, str, str]] = []  # (kind, method, path) of every strike
+        self._late: list[tuple[int, str, dict[str, Any]]] = []
+        self._touched: set[tuple[str, str]] | None = None
+        org.validation_rules.append(self._row_errors)
+        org.after_write.append(self._note)
+
+    def seed(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+
+    def add(self, fault: Fault) -> Fault:
+        self.faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self.faults.clear()
+
+    def report(self) -> list[dict[str, Any]]:
+        return [asdict(each) for each in self.faults]
+
+    def _striking(self, request: Request, kinds: frozenset[str]) -> Fault | None:
+        for each in self.faults:
+            if each.kind not in kinds or each.method not in ("*", request.method):
+                continue
+            if each.kind == "read_only" and not writes(request):
+                continue
+            if re.search(each.path, request.path, re.IGNORECASE) and each.strikes(self._chance):
+                self.log.append((each.kind, request.method, request.path))
+                return each
+        return None
+
+    def around(self, request: Request, handle: Callable[[Request], Response]) -> Response:
+        """One request through the plan."""
+        if request.path.startswith("/emulator/"):
+            return handle(request)
+        self.settle()
+        before = self._striking(request, BEFORE)
+        if before is not None:
+            return self._instead(before)
+        after = self._striking(request, AFTER)
+        if after is None:
+            return handle(request)
+        if after.kind == "late_commit":
+            with self.late(after.seconds):
+                return handle(request)
+        return self._spoiled(after, handle(request))
+
+    def _instead(self, fault: Fault) -> Response:
+        if fault.kind == "reset":
+            return Response(0, reset=True)
+        if fault.kind == "html":
+            return Response(
+                fault.status, [("Content-Type", "text/html;charset=UTF-8")], HTML, delay=fault.seconds
+            )
+        if fault.kind == "unauthorized":
+            return unauthorized(fault.shape)
+        if fault.kind == "stale_locator":
+            return error_response(ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator"))
+        if fault.kind == "read_only":
+            message = "The system is in read-only mode for maintenance. Please try again later."
+            return error_response(ApiError(503, READ_ONLY, message))
+        if fault.body is not None:
+            headers = [("Content-Type", fault.content_type)]
+            return Response(fault.status, headers, fault.body.encode(), delay=fault.seconds)
+        code, message = CODES.get(fault.status, CODES[500])
+        reply = error_response(ApiError(fault.status, fault.code or code, fault.message or message))
+        reply.delay = fault.seconds
+        return reply
+
+    def _spoiled(self, fault: Fault, reply: Response) -> Response:
+        content = reply.content()
+        if fault.kind == "delay":
+            reply.delay = fault.seconds
+        elif fault.kind == "truncate":
+            reply.cut_after = min(fault.bytes or len(content) // 2, max(len(content) - 1, 0))
+        elif fault.kind == "drop_header":
+            reply.headers = [pair for pair in reply.headers if pair[0].lower() != fault.header.lower()]
+        elif fault.kind == "drop_ack":
+            return Response(0, reset=True)
+        elif fault.kind == "lost_status":
+            return self._instead(Fault("status", status=fault.status, code=fault.code, body=fault.body))
+        elif fault.kind == "empty":
+            reply.body = b""
+        return reply
+
+    # -- rows ----------------------------------------------------------------------------------------------
+
+    def _row_errors(
+        self, org: Org, sobject: SObject, new: dict[str, Any], old: dict[str, Any] | None
+    ) -> None:
+        for each in self.faults:
+            if each.kind != "row_error" or not re.search(each.path, sobject.name, re.IGNORECASE):
+                continue
+            if each.ids and not any(value in each.ids for value in new.values()):
+                continue
+            if each.strikes(self._chance):
+                self.log.append((each.kind, "ROW", f"{sobject.name}/{new.get('Id')}"))
+                locked = str(each.ids[0] if each.ids else new.get("Id"))
+                code = each.code or "UNABLE_TO_LOCK_ROW"
+                text = f"unable to obtain exclusive access to this record or 1 records: {locked[:15]}"
+                raise RecordError(code, each.message or text)
+
+    # -- late commits --------------------------------------------------------------------------------------
+
+    def _note(self, org: Org, sobject: SObject, new: dict[str, Any], old: dict[str, Any] | None) -> None:
+        if self._touched is not None:
+            self._touched.add((sobject.name, str(new["Id"])))
+            if sobject.name == "OrderItem":  # the total of its order moved with it
+                self._touched.add(("Order", str(new["OrderId"])))
+
+    @contextmanager
+    def late(self, seconds: float) -> Iterator[None]:
+        """What is written inside keeps its stamps but shows only `seconds` later, all at once."""
+        org = self._org
+        with org.lock, org.storage.transaction():
+            self._touched = set()
+            try:
+                yield
+                touched = sorted(self._touched)
+            finally:
+                self._touched = None
+            due = org.now_ms() + int(seconds * 1000)
+            for name, record_id in touched:
+                where = f'SELECT * FROM {quote(name)} WHERE "Id" = ?'
+                after = org.storage.row(where, (record_id,))
+                before = next(
+                    org.storage.stream(where, (record_id,)), None
+                )  # as committed: before this block
+                columns = [str(row[1]) for row in org.storage.rows(f"PRAGMA table_info({quote(name)})")]
+                org.storage.execute(f'DELETE FROM {quote(name)} WHERE "Id" = ?', (record_id,))
+                if before is not None:
+                    org.storage.load(name, columns, [before])
+                if after is not None:
+                    self._late.append((due, name, dict(zip(columns, after, strict=True))))
+
+    def settle(self, *, all_of_them: bool = False) -> int:
+        """Show the late writes that are due; how many there were."""
+        if not self._late:
+            return 0
+        now = self._org.now_ms()
+        due = [each for each in self._late if all_of_them or each[0] <= now]
+        if not due:
+            return 0
+        with self._org.storage.transaction() as connection:
+            for _, name, row in due:
+                columns = ", ".join(map(quote, row))
+                marks = ", ".join("?" * len(row))
+                connection.execute(
+                    f"INSERT OR REPLACE INTO {quote(name)} ({columns}) VALUES ({marks})", list(row.values())
+                )
+        self._late = [each for each in self._late if each not in due]
+        return len(due)
+
+
+def writes(request: Request) -> bool:
+    """Whether a request means to change records."""
+    return request.method not in ("GET", "HEAD") and not READING_POSTS.search(request.path)
+
+
+def unauthorized(shape: str) -> Response:
+    """The ways an expired session looks. Source: REST guide status codes; identity URL; Bulk API 1.0 guide."""
+    if shape == "jwt":
+        return error_response(ApiError(401, "INVALID_AUTH_HEADER", "INVALID_JWT_FORMAT"))
+    if shape == "bulk":
+        body = b'{"exceptionCode":"InvalidSessionId","exceptionMessage":"Invalid session id"}'
+        return Response(400, [("Content-Type", "application/json;charset=UTF-8")], body)
+    if shape == "identity":
+        return Response(403, [("Content-Type", "text/html;charset=UTF-8")], b"Bad_OAuth_Token")
+    if shape == "html":
+        return Response(401, [("Content-Type", "text/html;charset=UTF-8")], HTML)
+    return error_response(ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid"))
