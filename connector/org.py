@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from requests.adapters import BaseAdapter
 from structlog.typing import FilteringBoundLogger
 
 from connector import limits, metadata, notifications
@@ -75,11 +76,13 @@ class SalesforceOrg:
         base: Path | None = None,
         token_store: TokenStore | None = None,
         calls_before: int = 0,
+        transport: BaseAdapter | None = None,
     ) -> Self:
         """Logs in, checks that it is the pinned org, and agrees on an API version.
 
         `environ` and `base` are where secret references lead (default: this process, and no folder);
-        `calls_before` are our API calls of the last 24 hours in earlier runs. Raises AuthenticationFailed,
+        `calls_before` are our API calls of the last 24 hours in earlier runs; `transport` replaces the sockets
+        (the simulator answers in process; it also wants `bulk_prefetch = 0`, which starts no threads). Raises AuthenticationFailed,
         WrongOrg, Misconfigured, Transient.
         """
         log = log.bind(org=settings.alias)
@@ -91,6 +94,9 @@ class SalesforceOrg:
             rng=rng,
             log=log,
         )
+        if transport is not None:
+            session.mount("https://", transport)
+            session.mount("http://", transport)
         login = Login(
             settings,
             exchange=session.exchange,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -91,7 +91,6 @@ class OrgSession(requests.Session):
         super().__init__()
         self.trust_env = False  # neither ~/.netrc nor proxy variables may redirect a token
         self.headers.clear()
-        self.max_redirects = 0
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -109,6 +108,10 @@ class OrgSession(requests.Session):
 
     def __repr__(self) -> str:
         return f"<OrgSession {self._host}>"
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """None is followed, nor even prepared: a redirect is an error like any other."""
+        return iter(())
 
     # --- the org's clock -------------------------------------------------------------------------------
     @property

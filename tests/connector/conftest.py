@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -85,7 +86,11 @@ class Reply:
 
 def reply(value: Any = None, status: int = 200, **headers: str) -> Reply:
     body = b"" if value is None else json.dumps(value).encode()
-    return Reply(status, body, {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}})
+    return Reply(
+        status,
+        body,
+        {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}},
+    )
 
 
 def refusal(code: str, status: int = 400, message: str = "no") -> Reply:
@@ -123,7 +128,11 @@ class ScriptedOrg:
         self._main = threading.Thread(target=self._accept, daemon=True)
         self._main.start()
         self.on("POST", "/services/oauth2/token", self.give_token)
-        self.on("GET", "/services/data/", reply([{"version": v, "label": v, "url": "/"} for v in ("67.0", "68.0")]))
+        self.on(
+            "GET",
+            "/services/data/",
+            reply([{"version": v, "label": v, "url": "/"} for v in ("67.0", "68.0")]),
+        )
 
     def on(self, method: str, prefix: str, *answers: Answer) -> None:
         self._script[(method, prefix)] = list(answers)
@@ -151,9 +160,10 @@ class ScriptedOrg:
         return reply(self.token_body())
 
     def close(self) -> None:
+        for one in (self._socket, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits on it
         self._socket.close()
-        for one in self._open:
-            one.close()
         self._main.join(2)
         for thread in self._threads:
             thread.join(2)
@@ -198,7 +208,11 @@ class ScriptedOrg:
     def _answer(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
-            fits = [key for key in self._script if key[0] == asked.method and unquote(asked.path).startswith(key[1])]
+            fits = [
+                key
+                for key in self._script
+                if key[0] == asked.method and unquote(asked.path).startswith(key[1])
+            ]
             if not fits:
                 return refusal("NOT_FOUND", 404)
             answers = self._script[max(fits, key=lambda key: len(key[1]))]
