@@ -27,7 +27,7 @@ _ACCEPTED: dict[Kind, frozenset[str]] = {
     "moment": frozenset({"datetime"}),
     "bool": frozenset({"boolean"}),
 }
-_CREATES = frozenset({"standing", "task"})
+CREATES = frozenset({"standing", "task"})
 _UPDATES = frozenset({"standing", "account"})
 _ROOMY_DIGITS = 9  # digits before the point that an amount field should have
 
@@ -51,7 +51,7 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
             "it comes with the package: `rebates org deploy`; then assign the permission set to the integration user",
         )
         return
-    creates, updates = target.name in _CREATES, target.name in _UPDATES
+    creates, updates = target.name in CREATES, target.name in _UPDATES
     if (creates and not described.createable) or (updates and not described.updateable):
         verb = "create" if creates and not described.createable else "edit"
         finder.error(
@@ -118,7 +118,7 @@ def _check_written(
     if field.name != name:
         finder.error("M104", f"{label} has the wrong letter case", at, f'write "{field.name}"')
     _check_both_spellings(name, mapping, described, at, finder)
-    may = (field.createable or target.name not in _CREATES) and (
+    may = (field.createable or target.name not in CREATES) and (
         field.updateable or target.name not in _UPDATES
     )
     if not may:

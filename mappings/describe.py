@@ -43,6 +43,32 @@ class FieldDescribe:
             not self.nillable and self.createable and not self.defaulted_on_create and self.type != "boolean"
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """In Salesforce's own keys: what `from_json` reads."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "type": self.type,
+            "length": self.length,
+            "precision": self.precision,
+            "scale": self.scale,
+            "nillable": self.nillable,
+            "createable": self.createable,
+            "updateable": self.updateable,
+            "calculated": self.calculated,
+            "externalId": self.external_id,
+            "unique": self.unique,
+            "idLookup": self.id_lookup,
+            "restrictedPicklist": self.restricted_picklist,
+            "defaultedOnCreate": self.defaulted_on_create,
+            "filterable": self.filterable,
+            "picklistValues": [{"value": value, "active": True} for value in self.picklist_values],
+            "referenceTo": list(self.reference_to),
+            "relationshipName": self.relationship_name,
+            "permissionable": self.permissionable,
+            "compoundFieldName": self.compound_field,
+        }
+
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> FieldDescribe:
         return FieldDescribe(
@@ -89,6 +115,17 @@ class ObjectDescribe:
         if exact is not None:
             return exact
         return next((f for f in self.fields.values() if f.name.lower() == name.lower()), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """In Salesforce's own keys: what `from_json` reads."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "createable": self.createable,
+            "updateable": self.updateable,
+            "queryable": self.queryable,
+            "fields": [field.as_json() for field in self.fields.values()],
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ObjectDescribe:

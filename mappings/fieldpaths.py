@@ -12,7 +12,7 @@ Describes = Mapping[str, ObjectDescribe | None]
 
 FLS_NOTE = (
     "if the field exists, give the integration user read access to it (field-level security): "
-    "`rebates org permission-set` writes a permission set with exactly the mapped fields"
+    "`rebates mapping permission-set` writes a permission set with exactly the mapped fields"
 )
 EDIT_NOTE = (
     "if it is a field of ours, install the package with `rebates org deploy`; if it exists, give the integration "

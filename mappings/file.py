@@ -27,8 +27,7 @@ def read_mapping(path: str | Path, org_alias: str | None = None) -> Mapping:
     `org_alias` applies `[org.<alias>.…]`, path by path. Raises MappingProblems.
     """
     if str(path) == STANDARD:
-        text = resources.files("mappings").joinpath("standard.toml").read_text("utf-8")
-        return parse_mapping(text, "standard.toml", org_alias)
+        return parse_mapping(standard_text(), "standard.toml", org_alias)
     try:
         text = Path(path).read_bytes().decode("utf-8")
     except OSError as error:
@@ -36,6 +35,11 @@ def read_mapping(path: str | Path, org_alias: str | None = None) -> Mapping:
     except UnicodeDecodeError as error:
         raise _unreadable(str(path), f"is not UTF-8 text (byte {error.start})") from error
     return parse_mapping(text, str(path), org_alias)
+
+
+def standard_text() -> str:
+    """The mapping that ships, as written."""
+    return resources.files("mappings").joinpath("standard.toml").read_text("utf-8")
 
 
 def parse_mapping(text: str, file: str = "mapping.toml", org_alias: str | None = None) -> Mapping:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
+
+from rebates.events import Kind as EventKind
+from rebates.program import Method
+from rebates.standing import Status
 
 Kind = Literal[
     "id", "text", "enum", "amount", "quantity", "qualifier", "rate", "day", "moment", "bool", "int", "json"
 ]  # qualifier: an amount or a number of units, as the program's qualifier says
 
-STATUSES = ("not_started", "on_track", "near_next_tier", "at_risk", "top_tier", "closed")
-METHODS = ("retrospective", "stepped")
+STATUSES: tuple[str, ...] = get_args(Status)
+METHODS: tuple[str, ...] = get_args(Method)
+EVENTS: tuple[str, ...] = get_args(EventKind)
 BASES = ("amount", "quantity")
-EVENTS = ("near_tier", "tier_reached", "tier_lost", "at_risk")
 
 _ACCOUNT: dict[str, Kind] = {
     "id": "id",
@@ -71,6 +75,7 @@ VALUES: dict[str, dict[str, Kind]] = {
         "kind": "enum",
         "tier": "text",
         "happened_on": "day",
+        "text": "text",  # the engine's own words
         "headline": "text",  # "$4,812 to Gold"; written by `wording` when the view has none
         "detail": "text",
     },

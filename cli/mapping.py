@@ -1,0 +1,189 @@
+"""`rebates mapping …`: which org fields mean what, and which are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import Exit, JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mappings.fieldpaths import Describes
+    from mappings.model import Mapping
+
+app = typer.Typer(
+    help="The mapping: which org fields mean what, and which are written.", no_args_is_help=True
+)
+
+FileArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[FILE]", help='A mapping file or "standard" (left out: the one configured).'),
+]
+Offline = Annotated[
+    Path | None,
+    typer.Option("--offline", metavar="DIR", help="Check against describes kept in a folder; no login."),
+]
+
+
+@app.command()
+def check(
+    context: typer.Context, file: FileArgument = None, offline: Offline = None, as_json: JsonFlag = False
+) -> None:
+    """Compare the mapping with the org: fields, visibility, types, picklists, keys, lengths.
+
+    Exit code 2 when there is an error; warnings leave it 0.
+    """
+    from mappings.check import check as compare
+    from mappings.problems import MappingProblems, Problem, has_errors, in_order, summary
+
+    describes: Describes = {}
+    problems: list[Problem]
+    try:
+        mapping, describes = _mapping_and_describes(context, file, offline)
+        problems = compare(mapping, describes)
+    except MappingProblems as refused:
+        problems = in_order(refused.problems)
+
+    def human(console: Console) -> None:
+        for problem in problems:
+            console.print(problem.render(), markup=False)
+            console.print()
+        console.print(
+            summary(problems) if problems else f"no problems in {len(describes)} objects", markup=False
+        )
+
+    bad = has_errors(problems)
+    emit(
+        "mapping check",
+        {
+            "problems": [problem.as_json() for problem in problems],
+            "errors": sum(problem.level == "error" for problem in problems),
+            "warnings": sum(problem.level == "warning" for problem in problems),
+            "objects": sorted(describes),
+        },
+        as_json=as_json,
+        human=human,
+        exit_code=Exit.USAGE if bad else Exit.OK,
+        error=_refusal(summary(problems)) if bad else None,
+    )
+
+
+@app.command()
+def show(context: typer.Context, file: FileArgument = None, as_json: JsonFlag = False) -> None:
+    """Print the mapping file (to start your own from); with --json what it means, and the queries it makes."""
+    from mappings.file import STANDARD, read_mapping, standard_text
+    from mappings.soql import select
+
+    path, alias = _path_and_alias(context, file)
+    mapping = read_mapping(path, alias)
+    text = standard_text() if path == STANDARD else Path(path).read_text("utf-8")
+
+    def human(console: Console) -> None:
+        console.print(text, end="", markup=False, soft_wrap=True)
+
+    data = {
+        "file": mapping.file,
+        "org": mapping.org_alias,
+        "pull": {
+            name: {"object": entity.object, "fields": sorted(entity.fields), "query": select(entity)}
+            for name, entity in mapping.pull.items()
+        },
+        "push": {
+            name: {
+                "object": target.object,
+                "match": target.match,
+                "when": target.when,
+                "fields": list(target.fields),
+            }
+            for name, target in mapping.push.items()
+        },
+    }
+    emit("mapping show", data, as_json=as_json, human=human)
+
+
+@app.command()
+def snapshot(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to keep the describes.")],
+    file: FileArgument = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep what the org says of the mapped objects, for `mapping check --offline DIR`."""
+    from mappings.snapshot import write_snapshot
+
+    _, describes = _mapping_and_describes(context, file, None)
+    written = write_snapshot(folder, dict(describes))
+
+    def human(console: Console) -> None:
+        console.print(f"{len(written)} describes in {folder}", markup=False)
+
+    emit("mapping snapshot", {"files": written}, as_json=as_json, human=human)
+
+
+@app.command("permission-set")
+def permission_set(context: typer.Context, file: FileArgument = None, offline: Offline = None) -> None:
+    """Print a permission set that can read exactly the mapped fields and edit the written ones (metadata XML)."""
+    from mappings.permissions import permission_set_xml
+
+    if offline is None and not _org_is_configured(context):
+        from mappings.file import read_mapping
+
+        typer.echo(permission_set_xml(read_mapping(*_path_and_alias(context, file))), nl=False)
+        return
+    mapping, describes = _mapping_and_describes(context, file, offline)
+    typer.echo(permission_set_xml(mapping, describes), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print a JSON Schema of mapping files, for editors that complete TOML."""
+    import json
+
+    from mappings.editor_schema import mapping_schema
+
+    typer.echo(json.dumps(mapping_schema(), indent=2, ensure_ascii=False))
+
+
+def _mapping_and_describes(
+    context: typer.Context, file: str | None, offline: Path | None
+) -> tuple[Mapping, Describes]:
+    """The mapping, and what the org (or the folder) says of every object that it touches."""
+    from mappings.check import gather
+    from mappings.file import read_mapping
+    from mappings.snapshot import UnreadableSnapshot, read_snapshot
+
+    if offline is not None:
+        path, alias = _path_and_alias(context, file)
+        try:
+            return read_mapping(path, alias), read_snapshot(offline)
+        except UnreadableSnapshot as error:
+            raise typer.BadParameter(str(error), param_hint="--offline") from error
+    from cli.opening import opened
+
+    with opened(context, quiet=True) as application:
+        mapping = read_mapping(file, application.alias) if file else application.mapping
+        return mapping, gather(mapping, application.org.describe)
+
+
+def _path_and_alias(context: typer.Context, file: str | None) -> tuple[str, str | None]:
+    """Which file, and whose overrides: with a file named, no configuration is needed."""
+    alias: str | None = (context.find_root().obj or {}).get("org")
+    if file is not None:
+        return file, alias
+    from cli.opening import configuration_of
+
+    return str(configuration_of(context).settings.mapping), alias
+
+
+def _org_is_configured(context: typer.Context) -> bool:
+    from cli.opening import configuration_of
+
+    return bool(configuration_of(context).settings.org)
+
+
+def _refusal(message: str) -> dict[str, Any]:
+    return {"code": "mapping", "message": message, "hint": "mend the lines shown, then run this again"}
