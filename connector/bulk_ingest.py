@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from connector import body, limits
 from connector.bulk_jobs import BulkJobs, Job
 from connector.collections import keys_of
-from connector.errors import Ambiguous, Misconfigured, SyncError
+from connector.errors import Ambiguous, Misconfigured, SyncError, Transient
 from connector.port import Clock, Record, RowResult
 from connector.retry import Safety
 from connector.session import Call
@@ -93,7 +93,7 @@ class BulkIngest:
         else:
             job = self._jobs.look(job_id, sobject)
         if job.state == "Open":
-            self._upload(job, file, sobject)
+            self._upload(job, file, sobject, resumed=job_id is not None)
             job = self._jobs.set_state(job.id, "UploadComplete", sobject)
         if not job.has_ended:
             job = self._jobs.wait(job.id, sobject)
@@ -101,18 +101,30 @@ class BulkIngest:
         self._jobs.delete(job.id, sobject)
         return results
 
-    def _upload(self, job: Job, file: Upload, sobject: str) -> None:
-        """Sends the file. A job takes one upload only: when the answer to it was lost, the second is refused,
-        and the refusal tells that the first had arrived."""
+    def _upload(self, job: Job, file: Upload, sobject: str, *, resumed: bool) -> None:
+        """Sends the file. A job takes one upload only, so after a lost answer (or in a resumed job) a refusal
+        means that the first had arrived; the count of the results proves it in the end."""
         api = self._jobs.api
         path = f"{self._jobs.path}/{job.id}/batches"
-        call = Call(self._jobs.kind, Safety.KEYED, sobject, expects="nothing", seconds=self._seconds)
-        try:
-            api._call_salesforce("PUT", api.base_url + path, call=call, data=file.content, headers=_CSV)
-        except Misconfigured as refused:
-            if refused.status not in {400, 409} or self._jobs.look(job.id, sobject).state != "Open":
-                raise
-            self._jobs.log.warning("bulk.upload_was_there", job=job.id, object=sobject, error=str(refused))
+        call = Call(self._jobs.kind, Safety.ONCE, sobject, expects="nothing", seconds=self._seconds)
+        may_be_there = resumed
+        for wait in (*self._jobs.first_waits(2), None):
+            try:
+                api._call_salesforce("PUT", api.base_url + path, call=call, data=file.content, headers=_CSV)
+                return
+            except (Ambiguous, Transient) as lost:
+                if wait is None:
+                    raise
+                may_be_there = may_be_there or lost.sent
+                self._jobs.log.warning("bulk.upload_again", job=job.id, object=sobject, error=str(lost))
+                self._clock.sleep(wait)
+            except Misconfigured as refused:
+                if not may_be_there or refused.status not in {400, 409}:
+                    raise
+                self._jobs.log.warning(
+                    "bulk.upload_was_there", job=job.id, object=sobject, error=str(refused)
+                )
+                return
 
     # --- results ---------------------------------------------------------------------------------------
     def _results(self, job: Job, key_field: str, keys: Sequence[str], sobject: str) -> list[RowResult]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import requests
@@ -113,6 +114,10 @@ class BulkJobs:
                 break
             self._clock.sleep(wait)
         raise StillRunning("JOB_DEADLINE", job_id=job_id, sobject=sobject)
+
+    def first_waits(self, count: int) -> list[float]:
+        """The first few waits, for a step that is repeated a few times."""
+        return list(islice(waits(self._rng), count))
 
     def fetch(self, path: str, sobject: str | None, *, seconds: float | None = None) -> requests.Response:
         """A CSV below the job, to be streamed by the caller."""

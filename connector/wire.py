@@ -56,6 +56,8 @@ def _write(value: object, parts: list[str]) -> None:
         case float():
             kind = "a float" if math.isfinite(value) else "not a number"
             raise TypeError(f"{kind} must not be sent; use Decimal")
+        case bytes() | bytearray():
+            raise TypeError("bytes cannot be sent as JSON")
         case Mapping():
             parts.append("{")
             for index, (key, item) in enumerate(value.items()):

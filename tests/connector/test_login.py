@@ -221,5 +221,5 @@ def test_the_older_of_configured_and_offered_version_is_spoken(
     scripted.on("GET", "/services/data/", make.reply([{"version": "66.0"}, {"version": "67.0"}]))
     assert connect(settings).api_version == "67.0"
     scripted.on("GET", "/services/data/", make.reply([{"version": "67.0"}, {"version": "69.0"}]))
-    with pytest.raises(Misconfigured, match="not 68.0"):
+    with pytest.raises(Misconfigured, match=r"not 68\.0"):
         connect(settings)

@@ -92,7 +92,7 @@ def test_columns_are_spelled_as_selected_whatever_the_org_spells(scripted: Any, 
 def test_nul_and_half_surrogates_do_not_travel_on(scripted: Any, org: Any, make: Any) -> None:
     body = json.dumps(page(record(1, Id="a\0b\ud800c\U0001f600")))
     scripted.data("GET", "query", make.Reply(200, body.encode(), {}))
-    assert list(org.query(SOQL))[0].table["Id"].to_pylist() == ["ab\ufffdc\U0001f600"]
+    assert next(iter(org.query(SOQL))).table["Id"].to_pylist() == ["ab\ufffdc\U0001f600"]
 
 
 def test_deleted_records_are_asked_for_by_the_other_resource(scripted: Any, org: Any, make: Any) -> None:
@@ -184,7 +184,7 @@ def test_a_query_too_long_for_an_address_goes_in_a_body(scripted: Any, org: Any,
     soql = f"SELECT Id FROM Order WHERE Id IN ({ids})"
     part = {"referenceId": "q0", "httpStatusCode": 200, "body": page({"attributes": {}, "Id": "801"})}
     scripted.data("POST", "composite", make.reply({"compositeResponse": [part]}))
-    assert list(org.query(soql))[0].table.num_rows == 1
+    assert next(iter(org.query(soql))).table.num_rows == 1
     assert not scripted.calls("query")
 
 

@@ -31,7 +31,7 @@ def test_any_401_is_one_login_and_one_replay(scripted: Any, org: Any, make: Any)
     for code in ("INVALID_SESSION_ID", "INVALID_AUTH_HEADER", "SOMETHING_NEW"):
         scripted.data("GET", "query", make.refusal(code, 401), make.reply(NO_ROWS))
         before = scripted.tokens
-        assert list(org.query(SOQL))[0].table.num_rows == 0
+        assert next(iter(org.query(SOQL))).table.num_rows == 0
         assert scripted.tokens == before + 1
         used = [a.headers["authorization"] for a in scripted.calls("query")[-2:]]
         assert used[0] != used[1]
@@ -201,7 +201,7 @@ def test_a_next_page_outside_the_api_is_refused(scripted: Any, org: Any, make: A
 def test_a_200_that_is_not_json_is_read_again(scripted: Any, org: Any, make: Any, body: bytes) -> None:
     strange = make.Reply(200, body, {"Content-Type": "application/json"})
     scripted.data("GET", "query", strange, strange, make.reply(NO_ROWS))
-    assert list(org.query(SOQL))[0].table.num_rows == 0
+    assert next(iter(org.query(SOQL))).table.num_rows == 0
     scripted.data("GET", "query", strange)
     with pytest.raises(Transient) as caught:
         list(org.query(SOQL))
