@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.package_zip import build_package
+from emulator.auth import login
 from emulator.life import permissions_of
 from emulator.metadata_rest import multipart
 from emulator.org import Org
@@ -162,6 +163,7 @@ def test_formula_fields_of_the_package_count_down_without_a_write(
     assert call.read("Rebate_Standing__c", standing)["Days_Left__c"] == 8
     assert str(call.read("Rebate_Standing__c", standing)["Progress__c"]) == "90.4"
     org.clock.advance(days=2)  # type: ignore[attr-defined]
+    call.token = login(org)  # two days later the session is over
     later = call.read("Rebate_Standing__c", standing)
     assert later["Days_Left__c"] == 6
     assert later["SystemModstamp"] == stamp
