@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import Insert
 
-from state.dialects import Insert, upsert
+from state.dialects import upsert
 from state.tables.programs import programs
 from state.tables.work import dirty_accounts, dirty_cells, dirty_orders, dirty_products, dirty_programs
 

@@ -480,6 +480,27 @@ def upgrade() -> None:
     # The product of lines without one (NO_PRODUCT), and the store's own counters.
     op.execute("INSERT INTO products (pk, sf_id, known, deleted, modstamp) VALUES (0, '', true, false, 0)")
     op.execute("INSERT INTO meta (key, value) VALUES ('epoch', '1'), ('next_seq', '1')")
+    _seal_audit()
+
+
+def _seal_audit() -> None:
+    """The database itself refuses to change or remove a row of the audit trail."""
+    refuse = "the audit trail is append-only"
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{refuse}'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+        )
+        return
+    for deed in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_refuses_{deed.lower()} BEFORE {deed} ON audit "
+            f"BEGIN SELECT RAISE(ABORT, '{refuse}'); END"
+        )
 
 
 def downgrade() -> None:
@@ -522,3 +543,5 @@ def downgrade() -> None:
     op.drop_table("audit")
     op.drop_table("acknowledged")
     op.drop_table("accounts")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_audit_change()")

@@ -1,0 +1,132 @@
+"""Copies of a SQLite store, made while it is in use, and the way back.
+
+A restored store is older than the org: it starts a new epoch, so that everything it sends is newer than
+anything sent before, and what was in flight is asked about again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, select, update
+
+from state import audit, meta, schema
+from state.errors import CorruptStore, StoreError
+from state.store import Store
+from state.tables.work import outbox
+
+
+def backup(store: Store, target: Path) -> int:
+    """Copy the store to `target`, which must not exist; returns its size in bytes. Writers are not stopped.
+
+    The copy is checked before it gets its name: a file at `target` is whole.
+    """
+    source = store.path
+    if source is None:
+        raise StoreError(
+            "a PostgreSQL store is backed up by the server", where=store.where, hint="use pg_dump"
+        )
+    if target.exists():
+        raise StoreError(
+            "there is a file already", where=str(target), hint="choose another name for the backup"
+        )
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        # Made with these rights from the start: a store holds personal data.
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(partial)) as writing:
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode = DELETE")
+        _require_whole(partial)
+        os.replace(partial, target)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"the backup could not be written: {error}", where=str(target), hint="check the disk"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None:
+    """Put a backup in the place of the store at `url`, which nobody may use meanwhile.
+
+    Returns where the store that was there before is kept; None: there was none. Run `rebates sync --rebase` next.
+    """
+    if not source.is_file():
+        raise StoreError("there is no such backup", where=str(source), hint="check the path")
+    _require_whole(source)
+    there = Store.attach(url)
+    place = there.path
+    there.close()
+    if place is None:
+        raise StoreError(
+            "a PostgreSQL store is restored by the server", where=there.where, hint="use pg_restore"
+        )
+    kept: Path | None = None
+    fresh = place.with_name(place.name + ".restoring")
+    shutil.copyfile(source, fresh)
+    os.chmod(fresh, 0o600)
+    _begin_epoch(fresh, actor, now)
+    if place.exists():
+        kept = place.with_name(f"{place.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+        # The write-ahead log belongs to the file that it lies beside, not to the one that comes.
+        for ending in ("-wal", "-shm"):
+            beside = place.with_name(place.name + ending)
+            if beside.exists():
+                os.replace(beside, kept.with_name(kept.name + ending))
+        os.replace(place, kept)
+    os.replace(fresh, place)
+    return kept
+
+
+def _begin_epoch(path: Path, actor: str, now: datetime) -> None:
+    store = Store.attach(f"sqlite:///{path}")
+    try:
+        with store.transaction() as tx:
+            found = schema.revision(tx)
+            if found is None:
+                raise StoreError("the backup is not a store", where=str(path))
+            epoch = meta.bump_epoch(tx)
+            # The fate of what was in flight is unknown by now: the same key and payload are sent again.
+            tx.execute(
+                update(outbox)
+                .where(outbox.c.state == "inflight")
+                .values(state="pending", owner=None, claimed_until=None)
+            )
+            _renumber(tx)
+            meta.put(tx, "rebase_needed", "1")
+            audit.append(tx, actor=actor, action="restore", object="store", detail={"epoch": epoch}, now=now)
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("ROLLBACK")
+            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    finally:
+        store.close()
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _renumber(tx: Connection) -> None:
+    """What waits to be sent gets numbers of the new epoch, in its old order: the org refuses older ones."""
+    waiting = list(
+        tx.execute(select(outbox.c.pk).where(outbox.c.state == "pending").order_by(outbox.c.pk)).scalars()
+    )
+    first = meta.take_sequence(tx, len(waiting))
+    for n, pk in enumerate(waiting):
+        tx.execute(update(outbox).where(outbox.c.pk == pk).values(seq=first + n))
+
+
+def _require_whole(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            rows = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+    except sqlite3.Error as error:
+        raise CorruptStore(f"not a whole SQLite file: {error}", where=str(path)) from error
+    if rows != ["ok"]:
+        raise CorruptStore(f"not a whole SQLite file: {rows[0]}", where=str(path))

@@ -1,0 +1,199 @@
+"""The evidence for a number: all orders that made it, and every line that could have counted, with what it was.
+
+`contributions_of` is what did count, from the table that made the totals. `lines_near` gives the raw lines with
+their canonical fields, so that the engine can be asked why each did or did not count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, or_, select
+
+from state.instants import moment
+from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
+from state.tables.programs import buckets, conversions, periods, program_members
+from state.tables.work import contributions
+from state.totals import Cell, from_e6
+
+
+@dataclass(frozen=True)
+class ContributionView:
+    """What one order added to one bucket of a standing, in the order's currency (empty: the org's only one)."""
+
+    order_id: str
+    order_number: str | None
+    account_id: str
+    account_name: str | None
+    ordered_on: date | None
+    ordered_at: datetime | None
+    bucket: str
+    currency: str
+    amount: Decimal
+    quantity: Decimal
+    lines: int
+
+
+@dataclass(frozen=True)
+class LineView:
+    """One order line as pulled. The four `*_fields` are what `program.why_not` asks about."""
+
+    line_id: str
+    order_id: str
+    order_number: str | None
+    ordered_on: date | None
+    ordered_at: datetime | None
+    amount: Decimal
+    quantity: Decimal
+    order_active: bool
+    deleted: bool  # the line or its order
+    account_fields: dict[str, object]
+    product_fields: dict[str, object]
+    order_fields: dict[str, object]
+    line_fields: dict[str, object]
+
+
+def contributions_of(tx: Connection, cell: Cell, *, limit: int | None = None) -> list[ContributionView]:
+    """Every order that counts in a standing, by date; small even for large stores (found through the members)."""
+    query = (
+        select(contributions, orders, buckets.c.name.label("bucket"), conversions.c.currency)
+        .add_columns(accounts.c.sf_id.label("account_id"), accounts.c.name.label("account_name"))
+        .select_from(orders)
+        .join(contributions, contributions.c.order_pk == orders.c.pk)
+        .join(accounts, accounts.c.pk == orders.c.account_pk)
+        .join(buckets, buckets.c.pk == contributions.c.bucket_pk)
+        .join(conversions, conversions.c.pk == contributions.c.conversion_pk)
+        .where(
+            _of_member(cell.member_pk),
+            contributions.c.member_pk == cell.member_pk,
+            contributions.c.period_pk == cell.period_pk,
+        )
+        .order_by(orders.c.ordered_on, orders.c.ordered_at, orders.c.sf_id, buckets.c.name, conversions.c.pk)
+    )
+    return [
+        ContributionView(
+            row.sf_id,
+            row.number,
+            row.account_id,
+            row.account_name,
+            _day(row.ordered_on),
+            _moment(row.ordered_at),
+            row.bucket,
+            row.currency,
+            from_e6(row.amount_e6),
+            from_e6(row.quantity_e6),
+            row.lines,
+        )
+        for row in tx.execute(query.limit(limit))
+    ]
+
+
+def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Iterator[LineView]:
+    """All lines of the member's own orders and of those that count for it, within the period's dates."""
+    period = tx.execute(select(periods).where(periods.c.pk == cell.period_pk)).one()
+    within = or_(
+        and_(orders.c.ordered_on >= period.start_day, orders.c.ordered_on < period.end_day),
+        and_(
+            orders.c.ordered_on.is_(None),
+            orders.c.ordered_at >= period.start_at,
+            orders.c.ordered_at < period.end_at,
+        ),
+    )
+    query = (
+        select(
+            order_lines.c.sf_id.label("line_id"),
+            order_lines.c.amount_e6,
+            order_lines.c.quantity_e6,
+            or_(order_lines.c.deleted, orders.c.deleted).label("gone"),
+            line_kinds.c.attributes.label("line_attributes"),
+            orders.c.sf_id.label("order_id"),
+            orders.c.number,
+            orders.c.ordered_on,
+            orders.c.ordered_at,
+            orders.c.active,
+            order_kinds.c.status,
+            order_kinds.c.type,
+            order_kinds.c.currency,
+            order_kinds.c.attributes.label("order_attributes"),
+            orders.c.account_pk,
+            order_lines.c.product_pk,
+        )
+        .select_from(orders)
+        .join(order_lines, order_lines.c.order_pk == orders.c.pk)
+        .join(order_kinds, order_kinds.c.pk == orders.c.kind_pk)
+        .join(line_kinds, line_kinds.c.pk == order_lines.c.kind_pk)
+        .where(orders.c.known, or_(orders.c.account_pk == cell.member_pk, _of_member(cell.member_pk)), within)
+        .order_by(orders.c.ordered_on, orders.c.ordered_at, orders.c.sf_id, order_lines.c.sf_id)
+        .limit(limit)
+    )
+    rows = tx.execute(query).all()
+    account_fields = _accounts(tx, {row.account_pk for row in rows})
+    product_fields = _products(tx, {row.product_pk for row in rows})
+    for row in rows:
+        order_fields = _attributes(row.order_attributes) | {
+            "id": row.order_id,
+            "number": row.number,
+            "status": row.status,
+            "type": row.type,
+            "currency": row.currency,
+        }
+        yield LineView(
+            row.line_id,
+            row.order_id,
+            row.number,
+            _day(row.ordered_on),
+            _moment(row.ordered_at),
+            from_e6(row.amount_e6),
+            from_e6(row.quantity_e6),
+            bool(row.active),
+            bool(row.gone),
+            account_fields[row.account_pk],
+            product_fields[row.product_pk],
+            order_fields,
+            _attributes(row.line_attributes) | {"id": row.line_id},
+        )
+
+
+def _of_member(member_pk: int) -> Any:
+    """Orders of accounts that count for a member, in any bucket."""
+    return exists().where(
+        program_members.c.account_pk == orders.c.account_pk, program_members.c.member_pk == member_pk
+    )
+
+
+def _accounts(tx: Connection, pks: set[int]) -> dict[int, dict[str, object]]:
+    parent = accounts.alias("parent")
+    query = select(accounts, parent.c.sf_id.label("parent_id")).outerjoin(
+        parent, parent.c.pk == accounts.c.parent_pk
+    )
+    names = ("name", "owner_id", "type", "region", "currency", "parent_id")
+    return {
+        row.pk: _attributes(row.attributes) | {"id": row.sf_id} | {name: getattr(row, name) for name in names}
+        for row in tx.execute(query.where(accounts.c.pk.in_(sorted(pks))))
+    }
+
+
+def _products(tx: Connection, pks: set[int]) -> dict[int, dict[str, object]]:
+    query = select(products).where(products.c.pk.in_(sorted(pks)))
+    names = ("name", "code", "family", "active")
+    return {
+        row.pk: _attributes(row.attributes) | {"id": row.sf_id or None} | {n: getattr(row, n) for n in names}
+        for row in tx.execute(query)
+    }
+
+
+def _attributes(text: str | None) -> dict[str, object]:
+    return json.loads(text) if text else {}
+
+
+def _day(value: int | None) -> date | None:
+    return None if value is None else date.fromordinal(value)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)

@@ -1,0 +1,197 @@
+"""What must always be true of the store, as checks. Read-only; `doctor`, `verify` and the tests run them.
+
+The quick ones look at sums and keys; `deep` computes every contribution from the raw lines again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
+
+from state import audit
+from state.contributions import CELL, EVERYTHING, SUMS, contribution_query
+from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
+from state.tables.programs import buckets, periods, programs
+from state.tables.running import runs, staged_pages, watermarks
+from state.tables.work import (
+    acknowledged,
+    contributions,
+    dirty_accounts,
+    dirty_cells,
+    dirty_kinds,
+    dirty_orders,
+    dirty_products,
+    dirty_programs,
+    outbox,
+    standing_history,
+    standings,
+    totals,
+)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken promise: its name, how often, one example, and what to do."""
+
+    name: str
+    count: int
+    example: str
+    hint: str = "run: rebates compute --full"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count} (for example {self.example}). {self.hint}"
+
+
+def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
+    """Every broken invariant; empty: all is well."""
+    found = [
+        *_sums(tx),
+        *_rows(tx, "a total counts no line", select(totals).where(totals.c.lines <= 0)),
+        *_references(tx),
+        *_standings(tx),
+        *_outbox(tx),
+        *_pulls(tx),
+    ]
+    problem = audit.verify(tx)
+    if problem is not None:
+        found.append(
+            Violation("the audit trail is broken", 1, problem, "see docs/operations.md, Audit trail")
+        )
+    if deep:
+        found += _contributions(tx)
+    return found
+
+
+def pending_work(tx: Connection) -> dict[str, int]:
+    """What waits to be computed; while it does, totals may lag behind the facts (not behind contributions)."""
+    waiting = {}
+    for table in (dirty_orders, dirty_programs, dirty_accounts, dirty_products, dirty_kinds, dirty_cells):
+        rows = tx.execute(select(func.count()).select_from(table)).scalar_one()
+        if rows:
+            waiting[table.name] = int(rows)
+    return waiting
+
+
+def _sums(tx: Connection) -> Iterator[Violation]:
+    kept = select(*(totals.c[c] for c in (*CELL, *SUMS)))
+    summed = select(
+        *(contributions.c[c] for c in CELL),
+        *(cast(func.sum(contributions.c[c]), BigInteger).label(c) for c in SUMS),
+    ).group_by(*(contributions.c[c] for c in CELL))
+    yield from _rows(tx, "a total is not the sum of its contributions", except_(kept, summed))
+    yield from _rows(tx, "contributions are missing in the totals", except_(summed, kept))
+
+
+def _contributions(tx: Connection) -> Iterator[Violation]:
+    computed = pending_work(tx)
+    computed.pop("dirty_cells", None)
+    if computed:
+        # Known to be behind: what is stored is right for an earlier state of the facts.
+        return
+    kept = select(*contributions.columns)
+    fresh = contribution_query(EVERYTHING)
+    yield from _rows(tx, "a contribution differs from its order lines", except_(kept, fresh))
+    yield from _rows(tx, "order lines are missing in the contributions", except_(fresh, kept))
+
+
+def _references(tx: Connection) -> Iterator[Violation]:
+    for child, column, parent in (
+        (order_lines, "order_pk", orders),
+        (order_lines, "product_pk", products),
+        (order_lines, "kind_pk", line_kinds),
+    ):
+        # By distinct value: a scan of the lines, no look-up for each.
+        orphan = select(child.c[column]).distinct().except_(select(parent.c.pk))
+        yield from _rows(tx, f"{child.name}.{column} leads nowhere", orphan, "run: rebates db check")
+    known = orders.c.known
+    for column, parent in (("account_pk", accounts), ("kind_pk", order_kinds)):
+        orphan = select(orders.c[column]).where(known).distinct().except_(select(parent.c.pk))
+        yield from _rows(tx, f"orders.{column} leads nowhere", orphan, "run: rebates db check")
+    undated = select(orders.c.sf_id).where(
+        known, orders.c.ordered_on.is_(None), orders.c.ordered_at.is_(None)
+    )
+    yield from _rows(tx, "an order has no date and counts nowhere", undated, "map order.ordered_on")
+    for table in (contributions, totals):
+        orphan = select(table.c.bucket_pk).distinct().except_(select(buckets.c.pk))
+        yield from _rows(tx, f"{table.name}.bucket_pk leads nowhere", orphan)
+
+
+def _standings(tx: Connection) -> Iterator[Violation]:
+    of_cell = and_(standings.c.member_pk == totals.c.member_pk, standings.c.period_pk == totals.c.period_pk)
+    waits = and_(dirty_cells.c.member_pk == totals.c.member_pk, dirty_cells.c.period_pk == totals.c.period_pk)
+    missing = (
+        select(totals.c.member_pk, totals.c.period_pk)
+        .join(periods, periods.c.pk == totals.c.period_pk)
+        .where(periods.c.active, ~exists().where(of_cell), ~exists().where(waits))
+    )
+    yield from _rows(tx, "a total has no standing and does not wait for one", missing, "run: rebates compute")
+    last = standing_history.c
+    recorded = exists().where(
+        last.member_pk == standings.c.member_pk, last.period_pk == standings.c.period_pk,
+        last.revision == standings.c.revision, last.rebate_e6 == standings.c.rebate_e6,
+    )  # fmt: skip
+    unrecorded = select(standings.c.member_pk, standings.c.period_pk).where(~recorded)
+    yield from _rows(tx, "a standing is not in its own history", unrecorded)
+    altered = []
+    query = select(
+        standings.c.member_pk, standings.c.period_pk, standings.c.document, standings.c.content_hash
+    )
+    for row in tx.execute(query):
+        if hashlib.sha256(row.document.encode()).hexdigest() != row.content_hash:
+            altered.append((row.member_pk, row.period_pk))
+    if altered:
+        yield Violation("a standing was changed after it was saved", len(altered), str(altered[0]))
+
+
+def _outbox(tx: Connection) -> Iterator[Violation]:
+    hint = "see: rebates outbox list"
+    many = func.count() > 1
+    by_key = (outbox.c.object, outbox.c.ext_key)
+    for state in ("inflight", "pending"):
+        query = select(*by_key).where(outbox.c.state == state).group_by(*by_key).having(many)
+        yield from _rows(tx, f"two {state} outbox rows have one key", query, hint)
+    confirmed = exists().where(
+        acknowledged.c.object == outbox.c.object,
+        acknowledged.c.ext_key == outbox.c.ext_key,
+        acknowledged.c.seq >= outbox.c.seq,
+    )
+    forgotten = select(outbox.c.pk).where(outbox.c.state == "done", outbox.c.kind == "event", ~confirmed)
+    yield from _rows(tx, "a delivered event is not remembered", forgotten, hint)
+    nobody = select(outbox.c.pk).where(
+        or_(
+            and_(
+                outbox.c.state == "inflight", or_(outbox.c.owner.is_(None), outbox.c.claimed_until.is_(None))
+            ),
+            and_(outbox.c.state == "quarantined", outbox.c.stuck.is_(None)),
+        )
+    )
+    yield from _rows(tx, "an outbox row is stuck without a reason", nobody, hint)
+
+
+def _pulls(tx: Connection) -> Iterator[Violation]:
+    ahead = select(watermarks.c.stream).where(
+        exists().where(
+            staged_pages.c.run_pk == watermarks.c.run_pk, staged_pages.c.entity == watermarks.c.stream
+        )
+    )
+    yield from _rows(tx, "a watermark moved before its rows", ahead, "run: rebates pull --full")
+    backward = select(watermarks.c.stream).where(watermarks.c.floor > watermarks.c.ceiling)
+    yield from _rows(tx, "a watermark runs backward", backward, "run: rebates pull --full")
+    ended = select(runs.c.pk).where(runs.c.finished_at.is_(None) != runs.c.outcome.is_(None))
+    yield from _rows(tx, "a run ended without an outcome", ended, "see: rebates status")
+    idle = select(programs.c.key).where(
+        programs.c.active, not_(exists().where(periods.c.program_pk == programs.c.pk, periods.c.active))
+    )
+    yield from _rows(tx, "a program has no period", idle)
+
+
+def _rows(tx: Connection, name: str, query: Any, hint: str | None = None) -> Iterator[Violation]:
+    found: Select[Any] = select(func.count()).select_from(query.subquery())
+    count = int(tx.execute(found).scalar_one())
+    if count:
+        example = str(tuple(tx.execute(query.limit(1)).first() or ()))
+        yield Violation(name, count, example) if hint is None else Violation(name, count, example, hint)
