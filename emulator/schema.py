@@ -179,13 +179,17 @@ DESCRIBE_KEYS: tuple[str, ...] = tuple(
 DESCRIBE_ATTRIBUTES = tuple((key, _snake(key)) for key in DESCRIBE_KEYS)
 
 
+_BLANK: dict[str, Any] = {key: getattr(Field(), attribute) for key, attribute in DESCRIBE_ATTRIBUTES}
+_SNAKE = dict(DESCRIBE_ATTRIBUTES)
+
+
 def defaults_for(base: Mapping[str, Any]) -> dict[str, Any]:
     """What a field's type and length imply for every describe attribute (describe's own key names)."""
     kind = base["type"]
     length = base.get("length", 18 if kind in ID_TYPES else 0)
     long_text = kind == "textarea" and length > LONG_TEXT
     compound = kind in COMPOUND_TYPES
-    out: dict[str, Any] = {key: getattr(Field(), attribute) for key, attribute in DESCRIBE_ATTRIBUTES}
+    out = dict(_BLANK)
     out.update(
         aggregatable=not (long_text or compound or kind == "boolean"),
         byteLength=18 if kind in ID_TYPES else length * 3,
@@ -225,7 +229,7 @@ def make_field(data: Mapping[str, Any]) -> Field:
         for each in data.pop("picklist", ())
     )
     ours = {name: data.pop(name) for name in ("child", "cascade", "format", "definition") if name in data}
-    values = {_snake(key): value for key, value in defaults_for(data).items()}
+    values = {_SNAKE[key]: value for key, value in defaults_for(data).items()}
     values["picklist_values"] = picks
     values["reference_to"] = tuple(values["reference_to"])
     return Field(**values, **ours)
