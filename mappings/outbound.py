@@ -50,7 +50,11 @@ def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
     fields = {}
     for name, value in target.fields.items():
         found = describe.field(name)
-        known = found is not None and found.length > 0 and found.type in ("string", "textarea", "picklist")
+        known = (
+            found is not None
+            and found.length > 0
+            and found.type in ("string", "textarea", "picklist", "combobox")
+        )
         fields[name] = replace(value, max_length=found.length) if found is not None and known else value
     return replace(target, fields=fields)
 

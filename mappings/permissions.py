@@ -128,7 +128,7 @@ def _fields_of(entity: PullEntity, path: str, describes: Describes) -> list[str]
 
 def _can_be_granted(object_name: str, field: str, described: ObjectDescribe | None) -> bool:
     if described is not None and (found := described.field(field)) is not None:
-        return found.permissionable and found.type != "id"
+        return found.permissionable and field not in _ALWAYS_VISIBLE
     return field not in _ALWAYS_VISIBLE and field not in _ALWAYS_VISIBLE_ON.get(object_name, set())
 
 

@@ -133,7 +133,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     plain: dict[str, str] = {}
     for name in names:
         plain.setdefault(_plain(name), name)
-    match = difflib.get_close_matches(_plain(word), plain, 1, 0.6)
+    match = difflib.get_close_matches(_plain(word), plain, n=1)
     return plain[match[0]] if match else None
 
 

@@ -75,7 +75,6 @@ VALUES: dict[str, dict[str, Kind]] = {
         "kind": "enum",
         "tier": "text",
         "happened_on": "day",
-        "text": "text",  # the engine's own words
         "headline": "text",  # "$4,812 to Gold"; written by `wording` when the view has none
         "detail": "text",
     },
