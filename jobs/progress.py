@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,12 +17,7 @@ class Step(Protocol):
 class Progress(Protocol):
     """Hears of each step as it starts; the step ends with the block."""
 
-    def step(self, name: str, total: int | None = None) -> _StepContext: ...
-
-
-class _StepContext(Protocol):
-    def __enter__(self) -> Step: ...
-    def __exit__(self, *_: object) -> None: ...
+    def step(self, name: str, total: int | None = None) -> AbstractContextManager[Step]: ...
 
 
 class _Nothing:

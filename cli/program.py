@@ -1,0 +1,312 @@
+"""`rebates program`: check program files, try one on order files offline, compare two, print the schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import Exit, JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.trial import Trial, TrialStanding
+
+app = typer.Typer(
+    no_args_is_help=True, help="Check, try and compare rebate programs; no org and no network needed."
+)
+
+Csv = typer.Option(exists=True, dir_okay=False, readable=True)
+
+
+@app.command("check")
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Program files.", exists=True, dir_okay=False)],
+    accounts: Annotated[
+        Path | None,
+        typer.Option(help="Accounts CSV: members of two exclusive programs, rules that match nothing."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Problems, warnings and notes of program files, with line and suggestion. Exit 2 when one cannot be used."""
+    from jobs.program_check import check_files
+
+    checked = check_files(files, accounts)
+    data = {"files": [entry.as_json() for entry in checked]}
+    bad = [entry for entry in checked if entry.problems]
+    error = None
+    if bad:
+        count = sum(len(entry.problems) for entry in bad)
+        error = {
+            "code": "program",
+            "message": f"{count} problem{'s' if count > 1 else ''} in {len(bad)} of {len(checked)} file{'s' if len(checked) > 1 else ''}",
+            "hint": "mend the lines above; a sync keeps the last valid version meanwhile",
+        }
+
+    def human(console: Console) -> None:
+        for entry in checked:
+            for line in entry.lines():
+                console.print(line, markup=False)
+
+    emit(
+        "program check",
+        data,
+        as_json=as_json,
+        human=human,
+        exit_code=Exit.USAGE if bad else Exit.OK,
+        error=error,
+    )
+
+
+@app.command("try")
+def try_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Program files; files of one key are its versions.", exists=True, dir_okay=False),
+    ],
+    orders: Annotated[
+        Path,
+        typer.Option(
+            help="Order lines: order_id, line_id, account_id, date, quantity, amount, …",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            help="account_id and any of name, type, region, parent_id, active_from, active_to, …",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    products: Annotated[
+        Path | None,
+        typer.Option(help="product_id and any of name, code, family, …", exists=True, dir_okay=False),
+    ] = None,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            help="currency, rate (units for one of the base currency), starts_on", exists=True, dir_okay=False
+        ),
+    ] = None,
+    targets: Annotated[
+        Path | None,
+        typer.Option(help="account_id and any of period, target, baseline", exists=True, dir_okay=False),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Day of the view; later lines do not count (default: day of the last line)."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Standings of programs on order files, with the arithmetic. Exit 3 when rows had to be set aside."""
+    from datetime import date
+
+    from jobs.refusals import Unusable
+    from jobs.trial import run_trial
+    from jobs.trial_files import read_trial_files
+    from rebates import read_program
+
+    try:
+        day = None if as_of is None else date.fromisoformat(as_of)
+    except ValueError:
+        raise Unusable(f"--as-of {as_of}: is not a day", "--as-of 2026-11-24") from None
+    programs = [read_program(file) for file in files]
+    read = read_trial_files(orders, accounts=accounts, products=products, rates=rates, targets=targets)
+    trial = run_trial(programs, read, as_of=day)
+    aside = len(trial.set_aside)
+    warnings = (
+        [
+            f"{aside} row{'s' if aside > 1 else ''} could not be read and {'were' if aside > 1 else 'was'} set aside"
+        ]
+        if aside
+        else []
+    )
+    warnings += [
+        f"{row.standing.member} {row.standing.period.key}: incomplete, {reason}"
+        for row in trial.standings
+        for reason in row.standing.incomplete
+    ]
+    emit(
+        "program try", _trial(trial), as_json=as_json, human=lambda console: _show(console, trial), warnings=warnings,
+        exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
+    )  # fmt: skip
+
+
+@app.command("schema")
+def schema(as_json: JsonFlag = False) -> None:
+    """The JSON Schema of program files, for editors."""
+    from rebates.schema import json_schema
+
+    made = json_schema()
+    emit("program schema", made, as_json=as_json, human=lambda _: print_schema(made))
+
+
+def print_schema(made: dict[str, Any]) -> None:
+    """The bare schema, so that it can be redirected into a file."""
+    sys.stdout.write(json.dumps(made, ensure_ascii=False, indent=2) + "\n")
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    orders: Annotated[
+        Path | None,
+        typer.Option(
+            help="Order lines to show what the change does to every standing.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    accounts: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    products: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    rates: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    targets: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What changed between two versions of a program, and with --orders what that does to every standing."""
+    from jobs.program_diff import diff_files
+    from jobs.trial_files import read_trial_files
+    from rebates import read_program
+
+    files = (
+        None
+        if orders is None
+        else read_trial_files(orders, accounts=accounts, products=products, rates=rates, targets=targets)
+    )
+    found = diff_files(read_program(old), read_program(new), files)
+
+    def human(console: Console) -> None:
+        for line in found.lines():
+            console.print(line, markup=False)
+
+    aside = len(files.set_aside) if files is not None else 0
+    emit(
+        "program diff",
+        found.as_json(),
+        as_json=as_json,
+        human=human,
+        exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
+    )
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "as_of": trial.as_of,
+        "programs": [{"key": p.key, "name": p.name, "currency": p.currency} for p in trial.programs],
+        "standings": [standing_json(row) for row in trial.standings],
+        "excluded": [
+            {
+                "program": key,
+                "order_id": e.line.order_id,
+                "line_id": e.line.line_id,
+                "line": e.line.number,
+                "reason": e.reason,
+            }
+            for key, e in trial.excluded
+        ],
+        "rejected": [
+            {"file": row.file, "line": row.line, "id": row.id, "field": row.field, "reason": row.reason}
+            for row in trial.set_aside
+        ],
+    }
+
+
+def standing_json(row: TrialStanding) -> dict[str, Any]:
+    """One standing as `program try --json` documents it. `period_end` is the last day that counts."""
+    from rebates.money import money_text, text
+
+    at = row.standing
+    currency = at.working.program.currency
+    axis = at.working.program.qualifiers[0].dimension
+
+    def money(value: Any) -> str | None:
+        return None if value is None else money_text(value, currency)
+
+    def on_axis(value: Any) -> str | None:
+        return money(value) if axis == "amount" else None if value is None else text(value)
+
+    return {
+        "program": at.program,
+        "member": at.member,
+        "period": at.period.key,
+        "period_start": at.period.start,
+        "period_end": at.period.last_day,
+        "currency": currency,
+        "qualifying_amount": money(at.qualifying_amount),
+        "qualifying_quantity": text(at.qualifying_quantity),
+        "tier": at.tier,
+        "rebate": money(at.rebate),
+        "next_tier": at.next_tier,
+        "to_next_tier": on_axis(at.to_next_tier),
+        "rebate_at_next_tier": money(at.rebate_at_next_tier),
+        "uplift": money(at.uplift),
+        "higher_tiers": [
+            {
+                "tier": level.tier,
+                "need": on_axis(level.need),
+                "rebate": money(level.rebate),
+                "additional": money(level.additional),
+            }
+            for level in at.higher_tiers
+        ],
+        "status": at.status,
+        "days_left": at.days_left,
+        "payout": money(row.paid),
+        "carried": money(row.carried),
+        "invoiced": money(row.invoiced),
+        "shares": [{"account": account, "rebate": money(share)} for account, share in row.shares],
+        "adjustments": [
+            {
+                "period": a.period,
+                "prior_period": money(a.prior_period),
+                "rate": money(a.rate),
+                "total": money(a.total),
+            }
+            for a in row.adjustments
+        ],
+        "incomplete": list(at.incomplete),
+        "steps": [step.as_dict() for step in at.steps]
+        + [
+            {"kind": "remark", "text": remark, "tier": None, "paid_on": None, "amount": None}
+            for remark in row.remarks
+        ],
+    }
+
+
+def _show(console: Console, trial: Trial) -> None:
+    from rebates.money import money_text
+
+    if not trial.standings:
+        console.print("No line counts for any member.")
+    for row in trial.standings:
+        at = row.standing
+        currency = at.working.program.currency
+        head = f"{at.program}  {at.member}  {at.period.key} ({at.period.start} to {at.period.last_day})"
+        tier = at.tier or "no tier"
+        console.print(
+            f"{head}: {tier}, rebate {money_text(at.rebate, currency)} {currency}", markup=False, style="bold"
+        )
+        for step in at.steps:
+            console.print(f"    {step.text}", markup=False)
+        for remark in row.remarks:
+            console.print(f"    {remark}", markup=False)
+        for level in at.higher_tiers[:1]:
+            console.print(
+                f"    next: {level.tier} in {level.need}, rebate then {money_text(level.rebate, currency)} {currency}",
+                markup=False,
+            )
+    if trial.excluded:
+        console.print(f"{len(trial.excluded)} line(s) did not count:", markup=False)
+        for _, entry in trial.excluded[:20]:
+            console.print(
+                f"    line {entry.line.number}, order {entry.line.order_id}: {entry.reason}", markup=False
+            )
+    for aside in trial.set_aside[:20]:
+        console.print(
+            f"set aside: {aside.file} line {aside.line}: {aside.field} {aside.reason}", markup=False
+        )

@@ -1,0 +1,9 @@
+"""placeholder"""
+
+import typer
+
+app = typer.Typer()
+
+
+def register(app: typer.Typer) -> None:
+    """Nothing yet."""

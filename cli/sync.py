@@ -1,0 +1,160 @@
+"""`rebates sync`, and its parts alone: `pull`, `compute`, `plan`, `push`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import Exit, JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.sync import Part, SyncReport
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change and what it would cost; change nothing.")
+]
+MassClear = Annotated[
+    bool, typer.Option("--allow-mass-clear", help="Clear the fields of many accounts at once.")
+]
+ManyTasks = Annotated[
+    bool, typer.Option("--allow-many-tasks", help="Make more tasks than [alerts] max_tasks.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands on the tree."""
+    app.command()(sync)
+    app.command()(pull)
+    app.command()(compute)
+    app.command()(plan)
+    app.command()(push)
+
+
+def sync(
+    context: typer.Context,
+    dry_run: DryRun = False,
+    allow_mass_clear: MassClear = False,
+    allow_many_tasks: ManyTasks = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read what changed in the org, compute the standings, write back what changed."""
+    _run(context, "sync", ("pull", "compute", "push"), as_json, dry_run, allow_mass_clear, allow_many_tasks)
+
+
+def pull(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Only read: accounts, products, orders and their lines into the local store."""
+    _run(context, "pull", ("pull",), as_json)
+
+
+def compute(
+    context: typer.Context,
+    allow_mass_clear: MassClear = False,
+    allow_many_tasks: ManyTasks = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Only compute: standings from what is in the local store; what the org should be told waits in the outbox."""
+    _run(context, "compute", ("compute",), as_json, False, allow_mass_clear, allow_many_tasks)
+
+
+def plan(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Show what a push would write, and its cost in API calls, from what is in the local store. Changes nothing."""
+    _run(context, "plan", ("compute",), as_json, dry_run=True)
+
+
+def push(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Only write: send what waits in the outbox."""
+    _run(context, "push", ("push",), as_json)
+
+
+def _run(
+    context: typer.Context,
+    name: str,
+    parts: tuple[Part, ...],
+    as_json: bool,
+    dry_run: bool = False,
+    allow_mass_clear: bool = False,
+    allow_many_tasks: bool = False,
+) -> None:
+    from cli.opening import opened
+    from jobs.sync import sync as work
+
+    with opened(context, quiet=as_json) as application:
+        application.allow_mass_clear = allow_mass_clear
+        application.allow_many_tasks = allow_many_tasks
+        report = work(application, parts=parts, dry_run=dry_run)
+    emit(
+        name,
+        report.as_json(),
+        as_json=as_json,
+        human=lambda console: show(console, report),
+        warnings=report.warnings,
+        exit_code=exit_code(report),
+        error=_error(report),
+    )
+
+
+def exit_code(report: SyncReport) -> int:
+    """2: a stream or object could not go on for lack of set-up; 3: rows were set aside."""
+    if report.stopped:
+        return Exit.USAGE
+    return Exit.REJECTED_ROWS if report.set_aside else Exit.OK
+
+
+def _error(report: SyncReport) -> dict[str, str | None] | None:
+    if not report.stopped:
+        return None
+    name, error = next(iter(report.stopped.items()))
+    return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
+
+
+def show(console: Console, report: SyncReport) -> None:
+    """A sync on one screen."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if report.pulled.streams:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("read")
+        for title in ("rows", "changed", "set aside"):
+            table.add_column(title, justify="right")
+        table.add_column("by")
+        for stream in report.pulled.streams:
+            changed = stream.applied.inserted + stream.applied.updated
+            table.add_row(
+                stream.entity, f"{stream.rows:,}", f"{changed:,}", f"{stream.rejected:,}", stream.method
+            )
+        console.print(table)
+    computed = report.computed
+    console.print(
+        f"standings: {computed.standings:,} computed, {computed.changed:,} changed"
+        + (f", [yellow]{computed.incomplete:,} incomplete[/]" if computed.incomplete else "")
+        + (f"; {computed.events:,} events" if computed.events else "")
+    )
+    if report.dry_run:
+        console.print(
+            f"[bold]dry run:[/] {computed.planned.total:,} writes would be sent, in {report.calls_planned:,} API calls; nothing was changed"
+        )
+        for change in report.changes:
+            fields = ", ".join(f"{name} → {value}" for name, value in list(change.fields.items())[:6])
+            console.print(f"  {escape(change.object)} {escape(change.account)}: {escape(fields)}")
+        if computed.planned.total > len(report.changes):
+            console.print(f"  … and {computed.planned.total - len(report.changes):,} more")
+    else:
+        by_object = (
+            ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items())
+            or "nothing to write"
+        )
+        console.print(
+            f"written: {by_object}"
+            + (f"; {report.pushed.retrying:,} put off" if report.pushed.retrying else "")
+        )
+        for name, code, account in report.pushed.refused[:10]:
+            console.print(f"  [yellow]refused:[/] {name} of {account}: {code} (see `rebates outbox list`)")
+    if report.rejected_waiting:
+        console.print(f"[yellow]{report.rejected_waiting:,} records are set aside[/] (see `rebates status`)")
+    for name, error in report.stopped.items():
+        console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
+    console.print(f"[dim]{report.api_calls} API calls, {report.seconds} s[/]")

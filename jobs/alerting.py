@@ -1,0 +1,137 @@
+"""Tasks and bells: what an event means for people. Decided here, written into the outbox, sent by push.
+
+A task is made once for an event, for ever: its key is its identity, and a person who closed it is not asked
+again. It closes itself when its tier is reached or its period is over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jobs.refusals import TooSurprising
+from jobs.views import Shown, View, view_of, with_event, with_task
+from mappings.keys import sync_key
+from mappings.outbound import record
+from state import people, standings, tasks
+from state.events import EventRow
+from state.outbox import Wanted
+from state.tasks import TaskRow
+from state.totals import Cell
+
+if TYPE_CHECKING:
+    from jobs.planning import Planning
+
+# Objects of the outbox that are no sObjects of their own.
+TASK_CHANGE = "Task.change"
+BELL = "Notification"
+
+DUE_WITHIN = timedelta(days=2)  # a call that waits longer is not made
+URGENT_DAYS = 3
+
+
+def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell], *, turned: bool) -> None:
+    """Outbox rows for what happened, and for tasks that are over."""
+    shown = {
+        one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells={e.cell for e in news}))
+    }
+    owners = _owners(planning, shown.values())
+    new_tasks, bells = [], []
+    for event in news:
+        one = shown.get(event.cell)
+        if one is None:
+            continue
+        today = one.program.day_of(planning.now)
+        view = view_of(one, org_id=planning.org_id, today=today)
+        key = event_key(planning.org_id, one, event.kind, event.tier)
+        view = with_event(view, event, key=key, happened_on=today)
+        owner = owners.get(one.member.id)
+        if "task" in planning.targets and event.kind in planning.targets["task"].on:
+            new_tasks.append(_task(planning, one, event, view, key, owner, today))
+        if "notification" in planning.targets and event.kind in planning.targets["notification"].on and owner:
+            bells.append(_bell(planning, one, event, view, owner))
+    _guard_storm(planning, len(new_tasks))
+    planning.enqueue("task", new_tasks)
+    planning.enqueue("notification", bells)
+    _close_tasks(planning, touched, turned=turned)
+
+
+def event_key(org_id: str, shown: Shown, kind: str, tier: str | None) -> str:
+    """The key under which an event is known in the org."""
+    return sync_key(org_id, shown.program.key, shown.member.id, shown.period.key, kind, tier or "")
+
+
+def _owners(planning: Planning, shown: Any) -> dict[str, str | None]:
+    """Who is told about each account: its owner, or the configured user where the owner no longer works there."""
+    wanted = {one.member.id: one.member.owner_id for one in shown}
+    users = people.people(planning.tx, {owner for owner in wanted.values() if owner})
+    fallback = planning.app.settings.alerts.fallback_owner
+    return {
+        account: owner if owner and (owner not in users or users[owner].active) else fallback
+        for account, owner in wanted.items()
+    }
+
+
+def _task(
+    planning: Planning, one: Shown, event: EventRow, view: View, key: str, owner: str | None, today: date
+) -> Wanted:
+    target = planning.targets["task"]
+    due = min(one.period.last_day, today + DUE_WITHIN)
+    left = one.period.days_left(today)
+    view = with_task(
+        view, key=key, owner_id=owner, due=due, priority="High" if left <= URGENT_DAYS else "Normal"
+    )
+    payload = record(target, view)
+    if owner is None:
+        payload.pop("OwnerId", None)  # Salesforce then gives it to our own user: better than nobody
+    note = {"tier_number": one.document["tier_number"] + 1, "tier": event.tier}
+    tasks.opened(
+        planning.tx,
+        TaskRow(key, event.kind, event.cell, json.dumps(note, sort_keys=True), owner_id=owner),
+        now=planning.now,
+    )
+    return Wanted("event", target.object, key, payload, one.member.id)
+
+
+def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: str) -> Wanted:
+    words = record(planning.targets["notification"], view)
+    key = event_key(planning.org_id, one, f"bell:{event.kind}", event.tier)
+    payload = {"recipient": owner, "target": one.member.id, "title": words["title"], "body": words["body"]}
+    return Wanted("event", BELL, key, payload, one.member.id)
+
+
+def _guard_storm(planning: Planning, count: int) -> None:
+    limit = planning.app.settings.alerts.max_tasks
+    if count > limit and not planning.app.allow_many_tasks:
+        raise TooSurprising(
+            f"this run would make {count} new tasks; [alerts] max_tasks is {limit}. A changed rule can do that. "
+            "Nothing was changed",
+            "look with `rebates sync --dry-run`; if it is right: `rebates sync --allow-many-tasks`",
+            tasks=count,
+        )
+
+
+def _close_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> None:
+    """Close what is over: the tier was reached, the period ended, or the standing is gone."""
+    if "task" not in planning.targets:
+        return
+    waiting = [task for task in tasks.still_open(planning.tx) if turned or task.cell in touched]
+    if not waiting:
+        return
+    cells = {task.cell for task in waiting}
+    current = {one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells=cells))}
+    wanted = [
+        Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, current[task.cell].member.id)
+        for task in waiting
+        if task.cell in current and is_over(task, current[task.cell], planning)
+    ]
+    planning.enqueue("task_closed", wanted)
+
+
+def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:
+    """Whether a near-tier task has nothing left to say."""
+    note = json.loads(task.document)
+    reached = one.document["tier_number"] >= note["tier_number"]
+    return reached or one.program.day_of(planning.now) >= one.period.end

@@ -1,0 +1,130 @@
+"""The composition root: the only file that knows every part. Each part is opened when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from jobs.clock import Clock
+from jobs.configuration import Configuration
+from jobs.program_files import ProgramFiles, read_program_files
+from jobs.progress import Progress, Silent
+from jobs.settings import Settings
+from rebates import parse_program
+from state import meta
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from connector.port import Org
+    from mappings.model import Mapping
+    from rebates import Program
+    from state.store import Store
+
+
+@dataclass
+class App:
+    """Everything a job needs, for one org."""
+
+    configuration: Configuration
+    clock: Clock
+    rng: random.Random
+    progress: Progress = field(default_factory=Silent)
+    given_org: Org | None = None  # tests bring their own
+    allow_mass_clear: bool = False
+    allow_many_tasks: bool = False
+    stopping: threading.Event = field(default_factory=threading.Event)  # set by SIGTERM and Ctrl-C
+
+    @classmethod
+    def build(
+        cls,
+        configuration: Configuration,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        progress: Progress | None = None,
+        org: Org | None = None,
+    ) -> App:
+        """Nothing is opened yet: a command that needs no org never logs in."""
+        return cls(configuration, clock, rng, progress or Silent(), org)
+
+    @property
+    def settings(self) -> Settings:
+        return self.configuration.settings
+
+    @cached_property
+    def owner(self) -> str:
+        """Who we are in leases and runs: host and process."""
+        return f"{socket.gethostname()}:{os.getpid()}:{self.rng.getrandbits(32):08x}"
+
+    @cached_property
+    def alias(self) -> str:
+        """The org's alias in the configuration."""
+        return self.configuration.alias()
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The mapping with this org's overrides; `MappingProblems` when it cannot be used."""
+        from mappings.file import read_mapping
+
+        return read_mapping(self.settings.mapping, self.alias)
+
+    @cached_property
+    def programs(self) -> ProgramFiles:
+        """The program files: those that are valid, and what is wrong with the others."""
+        return read_program_files(self.settings.programs)
+
+    def programs_in_force(self, tx: Connection) -> list[Program]:
+        """The valid programs, and for a broken file the last text of it that was valid."""
+        found = list(self.programs.programs)
+        for path, _ in self.programs.broken:
+            text = meta.get(tx, f"program.{path.name}")
+            if text is not None:
+                found.append(parse_program(text, path.name))
+        for path, text in self.programs.texts.items():
+            if meta.get(tx, f"program.{path.name}") != text:
+                meta.put(tx, f"program.{path.name}", text)
+        return found
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, upgraded if it is empty."""
+        from state.store import Store
+
+        return Store.open(self.settings.state.url)
+
+    @cached_property
+    def org(self) -> Org:
+        """The org, logged in."""
+        if self.given_org is not None:
+            return self.given_org
+        from connector.org import SalesforceOrg
+
+        return SalesforceOrg.connect(
+            self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger()
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        opened = self.__dict__
+        if "store" in opened:
+            opened.pop("store").close()
+        org = opened.pop("org", None)
+        if org is not None and org is not self.given_org and hasattr(org, "close"):
+            org.close()

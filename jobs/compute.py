@@ -1,0 +1,171 @@
+"""Compute: dirty orders to contributions to totals to standings, and what that means for the org, in ONE transaction.
+
+Only the standings whose totals moved are computed, each from its totals and from zero. When a program's local
+day has turned, the standings of its open periods are looked at again, because time alone changes some of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.documents import row_of
+from jobs.planning import Planned, plan
+from rebates.events import Event, events
+from rebates.program import Program
+from rebates.standing import Standing, Working, standing
+from rebates.totals import Inputs
+from state import contributions, meta, rollover, rules
+from state import events as event_log
+from state.events import EventRow
+from state.standings import Saved, save_standings
+from state.totals import Cell, CellTotals, load_totals, waiting_cells
+
+CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What one compute did."""
+
+    standings: int = 0  # looked at
+    changed: int = 0
+    incomplete: int = 0
+    events: int = 0
+    planned: Planned = field(default_factory=Planned)
+    programs_changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the engine needs to know of the former standing to tell news from old."""
+
+    tier_number: int
+    capped: bool
+    rebate: Decimal
+    working: Working
+
+
+def compute(app: App, run_pk: int) -> Computed:
+    """Bring every standing up to date and put what the org should be told into the outbox."""
+    now = app.clock.now()
+    with app.progress.step("compute") as step, app.store.transaction() as tx:
+        installed = rules.install_programs(tx, app.programs_in_force(tx), now)
+        programs = app.programs_in_force(tx)
+        contributions.recompute_dirty(tx)
+        turned = _turn_of_the_day(tx, programs, now)
+        changed: list[Saved] = []
+        news: list[EventRow] = []
+        looked = incomplete = 0
+        while cells := waiting_cells(tx, limit=CELLS_PER_BATCH):
+            batch = load_totals(tx, cells, programs)
+            computed = [(one, _standing(one, now)) for one in batch]
+            saved = save_standings(tx, [row_of(one.cell, at) for one, at in computed], now=now, run_pk=run_pk)
+            news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
+            _drop_unknown(tx, cells, batch)
+            changed += [Saved(s.cell, s.revision, None, "") for s in saved]  # the documents stay in the store
+            looked += len(computed)
+            incomplete += sum(bool(at.incomplete) for _, at in computed)
+            step.advance(len(cells))
+        planned = plan(
+            app, tx, programs, {saved.cell for saved in changed}, news, turned=turned, run_pk=run_pk
+        )
+    return Computed(
+        looked,
+        len(changed),
+        incomplete,
+        len(news),
+        planned,
+        (*installed.added, *installed.changed, *installed.retired),
+        installed.problems,
+    )
+
+
+def _standing(one: CellTotals, now: datetime) -> Standing:
+    return standing(
+        one.program,
+        one.period,
+        one.totals,
+        as_of=one.program.day_of(now),
+        member=one.member_id,
+        inputs=Inputs(missing=one.missing),
+    )
+
+
+def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:
+    """Look again at what time alone changes; once per program and local day. True when any day turned."""
+    turned = False
+    for program in programs:
+        today = program.day_of(now)
+        key = f"day.{program.key}"
+        last = meta.get(tx, key)
+        if last == today.isoformat():
+            continue
+        turned = True
+        since = date.fromisoformat(last) if last else today
+        rows = rollover.periods_of(tx, program.key)
+        closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
+        rollover.mark_again(tx, [row.pk for row in rows if row.start <= today and closes[row.start] >= since])
+        for number, row in enumerate(rows):
+            if row.start <= today < row.end:
+                rollover.open_for(tx, row.pk, [earlier.pk for earlier in rows[:number]])
+        meta.put(tx, key, today.isoformat())
+    return turned
+
+
+def _news(
+    computed: Sequence[tuple[CellTotals, Standing]], saved: Sequence[Saved], now: datetime, run_pk: int
+) -> Iterable[EventRow]:
+    """Events of the standings that changed; those of periods that are over are no news to anybody."""
+    former = {one.cell: one.before for one in saved}
+    for one, at in computed:
+        if one.cell not in former or at.as_of >= one.period.end or at.as_of < one.period.start:
+            continue
+        text = former[one.cell]
+        before = _before(json.loads(text), at) if text is not None else None
+        for event in events(one.program, before, at, at.as_of):
+            if before is None and event.kind == "tier_reached":
+                continue  # the first look at a member is no news
+            yield _row(event, one.cell, now, run_pk)
+
+
+def _before(document: dict[str, Any], at: Standing) -> Standing:
+    known = Before(document["tier_number"], document["capped"], Decimal(document["rebate"]), at.working)
+    return cast(Standing, known)
+
+
+def _row(event: Event, cell: Cell, now: datetime, run_pk: int) -> EventRow:
+    document = {
+        "text": event.text,
+        "amount": None if event.amount is None else format(event.amount, "f"),
+        "due": event.due.isoformat() if event.due else None,
+    }
+    return EventRow(
+        identity=json.dumps(event.identity, ensure_ascii=False),
+        kind=event.kind,
+        cell=cell,
+        tier=event.tier or None,
+        document=json.dumps(document, sort_keys=True, ensure_ascii=False),
+        occurred_at=now,
+        run_pk=run_pk,
+    )
+
+
+def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[CellTotals]) -> None:
+    """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever."""
+    from state import standings
+
+    gone = sorted(set(asked) - {one.cell for one in answered})
+    if gone:
+        standings.clear(tx, gone)
+
+
+__all__ = ["Computed", "compute"]

@@ -1,0 +1,98 @@
+"""Deploy the Salesforce package, and give its permission set to the user that we log in as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from connector import errors
+from connector.package_zip import build_package
+from connector.port import DeployProgress
+from jobs.app import App
+from jobs.refusals import Refused, Unusable
+
+PERMISSION_SET = "Rebate_Sync_Integration"
+
+
+class DeployFailed(Refused):
+    """The org refused the package; `details` names each component and its problem."""
+
+    code = "deploy_failed"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What became of a deploy; `manual` is what a person still has to do."""
+
+    id: str
+    check_only: bool
+    components: int
+    permission_set: str | None  # assigned | already assigned | None
+    api_calls: int
+    manual: str | None = None
+
+
+def package_source() -> Path:
+    """The folder of the package: beside the code when installed, in the checkout otherwise."""
+    installed = Path(__file__).parents[1] / "connector" / "force-app"
+    checkout = Path(__file__).parents[1] / "salesforce" / "force-app"
+    for folder in (installed, checkout):
+        if folder.is_dir():
+            return folder
+    raise Unusable("the Salesforce package is not installed with this program", "install rebate-sync again")
+
+
+def deploy(app: App, *, check_only: bool = False) -> Deployed:
+    """Send the package, wait for the org, report each refused component. Never deletes anything in the org."""
+    package = build_package(package_source(), app.configuration.org().api_version)
+    last: DeployProgress | None = None
+    with app.progress.step("deploy") as step:
+        shown = 0
+        for last in app.org.deploy(package, check_only=check_only):
+            step.total(last.components or None)
+            step.advance(last.deployed - shown)
+            shown = last.deployed
+    assert last is not None, "a deploy reports at least once"
+    if not last.ok:
+        listed = "".join(
+            f"\n  - {file}: {component}: {problem}" for file, component, problem in last.failures
+        )
+        raise DeployFailed(
+            f"the org refused {len(last.failures)} of {last.components} components; nothing was changed{listed}",
+            "mend what is named above; `rebates org deploy --check-only` tries without changing anything",
+            deploy_id=last.id,
+            failures=[{"file": f, "component": c, "problem": p} for f, c, p in last.failures],
+        )
+    state, manual = (None, None) if check_only else _assign(app)
+    return Deployed(last.id, check_only, last.components, state, app.org.usage.calls, manual)
+
+
+def _assign(app: App) -> tuple[str | None, str | None]:
+    """The permission set for our own user; an org may reserve this to an administrator, who is then told."""
+    username = app.configuration.org().username
+    by_hand = (
+        f"assign the permission set {PERMISSION_SET} to {username or 'the integration user'} "
+        "(Setup > Permission Sets > Manage Assignments)"
+    )
+    user_id = getattr(app.org, "user_id", None)
+    if user_id is None:
+        return None, by_hand
+    found = _ids(app, f"SELECT Id FROM PermissionSet WHERE Name = '{PERMISSION_SET}'")
+    if not found:
+        return None, by_hand
+    query = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = '{found[0]}' AND AssigneeId = '{user_id}'"
+    if _ids(app, query):
+        return "already assigned", None
+    try:
+        (result,) = app.org.create(
+            "PermissionSetAssignment", [{"PermissionSetId": found[0], "AssigneeId": user_id}]
+        )
+    except errors.Misconfigured:
+        return None, by_hand
+    if not result.ok:
+        return None, by_hand
+    return "assigned", None
+
+
+def _ids(app: App, query: str) -> list[str]:
+    return [value for page in app.org.query(query) for value in page.table.column("Id").to_pylist()]

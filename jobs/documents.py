@@ -1,0 +1,99 @@
+"""A standing as one JSON document: what the store keeps, what is compared, and what every screen shows.
+
+Nothing in it changes by itself from day to day (days left is worked out where it is shown), so that an
+equal document means that nobody has anything to be told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from rebates.money import text
+from rebates.program import Program
+from rebates.standing import Standing
+from state.standings import StandingRow
+from state.totals import Cell
+
+MILLION = 1_000_000
+
+
+def document_of(at: Standing) -> dict[str, Any]:
+    """Everything about a standing but whose it is and when: amounts as exact text."""
+    terms = at.working.program
+    following = at.tier_number if at.tier_number < len(terms.tiers) else None
+    higher = terms.tiers[following] if following is not None else None
+    current = terms.tiers[at.tier_number - 1] if at.tier_number else None
+    return {
+        "status": at.status,
+        "tier": at.tier,
+        "tier_number": at.tier_number,
+        "benefit": current.benefit_text(terms.currency) if current else None,
+        "currency": terms.currency,
+        "qualifying_amount": text(at.qualifying_amount),
+        "qualifying_quantity": text(at.qualifying_quantity),
+        "qualifier": text(at.qualifier),
+        "measure": text(at.measure),
+        "lines": at.lines,
+        "rebate": text(at.rebate),
+        "next_tier": at.next_tier,
+        "next_threshold": text(higher.threshold) if higher else None,
+        "next_benefit": higher.benefit_text(terms.currency) if higher else None,
+        "to_next_tier": _text(at.to_next_tier),
+        "rebate_at_next_tier": _text(at.rebate_at_next_tier),
+        "uplift": _text(at.uplift),
+        "capped": at.capped,
+        "incomplete": list(at.incomplete),
+        "ladder": _ladder(at, terms),
+        "steps": [step.as_dict() for step in at.steps],
+    }
+
+
+def row_of(cell: Cell, at: Standing) -> StandingRow:
+    """The row that the store keeps of a standing."""
+    return StandingRow(
+        member_pk=cell.member_pk,
+        period_pk=cell.period_pk,
+        qualifier_e6=_e6(at.qualifier),
+        rebate_e6=_e6(at.rebate),
+        tier=at.tier,
+        next_tier=at.next_tier,
+        to_next_e6=None if at.to_next_tier is None else _e6(at.to_next_tier),
+        document=json.dumps(document_of(at), sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+    )
+
+
+def amounts(document: Mapping[str, Any], *names: str) -> dict[str, Decimal | None]:
+    """Named amounts of a document as Decimals."""
+    return {name: None if document[name] is None else Decimal(document[name]) for name in names}
+
+
+def _ladder(at: Standing, terms: Program) -> dict[str, Any]:
+    return {
+        "currency": terms.currency,
+        "qualifier": terms.qualifiers[0].dimension,
+        "value": text(at.qualifier),
+        "tiers": [
+            {
+                "name": tier.name,
+                "threshold": text(tier.threshold),
+                "benefit": tier.benefit_text(terms.currency),
+                "reached": number <= at.tier_number,
+            }
+            for number, tier in enumerate(terms.tiers, 1)
+        ],
+    }
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else text(value)
+
+
+def _e6(value: Decimal) -> int:
+    """Millionths; a standing's values have at most six decimals (`rebates.money.shown`)."""
+    scaled = value * MILLION
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{value} has more than six decimals")
+    return int(scaled)

@@ -1,0 +1,73 @@
+"""Before the first write under a mapping: is everything there in the org, and how long may its texts be?
+
+One composite call describes every mapped object. It is asked once for a mapping, and again when the mapping changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping as MappingOf
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from mappings.check import check
+from mappings.describe import FieldDescribe, ObjectDescribe
+from mappings.model import PushTarget
+from mappings.outbound import fitted
+from mappings.problems import MappingProblems, Problem, has_errors
+from state import meta
+
+if TYPE_CHECKING:
+    from jobs.app import App
+
+
+def mapped_objects(app: App) -> list[str]:
+    """Every object that the mapping reads or writes, once."""
+    pulled = [entity.object for entity in app.mapping.pull.values()]
+    pushed = [target.object for target in app.mapping.push.values() if target.object]
+    return list(dict.fromkeys([*pulled, *pushed]))
+
+
+def preflight(app: App) -> list[Problem]:
+    """Check the mapping against the org when it is new or changed; raises MappingProblems, returns warnings."""
+    key = hashlib.sha256(repr((app.mapping.pull, app.mapping.push)).encode()).hexdigest()[:16]
+    with app.store.read() as tx:
+        if meta.get(tx, "preflight") == key:
+            return []
+    with app.progress.step("check mapping"):
+        described = app.org.describe(mapped_objects(app))
+    problems = check(app.mapping, described)
+    if has_errors(problems):
+        raise MappingProblems(problems)
+    with app.store.transaction() as tx:
+        meta.put(tx, "preflight", key)
+        meta.put(tx, "push.lengths", json.dumps(_lengths(app, described), sort_keys=True))
+    return problems
+
+
+def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:
+    """The targets with the lengths that the last preflight found."""
+    lengths: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.lengths") or "{}")
+    out = {}
+    for name, target in targets.items():
+        fields = {
+            field: FieldDescribe(name=field, label=field, type="string", length=length)
+            for field, length in lengths.get(target.object, {}).items()
+        }
+        out[name] = fitted(target, ObjectDescribe(target.object, target.object, fields))
+    return out
+
+
+def _lengths(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for target in app.mapping.push.values():
+        describe = described.get(target.object)
+        if describe is None:
+            continue
+        for name in target.fields:
+            field = describe.field(name)
+            if field is not None and field.length and field.type in ("string", "textarea", "picklist"):
+                found.setdefault(target.object, {})[name] = field.length
+    return found

@@ -1,0 +1,110 @@
+"""Checking program files: what makes one unusable, and what a second pair of eyes would ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.trial_files import read_accounts
+from rebates import InvalidProgram, Program, read_program
+from rebates.lint import Facts, Finding, lint, lint_together
+from rebates.positions import key_places, place_of
+from rebates.problems import Problem
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One file: its problems (it cannot be used) or its findings."""
+
+    file: Path
+    program: Program | None
+    problems: tuple[Problem, ...] = ()
+    findings: tuple[tuple[Finding, int | None], ...] = ()  # with their line
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "file": str(self.file),
+            "ok": not self.problems,
+            "key": self.program.key if self.program else None,
+            "periods": len(self.program.periods()) if self.program else None,
+            "problems": [
+                {
+                    "line": p.line,
+                    "column": p.column,
+                    "key": p.key,
+                    "code": p.code,
+                    "message": p.message,
+                    "suggestion": p.suggestion,
+                }
+                for p in self.problems
+            ],
+            "findings": [
+                {
+                    "level": f.level,
+                    "code": f.code,
+                    "line": line,
+                    "key": f.key,
+                    "message": f.message,
+                    "suggestion": f.suggestion,
+                }
+                for f, line in self.findings
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """For people: place, key, message, then the suggestion."""
+        if self.problems:
+            out = []
+            for p in self.problems:
+                out.append(
+                    f"{self.file}:{p.line or 1}:{p.column or 1}: error: {p.key + ': ' if p.key else ''}{p.message}"
+                )
+                out += [f"    help: {p.suggestion}"] if p.suggestion else []
+            return out
+        assert self.program is not None
+        out = [
+            f"{self.file}: ok, {self.program.key}, {len(self.program.tiers)} tiers, {len(self.program.periods())} periods"
+        ]
+        for finding, line in self.findings:
+            out.append(
+                f"{self.file}:{line or 1}: {finding.level}: {finding.key + ': ' if finding.key else ''}{finding.message}"
+            )
+            out += [f"    help: {finding.suggestion}"] if finding.suggestion else []
+        return out
+
+
+def check_files(files: Sequence[Path], accounts: Path | None = None) -> list[Checked]:
+    """Every file on its own, then the programs together."""
+    facts = None if accounts is None else facts_of(read_accounts(accounts))
+    checked = [_check(file, facts) for file in files]
+    programs = [entry.program for entry in checked if entry.program is not None]
+    if facts is not None and programs:
+        together = tuple((finding, None) for finding in lint_together(programs, facts))
+        last = next(n for n in reversed(range(len(checked))) if checked[n].program is not None)
+        entry = checked[last]
+        checked[last] = Checked(entry.file, entry.program, entry.problems, (*entry.findings, *together))
+    return checked
+
+
+def facts_of(accounts: dict[str, dict[str, str]]) -> Facts:
+    """What an accounts file alone can tell a linter."""
+    values: dict[tuple[str, str], set[str]] = {}
+    for record in accounts.values():
+        for name, value in record.items():
+            values.setdefault(("account", name), set()).add(value)
+    return Facts(accounts, {key: frozenset(found) for key, found in values.items()})
+
+
+def _check(file: Path, facts: Facts | None) -> Checked:
+    try:
+        program = read_program(file)
+    except InvalidProgram as error:
+        return Checked(file, None, error.problems)
+    places = key_places(file.read_text("utf-8-sig"))
+    found = []
+    for finding in lint(program, facts):
+        place = place_of(finding.path, places)
+        found.append((finding, place[0] if place else None))
+    return Checked(file, program, (), tuple(found))

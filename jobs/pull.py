@@ -1,0 +1,288 @@
+"""Pull: what changed in the org since the watermark, staged page by page, applied in one transaction.
+
+A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock. All
+changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk.
+Nothing that is staged is seen by anybody before every stream is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from connector import choose, errors
+from connector.port import Org, Page
+from jobs.app import App
+from jobs.running import Running
+from mappings import soql
+from mappings.inbound import Reader, Rejected, reader
+from mappings.model import PullEntity
+from mappings.soql import Window
+from state import bulk_jobs, meta, rejected, staging, watermarks
+from state.instants import micros
+from state.rejected import RejectedRow
+from state.staging import Applied
+
+log = structlog.get_logger()
+
+Method = Literal["poll", "rest", "bulk"]
+
+# Parents before children: fewer placeholders, and a crash half-way leaves nothing odd to look at.
+STREAMS = ("user", "currency_rate", "product", "account", "order", "order_line")
+QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before any org
+LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One entity to read: from where, and whether everything is read."""
+
+    entity: PullEntity
+    window: Window
+    first: bool
+
+    @property
+    def name(self) -> str:
+        return self.entity.entity
+
+
+@dataclass(frozen=True)
+class StreamPulled:
+    """What one stream brought."""
+
+    entity: str
+    method: Method
+    applied: Applied
+    rejected: int
+
+    @property
+    def rows(self) -> int:
+        return self.applied.rows + self.rejected
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What one pull brought; `stopped` are streams that could not be read, with the reason."""
+
+    streams: tuple[StreamPulled, ...] = ()
+    stopped: tuple[tuple[str, errors.SyncError], ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        return sum(stream.rows for stream in self.streams)
+
+    @property
+    def rejected(self) -> int:
+        return sum(stream.rejected for stream in self.streams)
+
+    @property
+    def changed(self) -> int:
+        return sum(stream.applied.inserted + stream.applied.updated for stream in self.streams)
+
+
+def pull(run: Running) -> Pulled:
+    """Read what changed and apply it; see the module's text."""
+    app, run_pk = run.app, run.pk
+    with app.store.transaction() as tx:
+        staging.discard(tx)  # pages of a run that died: its watermark did not move, so they are read again
+    streams = plan_streams(app)
+    reading = _Reading(app, run_pk, app.org)
+    done: list[tuple[Stream, Method]] = []
+    stopped: list[tuple[str, errors.SyncError]] = []
+    for stream, method, failure in reading.read_all(streams):
+        if failure is None:
+            done.append((stream, method))
+        else:
+            stopped.append((stream.name, failure))
+        run.beat()
+    results = []
+    with app.progress.step("apply") as step, app.store.transaction() as tx:
+        now = app.clock.now()
+        for stream, method in sorted(done, key=lambda item: STREAMS.index(item[0].name)):
+            bad = reading.rejected.get(stream.name, [])
+            rows = [RejectedRow(row.entity, row.id, row.field, row.message) for row in bad]
+            rejected.set_aside(
+                tx, rows, run_pk=run_pk, now=now
+            )  # first: a row that is applied takes itself off
+            applied = staging.apply(tx, run_pk, stream.name, now=now)
+            assert stream.window.until is not None
+            since = stream.window.since or BEGINNING
+            watermarks.advance(
+                tx, stream.name, floor=since, ceiling=stream.window.until, run_pk=run_pk, now=now
+            )
+            meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity))
+            results.append(StreamPulled(stream.name, method, applied, len(bad)))
+            step.advance(applied.rows)
+    return Pulled(tuple(results), tuple(stopped))
+
+
+def plan_streams(app: App) -> list[Stream]:
+    """Which entities to read and how far: everything when it is the first time, or when its mapping changed."""
+    until = app.org.server_time() - app.settings.sync.lag
+    streams = []
+    with app.store.read() as tx:
+        for name in STREAMS:
+            entity = app.mapping.pull.get(name)
+            if entity is None:
+                continue
+            mark = watermarks.read(tx, name)
+            same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity)
+            if mark is None or not same:
+                streams.append(Stream(entity, Window(None, until), first=True))
+                continue
+            since = min(mark.ceiling, until) - app.settings.sync.lookback
+            streams.append(Stream(entity, Window(since, until), first=False))
+    return streams
+
+
+def fingerprint(entity: PullEntity) -> str:
+    """Changes when the mapping of an entity does: its rows must then be read again."""
+    text = "\n".join((entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _fingerprint_key(entity: str) -> str:
+    return f"mapping.{entity}"
+
+
+Outcome = tuple[Stream, Method, errors.SyncError | None]
+
+
+class _Reading:
+    """Reads streams into staged pages."""
+
+    def __init__(self, app: App, run_pk: int, org: Org) -> None:
+        self._app, self._run_pk, self._org = app, run_pk, org
+        self.rejected: dict[str, list[Rejected]] = {}
+
+    def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
+        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others."""
+        for start in range(0, len(streams), QUERIES_PER_POLL):
+            yield from self._poll(streams[start : start + QUERIES_PER_POLL])
+
+    def _poll(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
+        """First pages of all in one call; a query that is at fault is taken out and the rest asked again."""
+        while streams:
+            queries = [soql.select(stream.entity, window=stream.window) for stream in streams]
+            try:
+                pages = self._org.poll(queries)
+            except (errors.Misconfigured, errors.WindowLost) as error:
+                if error.at is None or isinstance(error, errors.WrongOrg):
+                    raise
+                culprit = streams[error.at]
+                streams = [stream for stream in streams if stream is not culprit]
+                if isinstance(error, errors.WindowLost):  # too much for one query: Bulk has no such limit
+                    yield culprit, *self._guarded(culprit, "bulk", partial(self._bulk, culprit))
+                else:
+                    log.error("pull.stream_stopped", entity=culprit.name, code=error.code)
+                    yield culprit, "poll", error
+                continue
+            for stream, page in zip(streams, pages, strict=True):
+                yield stream, *self._after_poll(stream, page)
+            return
+
+    def _after_poll(self, stream: Stream, first: Page) -> tuple[Method, errors.SyncError | None]:
+        if first.locator is None:
+            return self._guarded(stream, "poll", partial(self._pages, stream, first))
+        if self._method(stream, first.total) == "bulk":
+            return self._guarded(stream, "bulk", partial(self._bulk, stream))
+        return self._guarded(stream, "rest", partial(self._pages, stream, first))
+
+    def _guarded(
+        self, stream: Stream, method: Method, read: Callable[[], None]
+    ) -> tuple[Method, errors.SyncError | None]:
+        try:
+            read()
+        except errors.WrongOrg:
+            raise  # nothing may be read from another org
+        except errors.Misconfigured as error:
+            log.error("pull.stream_stopped", entity=stream.name, code=error.code)
+            return method, error
+        return method, None
+
+    def _method(self, stream: Stream, rows: int | None) -> Literal["rest", "bulk"]:
+        wanted = self._app.settings.sync.initial_read
+        if stream.first and wanted != "auto":
+            return wanted
+        return "rest" if rows is None else choose.choose_read(rows, self._org.usage.budget_left)
+
+    def _pages(self, stream: Stream, first: Page | None) -> None:
+        """REST pages in key order; when the org forgets the cursor, go on behind the last row."""
+        into = self._reader(stream)
+        after: tuple[int, str] | None = None
+        lost = 0
+        with self._app.progress.step(f"pull {stream.name}", first.total if first else None) as step:
+            while True:
+                query = soql.select(stream.entity, window=stream.window, after=after)
+                try:
+                    for page in self._rest(query, first):
+                        after = self._stage(stream, into, page) or after
+                        step.advance(page.table.num_rows)
+                    return
+                except errors.WindowLost as error:
+                    lost += 1
+                    log.warning("pull.window_lost", entity=stream.name, code=error.code, times=lost)
+                    if lost >= LOST_WINDOWS_MAX:
+                        raise
+                    first = None
+
+    def _rest(self, query: str, first: Page | None) -> Iterator[Page]:
+        if first is None:
+            yield from self._org.query(query, include_deleted=True)
+            return
+        yield first
+        if first.locator is not None:
+            yield from self._org.query(query, include_deleted=True, locator=first.locator)
+
+    def _bulk(self, stream: Stream) -> None:
+        """One bulk job; its id is written down before anything is waited for."""
+        into = self._reader(stream)
+        query = soql.select(stream.entity, window=stream.window, order=False)
+        app = self._app
+        with app.store.transaction() as tx:
+            job = bulk_jobs.plan(
+                tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
+                now=app.clock.now(), run_pk=self._run_pk,
+            )  # fmt: skip
+
+        def remember(job_id: str) -> None:
+            with app.store.transaction() as tx:
+                bulk_jobs.created(tx, job, job_id)
+
+        with app.progress.step(f"pull {stream.name} (bulk)") as step:
+            for page in self._org.bulk_query(query, include_deleted=True, on_job=remember):
+                step.total(page.total)
+                self._stage(stream, into, page)
+                step.advance(page.table.num_rows)
+        with app.store.transaction() as tx:
+            bulk_jobs.end(tx, job, "done", now=app.clock.now())
+
+    def _reader(self, stream: Stream) -> Reader:
+        self.rejected[stream.name] = []
+        return reader(stream.entity, self._app.mapping)
+
+    def _stage(self, stream: Stream, into: Reader, page: Page) -> tuple[int, str] | None:
+        """Stage one page; the stamp and id of its last row, for going on behind it."""
+        batch = into.read(page.table)
+        self.rejected[stream.name].extend(batch.rejected)
+        if batch.table.num_rows:
+            with self._app.store.transaction() as tx:
+                staging.stage(tx, self._run_pk, stream.name, batch.table)
+        return _last_key(page.table)
+
+
+def _last_key(table: pa.Table) -> tuple[int, str] | None:
+    if table.num_rows == 0:
+        return None
+    stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
+    text = stamp[0].as_py().replace("Z", "+00:00")
+    return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()

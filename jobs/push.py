@@ -1,0 +1,284 @@
+"""Push: what waits in the outbox goes to the org, keyed and in batches, and each row learns its fate.
+
+Claim, send, acknowledge: three transactions, so that a crash between any two leaves a row that the next run
+sends again under the same key. Standings and account fields are upserts; tasks are created once, and a key
+that the org already has is an acknowledgement after a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from connector import choose, errors
+from connector.port import RowResult
+from jobs import alerting
+from jobs.planning import push_targets
+from jobs.running import Running
+from mappings import soql
+from mappings.model import PushTarget
+from state import outbox, tasks
+from state.outbox import Row, Stuck
+
+log = structlog.get_logger()
+
+ROWS_PER_BATCH = 1_000  # what one composite call carries
+ROWS_PER_BULK_JOB = 50_000
+CLAIM_TTL = timedelta(minutes=10)
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(hours=4)
+
+
+@dataclass
+class Pushed:
+    """What became of the rows: sent and confirmed, put off, set aside; and what stopped, with its reason."""
+
+    done: int = 0
+    superseded: int = 0
+    retrying: int = 0
+    quarantined: int = 0
+    by_object: dict[str, int] = field(default_factory=dict)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)  # (object, code, account id)
+    stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+
+def push(run: Running) -> Pushed:
+    """Send everything that is due; parents of nothing first, so that a task finds its standing in the org."""
+    app = run.app
+    with app.store.transaction() as tx:
+        outbox.sweep(tx, now=app.clock.now())
+        targets = push_targets(app, tx)
+    sending = _Sending(run, targets)
+    with app.progress.step("push") as step:
+        for object_name in _order(targets):
+            sending.send_all(object_name, step.advance)
+    return sending.result
+
+
+def _order(targets: dict[str, PushTarget]) -> list[str]:
+    objects = [targets[name].object for name in ("standing", "account", "task") if name in targets]
+    return [*objects, alerting.TASK_CHANGE, alerting.BELL]
+
+
+class _Sending:
+    """Sends one object after the other."""
+
+    def __init__(self, run: Running, targets: dict[str, PushTarget]) -> None:
+        self._run, self._app = run, run.app
+        self._targets = {target.object: target for target in targets.values()}
+        self._by_name = targets
+        self.result = Pushed()
+
+    def send_all(self, object_name: str, advance: Callable[[int], None]) -> None:
+        """Batch after batch until nothing of this object is due."""
+        while True:
+            rows = self._claim(object_name)
+            if not rows:
+                return
+            try:
+                results = self._send(object_name, rows)
+            except errors.SyncError as error:
+                self._put_off(rows, error)
+                if isinstance(error, (errors.AuthenticationFailed, errors.QuotaReached, errors.WrongOrg)):
+                    raise
+                if isinstance(error, errors.Misconfigured):
+                    log.error("push.object_stopped", object=object_name, code=error.code)
+                    self.result.stopped[object_name] = error
+                return
+            self._settle(object_name, rows, results)
+            advance(len(rows))
+            self._run.beat()
+
+    def _claim(self, object_name: str) -> list[Row]:
+        app = self._app
+        with app.store.transaction() as tx:
+            waiting = outbox.counts(tx).get("pending", 0)
+            bulk = (
+                object_name in self._targets
+                and choose.choose_write(waiting, app.org.usage.budget_left) == "bulk"
+            )
+            return outbox.claim(
+                tx,
+                now=app.clock.now(),
+                limit=ROWS_PER_BULK_JOB if bulk else ROWS_PER_BATCH,
+                owner=app.owner,
+                epoch=self._run.lease.epoch,
+                ttl=CLAIM_TTL,
+                objects={object_name},
+            )
+
+    def _send(self, object_name: str, rows: Sequence[Row]) -> list[RowResult]:
+        org = self._app.org
+        if object_name == alerting.TASK_CHANGE:
+            return self._change_tasks(rows)
+        if object_name == alerting.BELL:
+            return self._ring(rows)
+        target = self._targets[object_name]
+        records = [self._record(target, row) for row in rows]
+        if rows[0].kind == "event":
+            return org.create(object_name, records, key_field=target.match)
+        if target.match == "Id":
+            return org.update(object_name, records)
+        assert target.match is not None
+        if choose.choose_write(len(records), org.usage.budget_left) == "bulk":
+            return org.bulk_upsert(object_name, target.match, records)
+        return org.upsert(object_name, target.match, records)
+
+    def _record(self, target: PushTarget, row: Row) -> dict[str, Any]:
+        """The payload with its key and what changes on every write."""
+        record = dict(row.payload)
+        if target.match is not None:
+            record[target.match] = row.ext_key
+        for name in target.volatile:
+            if target.fields[name].from_ == "standing.seq":
+                record[name] = row.seq
+            else:
+                record[name] = f"{self._app.clock.now():%Y-%m-%dT%H:%M:%S}.000Z"
+        return record
+
+    def _change_tasks(self, rows: Sequence[Row]) -> list[RowResult]:
+        """Tasks are changed by their id; one that never reached the org has nothing to change."""
+        with self._app.store.read() as tx:
+            ids = {
+                row.ext_key: (task.sf_id if (task := tasks.get(tx, row.ext_key)) else None) for row in rows
+            }
+        known = [row for row in rows if ids[row.ext_key]]
+        sent = self._app.org.update(
+            self._by_name["task"].object, [{"Id": ids[row.ext_key], **row.payload} for row in known]
+        )
+        answers = {row.ext_key: answer for row, answer in zip(known, sent, strict=True)}
+        return [answers.get(row.ext_key, RowResult(row.ext_key, ok=True)) for row in rows]
+
+    def _ring(self, rows: Sequence[Row]) -> list[RowResult]:
+        """Bells are not keyed in the org: one that may have rung is not rung again."""
+        type_id = self._bell_type()
+        answers = []
+        for row in rows:
+            payload = row.payload
+            try:
+                self._app.org.notify(
+                    type_id=type_id,
+                    recipients=[payload["recipient"]],
+                    target_id=payload["target"],
+                    title=payload["title"],
+                    body=payload["body"],
+                )
+            except (errors.Ambiguous, errors.Transient) as error:
+                if isinstance(error, errors.Transient) and not error.sent:
+                    answers.append(RowResult(row.ext_key, ok=False, code=error.code))
+                    continue
+                log.warning("bell.unknown_fate", code=error.code)
+            answers.append(RowResult(row.ext_key, ok=True))
+        return answers
+
+    def _bell_type(self) -> str:
+        name = self._by_name["notification"].type or "Rebate_Alert"
+        query = f"SELECT Id FROM CustomNotificationType WHERE DeveloperName = {soql.text(name)}"
+        ids = [value for page in self._app.org.query(query) for value in page.table.column("Id").to_pylist()]
+        if not ids:
+            raise errors.Misconfigured(
+                "NOT_FOUND", detail=f"no custom notification type {name}", hint="rebates org deploy"
+            )
+        return str(ids[0])
+
+    def _put_off(self, rows: Sequence[Row], error: errors.SyncError) -> None:
+        """The whole request failed: the same keys are due again, later; what was refused for lack of set-up at once."""
+        app = self._app
+        with app.store.transaction() as tx:
+            for row in rows:
+                wait = (
+                    timedelta(0)
+                    if isinstance(error, (errors.Misconfigured, errors.QuotaReached))
+                    else waiting(row)
+                )
+                outbox.retry_at(tx, row, app.clock.now() + wait, code=error.code)
+        self.result.retrying += len(rows)
+        log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
+
+    def _settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
+        assert len(rows) == len(results), (len(rows), len(results))
+        known = self._read_back(object_name, rows, results)
+        app, now = self._app, self._app.clock.now()
+        with app.store.transaction() as tx:
+            for row, answer in zip(rows, results, strict=True):
+                sf_id = answer.id or known.get(row.ext_key)
+                if answer.ok or row.ext_key in known:
+                    outbox.acknowledge(tx, row, now=now, sf_id=sf_id)
+                    self._after(tx, object_name, row, sf_id)
+                    self.result.done += 1
+                    self.result.by_object[object_name] = self.result.by_object.get(object_name, 0) + 1
+                elif answer.is_superseded:
+                    outbox.superseded(tx, row, now=now)
+                    self.result.superseded += 1
+                else:
+                    self._refused(tx, object_name, row, answer)
+
+    def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
+        if object_name == alerting.TASK_CHANGE:
+            tasks.closed(tx, row.ext_key, "closed", now=self._app.clock.now())
+        elif row.kind == "event" and object_name != alerting.BELL and sf_id is not None:
+            tasks.found(tx, row.ext_key, sf_id=sf_id, owner_id=row.payload.get("OwnerId"))
+
+    def _refused(self, tx: Any, object_name: str, row: Row, answer: RowResult) -> None:
+        step, code, now = answer.next_step, answer.code or "", self._app.clock.now()
+        assert step is not None
+        gone = code == "ENTITY_IS_DELETED"
+        if gone and object_name in (alerting.TASK_CHANGE, "Account"):
+            # A task that a person deleted is dismissed; an account that is gone has no fields to fill.
+            outbox.superseded(tx, row, now=now)
+            if object_name == alerting.TASK_CHANGE:
+                tasks.closed(tx, row.ext_key, "dismissed", now=now)
+            self.result.superseded += 1
+            return
+        if (
+            issubclass(step, (errors.Transient, errors.Ambiguous))
+            and row.attempts < self._app.settings.push.attempts
+        ):
+            outbox.retry_at(tx, row, now + waiting(row), code=code)
+            self.result.retrying += 1
+            return
+        why = Stuck.OUT_OF_TRIES if issubclass(step, errors.Transient) else Stuck.REFUSED
+        if issubclass(step, errors.Ambiguous):
+            why = Stuck.UNKNOWN_FATE
+        elif issubclass(step, errors.Misconfigured):
+            why = Stuck.MISCONFIGURED
+        outbox.quarantine(tx, row, why, now=now, code=code, message=answer.message)
+        self.result.quarantined += 1
+        self.result.refused.append((object_name, code, row.account_id or ""))
+
+    def _read_back(
+        self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]
+    ) -> dict[str, str]:
+        """Keys of created records that the org says it has already: their ids, by a look at the org."""
+        doubtful = [
+            row.ext_key
+            for row, answer in zip(rows, results, strict=True)
+            if row.kind == "event"
+            and object_name in self._targets
+            and not answer.ok
+            and answer.next_step is errors.Ambiguous
+        ]
+        if not doubtful:
+            return {}
+        match = self._targets[object_name].match
+        found: dict[str, str] = {}
+        for start in range(0, len(doubtful), 200):
+            some = ", ".join(soql.text(key) for key in doubtful[start : start + 200])
+            query = f"SELECT Id, {match} FROM {object_name} WHERE {match} IN ({some})"
+            for page in self._app.org.query(query, include_deleted=True):
+                found.update(
+                    zip(
+                        page.table.column(match).to_pylist(), page.table.column("Id").to_pylist(), strict=True
+                    )
+                )
+        return found
+
+
+def waiting(row: Row) -> timedelta:
+    """How long a row waits after its n-th try: doubling from half a minute to four hours."""
+    doublings: int = 2 ** min(16, max(0, row.attempts - 1))
+    return min(LONGEST_WAIT, FIRST_WAIT * doublings)

@@ -1,0 +1,130 @@
+"""One run of one job: the lease, the row in the database, the bound log, and an honest ending.
+
+Only one process works for an org at a time. A run that was killed leaves its row; the next one ends it as
+abandoned and goes on from what was committed.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from connector import errors
+from jobs.app import App
+from jobs.refusals import AnotherRun, Paused, Refused
+from state import leases, meta, runs
+from state.leases import Lease
+
+LEASE = "org"
+LEASE_TTL = timedelta(minutes=15)
+DEAD_AFTER = timedelta(minutes=30)  # without a heartbeat
+
+log = structlog.get_logger()
+
+
+class Interrupted(Exception):
+    """Asked to stop: the batch at hand was finished and saved."""
+
+
+@dataclass
+class Running:
+    """A run that is under way. `counts` go into its row."""
+
+    app: App
+    pk: int
+    job: str
+    slot: datetime
+    lease: Lease
+    counts: dict[str, Any] = field(default_factory=dict)
+    partial: bool = False
+
+    def beat(self) -> None:
+        """Between batches: hold on to the lease, and stop here if asked to."""
+        with self.app.store.transaction() as tx:
+            self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=self.app.clock.now())
+            runs.heartbeat(tx, self.pk, self.app.clock.now())
+        if self.app.stopping.is_set():
+            raise Interrupted
+
+
+@contextmanager
+def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Running]:
+    """Take the lease and the slot, run, and write down how it ended. Raises AnotherRun, Paused."""
+    now = app.clock.now()
+    when = slot or now
+    with app.store.transaction() as tx:
+        if (reason := meta.get(tx, "paused")) is not None:
+            raise Paused(f"everything is paused: {reason}", "rebates resume")
+        lease = leases.acquire(tx, LEASE, owner=app.owner, ttl=LEASE_TTL, now=now)
+        if lease is None:
+            holder = next((one for one in leases.held(tx, now) if one.name == LEASE), None)
+            who = f" by {holder.owner} until {holder.expires_at:%H:%M:%S} UTC" if holder else ""
+            raise AnotherRun(
+                f"another run is working for this org: the lock is held{who}",
+                "wait for it; `rebates status` shows it. A killed process frees the lock after 15 minutes",
+            )
+        for dead in runs.abandon(tx, older_than=now - DEAD_AFTER, now=now):
+            log.warning("job.abandoned", job=dead.job, run=dead.pk)
+        pk = runs.start(tx, job, when, owner=app.owner, epoch=lease.epoch, now=now)
+        if pk is None:
+            leases.release(tx, lease, now=now)
+    if pk is None:
+        raise AnotherRun(
+            f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
+        )
+    run = Running(app, pk, job, when, lease)
+    with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app):
+        log.info("job.started")
+        try:
+            yield run
+        except BaseException as error:
+            _end(run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""))
+            raise
+        _end(run, "partial" if run.partial else "ok", None)
+
+
+def _outcome(error: BaseException) -> runs.Outcome:
+    if isinstance(error, (Interrupted, KeyboardInterrupt)):
+        return "interrupted"
+    return "parked" if isinstance(error, errors.QuotaReached) else "failed"
+
+
+def _tellable(error: BaseException) -> bool:
+    """Errors of ours carry codes and names, never a customer's values."""
+    return isinstance(error, (errors.SyncError, Refused))
+
+
+def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
+    now = run.app.clock.now()
+    with run.app.store.transaction() as tx:
+        runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
+        leases.release(tx, run.lease, now=now)
+    log.info("job.finished", outcome=outcome)
+
+
+@contextmanager
+def _stoppable(app: App) -> Iterator[None]:
+    """SIGTERM and the first Ctrl-C ask; the second Ctrl-C does not."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if app.stopping.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        app.stopping.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,71 @@
+"""When jobs are due: pure functions from a schedule and a moment to slots, which are instants in UTC.
+
+A slot is the name of one execution. Two schedulers that see the same slot fight for one row in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from jobs.settings import JobSchedule
+
+
+class BadSchedule(ValueError):
+    """The cron fields or the time zone cannot be read."""
+
+
+def next_slot(schedule: JobSchedule, zone: str, after: datetime) -> datetime:
+    """The first slot strictly after a moment."""
+    assert after.tzinfo is not None, after
+    if schedule.every is not None:
+        midnight = after.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        passed = (after.astimezone(UTC) - midnight) // schedule.every
+        slot = midnight + (passed + 1) * schedule.every
+        # Counted from each midnight: a rhythm that does not divide the day starts anew there.
+        tomorrow: datetime = midnight + timedelta(days=1)
+        return min(slot, tomorrow)
+    trigger = _trigger(schedule, zone)
+    moment = after.astimezone(UTC)
+    while True:
+        fire = trigger.get_next_fire_time(None, moment + timedelta(microseconds=1))
+        if fire is None:
+            raise BadSchedule(f'cron = "{schedule.cron}" never comes')
+        if not _second_time_round(fire, schedule):
+            return fire.astimezone(UTC)
+        moment = fire.astimezone(UTC)
+
+
+def slots_between(schedule: JobSchedule, zone: str, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Every slot in `(after, until]`."""
+    slot = next_slot(schedule, zone, after)
+    while slot <= until:
+        yield slot
+        slot = next_slot(schedule, zone, slot)
+
+
+def latest_slot(schedule: JobSchedule, zone: str, now: datetime) -> datetime | None:
+    """The newest slot that is due, looking back at most 32 days; None when there was none."""
+    for span in (timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=32)):
+        found = list(slots_between(schedule, zone, now - span, now))
+        if found:
+            return found[-1]
+    return None
+
+
+def _trigger(schedule: JobSchedule, zone: str) -> CronTrigger:
+    assert schedule.cron is not None
+    try:
+        return CronTrigger.from_crontab(schedule.cron, timezone=ZoneInfo(zone))
+    except (ValueError, KeyError) as error:
+        raise BadSchedule(f'cron = "{schedule.cron}" in {zone!r}: {error}') from error
+
+
+def _second_time_round(fire: datetime, schedule: JobSchedule) -> bool:
+    """A fixed hour of the day comes twice when clocks go back: the second one is not another day's run."""
+    assert schedule.cron is not None
+    hours = schedule.cron.split()[1]
+    return fire.fold == 1 and "*" not in hours

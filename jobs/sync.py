@@ -1,0 +1,161 @@
+"""One sync, read this first: pull → compute → push. Each line is a noun that you can open next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from connector import errors
+from jobs.app import App
+from jobs.compute import Computed, compute
+from jobs.preflight import preflight
+from jobs.pull import Pulled, pull
+from jobs.push import Pushed, push
+from jobs.rehearsal import Change, rehearse
+from jobs.running import Running, running
+from state import meta, rejected
+
+Part = Literal["pull", "compute", "push"]
+EVERYTHING: tuple[Part, ...] = ("pull", "compute", "push")
+
+
+@dataclass
+class SyncReport:
+    """What one sync did, in numbers; `stopped` names streams or objects that could not go on."""
+
+    org_id: str
+    run: int
+    dry_run: bool
+    pulled: Pulled = field(default_factory=Pulled)
+    computed: Computed = field(default_factory=Computed)
+    pushed: Pushed = field(default_factory=Pushed)
+    changes: list[Change] = field(default_factory=list)  # dry run: what would be written, the first of them
+    api_calls: int = 0
+    calls_planned: int = 0  # dry run: what the push would cost
+    seconds: str = "0"
+    rejected_waiting: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> dict[str, errors.SyncError]:
+        return {**dict(self.pulled.stopped), **self.pushed.stopped}
+
+    @property
+    def set_aside(self) -> int:
+        """Records that are not in the numbers: rows that could not be read, writes that the org refused."""
+        return self.rejected_waiting + self.pushed.quarantined
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "org_id": self.org_id,
+            "run": self.run,
+            "dry_run": self.dry_run,
+            "api_calls": self.api_calls,
+            "pulled": self.pulled.rows,
+            "changed": self.pulled.changed,
+            "standings": self.computed.standings,
+            "standings_changed": self.computed.changed,
+            "incomplete": self.computed.incomplete,
+            "events": self.computed.events,
+            "planned": self.computed.planned.total,
+            "pushed": self.pushed.done,
+            "retrying": self.pushed.retrying,
+            "rejected": self.rejected_waiting + self.pushed.quarantined,
+            "seconds": self.seconds,
+            "streams": [
+                {
+                    "entity": stream.entity,
+                    "method": stream.method,
+                    "rows": stream.rows,
+                    "changed": stream.applied.inserted + stream.applied.updated,
+                    "rejected": stream.rejected,
+                }
+                for stream in self.pulled.streams
+            ],
+            "pushed_by_object": self.pushed.by_object,
+            "refused": [{"object": o, "code": c, "account": a} for o, c, a in self.pushed.refused[:20]],
+            "stopped": {
+                name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
+            },
+            "changes": self.changes,
+            "calls_planned": self.calls_planned,
+        }
+
+
+def sync(
+    app: App, *, slot: datetime | None = None, parts: tuple[Part, ...] = EVERYTHING, dry_run: bool = False
+) -> SyncReport:
+    """Bring the store up to date with the org and the org with the store.
+
+    `parts` leaves some out; `dry_run` does everything but keep it: the store is as it was, nothing is sent.
+    """
+    started = app.clock.monotonic()
+    if dry_run:
+        with rehearse(app):
+            return _timed(_sync(app, slot, parts, dry_run=True), app, started)
+    return _timed(_sync(app, slot, parts, dry_run=False), app, started)
+
+
+def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: bool) -> SyncReport:
+    job = "sync" if parts == EVERYTHING else "+".join(parts)
+    with running(app, job, slot) as run:
+        report = SyncReport(_org_id(app, parts), run.pk, dry_run)
+        report.warnings += app.programs.warnings
+        if "pull" in parts or "push" in parts:
+            report.warnings += [problem.message for problem in preflight(app)]
+        if "pull" in parts:
+            report.pulled = pull(run)
+        if "compute" in parts:
+            report.computed = compute(app, run.pk)
+            report.warnings += report.computed.problems
+        if dry_run:
+            report.changes, report.calls_planned = _preview(app)
+        elif "push" in parts:
+            report.pushed = push(run)
+        _close(run, report)
+    return report
+
+
+def _org_id(app: App, parts: tuple[Part, ...]) -> str:
+    """The org that the store belongs to; at first use it is bound to the one we are logged in to."""
+    with app.store.read() as tx:
+        known = meta.org_id(tx)
+    if parts == ("compute",) and known is not None:
+        return known
+    org_id = app.org.org_id
+    if known != org_id:
+        with app.store.transaction() as tx:
+            meta.pin_org(tx, org_id, where=app.store.where)
+    return org_id
+
+
+def _preview(app: App) -> tuple[list[Change], int]:
+    from jobs.rehearsal import preview
+
+    return preview(app)
+
+
+def _close(run: Running, report: SyncReport) -> None:
+    with run.app.store.read() as tx:
+        report.rejected_waiting = sum(rejected.counts(tx).values())
+    run.partial = bool(report.set_aside or report.stopped)
+    run.counts = {
+        "pulled": report.pulled.rows,
+        "changed": report.pulled.changed,
+        "standings_changed": report.computed.changed,
+        "pushed": report.pushed.done,
+        "set_aside": report.set_aside,
+        "api_calls": _calls(run.app),
+    }
+
+
+def _calls(app: App) -> int:
+    return app.org.usage.calls if "org" in app.__dict__ else 0
+
+
+def _timed(report: SyncReport, app: App, started: float) -> SyncReport:
+    report.api_calls = _calls(app)
+    report.seconds = f"{app.clock.monotonic() - started:.2f}"
+    return report

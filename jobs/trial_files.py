@@ -1,0 +1,304 @@
+"""The files of an offline trial: order lines, accounts, products, rates and targets from CSV.
+
+A row that cannot be read is set aside with its line, field and reason; the rest goes on. A file whose header
+lacks a needed column is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from jobs.refusals import Unusable
+from rebates.currency import ALWAYS, DatedRate
+from rebates.money import parse_number
+from rebates.problems import did_you_mean
+
+ORDER_COLUMNS = ("order_id", "line_id", "account_id", "date", "quantity", "amount")
+OPTIONAL_COLUMNS = (
+    "currency", "status", "product_id", "product_code", "product_family", "order_type", "region", "original_order_id",
+    "received", "agreement",
+)  # fmt: skip
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that could not be read. `line` is its line in the file, the header being line 1."""
+
+    file: str
+    line: int
+    field: str
+    reason: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """One order line as the file has it; `when` is a day, or an aware instant."""
+
+    number: int
+    order_id: str
+    line_id: str
+    account_id: str
+    when: date | datetime
+    quantity: Decimal
+    amount: Decimal
+    currency: str | None
+    original_order_id: str | None
+    received: date | None
+    fields: Mapping[str, str]  # every other column that has a value
+
+
+@dataclass(frozen=True)
+class Target:
+    """A member's target and baseline; `period` None: for every period."""
+
+    member: str
+    period: str | None
+    target: Decimal | None
+    baseline: Decimal | None
+
+
+@dataclass
+class TrialFiles:
+    """All that was read, and what was not."""
+
+    lines: list[TrialLine] = field(default_factory=list)
+    accounts: dict[str, dict[str, str]] = field(default_factory=dict)
+    products: dict[str, dict[str, str]] = field(default_factory=dict)
+    rates: list[DatedRate] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+
+
+class _Unreadable(ValueError):
+    def __init__(self, field_name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field_name
+
+
+def read_trial_files(
+    orders: Path,
+    *,
+    accounts: Path | None = None,
+    products: Path | None = None,
+    rates: Path | None = None,
+    targets: Path | None = None,
+) -> TrialFiles:
+    """Read all given files. `Unusable` when one is missing, is no CSV, or lacks a needed column."""
+    files = TrialFiles()
+    files.lines = list(
+        _read(orders, ORDER_COLUMNS, (*ORDER_COLUMNS, *OPTIONAL_COLUMNS), _line, files.set_aside)
+    )
+    _refuse_repeated(files, orders)
+    if accounts is not None:
+        files.accounts = read_accounts(accounts, files.set_aside)
+    if products is not None:
+        for row in _read(
+            products,
+            (),
+            ("product_id", "id", "name", "code", "family"),
+            _record("product_id"),
+            files.set_aside,
+        ):
+            files.products[row["id"]] = row
+    if rates is not None:
+        files.rates = list(
+            _read(
+                rates,
+                ("currency", "rate"),
+                ("currency", "rate", "starts_on", "source"),
+                _rate,
+                files.set_aside,
+            )
+        )
+    if targets is not None:
+        files.targets = list(
+            _read(
+                targets,
+                (),
+                ("account_id", "member", "period", "target", "baseline"),
+                _target,
+                files.set_aside,
+            )
+        )
+    return files
+
+
+def read_accounts(path: Path, aside: list[SetAside] | None = None) -> dict[str, dict[str, str]]:
+    """Account records by id; unreadable rows go to `aside`."""
+    known = ("account_id", "id", "name", "type", "region", "parent_id", "active_from", "active_to")
+    rows = _read(path, (), known, _record("account_id"), [] if aside is None else aside)
+    return {row["id"]: row for row in rows}
+
+
+def _read(
+    path: Path,
+    needed: tuple[str, ...],
+    known: tuple[str, ...],
+    make: Callable[[int, dict[str, str]], T],
+    aside: list[SetAside],
+) -> Iterator[T]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unusable(
+            f"{path}: is not UTF-8 text (byte {error.start})", "save the file as CSV UTF-8"
+        ) from None
+    first, _, _ = text.partition("\n")
+    if not text.strip():
+        raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(needed or known)}")
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [_column(name) for name in next(reader)]
+        _check_header(path, header, needed, known)
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+            number = reader.line_num
+            if len(cells) != len(header):
+                aside.append(
+                    SetAside(
+                        path.name,
+                        number,
+                        "",
+                        f"has {len(cells)} columns, the header has {len(header)}",
+                        row.get("line_id", ""),
+                    )
+                )
+                continue
+            try:
+                yield make(number, row)
+            except _Unreadable as problem:
+                aside.append(
+                    SetAside(
+                        path.name,
+                        number,
+                        problem.field,
+                        str(problem),
+                        row.get("line_id") or row.get("id", ""),
+                    )
+                )
+    except csv.Error as error:
+        raise Unusable(
+            f"{path}: line {reader.line_num}: {error}", "is the file a CSV with one row a line?"
+        ) from None
+
+
+def _column(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+def _check_header(path: Path, header: list[str], needed: tuple[str, ...], known: tuple[str, ...]) -> None:
+    missing = [name for name in needed if name not in header]
+    if missing:
+        extra = [name for name in header if name not in known]
+        near = [f"{name}: {hint}" for name in missing if (hint := did_you_mean(name, extra))]
+        raise Unusable(
+            f"{path}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing",
+            "; ".join(near) or f"the first line names the columns: {','.join(needed)}",
+        )
+    doubled = sorted({name for name in header if name and header.count(name) > 1})
+    if doubled:
+        raise Unusable(f"{path}: the column {doubled[0]} is there twice")
+
+
+def _need(row: Mapping[str, str], name: str) -> str:
+    if name not in row:
+        raise _Unreadable(name, "is empty")
+    return row[name]
+
+
+def _number(row: Mapping[str, str], name: str) -> Decimal:
+    raw = _need(row, name)
+    try:
+        return parse_number(raw)
+    except ValueError as error:
+        raise _Unreadable(name, str(error)) from None
+
+
+def _when(row: Mapping[str, str], name: str) -> date | datetime:
+    raw = _need(row, name)
+    try:
+        if len(raw) == 10:
+            return date.fromisoformat(raw)
+        moment = datetime.fromisoformat(raw.replace("+0000", "+00:00"))
+    except ValueError:
+        raise _Unreadable(
+            name, f"{raw!r} is not a day (2026-01-31) or a moment (2026-01-31T10:00:00Z)"
+        ) from None
+    return moment.date() if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _day(row: Mapping[str, str], name: str) -> date | None:
+    if name not in row:
+        return None
+    found = _when(row, name)
+    return found.date() if isinstance(found, datetime) else found
+
+
+def _line(number: int, row: dict[str, str]) -> TrialLine:
+    known = (*ORDER_COLUMNS, "currency", "original_order_id", "received")
+    return TrialLine(
+        number, _need(row, "order_id"), _need(row, "line_id"), _need(row, "account_id"), _when(row, "date"),
+        _number(row, "quantity"), _number(row, "amount"), (row.get("currency") or "").upper() or None,
+        row.get("original_order_id"), _day(row, "received"),
+        {name: value for name, value in row.items() if name not in known},
+    )  # fmt: skip
+
+
+def _refuse_repeated(files: TrialFiles, path: Path) -> None:
+    """An order line counts once: a second row with the same ids is set aside, not added."""
+    seen: dict[tuple[str, str], int] = {}
+    kept = []
+    for line in files.lines:
+        first = seen.setdefault((line.order_id, line.line_id), line.number)
+        if first != line.number:
+            files.set_aside.append(
+                SetAside(
+                    path.name,
+                    line.number,
+                    "line_id",
+                    f"the same order and line as in line {first}",
+                    line.line_id,
+                )
+            )
+        else:
+            kept.append(line)
+    files.lines = kept
+
+
+def _record(id_column: str) -> Callable[[int, dict[str, str]], dict[str, str]]:
+    def make(number: int, row: dict[str, str]) -> dict[str, str]:
+        record = {("id" if name == id_column else name): value for name, value in row.items()}
+        _need(record, "id")
+        for name in ("active_from", "active_to"):
+            _day(record, name)
+        return record
+
+    return make
+
+
+def _rate(number: int, row: dict[str, str]) -> DatedRate:
+    rate = _number(row, "rate")
+    if rate <= 0:
+        raise _Unreadable("rate", f"{row['rate']} is not above zero")
+    return DatedRate(
+        _need(row, "currency").upper(), rate, _day(row, "starts_on") or ALWAYS, row.get("source", "")
+    )
+
+
+def _target(number: int, row: dict[str, str]) -> Target:
+    member = row.get("account_id") or _need(row, "member")
+    target = _number(row, "target") if "target" in row else None
+    baseline = _number(row, "baseline") if "baseline" in row else None
+    return Target(member, row.get("period"), target, baseline)

@@ -1,0 +1,106 @@
+"""The newest orders of many standings at once: what the card and the record in the org show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, func, select, tuple_
+
+from rebates.totals import ALL
+from state.instants import moment
+from state.tables.facts import accounts, orders
+from state.tables.programs import buckets, conversions
+from state.tables.work import contributions
+from state.totals import CELLS_AT_ONCE, Cell, from_e6
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one order adds to one standing. `amount` is in `currency` (empty: the org has only one)."""
+
+    order_id: str
+    number: str | None
+    account_id: str
+    day: date | None
+    amount: Decimal
+    quantity: Decimal
+    lines: int
+    currency: str
+    bucket: str
+
+
+def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, list[Trace]]:
+    """The newest `limit` orders of each standing, of what all its lines share."""
+    found: dict[Cell, list[Trace]] = {}
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        ranked = (
+            _traces(cells[at : at + CELLS_AT_ONCE])
+            .where(buckets.c.name == ALL)
+            .add_columns(
+                func.row_number()
+                .over(
+                    partition_by=(contributions.c.member_pk, contributions.c.period_pk),
+                    order_by=(
+                        orders.c.ordered_on.desc(),
+                        orders.c.ordered_at.desc(),
+                        contributions.c.order_pk.desc(),
+                    ),
+                )
+                .label("place")
+            )
+            .subquery()
+        )
+        query = (
+            select(ranked)
+            .where(ranked.c.place <= limit)
+            .order_by(ranked.c.member_pk, ranked.c.period_pk, ranked.c.place)
+        )
+        for row in tx.execute(query):
+            found.setdefault(Cell(row.member_pk, row.period_pk), []).append(_made(row))
+    return found
+
+
+def _traces(cells: Sequence[Cell]) -> Any:
+    return (
+        select(
+            contributions.c.member_pk,
+            contributions.c.period_pk,
+            contributions.c.amount_e6,
+            contributions.c.quantity_e6,
+            contributions.c.lines,
+            orders.c.sf_id,
+            orders.c.number,
+            orders.c.ordered_on,
+            orders.c.ordered_at,
+            accounts.c.sf_id.label("account_id"),
+            buckets.c.name.label("bucket"),
+            conversions.c.currency,
+        )
+        .join(orders, orders.c.pk == contributions.c.order_pk)
+        .join(accounts, accounts.c.pk == orders.c.account_pk)
+        .join(buckets, buckets.c.pk == contributions.c.bucket_pk)
+        .join(conversions, conversions.c.pk == contributions.c.conversion_pk)
+        .where(tuple_(contributions.c.member_pk, contributions.c.period_pk).in_(cells))
+    )
+
+
+def _made(row: Any) -> Trace:
+    if row.ordered_on is not None:
+        day = date.fromordinal(row.ordered_on)
+    else:
+        day = moment(row.ordered_at).astimezone(UTC).date() if row.ordered_at is not None else None
+    return Trace(
+        row.sf_id,
+        row.number,
+        row.account_id,
+        day,
+        from_e6(row.amount_e6),
+        from_e6(row.quantity_e6),
+        row.lines,
+        row.currency,
+        row.bucket,
+    )

@@ -1,0 +1,93 @@
+"""Accounts and users as alerts and screens need them: names, owners, who still works here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from state.tables.facts import accounts, users
+
+KEYS_AT_ONCE = 400
+
+
+@dataclass(frozen=True)
+class Member:
+    """An account. `gone`: deleted or merged away, so nothing can be written to it."""
+
+    pk: int
+    id: str
+    name: str | None
+    owner_id: str | None
+    parent_id: str | None
+    type: str | None
+    region: str | None
+    currency: str | None
+    gone: bool
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the org."""
+
+    id: str
+    name: str | None
+    active: bool
+
+
+def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
+    """Accounts by our number."""
+    wanted = sorted(pks)
+    parent = accounts.alias("parent")
+    found = {}
+    for at in range(0, len(wanted), KEYS_AT_ONCE):
+        query = (
+            select(accounts, parent.c.sf_id.label("parent_id"))
+            .outerjoin(parent, parent.c.pk == accounts.c.parent_pk)
+            .where(accounts.c.pk.in_(wanted[at : at + KEYS_AT_ONCE]))
+        )
+        for row in tx.execute(query):
+            gone = bool(row.deleted or row.master_pk is not None)
+            found[row.pk] = Member(
+                row.pk,
+                row.sf_id,
+                row.name,
+                row.owner_id,
+                row.parent_id,
+                row.type,
+                row.region,
+                row.currency,
+                gone,
+            )
+    return found
+
+
+def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
+    """Accounts by id (15 or 18 characters) or name: exact first, else those that contain the text."""
+    by_id = accounts.c.sf_id == text
+    if len(text) == 15:
+        by_id = accounts.c.sf_id.startswith(text, autoescape=True)
+    for condition in (by_id, accounts.c.name == text, accounts.c.name.icontains(text, autoescape=True)):
+        pks = list(
+            tx.execute(
+                select(accounts.c.pk)
+                .where(condition, accounts.c.known)
+                .order_by(accounts.c.name)
+                .limit(limit)
+            ).scalars()
+        )
+        if pks:
+            rows = members(tx, pks)
+            return [rows[pk] for pk in pks]
+    return []
+
+
+def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
+    """Users by Salesforce id."""
+    wanted = sorted(ids)
+    found = {}
+    for at in range(0, len(wanted), KEYS_AT_ONCE):
+        for row in tx.execute(select(users).where(users.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]))):
+            found[row.sf_id] = Person(row.sf_id, row.name, row.active)
+    return found

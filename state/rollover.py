@@ -1,0 +1,56 @@
+"""The turn of a period: which rows a program's periods are, and who should have a standing when a new one opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, literal, select
+
+from state import dirty
+from state.tables.programs import periods, programs
+from state.tables.work import standings, totals
+
+
+@dataclass(frozen=True)
+class PeriodRow:
+    """A period of an active program; half-open days."""
+
+    pk: int
+    name: str
+    start: date
+    end: date
+
+
+def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
+    """A program's periods in order."""
+    query = (
+        select(periods)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(programs.c.key == program_key, programs.c.active, periods.c.active)
+        .order_by(periods.c.start_day)
+    )
+    return [
+        PeriodRow(row.pk, row.name, date.fromordinal(row.start_day), date.fromordinal(row.end_day))
+        for row in tx.execute(query)
+    ]
+
+
+def mark_again(tx: Connection, period_pks: list[int]) -> int:
+    """All standings of some periods are computed again: time alone can change them."""
+    return dirty.mark_cells(
+        tx, select(standings.c.member_pk, standings.c.period_pk).where(standings.c.period_pk.in_(period_pks))
+    )
+
+
+def open_for(tx: Connection, period_pk: int, earlier_pks: list[int]) -> int:
+    """Everybody who bought in an earlier period gets a standing in the new one, at zero if need be.
+
+    Otherwise the org would go on showing last period's numbers until the next order.
+    """
+    if not earlier_pks:
+        return 0
+    bought = (
+        select(totals.c.member_pk, literal(period_pk)).where(totals.c.period_pk.in_(earlier_pks)).distinct()
+    )
+    return dirty.mark_cells(tx, bought)
