@@ -95,6 +95,18 @@ def text(value: Exact) -> str:
     return format(shown(value), "f")
 
 
+def money_text(value: Exact, currency: str) -> str:
+    """An amount with at least its currency's decimals: `4900.00`; more only where it has more."""
+    found = plain(shown(value))
+    step = unit(currency)
+    return format(
+        found.quantize(step, context=_ROUNDING)
+        if found == found.quantize(step, context=_ROUNDING)
+        else found,
+        "f",
+    )
+
+
 def fraction(value: Decimal | Fraction | int) -> Fraction:
     """The same number, safe to divide."""
     return value if isinstance(value, Fraction) else Fraction(value)

@@ -1,0 +1,340 @@
+"""What a valid program may still have got wrong: cliffs, falling benefits, tiers nobody reaches, misspelt fields.
+
+`rebates program check` prints these as warnings and notes. What a store alone can know (rules that match nothing,
+currencies without a rate) is passed in as facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import combinations, pairwise
+from typing import Literal
+
+from rebates.case import plain_rungs
+from rebates.conditions import Filter
+from rebates.methods import Sale, retrospective
+from rebates.money import exact, percent, round_money, text
+from rebates.problems import Path, did_you_mean, dotted
+from rebates.program import Program
+
+CANONICAL = {
+    "account": ("id", "name", "parent_id", "owner_id", "type", "region", "currency"),
+    "product": ("id", "name", "code", "family"),
+    "order": ("id", "account_id", "number", "status", "type", "currency", "original_order_id", "region"),
+    "line": ("id", "agreement", "currency"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`warning`: probably a mistake; `note`: worth knowing."""
+
+    level: Literal["warning", "note"]
+    code: str
+    message: str
+    suggestion: str | None = None
+    path: Path = ()
+
+    @property
+    def key(self) -> str:
+        return dotted(self.path)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates."""
+
+    accounts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    values: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    currencies: frozenset[str] = frozenset()
+    rated: frozenset[str] = frozenset()
+
+
+def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
+    """Findings of one program, the gravest first."""
+    found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program)]
+    for market in program.markets:
+        if market.tiers != program.tiers:
+            terms = program.for_market(market.name)
+            found += [_in_market(market.name, entry) for entry in (*_ladder(terms), *_cliffs(terms))]
+    if facts is not None:
+        found += _against(program, facts)
+    return sorted(found, key=lambda entry: entry.level != "warning")
+
+
+def lint_together(programs: Sequence[Program], facts: Facts) -> list[Finding]:
+    """Members of two exclusive programs of one group at the same time: only the better one pays them."""
+    found = []
+    for one, other in combinations(programs, 2):
+        if one.key == other.key or one.stacking.mode != "exclusive" or other.stacking.mode != "exclusive":
+            continue
+        if one.stacking.group != other.stacking.group or one.ends < other.starts or other.ends < one.starts:
+            continue
+        both = sorted(
+            key for key, account in facts.accounts.items() if one.takes(account) and other.takes(account)
+        )
+        if both:
+            who = ", ".join(both[:3]) + (f" and {len(both) - 3} more" if len(both) > 3 else "")
+            found.append(
+                Finding(
+                    "warning",
+                    "two-exclusive",
+                    f"{who}: in {one.key} and in {other.key}, which exclude each other",
+                    "only the better deal pays; narrow [members] if that is not meant",
+                    ("members",),
+                )
+            )
+    return found
+
+
+def _in_market(name: str, entry: Finding) -> Finding:
+    return Finding(
+        entry.level,
+        entry.code,
+        f"market {name}: {entry.message}",
+        entry.suggestion,
+        ("market", name, *entry.path),
+    )
+
+
+def _ladder(program: Program) -> list[Finding]:
+    found = []
+    tiers = program.tiers
+    for n, (low, high) in enumerate(pairwise(tiers), start=1):
+        if (
+            low.kind == high.kind
+            and not (low.linear or high.linear)
+            and low.per == high.per
+            and high.benefit < low.benefit
+        ):
+            found.append(
+                Finding(
+                    "warning",
+                    "benefit-falls",
+                    f"{high.name} pays {high.benefit_text(program.currency)}, less than {low.name} with {low.benefit_text(program.currency)}",
+                    "a higher tier usually pays more",
+                    ("tiers", n),
+                )
+            )
+        elif (
+            low.kind == high.kind and low.benefit == high.benefit and low.kind != "amount" and not low.linear
+        ):
+            found.append(
+                Finding(
+                    "note", "same-benefit", f"{high.name} pays the same as {low.name}", None, ("tiers", n)
+                )
+            )
+        if _looks_like_a_closed_end(low.threshold, high.threshold):
+            found.append(
+                Finding(
+                    "note",
+                    "odd-threshold",
+                    f'{high.name} begins at {text(high.threshold)}; bands have no gap here, so a table that says "up to {text(_shorter(high.threshold))}" means {text(_shorter(high.threshold))}',
+                    f'threshold = "{text(_shorter(high.threshold))}"',
+                    ("tiers", n, "threshold"),
+                )
+            )
+    if (
+        tiers
+        and tiers[0].threshold > 0
+        and len(program.qualifiers) == 1
+        and program.qualifiers[0].of in ("amount", "quantity")
+    ):
+        found.append(
+            Finding(
+                "note",
+                "no-zero-tier",
+                f"below {text(tiers[0].threshold)} nothing is earned",
+                'a tier with threshold = "0" would change that',
+                ("tiers", 0, "threshold"),
+            )
+        )
+    for n, tier in enumerate(tiers):
+        if (
+            program.qualifiers[0].of == "categories"
+            and len(program.qualifiers) == 1
+            and tier.threshold > len(program.qualifiers[0].values)
+        ):
+            found.append(
+                Finding(
+                    "warning",
+                    "unreachable",
+                    f"{tier.name} needs {text(tier.threshold)} categories, but only {len(program.qualifiers[0].values)} count",
+                    None,
+                    ("tiers", n, "threshold"),
+                )
+            )
+        if program.qualifiers[0].of == "mix" and len(program.qualifiers) == 1 and tier.threshold > 1:
+            found.append(
+                Finding(
+                    "warning",
+                    "unreachable",
+                    f"{tier.name} needs a mix of {percent(tier.threshold)}, more than everything",
+                    None,
+                    ("tiers", n, "threshold"),
+                )
+            )
+        cap = program.limits.max_payout
+        if (
+            cap is not None
+            and n
+            and program.method == "retrospective"
+            and tier.kind == "rate"
+            and program.qualifiers[0].of == "amount"
+        ):
+            before = tiers[n - 1]
+            if before.kind == "rate" and before.benefit * tier.threshold >= cap:
+                found.append(
+                    Finding(
+                        "warning",
+                        "unreachable",
+                        f"{tier.name} cannot pay more than {before.name}: the cap of {text(cap)} is reached before {text(tier.threshold)}",
+                        "raise max_payout or drop the tier",
+                        ("tiers", n),
+                    )
+                )
+    return found
+
+
+def _looks_like_a_closed_end(low: Decimal, high: Decimal) -> bool:
+    """100.01 after 0, 1001 after 0: somebody copied a table of from-to pairs."""
+    shorter = _shorter(high)
+    return (
+        shorter != high
+        and shorter > low
+        and len(text(shorter).rstrip("0")) + 2 <= len(text(high).replace(".", ""))
+    )
+
+
+def _shorter(value: Decimal) -> Decimal:
+    """100.01 -> 100, 1001 -> 1000; anything else as it is."""
+    for step in (Decimal("0.01"), Decimal(1)):
+        less = value - step
+        if less > 0 and less % 100 == 0:
+            return less.quantize(Decimal(1)) if less == less.to_integral_value() else less
+    return value
+
+
+def _cliffs(program: Program) -> list[Finding]:
+    """The jump of the rebate at each threshold of a retrospective ladder."""
+    if (
+        program.method != "retrospective"
+        or not program.is_plain
+        or any(tier.per is not None for tier in program.tiers)
+    ):
+        return []
+    found = []
+    dimension = program.qualifiers[0].dimension
+    with exact():
+        rungs = plain_rungs(program)
+        for n in range(1, len(rungs)):
+            at = rungs[n].threshold
+            sale = Sale(at, at, at, dimension)
+            before = sum((band.rebate for band in retrospective(rungs, n - 1, sale)), Decimal(0))
+            after = sum((band.rebate for band in retrospective(rungs, n, sale)), Decimal(0))
+            jump = round_money(after - before, program.currency)
+            if jump > 0:
+                found.append(
+                    Finding(
+                        "note",
+                        "cliff",
+                        f"at {text(at)} the rebate jumps by {text(jump)} {program.currency} ({program.tiers[n - 1].name} to {program.tiers[n].name}); a return just below takes it back",
+                        'method = "stepped" has no such jump',
+                        ("tiers", n),
+                    )
+                )
+    return found
+
+
+def _periods(program: Program) -> list[Finding]:
+    periods = program.periods()
+    if len(periods) < 2:
+        return []
+    usual = max(period.days for period in periods)
+    found = []
+    for period in (periods[0], periods[-1]):
+        if period.days < usual - 3:
+            found.append(
+                Finding(
+                    "warning",
+                    "short-period",
+                    f"{period.key} has only {period.days} days ({period.start} to {period.last_day}): the program does not begin and end with its periods",
+                    'anchor = "program", or [proration] for thresholds and amounts',
+                    ("period",),
+                )
+            )
+    return found
+
+
+def _filters(program: Program) -> list[tuple[str, Filter]]:
+    pairs = [
+        ("members", program.members),
+        ("counts", program.counts),
+        ("measure_counts", program.measure_counts),
+    ]
+    pairs += [(f"qualifiers.{q.name}", q.counts) for q in (*program.qualifiers, *program.gates)]
+    return pairs + [(f"market.{market.name}", market.when) for market in program.markets]
+
+
+def _fields(program: Program) -> list[Finding]:
+    found = []
+    for place, filter_ in _filters(program):
+        for condition in filter_.conditions:
+            known = CANONICAL[condition.side]
+            hint = None if condition.field in known else did_you_mean(condition.field, known)
+            if hint:
+                found.append(
+                    Finding(
+                        "warning",
+                        "unusual-field",
+                        f"{condition.side}.{condition.field} is no field that every org has",
+                        hint,
+                        (place, condition.field),
+                    )
+                )
+    return found
+
+
+def _against(program: Program, facts: Facts) -> list[Finding]:
+    found = []
+    if facts.accounts and not any(program.takes(account) for account in facts.accounts.values()):
+        found.append(
+            Finding(
+                "warning",
+                "nobody",
+                "no account takes part",
+                "compare [members] with the accounts",
+                ("members",),
+            )
+        )
+    for place, filter_ in _filters(program):
+        for condition in filter_.conditions:
+            seen = facts.values.get((condition.side, condition.field))
+            if seen is None:
+                continue
+            wanted = condition.one_of or ()
+            for value in wanted:
+                if value not in seen:
+                    hint = did_you_mean(value, sorted(seen)) or f"in use: {', '.join(sorted(seen)[:5])}"
+                    found.append(
+                        Finding(
+                            "warning",
+                            "matches-nothing",
+                            f'no {condition.side} has {condition.field} "{value}"',
+                            hint,
+                            (place, condition.field),
+                        )
+                    )
+    for code in sorted(facts.currencies - facts.rated - {program.currency} - program.conversion.fixed.keys()):
+        found.append(
+            Finding(
+                "warning",
+                "no-rate",
+                f"there are orders in {code}, but no rate for it",
+                "add a dated rate, or [rates] in the program",
+                ("rates",),
+            )
+        )
+    return found
