@@ -29,6 +29,7 @@ _ACCEPTED: dict[Kind, frozenset[str]] = {
 }
 CREATES = frozenset({"standing", "task"})
 _UPDATES = frozenset({"standing", "account"})
+_FEW = 3  # missing fields that are still named one by one
 _ROOMY_DIGITS = 9  # digits before the point that an amount field should have
 
 
@@ -58,10 +59,28 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
             "M308", f"the integration user may not {verb} {target.object}", target.place, note=EDIT_NOTE
         )
     _check_match(target, described, finder)
+    missing = [name for name in target.fields if described.field(name) is None]
+    if _is_not_installed(missing, target):
+        finder.error(
+            "M102",
+            f"{described.name} has none of the {len(missing)} fields that are written: "
+            + ", ".join(missing[:3])
+            + f" and {len(missing) - 3} more",
+            target.place,
+            _namespace_help(missing[0], mapping, described.fields),
+            EDIT_NOTE,
+        )
+        return
     for name, value in target.fields.items():
         _check_written(name, value, target, mapping, described, finder)
     if creates:
         _check_required(target, described, finder)
+
+
+def _is_not_installed(missing: list[str], target: PushTarget) -> bool:
+    """All of our fields are missing: one problem, not one for each."""
+    ours = [name for name in target.fields if name.endswith("__c")]
+    return len(missing) > _FEW and len(missing) == len(ours)
 
 
 def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:
@@ -70,6 +89,8 @@ def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) 
     field = described.field(target.match)
     place = target.match_place
     if field is None:
+        if target.match in target.fields:
+            return  # reported where it is written
         finder.error(
             "M102",
             f'{described.name} has no field "{target.match}" that the integration user can see',

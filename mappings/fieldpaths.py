@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.problems import Finder, Place, did_you_mean, nearest
 
 Describes = Mapping[str, ObjectDescribe | None]
+
+_QUITE_ALIKE = Fraction(4, 5)  # labels are ordinary words, which are alike by chance
 
 FLS_NOTE = (
     "if the field exists, give the integration user read access to it (field-level security): "
@@ -124,15 +127,22 @@ def report_missing(
 def suggestion(name: str, fields: Iterable[FieldDescribe]) -> str | None:
     """`did you mean "Region__c" (picklist, label "Region")?`, by API name first and then by label."""
     by_name = {field.name: field for field in fields}
-    near = nearest(name, by_name)
+    custom = name.lower().endswith("__c")  # whoever writes __c means a field of the org's own
+    stems = {_stem(other): other for other in by_name if other.lower().endswith("__c") == custom}
+    stem = nearest(_stem(name), stems)
+    near = stems[stem] if stem is not None else None
     if near is None:
         by_label = {field.label: field for field in by_name.values()}
-        label = nearest(name.removesuffix("__c").replace("_", " "), by_label)
+        label = nearest(_stem(name).replace("_", " "), by_label, _QUITE_ALIKE)
         near = by_label[label].name if label is not None else None
     if near is None:
         return None
     field = by_name[near]
     return f'did you mean "{field.name}" ({field.type}, label "{field.label}")?'
+
+
+def _stem(name: str) -> str:
+    return name[:-3] if name.lower().endswith("__c") else name
 
 
 def report_spelling(finder: Finder, found: Found, path: str, place: Place) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 Level = Literal["error", "warning"]
@@ -128,13 +129,23 @@ def render(problems: Sequence[Problem]) -> str:
     return "\n\n".join([*(problem.render() for problem in problems), summary(problems)])
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant: without regard to letter case, `-` and `_`; None when none is near."""
+def nearest(word: str, names: Iterable[str], alike: Fraction = Fraction(3, 5)) -> str | None:
+    """The name that was probably meant: without regard to letter case, `-` and `_`; None when none is near.
+
+    `alike` is how near it must be, 1 for the same.
+    """
     plain: dict[str, str] = {}
     for name in names:
         plain.setdefault(_plain(name), name)
-    match = difflib.get_close_matches(_plain(word), plain, n=1)
-    return plain[match[0]] if match else None
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(_plain(word))
+    best: tuple[Fraction, str] | None = None
+    for name in sorted(plain):
+        matcher.set_seq1(name)
+        score = Fraction(matcher.ratio())
+        if score >= alike and (best is None or score > best[0]):
+            best = (score, name)
+    return plain[best[1]] if best is not None else None
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str | None:

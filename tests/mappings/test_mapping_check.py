@@ -390,6 +390,26 @@ def test_what_a_real_org_answered_fits_the_standard_mapping_of_accounts():
     assert check(account, {"Account": recorded("Account")}) == []
 
 
+def test_an_org_without_our_package_has_one_problem_and_not_thirteen():
+    names = [name for name in stock_org()["Account"].fields if name.startswith("Rebate_")]
+    mapping = read_mapping("standard")
+    account = replace(mapping, push={"account": mapping.push["account"]}, pull={})
+    (problem,) = check(account, {"Account": without(stock_org()["Account"], *names)})
+
+    assert problem.message == (
+        "Account has none of the 13 fields that are written: Rebate_Program__c, Rebate_Period__c, Rebate_Tier__c "
+        "and 10 more"
+    )
+
+
+def test_a_field_of_ours_is_not_mistaken_for_a_standard_one():
+    org = stock_org()
+    org["Account"] = without(org["Account"], "Rebate_Amount__c")
+
+    help_ = only(PUSH + 'Rebate_Amount__c = { from = "standing.rebate", round = 2 }', org).help
+    assert help_ is None or "__c" in help_
+
+
 def test_a_real_org_without_our_package_says_where_to_get_it():
     mapping = read_mapping("standard")
     problems = check(
