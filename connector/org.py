@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from requests.adapters import BaseAdapter
@@ -23,7 +23,7 @@ from connector.collections import Collections
 from connector.config import OrgSettings
 from connector.errors import Misconfigured, Transient
 from connector.facade import OrgApi
-from connector.port import Clock, DeployProgress, Page, Record, RowResult, Usage
+from connector.port import Clock, DeployProgress, Org, Page, Record, RowResult, Usage
 from connector.rest import Rest
 from connector.session import Call, OrgSession, decoded
 from connector.usage import Meter
@@ -223,3 +223,9 @@ def _agree(listed: Sequence[str], wanted: str) -> str:
             "UNSUPPORTED_API_VERSION", detail=f"the org's newest version is {newest}", sent=False
         )
     return chosen
+
+
+if TYPE_CHECKING:
+
+    def _keeps_the_port(org: SalesforceOrg) -> Org:
+        return org
