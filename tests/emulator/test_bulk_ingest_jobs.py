@@ -148,7 +148,7 @@ def test_every_uploaded_row_is_in_exactly_one_result_file_and_their_order_is_not
     assert job["numberRecordsFailed"] == len(bad) == 72
 
 
-@pytest.mark.parametrize("name, mark", [("PIPE", "|"), ("TAB", "\t"), ("SEMICOLON", ";"), ("CARET", "^"), ("BACKQUOTE", "`")])  # fmt: skip
+@pytest.mark.parametrize(("name", "mark"), [("PIPE", "|"), ("TAB", "\t"), ("SEMICOLON", ";"), ("CARET", "^"), ("BACKQUOTE", "`")])  # fmt: skip
 def test_the_declared_delimiter_holds_both_ways(call: Any, name: str, mark: str) -> None:
     job = run(call, f"Name{mark}Site\r\nA,1{mark}x\r\n", columnDelimiter=name, lineEnding="CRLF")
     text = call("GET", f"jobs/ingest/{job['id']}/successfulResults").content().decode()
@@ -157,7 +157,7 @@ def test_the_declared_delimiter_holds_both_ways(call: Any, name: str, mark: str)
 
 
 @pytest.mark.parametrize(
-    "text, job, message",
+    ("text", "job", "message"),
     [
         ("Name,Nope__c\nA,1\n", {}, "InvalidBatch : Field name not found : Nope__c"),
         ("Name,name\nA,1\n", {}, "InvalidBatch : Field name duplicated : Name"),
@@ -231,7 +231,7 @@ def test_a_small_job_may_bring_its_data_with_it(call: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "job, code",
+    ("job", "code"),
     [
         ({"object": "Nope", "operation": "insert"}, "INVALIDENTITY"),
         ({"object": "Account", "operation": "merge"}, "INVALIDJOB"),
