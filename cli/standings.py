@@ -1,9 +1,170 @@
-"""placeholder"""
+"""`rebates status` and `rebates explain`: what is known, and why."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer()
+from cli.output import JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.explanation import Explanation
+
+AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def register(app: typer.Typer) -> None:
-    """Nothing yet."""
+    """Hang the commands on the tree."""
+    app.command()(status)
+    app.command()(explain)
+
+
+def status(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """When the org was last read, what waits, what is set aside, and how the last runs ended."""
+    from cli.opening import opened
+    from jobs import status as work
+
+    with opened(context, quiet=True) as application:
+        found = work.status(application)
+    emit(
+        "status", found, as_json=as_json, human=lambda console: _show_status(console, found),
+        warnings=found["programs"]["warnings"],
+    )  # fmt: skip
+
+
+def _show_status(console: Console, found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(f"org {found['org_id'] or 'not read yet'} · {found['store']}", markup=False)
+    if found["paused"]:
+        console.print(f"[bold yellow]paused:[/] {found['paused']} (go on with `rebates resume`)")
+    for one in found["running"]:
+        console.print(f"running: {one['owner']} until {one['until']:%H:%M:%S} UTC")
+    for stream in found["streams"]:
+        console.print(
+            f"  {stream['entity']:<12} read until {stream['read_until']:%Y-%m-%d %H:%M:%S} UTC, {_age(stream['age_seconds'])} ago"
+        )
+    waiting = {name: count for name, count in found["outbox"].items() if name not in ("done", "superseded")}
+    console.print(
+        "outbox: " + (", ".join(f"{count:,} {name}" for name, count in sorted(waiting.items())) or "empty")
+    )
+    aside = found["set_aside"]
+    if aside["records"]:
+        console.print(
+            f"[yellow]set aside: {aside['records']:,} records[/]; they come back by themselves when mended"
+        )
+        for row in aside["first"]:
+            console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}", markup=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("run", "job", "started (UTC)", "outcome", "read", "changed", "written", "API calls"):
+        table.add_column(title)
+    for run in found["runs"]:
+        counts = run["counts"]
+        table.add_row(
+            str(run["run"]), run["job"], f"{run['started_at']:%Y-%m-%d %H:%M:%S}", run["outcome"],
+            *(str(counts.get(name, "")) for name in ("pulled", "changed", "pushed", "api_calls")),
+        )  # fmt: skip
+    if found["runs"]:
+        console.print(table)
+    for name, when in found["next"].items():
+        console.print(f"next {name}: {when:%Y-%m-%d %H:%M} UTC")
+
+
+def _age(seconds: int) -> str:
+    for size, unit in AGE_UNITS:
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "0 s"
+
+
+def explain(
+    context: typer.Context,
+    account: Annotated[str, typer.Argument(help="Account id, or a part of its name.")],
+    program: Annotated[str | None, typer.Option(help="Only this program.")] = None,
+    period: Annotated[
+        str | None, typer.Option(help="A period such as 2026-11 or 2026-Q3; left out: the open ones.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The arithmetic behind a standing: the ladder, every order that counted, every line that did not and why."""
+    from cli.opening import opened
+    from jobs.explanation import explain as work
+
+    with opened(context, quiet=True) as application:
+        found = work(application, account, program=program, period=period)
+
+    def human(console: Console) -> None:
+        for one in found:
+            show_explanation(console, one)
+
+    emit("explain", {"standings": [one.as_json() for one in found]}, as_json=as_json, human=human)
+
+
+def show_explanation(console: Console, one: Explanation) -> None:
+    """One standing on one screen."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mappings.template import money, units
+
+    row, document = one.standing, one.document
+    currency = row.currency
+    last = date.fromordinal(row.end.toordinal() - 1)
+    console.print(
+        f"[bold]{escape(row.member_name or row.member)}[/] · {escape(row.program_name)} · {row.period} "
+        f"({row.start} to {last}) · program version {row.program_version}"
+    )
+    by_units = document["ladder"]["qualifier"] == "quantity"
+    for tier in document["ladder"]["tiers"]:
+        mark = "●" if tier["reached"] else "○"
+        start = units(Decimal(tier["threshold"])) if by_units else money(Decimal(tier["threshold"]), currency)
+        here = "  ← here" if tier["name"] == document["tier"] else ""
+        console.print(
+            f"  {mark} {escape(tier['name']):<12} from {start:>12}   {escape(tier['benefit'])}[bold]{here}[/]"
+        )
+    console.print()
+    for step in document["steps"]:
+        console.print(f"  {step['text']}", markup=False)
+    if document["to_next_tier"] is not None:
+        gap = Decimal(document["to_next_tier"])
+        needed = units(gap) if by_units else money(gap, currency)
+        console.print(
+            f"  [bold]{needed} to {escape(document['next_tier'])}[/]: the rebate would be "
+            f"{money(Decimal(document['rebate_at_next_tier']), currency)}, {money(Decimal(document['uplift']), currency)} more"
+        )
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold", title="counted", title_justify="left")
+    table.add_column("order")
+    table.add_column("date")
+    for title in ("lines", "quantity", f"amount ({currency})"):
+        table.add_column(title, justify="right")
+    for part in one.contributions:
+        when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
+        table.add_row(
+            part.order_number or part.order_id,
+            str(when),
+            str(part.lines),
+            f"{part.quantity:,f}",
+            f"{part.amount:,.2f}",
+        )
+    console.print(table)
+    if one.not_counted:
+        table = Table(
+            box=None, pad_edge=False, header_style="bold", title="not counted", title_justify="left"
+        )
+        for title in ("order", "date", "product"):
+            table.add_column(title)
+        table.add_column("amount", justify="right")
+        table.add_column("why")
+        for line in one.not_counted:
+            table.add_row(
+                line.line.order_number or line.line.order_id, str(line.line.ordered_on or line.line.ordered_at or ""),
+                escape(str(line.line.product_fields.get("name") or "")), f"{line.line.amount:,.2f}", escape(line.reason),
+            )  # fmt: skip
+        console.print(table)
+    console.print()

@@ -84,15 +84,16 @@ class App:
 
     def programs_in_force(self, tx: Connection) -> list[Program]:
         """The valid programs, and for a broken file the last text of it that was valid."""
-        found = list(self.programs.programs)
-        for path, _ in self.programs.broken:
-            text = meta.get(tx, f"program.{path.name}")
-            if text is not None:
-                found.append(parse_program(text, path.name))
         for path, text in self.programs.texts.items():
             if meta.get(tx, f"program.{path.name}") != text:
                 meta.put(tx, f"program.{path.name}", text)
-        return found
+        return self.programs_in_force_read(tx)
+
+    def programs_in_force_read(self, tx: Connection) -> list[Program]:
+        """The same without writing anything down."""
+        kept = (meta.get(tx, f"program.{path.name}") for path, _ in self.programs.broken)
+        broken = [parse_program(text, "kept") for text in kept if text is not None]
+        return [*self.programs.programs, *broken]
 
     @cached_property
     def store(self) -> Store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from state.dialects import upsert
 from state.errors import WrongOrg
@@ -19,6 +19,10 @@ def get(tx: Connection, key: str) -> str | None:
 def put(tx: Connection, key: str, value: str) -> None:
     statement = upsert(tx, meta).values(key=key, value=value)
     tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def drop(tx: Connection, key: str) -> None:
+    tx.execute(delete(meta).where(meta.c.key == key))
 
 
 def pin_org(tx: Connection, org_id: str, *, where: str = "") -> None:

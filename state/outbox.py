@@ -263,6 +263,16 @@ def counts(tx: Connection) -> dict[str, int]:
     return {row.state: row.rows for row in tx.execute(query)}
 
 
+def last_done(tx: Connection, object: str) -> dict[str, Mapping[str, Any]]:
+    """What the org was last told under each key of an object, and confirmed."""
+    query = (
+        select(outbox.c.ext_key, outbox.c.payload)
+        .where(outbox.c.object == object, outbox.c.state == "done")
+        .order_by(outbox.c.seq)
+    )
+    return {row.ext_key: load(row.payload) for row in tx.execute(query)}
+
+
 def _new_states(tx: Connection, wanted: Sequence[Wanted]) -> Iterable[Wanted]:
     newest_first = {(w.object, w.ext_key): w for w in wanted}
     for some in _slices(list(newest_first)):

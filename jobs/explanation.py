@@ -1,0 +1,149 @@
+"""Why a number is what it is: the ladder, every order that counted, every line that did not and the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.refusals import Unusable
+from rebates.program import Program
+from state import evidence, people, standings
+from state.evidence import ContributionView, LineView
+from state.people import Member
+from state.standings import StandingView
+
+
+@dataclass(frozen=True)
+class NotCounted:
+    """A line that does not count, and why."""
+
+    line: LineView
+    reason: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything behind one standing."""
+
+    standing: StandingView
+    document: dict[str, Any]
+    contributions: list[ContributionView]
+    not_counted: list[NotCounted]
+
+    def as_json(self) -> dict[str, Any]:
+        """Money as text, days as ISO."""
+        row = self.standing
+        return {
+            "account": row.member,
+            "account_name": row.member_name,
+            "program": row.program,
+            "program_name": row.program_name,
+            "program_version": row.program_version,
+            "period": row.period,
+            "period_start": row.start,
+            "period_end": date.fromordinal(row.end.toordinal() - 1),
+            **self.document,
+            "contributions": [
+                {
+                    "order_id": one.order_id,
+                    "order_number": one.order_number,
+                    "account": one.account_id,
+                    "date": one.ordered_on or one.ordered_at,
+                    "bucket": one.bucket,
+                    "amount": one.amount,
+                    "quantity": one.quantity,
+                    "lines": one.lines,
+                    "currency": one.currency or row.currency,
+                }
+                for one in self.contributions
+            ],
+            "not_counted": [
+                {
+                    "line_id": one.line.line_id,
+                    "order_id": one.line.order_id,
+                    "order_number": one.line.order_number,
+                    "date": one.line.ordered_on or one.line.ordered_at,
+                    "amount": one.line.amount,
+                    "quantity": one.line.quantity,
+                    "product": one.line.product_fields.get("name"),
+                    "reason": one.reason,
+                }
+                for one in self.not_counted
+            ],
+            "changed_at": row.changed_at,
+            "run": row.run_pk,
+        }
+
+
+def find_account(tx: Connection, text: str) -> Member:
+    """The account that a person means by an id or a part of a name; says which there are when it is not clear."""
+    found = people.find_members(tx, text)
+    if not found:
+        raise Unusable(
+            f'no account "{text}" in the store',
+            "give an id or a part of the name; `rebates status` says when the org was last read",
+        )
+    if len(found) > 1:
+        listed = "".join(f"\n  - {member.name} ({member.id})" for member in found)
+        raise Unusable(f'"{text}" fits {len(found)} accounts:{listed}', "give more of the name, or the id")
+    return found[0]
+
+
+def explain(
+    app: App, account: str, *, program: str | None = None, period: str | None = None
+) -> list[Explanation]:
+    """The standings of an account: of one program, of one period (left out: the periods that are open)."""
+    now = app.clock.now()
+    with app.store.read() as tx:
+        member = find_account(tx, account)
+        programs = {one.key: one for one in app.programs_in_force_read(tx)}
+        if program is not None and program not in programs:
+            from jobs.configuration import suggest
+
+            raise Unusable(
+                f'there is no program "{program}"', suggest(program, programs) or "rebates program check"
+            )
+        rows = standings.find(tx, account=member.id, program=program, period=period)
+        if period is None:
+            days = {key: one.day_of(now) for key, one in programs.items()}
+            rows = [row for row in rows if row.program in days and row.start <= days[row.program] < row.end]
+        if not rows:
+            every = sorted({f"{row.program} {row.period}" for row in standings.find(tx, account=member.id)})
+            raise Unusable(
+                f"{member.name} has no standing there",
+                f"it has: {', '.join(every)}"
+                if every
+                else "it takes part in no program; see `rebates program check`",
+            )
+        return [_explanation(tx, row, programs[row.program]) for row in rows if row.program in programs]
+
+
+def _explanation(tx: Connection, row: StandingView, program: Program) -> Explanation:
+    return Explanation(
+        row,
+        json.loads(row.document),
+        evidence.contributions_of(tx, row.cell),
+        list(_not_counted(tx, row, program)),
+    )
+
+
+def _not_counted(tx: Connection, row: StandingView, program: Program) -> Iterator[NotCounted]:
+    for line in evidence.lines_near(tx, row.cell):
+        reason = why_not(line, program)
+        if reason is not None:
+            yield NotCounted(line, reason)
+
+
+def why_not(line: LineView, program: Program) -> str | None:
+    """The first reason why a line does not count; None when it counts."""
+    if line.deleted:
+        return "deleted in Salesforce"
+    if not line.order_active:
+        return f"the order is not active (status {line.order_fields.get('status') or 'unknown'})"
+    return program.why_not(line.account_fields, line.product_fields, line.order_fields, line.line_fields)
