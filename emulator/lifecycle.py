@@ -48,7 +48,7 @@ def merge(org: Org, winner: str, losers: list[str], *, stamp_children: bool = Fa
                     f"UPDATE {quote(owner.name)} SET {sets} WHERE {quote(child.field)} = ?", values
                 )
                 moved += done.rowcount
-            org.storage.execute('UPDATE "Task" SET "WhatId" = ? WHERE "WhatId" = ?', (winner, loser))
+            org.storage.execute('UPDATE "Account" SET "ParentId" = NULL WHERE "ParentId" = "Id"')
             change(org, "Account", loser, admin, IsDeleted=1, MasterRecordId=winner)
             org.storage.execute(
                 "INSERT INTO _deleted VALUES ('Account', ?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms",
