@@ -38,6 +38,7 @@ class Rest:
         self._api = api
         self._root = f"/services/data/v{version}"
         self._host_bytes = host_bytes
+        self._rows_before: dict[str, int] = {}  # by locator handed out: rows of its query on earlier pages
 
     # --- composite -------------------------------------------------------------------------------------
     def composite(self, parts: Sequence[Mapping[str, Any]], call: Call) -> list[Mapping[str, Any]]:
@@ -108,7 +109,10 @@ class Rest:
                 error = part_error(answer, sobject)
                 error.at = index
                 raise error
-            pages.append(page_of(answer.get("body"), columns[index], sobject))
+            page = page_of(answer.get("body"), columns[index], sobject)
+            if page.locator is not None:
+                self._rows_before[page.locator] = page.table.num_rows
+            pages.append(page)
         return pages
 
     def query(
@@ -121,33 +125,30 @@ class Rest:
         """
         columns, sobject = columns_of(soql), object_of(soql)
         call = Call("query", Safety.READ, sobject, numbers="text")
-        from_start = locator is None
+        rows: int | None = 0  # None: an earlier process read the first pages, so the sum is not known
+        if locator is None:
+            page = self._first(soql, columns, include_deleted, call)
+        else:
+            page = self._more(locator, columns, call)
+            rows = self._rows_before.pop(locator, None)
         seen: set[str] = set()
-        rows = 0
-        page = (
-            self._first(soql, columns, include_deleted, call)
-            if locator is None
-            else self._more(locator, columns, call)
-        )
         while True:
-            rows += page.table.num_rows
-            if (
-                page.locator is None
-                and from_start
-                and page.total is not None
-                and columns
-                and rows != page.total
-            ):
+            rows = None if rows is None else rows + page.table.num_rows
+            following = page.locator
+            if following is None and columns and None not in (rows, page.total) and rows != page.total:
                 raise WindowLost(
                     "ROWS_MISSING", sobject=sobject, detail=f"{rows} of {page.total} rows arrived"
                 )
+            if following is not None and rows is not None:
+                self._rows_before[following] = rows
             yield page
-            if page.locator is None:
+            if following is None:
                 return
-            if page.locator in seen:
+            if following in seen:
                 raise WindowLost("LOCATOR_REPEATED", sobject=sobject)
-            seen.add(page.locator)
-            page = self._more(page.locator, columns, call)
+            seen.add(following)
+            page = self._more(following, columns, call)
+            self._rows_before.pop(following, None)
 
     def _first(self, soql: str, columns: Sequence[str], include_deleted: bool, call: Call) -> Page:
         resource = "queryAll" if include_deleted else "query"

@@ -153,6 +153,23 @@ def test_rows_that_do_not_arrive_are_missed(scripted: Any, org: Any, make: Any) 
         list(org.query(SOQL))
 
 
+def test_rows_are_counted_on_from_a_poll(scripted: Any, org: Any, make: Any) -> None:
+    first = page({"Id": "a"}, total=3, following=NEXT.format(1))
+    part = {"referenceId": "q0", "httpStatusCode": 200, "body": first}
+    scripted.data("POST", "composite", make.reply({"compositeResponse": [part]}))
+    scripted.data("GET", "query/01g", make.reply(page({"Id": "b"}, total=3)))
+    (polled,) = org.poll(["SELECT Id FROM Order"])
+    with pytest.raises(WindowLost, match="2 of 3 rows"):
+        list(org.query("SELECT Id FROM Order", locator=polled.locator))
+
+
+def test_a_locator_of_an_earlier_process_is_followed_without_a_count(
+    scripted: Any, org: Any, make: Any
+) -> None:
+    scripted.data("GET", "query/01g", make.reply(page({"Id": "b"}, total=3)))
+    assert len(list(org.query("SELECT Id FROM Order", locator=NEXT.format(2)))) == 1
+
+
 @pytest.mark.parametrize("locator", [None, "", "null"])
 def test_more_rows_without_a_locator_is_not_the_end(scripted: Any, org: Any, make: Any, locator: Any) -> None:
     body = {**page(record(1), total=2), "done": False, "nextRecordsUrl": locator}
