@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 Scope = dict[str, Any]
 
 
-class Cut(Exception):
-    """The connection is dropped on purpose."""
-
-
 class Edge:
     """An ASGI application around one org."""
 
@@ -47,7 +43,9 @@ class Edge:
         if response.delay:
             await asyncio.sleep(response.delay)
         if response.reset:
-            raise Cut
+            _transport(send).abort()
+            await receive()
+            return
         await _write(response, send)
 
 
@@ -96,10 +94,17 @@ async def _write(response: Response, send: Any) -> None:
             await send(
                 {"type": "http.response.body", "body": part[: response.cut_after - sent], "more_body": True}
             )
-            raise Cut
+            _transport(send).close()
+            return
         sent += len(part)
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _transport(send: Any) -> asyncio.Transport:
+    """The socket under a reply, to drop it on purpose; ASGI itself has no word for that."""
+    found: asyncio.Transport = send.__self__.transport
+    return found
 
 
 async def _parts(response: Response) -> AsyncIterator[bytes]:
@@ -163,6 +168,7 @@ def start(
         lifespan="off",
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         h11_max_incomplete_event_size=256 * 1024,
         http="h11",
         ws="none",

@@ -53,6 +53,7 @@ class Storage:
         self._owner: int | None = None
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
         self._lessons: list[Callable[[sqlite3.Connection], None]] = []
         self._columns: dict[str, set[str]] = {}
         self.before_commit: list[Callable[[], None]] = []
@@ -202,7 +203,7 @@ class Storage:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
-            with self._lock:
+            with self._readers_lock:
                 self._readers.append(connection)
         return connection
 
