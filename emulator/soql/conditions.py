@@ -245,24 +245,23 @@ class Conditions:
         except (ValueError, OverflowError):
             raise malformed(self.tables.statement, literal.at, f"Invalid date: {literal.text}") from None
         if column.type == "datetime":
-            start = self.parameters.bind(calendar.milliseconds(first))
-            end = self.parameters.bind(calendar.milliseconds(after))
+            bounds: tuple[int | str, int | str] = calendar.milliseconds(first), calendar.milliseconds(after)
         else:
-            start, end = self.parameters.bind(first.isoformat()), self.parameters.bind(after.isoformat())
+            bounds = first.isoformat(), after.isoformat()
         sql = column.sql
+        start = self.parameters.bind(bounds[0]) if operator in ("=", "!=", "<", ">=") else ""
+        end = self.parameters.bind(bounds[1]) if operator in ("=", "!=", "<=", ">") else ""
         match operator:
             case "=":
                 return f"({sql} >= {start} AND {sql} < {end})"
             case "!=":
                 return f"({sql} IS NULL OR {sql} < {start} OR {sql} >= {end})"
-            case "<":
-                return f"({sql} < {start})"
+            case "<" | ">=":
+                return f"({sql} {operator} {start})"
             case "<=":
                 return f"({sql} < {end})"
-            case ">":
-                return f"({sql} >= {end})"
             case _:
-                return f"({sql} >= {start})"
+                return f"({sql} >= {end})"
 
     # -- text --------------------------------------------------------------------------------------------
 
