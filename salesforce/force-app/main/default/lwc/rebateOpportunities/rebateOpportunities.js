@@ -172,7 +172,7 @@ export default class RebateOpportunities extends NavigationMixin(LightningElemen
                 url: `/lightning/r/Account/${at("Account__c")}/view`,
                 where: [at("Region__c"), at("Program_Name__c"), at("Period__c")].filter(Boolean).join(" · "),
                 gap: fill(headlineLabel, gapText, at("Next_Benefit__c") ?? at("Next_Tier__c") ?? ""),
-                extra: `+${money(extra, currency, { whole: extra >= 100, toward: "down" })}`,
+                extra: `+${money(extra, currency, { whole: true, toward: "down" })}`,
                 days: number(at("Days_Left__c")),
                 score: money(Math.round(score * PER * 100) / 100, currency),
                 barStyle: `inline-size: ${((100 * score) / best).toFixed(1)}%`
