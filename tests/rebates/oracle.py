@@ -83,8 +83,8 @@ def takes(program, line):
 
 def sums(lines):
     return {
-        "amount": sum((F(l["amount"]) for l in lines), F(0)),
-        "quantity": sum((F(l["quantity"]) for l in lines), F(0)),
+        "amount": sum((F(each["amount"]) for each in lines), F(0)),
+        "quantity": sum((F(each["quantity"]) for each in lines), F(0)),
     }
 
 
@@ -121,7 +121,7 @@ def pay_all(program, tiers, k, thresholds, axis, paid):
 def pay_bands(program, tiers, k, thresholds, axis, paid, axis_name):
     """Every band on its own; a back-to-first tier swallows those below it."""
     cuts = []
-    for tier, threshold in zip(tiers, thresholds):
+    for tier, threshold in zip(tiers, thresholds, strict=True):
         beyond = tier.get("boundary", program.get("boundary", "reach")) == "exceed"
         whole = program.get("whole_units") and threshold > 0 and not beyond
         cuts.append(-((-threshold) // 1) - 1 if whole else threshold)
@@ -152,9 +152,9 @@ def pay_bands(program, tiers, k, thresholds, axis, paid, axis_name):
 def rebate(program, lines, baseline=None, target=None):
     """Tier name (or None) and rebate of one member's lines of one period."""
     tiers = program["tiers"]
-    common = [l for l in lines if counts(program.get("counts"), l)]
-    qualifying = sums([l for l in common if counts(program.get("qualifier_counts"), l)])
-    paid = sums([l for l in common if counts(program.get("measure_counts"), l)])
+    common = [each for each in lines if counts(program.get("counts"), each)]
+    qualifying = sums([each for each in common if counts(program.get("qualifier_counts"), each)])
+    paid = sums([each for each in common if counts(program.get("measure_counts"), each)])
     kind = program.get("qualifier", "amount")
     growth = program.get("growth", {})
     axis_name = {"growth": growth.get("on", "amount"), "attainment": "amount"}.get(kind, kind)
@@ -174,7 +174,9 @@ def rebate(program, lines, baseline=None, target=None):
         if reaches(program, tier, axis, thresholds[i]):
             k = i
     for gate in program.get("gates", []):
-        if sums([l for l in common if counts(gate.get("counts"), l)])[gate["of"]] < number(gate["at_least"]):
+        if sums([each for each in common if counts(gate.get("counts"), each)])[gate["of"]] < number(
+            gate["at_least"]
+        ):
             k = -1
     amount = F(0)
     if k >= 0:

@@ -10,6 +10,7 @@ import tomllib
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -290,8 +291,8 @@ def test_periods_cover_every_day_of_the_program_once():
         for anchor in ("calendar", "program"):
             text = f'key="p"\nstarts=2026-02-16\nends=2027-03-05\nperiod="{kind}"\nanchor="{anchor}"\n[[tiers]]\nthreshold="0"\nrate="1%"'
             periods = parse_program(text).periods()
-            assert periods[0].start == date(2026, 2, 16) and periods[-1].last_day == date(2027, 3, 5)
-            assert all(a.end == b.start for a, b in zip(periods, periods[1:], strict=False))
+            assert (periods[0].start, periods[-1].last_day) == (date(2026, 2, 16), date(2027, 3, 5))
+            assert all(a.end == b.start for a, b in pairwise(periods))
             assert len({period.key for period in periods}) == len(periods), (kind, anchor)
 
 
