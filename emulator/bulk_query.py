@@ -176,8 +176,9 @@ def _run(org: Org, job: QueryJob) -> None:
     org.storage.teach(csv_text.register)
     plan = checked(org, job.user_id, job.statement, all_rows=job.operation == "queryAll")
     delimiter, ending = DELIMITERS[job.delimiter], ENDINGS[job.ending]
-    columns = [plan.columns[index] for index in plan.selected]
-    job.heading = (delimiter.join(f'"{name}"' for name in plan.headings) + ending).encode()
+    chosen = [(name, index) for name, index in zip(plan.headings, plan.selected, strict=True) if index >= 0]
+    columns = [plan.columns[index] for _, index in chosen]
+    job.heading = (delimiter.join(f'"{name}"' for name, _ in chosen) + ending).encode()
     sql = f"SELECT {csv_text.line(columns, delimiter, ending)} {plan.body}{_shuffled(org, plan)}"
     job.result = Result(row[0] for row in org.storage.stream(sql, plan.values, BATCH))
     job.processed = job.result.count

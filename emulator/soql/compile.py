@@ -153,10 +153,12 @@ class _Compiler:
                     )
                 case Item(Call(name) as call) if name.upper() == "FIELDS":
                     block.features.add(f"fields({self._fields_kind(call)})")
+                    before = set(block.features)
                     for name in self._fields(call, tree, tables):
                         if name.lower() not in seen:
                             seen.add(name.lower())
                             self._leaf(Path((name,), call.at), None, block, shape, parents)
+                    block.features.intersection_update(before)  # a compound nobody asked for by name
                 case Item(expression, alias):
                     if isinstance(expression, Path) and alias is not None:
                         raise malformed(
