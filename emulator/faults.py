@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ApiError, RecordError
+from emulator.jsontext import Number
 from emulator.router import Request, Response, error_response
 from emulator.schema import SObject
 from emulator.storage import quote
@@ -76,6 +77,7 @@ class Fault:
             known = ", ".join(sorted(BEFORE | AFTER | ROWS))
             raise ValueError(f"no fault of kind '{self.kind}'; there are {known}")
         re.compile(self.path)
+        self.seconds = float(self.seconds)
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Fault:
@@ -120,7 +122,7 @@ class FaultPlan:
         self.faults.clear()
 
     def report(self) -> list[dict[str, Any]]:
-        return [asdict(each) for each in self.faults]
+        return [asdict(each) | {"seconds": Number(each.seconds)} for each in self.faults]
 
     def _striking(self, request: Request, kinds: frozenset[str]) -> Fault | None:
         for each in self.faults:

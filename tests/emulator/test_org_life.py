@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
 from emulator import actions, lifecycle
 from emulator.auth import login
@@ -284,3 +285,18 @@ def test_tooling_refuses_what_it_does_not_know(call: Any) -> None:
         tooling(call, "SELECT Nope FROM EntityDefinition LIMIT 1").json()[0]["errorCode"] == "INVALID_FIELD"
     )
     assert tooling(call, "DELETE x").json()[0]["errorCode"] == "MALFORMED_QUERY"
+
+
+def test_faults_reach_the_wire(served: Any, org: Org) -> None:
+    headers = {"Authorization": f"Bearer {login(org)}", "Accept-Encoding": "identity"}
+    address = f"{served.url}/services/data/v68.0/limits"
+    faults(org).add(Fault("reset", path="/limits"))
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(address, headers=headers, timeout=10)
+    faults(org).add(Fault("truncate", path="/limits", bytes=40))
+    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+        requests.get(address, headers=headers, timeout=10)
+    faults(org).add(Fault("delay", path="/limits", seconds=1))
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.get(address, headers=headers, timeout=0.3)
+    assert requests.get(address, headers=headers, timeout=10).status_code == 200
