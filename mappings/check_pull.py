@@ -77,6 +77,13 @@ def _check_system_fields(entity: PullEntity, described: ObjectDescribe, finder: 
                 else "map the field under [fields] yourself",
             )
 
+    if entity.deleted == "ignore" and described.field("IsDeleted") is None:
+        finder.error(
+            "M108",
+            f'{entity.object} has no IsDeleted, so deleted = "ignore" cannot be asked for',
+            entity.place,
+        )
+
 
 def _check_path(
     path: str, start: ObjectDescribe, describes: Describes, place: Place, finder: Finder

@@ -65,7 +65,8 @@ def convert_attribute(source: Source, texts: pa.Array, zone: ZoneInfo) -> Column
     pipeline = _pipeline("text", source, zone)
 
     def as_json(text: str | None) -> str:
-        return json.dumps(pipeline(text), ensure_ascii=False)
+        fixed_flag = isinstance(source.const, bool) and source.as_ is None
+        return json.dumps(source.const if fixed_flag else pipeline(text), ensure_ascii=False)
 
     return _by_value(texts, as_json, pa.string())
 
@@ -168,7 +169,8 @@ def _number(value: Scalar, source: Source) -> Decimal:
         raise BadValue("not_a_number")
     number = value if isinstance(value, Decimal) else scalars.decimal(value)
     if source.as_ == "percent":
-        number = number.scaleb(-2)
+        sign, digits, exponent = number.as_tuple()
+        number = Decimal((sign, digits, int(exponent) - 2))  # exact, whatever the context's precision
     if source.sign == "reverse":
         return number.copy_negate()
     if source.sign == "positive":

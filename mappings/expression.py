@@ -19,6 +19,7 @@ from decimal import (
     Decimal,
     DecimalException,
     DivisionByZero,
+    Inexact,
     InvalidOperation,
     Overflow,
 )
@@ -34,8 +35,12 @@ FUNCTIONS: dict[str, tuple[int, int | None]] = {  # name -> fewest and most argu
     "if": (3, 3),
 }
 
-# Wide enough that products of two Salesforce numbers (18 digits each) stay exact.
-_CONTEXT = Context(prec=40, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+_TRAPS = [InvalidOperation, DivisionByZero, Overflow]
+# Sums and products are exact or refused; only a quotient and `round` may drop digits.
+_EXACT = Context(prec=400, traps=[*_TRAPS, Inexact])
+_CONTEXT = Context(prec=40, rounding=ROUND_HALF_UP, traps=_TRAPS)
+_WIDE = Context(prec=400, traps=_TRAPS)
+_MOST_PLACES = 20
 _MAX_DEPTH = 50
 
 Result = Decimal | str | bool | None
@@ -240,7 +245,7 @@ def _evaluate(term: Term, record: Mapping[str, str | None]) -> Result:
             return record[path]
         case Negation(inner):
             number = _number(_evaluate(inner, record))
-            return None if number is None else _CONTEXT.minus(number)
+            return None if number is None else number.copy_negate()
         case Operation(operator, left, right):
             return _operate(operator, _evaluate(left, record), _evaluate(right, record))
         case Call("if", (condition, yes, no)):
@@ -257,17 +262,19 @@ def _call(function: str, numbers: list[Decimal | None]) -> Decimal | None:
     if len(known) < len(numbers):
         return None
     if function == "abs":
-        return abs(known[0])
+        return known[0].copy_abs()
     if function == "round":
         places = int(known[1]) if len(known) == 2 else 0
-        return known[0].quantize(Decimal(1).scaleb(-places), context=_CONTEXT)
+        if not 0 <= places <= _MOST_PLACES:
+            raise CannotCompute("round takes 0 to 20 decimals")
+        return known[0].quantize(Decimal((0, (1,), -places)), rounding=ROUND_HALF_UP, context=_WIDE)
     return min(known) if function == "min" else max(known)
 
 
 _ARITHMETIC: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
-    "+": _CONTEXT.add,
-    "-": _CONTEXT.subtract,
-    "*": _CONTEXT.multiply,
+    "+": _EXACT.add,
+    "-": _EXACT.subtract,
+    "*": _EXACT.multiply,
     "/": _CONTEXT.divide,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from mappings.describe import FieldDescribe, ObjectDescribe
@@ -62,7 +63,8 @@ def without(described: ObjectDescribe, *names: str) -> ObjectDescribe:
     return replace(described, fields={k: v for k, v in described.fields.items() if k not in names})
 
 
-def package_fields(object_name: str) -> list[FieldDescribe]:
+@cache
+def package_fields(object_name: str) -> tuple[FieldDescribe, ...]:
     """The fields of our package as an org with it would describe them."""
     return [
         _from_metadata(path) for path in sorted((PACKAGE / object_name / "fields").glob("*.field-meta.xml"))

@@ -214,6 +214,12 @@ def test_an_object_without_a_modification_stamp_cannot_be_followed():
     assert only(HEAD, org).code == "M108"
 
 
+def test_an_object_without_a_recycle_bin_cannot_be_asked_to_leave_deleted_rows_out():
+    text = '[pull.user]\nobject = "User"\ndeleted = "ignore"\n[pull.user.fields]\nactive = "IsActive"\n'
+
+    assert only(text).code == "M108"
+
+
 def test_a_field_that_is_a_formula_cannot_be_written():
     org = org_with("Account", read_only("Total__c", "currency", calculated=True))
     problem = only(PUSH + 'Total__c = "standing.rebate"', org)

@@ -91,6 +91,14 @@ def test_sums_and_products_are_exact(a, b, c):
     assert parse("A * B + C").value(record) == a * b + c
 
 
+def test_no_digit_is_dropped_before_it_is_asked_for():
+    tiny = "1.000000000000000000000000000001"
+
+    assert value("A * A * A - 1", A=tiny) != 0
+    assert value("abs(A)", A=tiny) == Decimal(tiny)
+    assert value("round(A, 2)", A=tiny) == 1
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_parsed_or_refused_and_nothing_else(text):
     try:

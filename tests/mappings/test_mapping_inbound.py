@@ -294,6 +294,19 @@ def test_attributes_are_json_with_sorted_keys(page_of):
     )
 
 
+def test_a_fixed_flag_is_a_flag(page_of):
+    table = read(ACCOUNT + "indirect = { const = true }", accounts(page_of, X__c=["x"]), "account").table
+
+    assert table["attributes"].to_pylist() == ['{"indirect": true}']
+
+
+def test_a_percentage_loses_no_digit_on_its_way_to_a_fraction(page_of):
+    text = ORDER_LINES.replace('"TotalPrice"', '{ field = "X__c", as = "percent" }')
+    inbound = read(text, lines(page_of, ["0"], X__c=["100.0000000000000000000000000001"]))
+
+    assert why(inbound) == [("amount", "too_many_decimals")]
+
+
 def test_a_bad_attribute_sets_its_row_aside(page_of):
     text = ACCOUNT + 'key_account = { field = "K__c", as = "bool" }'
     inbound = read(text, accounts(page_of, K__c=["true", "perhaps"]), "account")
