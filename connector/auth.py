@@ -5,10 +5,8 @@ No user name with password and no SOAP login: Salesforce is removing both.
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,9 +25,11 @@ from connector.config import OrgSettings, id18
 from connector.errors import Ambiguous, AuthenticationFailed, Misconfigured, SyncError, Transient, WrongOrg
 from connector.hosts import LOOPBACK, check_origin
 from connector.port import Clock
+from connector.replies import Call
 from connector.retry import Safety, retrying
 from connector.secrets import SecretMissing, parse_reference, resolve
-from connector.session import Call, decoded
+from connector.session import decoded
+from connector.token_store import FileTokenStore, TokenStore
 
 _GRANT = {
     "jwt": "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -39,36 +39,6 @@ _GRANT = {
 # After a refused login we do not ask again for a while: repeated failures lock the user out.
 LOGIN_PAUSE_SECONDS = 900.0
 _IDENTITY = re.compile(r"/id/(00D[A-Za-z0-9]{12,15})/(005[A-Za-z0-9]{12,15})/?")
-
-
-class TokenStore(Protocol):
-    """Keeps a refresh token that the org replaces at every use."""
-
-    def load(self) -> str | None: ...
-    def save(self, refresh_token: str) -> None:
-        """Must be durable on return: the old token is worthless from now on."""
-
-
-class FileTokenStore:
-    """The refresh token in a file of mode 0600, replaced as a whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> str | None:
-        return self._path.read_text(encoding="utf-8").strip() or None if self._path.exists() else None
-
-    def save(self, refresh_token: str) -> None:
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")  # created with mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(refresh_token + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from connector.bulk_jobs import BulkJobs, Job
 from connector.collections import keys_of
 from connector.errors import Ambiguous, Misconfigured, SyncError, Transient
 from connector.port import Clock, Record, RowResult
+from connector.replies import Call
 from connector.retry import Safety
-from connector.session import Call
 from connector.upload_csv import Upload, uploads
 
 _CSV = {"Content-Type": "text/csv; charset=UTF-8"}

@@ -15,8 +15,8 @@ from connector.errors import Ambiguous, Misconfigured, StillRunning, SyncError, 
 from connector.facade import OrgApi
 from connector.polling import waits
 from connector.port import Clock
+from connector.replies import Call
 from connector.retry import Safety
-from connector.session import Call
 
 Family = Literal["query", "ingest"]
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})

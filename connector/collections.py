@@ -9,11 +9,12 @@ from urllib.parse import quote
 from structlog.typing import FilteringBoundLogger
 
 from connector import limits, wire
-from connector.errors import Ambiguous, Misconfigured, SyncError, Transient, problems_in
+from connector.errors import Ambiguous, Misconfigured, SyncError, Transient
 from connector.port import JsonValue, Record, RowResult
+from connector.problems import problems_in
+from connector.replies import Call
 from connector.rest import Rest, part_error, status_of
 from connector.retry import Safety
-from connector.session import Call
 
 
 class Collections:

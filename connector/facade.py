@@ -13,7 +13,8 @@ import requests
 from simple_salesforce.api import Salesforce
 
 from connector import wire
-from connector.session import Call, OrgSession, decoded
+from connector.replies import Call
+from connector.session import OrgSession, decoded
 
 JSON = {"Content-Type": "application/json"}
 

@@ -14,8 +14,9 @@ from connector.errors import Ambiguous, Misconfigured, StillRunning, Transient
 from connector.facade import OrgApi
 from connector.polling import waits
 from connector.port import Clock, DeployProgress
+from connector.replies import Call
 from connector.retry import Safety
-from connector.session import Call, decoded
+from connector.session import decoded
 
 _PATH = "metadata/deployRequest"
 

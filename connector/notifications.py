@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector import limits
-from connector.errors import Ambiguous, classify_row, problems_in
+from connector.errors import Ambiguous, classify_row
 from connector.facade import OrgApi
+from connector.problems import problems_in
+from connector.replies import Call
 from connector.retry import Safety
-from connector.session import Call
 
 _PATH = "actions/standard/customNotificationAction"
 

@@ -15,7 +15,7 @@ from requests.adapters import BaseAdapter
 from structlog.typing import FilteringBoundLogger
 
 from connector import limits, metadata, notifications
-from connector.auth import Login, TokenStore
+from connector.auth import Login
 from connector.bulk_ingest import BulkIngest
 from connector.bulk_jobs import BulkJobs
 from connector.bulk_query import BulkQuery
@@ -24,8 +24,10 @@ from connector.config import OrgSettings
 from connector.errors import Misconfigured, Transient
 from connector.facade import OrgApi
 from connector.port import Clock, DeployProgress, Org, Page, Record, RowResult, Usage
+from connector.replies import Call
 from connector.rest import Rest
-from connector.session import Call, OrgSession, decoded
+from connector.session import OrgSession, decoded
+from connector.token_store import TokenStore
 from connector.usage import Meter
 from mappings.describe import ObjectDescribe
 

@@ -10,22 +10,20 @@ from connector import limits
 from connector.errors import (
     Ambiguous,
     Misconfigured,
-    Problem,
     SyncError,
     Transient,
     UnknownReply,
     WindowLost,
     classify,
-    names_in,
-    problems_in,
 )
 from connector.facade import OrgApi
 from connector.hosts import check_path
 from connector.pages import page_of
 from connector.port import Page
+from connector.problems import Problem, names_in, problems_in
+from connector.replies import Call
 from connector.retry import Safety
 from connector.select_list import columns_of, object_of
-from connector.session import Call
 from mappings.describe import ObjectDescribe
 
 PAGE_SIZE = {"Sforce-Query-Options": f"batchSize={limits.QUERY_PAGE_ROWS}"}

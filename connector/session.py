@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from structlog.typing import FilteringBoundLogger
 
@@ -28,32 +25,17 @@ from connector.errors import (
     Ambiguous,
     AuthenticationFailed,
     Misconfigured,
-    QuotaReached,
     SyncError,
     Transient,
     UnknownReply,
-    classify,
-    names_in,
-    problems_in,
 )
 from connector.hosts import HostRefused
 from connector.port import Clock
+from connector.replies import Call, not_answered, refused
 from connector.retry import Policy, Safety, retrying
 from connector.usage import Meter
 
 CLIENT = "rebate-sync/0.1"
-
-
-@dataclass(frozen=True)
-class Call:
-    """What the session must know of a request: what it is counted as, and whether it may be repeated."""
-
-    kind: str  # query, composite, describe, bulk_query, bulk_ingest, deploy, notify, login, versions, rest
-    safety: Safety = Safety.READ
-    sobject: str | None = None
-    numbers: wire.Numbers = "decimal"
-    expects: Literal["json", "nothing", "stream"] = "json"  # stream: the caller reads the body
-    seconds: float | None = None  # deadline of this call, retries included
 
 
 class Token(Protocol):
@@ -191,8 +173,8 @@ class OrgSession(requests.Session):
                     data=parts["data"],
                     deadline=deadline,
                 )
-            except AuthenticationFailed as refused:
-                if replayed or refused.status != 401:
+            except AuthenticationFailed as expired:
+                if replayed or expired.status != 401:
                     raise
                 # Whatever the code says: session expired, killed, or a JWT that ran out (INVALID_JWT_FORMAT).
                 token = self.tokens.refresh(token.generation)
@@ -237,7 +219,7 @@ class OrgSession(requests.Session):
                 stream=True,
             )
         except requests.RequestException as error:
-            raise self._not_answered(error, call) from None
+            raise not_answered(error, call) from None
         self._listen(response)
         self._log.debug(
             "org.request",
@@ -259,7 +241,10 @@ class OrgSession(requests.Session):
             else:
                 raise replace_object(cut, call.sobject) from None
         if response.status_code >= 300:
-            raise self._refused(response, content, call)
+            refusal = refused(response, content, call, is_exhausted=self.meter.is_exhausted)
+            if isinstance(refusal, UnknownReply):
+                self._log.error("org.unknown_reply", code=refusal.code, status=refusal.status, kind=call.kind)
+            raise refusal
         return self._decoded(response, content, call)
 
     def _listen(self, response: requests.Response) -> None:
@@ -270,55 +255,6 @@ class OrgSession(requests.Session):
             return  # no usable Date: the last one stands, and `server_time` asks again
         if date.tzinfo is not None:
             self._heard = (date.astimezone(UTC), self._clock.monotonic(), self._clock.now())
-
-    def _not_answered(self, error: requests.RequestException, call: Call) -> SyncError:
-        chain = _chain(error)
-        sobject, detail = call.sobject, type(error).__name__
-        if any(isinstance(e, ssl.SSLCertVerificationError) for e in chain):
-            return Misconfigured(
-                "TLS_REFUSED",
-                hint="The host's certificate is not valid for it.",
-                sent=False,
-                sobject=sobject,
-                detail=detail,
-            )
-        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-            return Misconfigured("URL_REFUSED", sent=False, sobject=sobject, detail=detail)
-        before = (
-            urllib3.exceptions.NewConnectionError,
-            urllib3.exceptions.ConnectTimeoutError,
-            urllib3.exceptions.SSLError,
-            ssl.SSLError,
-        )
-        if isinstance(error, requests.exceptions.ConnectTimeout) or any(isinstance(e, before) for e in chain):
-            return Transient("NO_CONNECTION", sent=False, sobject=sobject, detail=detail)
-        if call.safety is Safety.READ:
-            return Transient("NO_ANSWER", sobject=sobject, detail=detail)
-        return Ambiguous("NO_ANSWER", sobject=sobject, detail=detail)
-
-    def _refused(self, response: requests.Response, content: bytes, call: Call) -> SyncError:
-        """The error that a reply of 300 and above stands for."""
-        status = response.status_code
-        problems = problems_in(_json_or_none(content))
-        problem = problems[0] if problems else None
-        step = classify(problem.code if problem else None, status)
-        code = problem.code if problem else f"HTTP_{status}"
-        if 301 <= status <= 308:
-            code = "REDIRECT_REFUSED"
-        unsure = status >= 500 and (problem is None or problem.code == "UNKNOWN_EXCEPTION")
-        if step is Transient and unsure and call.safety is not Safety.READ:
-            step = Ambiguous  # a gateway, or an error after the work: it may have been done
-        if step is QuotaReached and self.meter.is_exhausted is False:
-            step = Transient  # calls are left: the limit is the one on concurrent long requests
-        if step is UnknownReply:
-            self._log.error("org.unknown_reply", code=code, status=status, kind=call.kind)
-        return step(
-            code,
-            status=status,
-            sobject=call.sobject,
-            detail=names_in(problem) if problem else None,
-            retry_after=_retry_after(response.headers.get("Retry-After")),
-        )
 
     def _decoded(self, response: requests.Response, content: bytes, call: Call) -> requests.Response:
         """Gives the reply its body back, decoded once, exactly, before anybody reads it."""
@@ -347,30 +283,3 @@ def replace_object(error: SyncError, sobject: str | None) -> SyncError:
     """The same error, now knowing what it was about."""
     error.sobject = error.sobject or sobject
     return error
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    todo: list[BaseException] = [error]
-    while todo and len(found) < 20:
-        one = todo.pop()
-        found.append(one)
-        reason = getattr(one, "reason", None)
-        todo += [
-            e
-            for e in (*one.args, reason, one.__cause__, one.__context__)
-            if isinstance(e, BaseException) and e not in found
-        ]
-    return found
-
-
-def _json_or_none(content: bytes) -> object:
-    try:
-        return wire.decode(content)
-    except ValueError:
-        return None  # HTML, empty or cut: the status alone decides
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds. The date form is not used by this API and counts as absent."""
-    return float(header) if header and header.strip().isdecimal() else None

@@ -20,7 +20,6 @@ from connector.errors import (
     Ambiguous,
     AuthenticationFailed,
     Misconfigured,
-    Problem,
     QuotaReached,
     RowRefused,
     SyncError,
@@ -30,11 +29,11 @@ from connector.errors import (
     WindowTooWide,
     classify,
     classify_row,
-    names_in,
-    problems_in,
 )
+from connector.problems import Problem, names_in, problems_in
+from connector.replies import Call
 from connector.retry import Policy, Safety, may_repeat, wait_before
-from connector.session import Call, OrgSession, decoded
+from connector.session import OrgSession, decoded
 from connector.usage import Meter
 from connector.wire import decode, encode, is_exact
 

@@ -11,11 +11,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from connector.auth import FileTokenStore
 from connector.config import OrgSettings
 from connector.errors import AuthenticationFailed, Misconfigured, Transient, WrongOrg
 from connector.hosts import HostRefused
 from connector.secrets import SecretMissing
+from connector.token_store import FileTokenStore
 
 
 def changed(settings: OrgSettings, **values: Any) -> OrgSettings:

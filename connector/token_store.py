@@ -1,0 +1,38 @@
+"""Where a refresh token is kept that the org replaces at every use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+
+class TokenStore(Protocol):
+    """Keeps a refresh token that the org replaces at every use."""
+
+    def load(self) -> str | None: ...
+    def save(self, refresh_token: str) -> None:
+        """Must be durable on return: the old token is worthless from now on."""
+
+
+class FileTokenStore:
+    """The refresh token in a file of mode 0600, replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> str | None:
+        return self._path.read_text(encoding="utf-8").strip() or None if self._path.exists() else None
+
+    def save(self, refresh_token: str) -> None:
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".token-")  # created with mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(refresh_token + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
