@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mappings.fieldpaths import Describes
-    from mappings.model import Mapping
+    from mappings.model import Mapping, PullEntity
 
 app = typer.Typer(
     help="The mapping: which org fields mean what, and which are written.", no_args_is_help=True
@@ -124,6 +124,70 @@ def snapshot(
     emit("mapping snapshot", {"files": written}, as_json=as_json, human=human)
 
 
+@app.command()
+def init(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The mapping file to write.")],
+    offline: Offline = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a first mapping for this org: the standard one, fitted to what the org has, its own fields offered."""
+    from mappings.initial import initial_mapping
+
+    if file.exists() and not force:
+        raise typer.BadParameter(f"{file} is there already; --force replaces it", param_hint="FILE")
+    _, describes = _mapping_and_describes(context, "standard", offline)
+    file.write_text(initial_mapping(describes), "utf-8")
+
+    def human(console: Console) -> None:
+        console.print(f"wrote {file}; next: rebates mapping check {file}", markup=False)
+
+    emit("mapping init", {"file": file}, as_json=as_json, human=human)
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ENTITY.NAME", help="As in order.ordered_on.")],
+    record: Annotated[
+        str | None, typer.Option("--id", help="Which record (left out: the first one).")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", help="A mapping file instead of the one configured.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Follow one record of the org through one line of the mapping, step by step."""
+    from cli.opening import opened
+    from mappings.file import read_mapping
+    from mappings.soql import select
+    from mappings.walkthrough import walk
+
+    with opened(context, quiet=True) as application:
+        mapping = read_mapping(file, application.alias) if file else application.mapping
+        entity, left = _left_side(mapping, name)
+        try:
+            query = select(entity, id_in=[record] if record else (), limit=1)
+        except ValueError as error:
+            raise typer.BadParameter(f'"{record}" is {error}', param_hint="--id") from error
+        page = next(iter(application.org.query(query, include_deleted=True)), None)
+    if page is None or not page.table.num_rows:
+        raise typer.BadParameter(f"the org has no such {entity.entity}", param_hint="--id")
+    row = {column: page.table.column(column)[0].as_py() for column in page.table.column_names}
+    steps = walk(entity, left, mapping, row)
+
+    def human(console: Console) -> None:
+        console.print(f"{entity.object} {row['Id']}", markup=False)
+        for step in steps:
+            console.print(
+                f"  {step.what:<32} {'(empty)' if step.value is None else step.value}", markup=False
+            )
+
+    data = {"object": entity.object, "id": row["Id"], "steps": steps}
+    emit("mapping explain", data, as_json=as_json, human=human)
+
+
 @app.command("permission-set")
 def permission_set(context: typer.Context, file: FileArgument = None, offline: Offline = None) -> None:
     """Print a permission set that can read exactly the mapped fields and edit the written ones (metadata XML)."""
@@ -167,6 +231,20 @@ def _mapping_and_describes(
     with opened(context, quiet=True) as application:
         mapping = read_mapping(file, application.alias) if file else application.mapping
         return mapping, gather(mapping, application.org.describe)
+
+
+def _left_side(mapping: Mapping, name: str) -> tuple[PullEntity, str]:
+    """The entity and the left-hand name of `order.ordered_on`."""
+    from mappings.problems import did_you_mean
+
+    entity_name, _, left = name.partition(".")
+    names = [f"{entity}.{field}" for entity, pulled in mapping.pull.items() for field in pulled.fields]
+    if name not in names:
+        raise typer.BadParameter(
+            f'the mapping reads nothing as "{name}"; {did_you_mean(name, names) or "names are as in order.status"}',
+            param_hint="ENTITY.NAME",
+        )
+    return mapping.pull[entity_name], left
 
 
 def _path_and_alias(context: typer.Context, file: str | None) -> tuple[str, str | None]:

@@ -173,3 +173,17 @@ def clean_text(text: str) -> str:
     text = text.replace("\0", "")
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text[:TEXT_CAP]
+
+
+def shown(kind: str, value: object) -> str:
+    """A canonical value as people write it: millionths as an amount, ordinals as days."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        if kind in ("amount", "quantity"):
+            return plain_number(Decimal(value).scaleb(-6))
+        if kind == "day":
+            return date.fromordinal(value).isoformat()
+        if kind in ("moment", "stamp"):
+            return iso_moment(value)
+    return str(value)

@@ -66,9 +66,8 @@ def without(described: ObjectDescribe, *names: str) -> ObjectDescribe:
 @cache
 def package_fields(object_name: str) -> tuple[FieldDescribe, ...]:
     """The fields of our package as an org with it would describe them."""
-    return [
-        _from_metadata(path) for path in sorted((PACKAGE / object_name / "fields").glob("*.field-meta.xml"))
-    ]
+    folder = PACKAGE / object_name / "fields"
+    return tuple(_from_metadata(path) for path in sorted(folder.glob("*.field-meta.xml")))
 
 
 def _from_metadata(path: Path) -> FieldDescribe:
