@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+WIDTH = 140  # of what goes into a pipe or a file, where no terminal says
+
+
 class Exit(IntEnum):
     """Exit codes, the same for every command (`rebates --help` lists them)."""
 
@@ -70,7 +73,8 @@ def stdout() -> Console:
     """The console for results; plain and unwrapped when it is not a terminal."""
     from rich.console import Console
 
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False)
+    wide = None if sys.stdout.isatty() else WIDTH
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False, width=wide)
 
 
 def stderr() -> Console:

@@ -163,3 +163,12 @@ def backdate(org: Org, order_id: str, day: date, hour: int = 10) -> None:
         'UPDATE "OrderItem" SET "CreatedDate" = ?, "LastModifiedDate" = ?, "SystemModstamp" = ? WHERE "OrderId" = ?',
         (made, made, made, order_id),
     )
+
+
+def since_long(org: Org, sobjects: tuple[str, ...], days: int = 90) -> None:
+    """Let everything in these objects have been there for a while, not since the moment of seeding."""
+    stamp = org.stamp() - int(timedelta(days=days) / timedelta(milliseconds=1))
+    for name in sobjects:
+        org.storage.execute(
+            f'UPDATE "{name}" SET "CreatedDate" = ?, "LastModifiedDate" = ?, "SystemModstamp" = ?', (stamp, stamp, stamp)
+        )

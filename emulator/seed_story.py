@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from emulator import records
 from emulator.context import Context
 from emulator.raw_rows import change, find, put, user_named
-from emulator.seed_common import Catalog, backdate, catalog, company, order, rep
+from emulator.seed_common import Catalog, backdate, catalog, company, order, rep, since_long
 
 if TYPE_CHECKING:
     from emulator.org import Org
@@ -118,6 +118,7 @@ def seed_story(org: Org) -> Story:
             Name="Holiday gift sets (draft)",
         )  # fmt: skip
         backdate(org, draft, date(2026, 11, 22))
+        since_long(org, ("User", "Account", "Product2", "Pricebook2", "PricebookEntry"))
         _return_of_parts(org, goods, midwest, sam)
         change(org, "User", dana, admin, IsActive=0)
     return Story(admin, lumiere, midwest, maya)

@@ -166,8 +166,13 @@ class _Reading:
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others."""
-        for start in range(0, len(streams), QUERIES_PER_POLL):
-            yield from self._poll(streams[start : start + QUERIES_PER_POLL])
+        at_once = self._app.settings.sync.initial_read == "bulk"
+        for stream in streams:
+            if stream.first and at_once:
+                yield stream, *self._guarded(stream, "bulk", partial(self._bulk, stream))
+        polled = [stream for stream in streams if not (stream.first and at_once)]
+        for start in range(0, len(polled), QUERIES_PER_POLL):
+            yield from self._poll(polled[start : start + QUERIES_PER_POLL])
 
     def _poll(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """First pages of all in one call; a query that is at fault is taken out and the rest asked again."""
@@ -210,9 +215,8 @@ class _Reading:
         return method, None
 
     def _method(self, stream: Stream, rows: int | None) -> Literal["rest", "bulk"]:
-        wanted = self._app.settings.sync.initial_read
-        if stream.first and wanted != "auto":
-            return wanted
+        if stream.first and self._app.settings.sync.initial_read == "rest":
+            return "rest"
         return "rest" if rows is None else choose.choose_read(rows, self._org.usage.budget_left)
 
     def _pages(self, stream: Stream, first: Page | None) -> None:
