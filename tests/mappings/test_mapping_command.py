@@ -1,12 +1,17 @@
 """`rebates mapping`: the same findings for people and programs, with no org at hand."""
 
 import json
+from contextlib import contextmanager
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from cli import mapping as command
+from connector.port import Page
+from mappings.file import read_mapping
 from mappings.snapshot import read_snapshot, write_snapshot
 from tests.mappings.org_describes import stock_org, without
 
@@ -97,3 +102,80 @@ def test_a_permission_set_needs_no_org(run):
 
     assert result.exit_code == 0
     assert result.stdout.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<PermissionSet')
+
+
+class OrgWithOneOrder:
+    """An org that describes itself and has one order."""
+
+    def __init__(self):
+        self.queries = []
+
+    def describe(self, objects):
+        return {name: stock_org().get(name) for name in objects}
+
+    def query(self, soql, *, include_deleted=False):
+        self.queries.append(soql)
+        row = {"Id": "801000000000001AAA", "StatusCode": "Draft", "EffectiveDate": "2026-11-30"}
+        selected = soql.removeprefix("SELECT ").split(" FROM ")[0].split(", ")
+        yield Page(pa.table({path: pa.array([row.get(path)], pa.string()) for path in selected}))
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """The commands log in to an org that is made here."""
+    org = OrgWithOneOrder()
+
+    @contextmanager
+    def opened(context, *, quiet=False):
+        yield SimpleNamespace(mapping=read_mapping("standard"), alias="test", org=org)
+
+    monkeypatch.setattr("cli.opening.opened", opened)
+    return org
+
+
+def test_without_a_folder_the_org_itself_is_asked(run, live):
+    assert run("check").stdout == "no problems in 7 objects\n"
+
+
+def test_what_the_org_says_is_kept_for_later(run, live, tmp_path):
+    run("snapshot", "kept")
+
+    assert read_snapshot(tmp_path / "kept") == stock_org()
+
+
+def test_a_first_mapping_is_written_once_and_not_over_another(run, live, tmp_path):
+    assert run("init", "mapping.toml").exit_code == 0
+    assert read_mapping(tmp_path / "mapping.toml").pull.keys() == read_mapping("standard").pull.keys()
+
+    again = run("init", "mapping.toml")
+    assert again.exit_code == 2
+    assert "--force replaces it" in again.stderr
+
+
+def test_a_record_is_followed_through_one_line(run, live):
+    result = run("explain", "order.active", "--id", "801000000000001AAA", "--json")
+
+    assert json.loads(result.stdout)["data"] == {
+        "object": "Order",
+        "id": "801000000000001AAA",
+        "steps": [
+            {"what": "StatusCode", "value": "Draft"},
+            {"what": "values, other", "value": "false"},
+            {"what": "kept as bool", "value": "false"},
+        ],
+    }
+    assert live.queries[0].endswith("WHERE Id IN ('801000000000001AAA') ORDER BY SystemModstamp, Id LIMIT 1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("order.activ",), 'did you mean "order.active"?'),
+        (("order.active", "--id", "' OR Id != '"), "is not a record id"),
+    ],
+)
+def test_what_cannot_be_followed_is_a_wrong_use(run, live, arguments, words):
+    result = run("explain", *arguments)
+
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
