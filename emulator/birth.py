@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.schema import sobject_from
+from emulator import multi_currency
 
 if TYPE_CHECKING:
     from emulator.org import Org
@@ -18,8 +18,6 @@ INTEGRATION_USERNAME = "integration@acme.example"
 
 def birth(org: Org) -> None:
     """Make the tables; on a new org also the records nothing works without."""
-    for data in org.storage.kept_all("schema.sobjects").values():
-        org.schema.add_sobject(sobject_from(data))
     with org.storage.transaction():
         for sobject in org.schema:
             org.storage.ensure_table(sobject)
@@ -28,6 +26,7 @@ def birth(org: Org) -> None:
         )
         if org.storage.row('SELECT 1 FROM "Organization"') is None:
             _first_records(org)
+        multi_currency.restore(org)
 
 
 def _first_records(org: Org) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import importlib
-import importlib.util
 import zlib
 from collections.abc import Iterator
 from email.utils import format_datetime
@@ -24,7 +23,7 @@ URI_MAX = 16_384
 COMPRESS_FROM = 1024
 OVERRIDABLE = ("PATCH", "PUT", "DELETE", "HEAD")
 HANDLERS = (
-    "auth_rest", "discovery", "rest_describe", "rest_records", "replication", "limits",
+    "auth_rest", "web_login", "identity_rest", "order_rules", "discovery", "rest_describe", "rest_records", "replication", "limits",
     "composite", "collection_rest", "graph",
     "rest_query", "bulk_query", "bulk_ingest",
     "metadata_rest", "tooling", "actions", "admin",
@@ -38,8 +37,7 @@ def load_handlers() -> None:
     global _loaded
     if not _loaded:
         for name in HANDLERS:
-            if importlib.util.find_spec(f"emulator.{name}"):
-                importlib.import_module(f"emulator.{name}")
+            importlib.import_module(f"emulator.{name}")
         _loaded = True
 
 

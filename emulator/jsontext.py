@@ -6,6 +6,7 @@ Reading gives `int` and `Decimal`; writing takes `Number`, whose text goes out a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -35,6 +36,16 @@ def loads(body: bytes | str) -> Any:
         ) from problem
     except (ValueError, UnicodeDecodeError, RecursionError) as problem:
         raise ApiError(400, "JSON_PARSER_ERROR", f"{problem} at [line:1, column:1]") from problem
+
+
+def position(body: bytes, name: str, value: Any) -> str:
+    """Where a field has that value in a request: `[line:3, column:17]`, the first place if there are several."""
+    text = body.decode("utf-8", "replace")
+    shown = dumps(value) if not isinstance(value, dict | list) else ""
+    found = re.search(rf'"{re.escape(name)}"\s*:\s*{re.escape(shown)}', text, re.IGNORECASE)
+    end = found.end() - len(shown) if found else 0
+    line = text.count("\n", 0, end) + 1
+    return f"[line:{line}, column:{end - (text.rfind(chr(10), 0, end) + 1) + 1}]"
 
 
 def dumps(data: Any) -> str:

@@ -1,4 +1,4 @@
-"""Insert, update, upsert, delete, undelete and read single records; every way in ends here.
+"""Insert, update, upsert and read single records; every way in ends here. `deletion` has the rest.
 
 Each call is a transaction of its own, or a savepoint inside the caller's. A refused record raises RecordError
 and leaves nothing behind.
@@ -10,17 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator import order_rules, rules, validation, wire
+from emulator import order_rules as _order_rules  # noqa: F401  (registers its rules)
+from emulator import rules, validation, wire
 from emulator.context import Context
+from emulator.deletion import delete, undelete
 from emulator.errors import RecordError, no_such_column
+from emulator.rows import existing, fetch, insert_row, sobject_for, update_row
 from emulator.schema import Field, SObject
 from emulator.storage import quote
 
 if TYPE_CHECKING:
     from emulator.org import Org
 
-__all__ = ["Context", "ManyMatches", "delete", "insert", "read", "undelete", "update", "upsert"]
-assert order_rules
+
+__all__ = [
+    "ManyMatches", "delete", "existing", "fetch", "insert", "key_of", "read", "sobject_for", "undelete", "update", "upsert",
+]  # fmt: skip
 
 
 @dataclass
@@ -28,29 +33,6 @@ class ManyMatches(Exception):
     """An external id leads to more than one record: 300 with the list of their addresses."""
 
     ids: list[str]
-
-
-def sobject_for(org: Org, ctx: Context, name: str, action: str) -> SObject:
-    """The object, if it exists, can be written this way at all, and the user may."""
-    sobject = org.schema.sobject(name)
-    if sobject is None:
-        raise RecordError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
-    flag = {"create": "createable", "edit": "updateable", "delete": "deletable"}[action]
-    if not ctx.system and not sobject.flag(flag):
-        verb = {"create": "created", "edit": "updated", "delete": "deleted"}[action]
-        raise RecordError(
-            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {sobject.name} cannot be {verb}"
-        )
-    if not ctx.system and not org.access.allows(ctx.user_id, sobject, action):
-        raise RecordError(
-            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-            if action == "create"
-            else "INSUFFICIENT_ACCESS_OR_READONLY",
-            f"entity type cannot be inserted: {sobject.label}"
-            if action == "create"
-            else "insufficient access rights on object id",
-        )
-    return sobject
 
 
 def insert(org: Org, ctx: Context, name: str, values: Mapping[str, Any]) -> str:
@@ -66,7 +48,7 @@ def insert(org: Org, ctx: Context, name: str, values: Mapping[str, Any]) -> str:
         new["Id"] = org.ids.next(sobject.key_prefix or "000")
         write = rules.Write(org, ctx, sobject, new, None, frozenset(sent))
         _check(write, None)
-        _insert_row(org, sobject, new)
+        insert_row(org, sobject, new)
         _after(write)
         return str(new["Id"])
 
@@ -125,7 +107,7 @@ def update(org: Org, ctx: Context, name: str, record_id: str, values: Mapping[st
             new["LastModifiedDate"], new["LastModifiedById"] = stamp, ctx.user_id
         write = rules.Write(org, ctx, sobject, new, old, frozenset(sent))
         _check(write, sent)
-        _update_row(org, sobject, old, new)
+        update_row(org, sobject, old, new)
         _after(write)
 
 
@@ -165,108 +147,6 @@ def key_of(org: Org, ctx: Context, sobject: SObject, name: str) -> Field:
     return field
 
 
-def delete(org: Org, ctx: Context, name: str, record_id: str, *, hard: bool = False) -> None:
-    """Into the recycle bin, with the children that cannot live without the record; `hard` leaves no row."""
-    with org.storage.transaction():
-        sobject = sobject_for(org, ctx, name, "delete")
-        record_id = validation.record_id_of(sobject, record_id)
-        old = existing(org, sobject, record_id)
-        _delete(org, ctx, sobject, old, hard=hard, cascading=False)
-
-
-def _delete(
-    org: Org, ctx: Context, sobject: SObject, old: dict[str, Any], *, hard: bool, cascading: bool
-) -> None:
-    stamp = ctx.stamp_of(org)
-    new: dict[str, Any] = {**old, "IsDeleted": 1, "SystemModstamp": stamp, "LastModifiedDate": stamp}
-    write = rules.Write(org, ctx, sobject, new, old, frozenset())
-    if not cascading:
-        rules.run(rules.BEFORE_DELETE, write)
-    for child in org.schema.children(sobject.name):
-        owner = org.schema.require(child.sobject)
-        if child.cascade_delete:
-            alive = ' AND NOT "IsDeleted"' if owner.field("IsDeleted") else ""
-            rows = org.storage.rows(
-                f'SELECT "Id" FROM {quote(owner.name)} WHERE {quote(child.field)} = ?{alive}', (old["Id"],)
-            )
-            for (child_id,) in rows:
-                found = fetch(org, owner, child_id)
-                if found is not None:
-                    _delete(org, ctx, owner, found, hard=hard, cascading=True)
-        elif child.field.endswith("__c"):
-            org.storage.execute(
-                f"UPDATE {quote(owner.name)} SET {quote(child.field)} = NULL WHERE {quote(child.field)} = ?",
-                (old["Id"],),
-            )
-    if hard or sobject.field("IsDeleted") is None:
-        org.storage.execute(f'DELETE FROM {quote(sobject.name)} WHERE "Id" = ?', (old["Id"],))
-    else:
-        kept = {key: new[key] for key in old}
-        _update_row(org, sobject, old, kept)
-    org.storage.execute(
-        "INSERT INTO _deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms",
-        (sobject.name, old["Id"], stamp),
-    )
-    rules.run(rules.AFTER_DELETE, write)
-
-
-def undelete(org: Org, ctx: Context, name: str, record_id: str) -> None:
-    """Out of the recycle bin, with the children that went in by the same deletion."""
-    with org.storage.transaction():
-        sobject = sobject_for(org, ctx, name, "delete")
-        record_id = validation.record_id_of(sobject, record_id)
-        found = fetch(org, sobject, record_id)
-        if found is None or not found.get("IsDeleted"):
-            raise RecordError(
-                "UNDELETE_FAILED",
-                "Entity is not in the recycle bin" if found else "invalid record id",
-                ("Id",),
-            )
-        _undelete(org, ctx, sobject, found)
-
-
-def _undelete(org: Org, ctx: Context, sobject: SObject, found: dict[str, Any]) -> None:
-    stamp, when = ctx.stamp_of(org), found["SystemModstamp"]
-    new = {**found, "IsDeleted": 0, "SystemModstamp": stamp}
-    _update_row(org, sobject, found, new)
-    org.storage.execute('DELETE FROM _deleted WHERE sobject = ? AND "Id" = ?', (sobject.name, found["Id"]))
-    rules.run(rules.AFTER, rules.Write(org, ctx, sobject, new, found, frozenset()))
-    for child in org.schema.children(sobject.name):
-        owner = org.schema.require(child.sobject)
-        if child.cascade_delete and owner.field("IsDeleted"):
-            rows = org.storage.rows(
-                f'SELECT "Id" FROM {quote(owner.name)} WHERE {quote(child.field)} = ?'
-                ' AND "IsDeleted" AND "SystemModstamp" = ?',
-                (found["Id"], when),
-            )
-            for (child_id,) in rows:
-                row = fetch(org, owner, child_id)
-                assert row is not None
-                _undelete(org, ctx, owner, row)
-
-
-# -- reading -----------------------------------------------------------------------------------------------
-
-
-def fetch(org: Org, sobject: SObject, record_id: str) -> dict[str, Any] | None:
-    """All stored columns of a record, deleted or not, encoded as in the database."""
-    names = [each.name for each in sobject.stored_fields()]
-    row = org.storage.row(
-        f'SELECT {", ".join(map(quote, names))} FROM {quote(sobject.name)} WHERE "Id" = ?', (record_id,)
-    )
-    return None if row is None else dict(zip(names, row, strict=True))
-
-
-def existing(org: Org, sobject: SObject, record_id: str) -> dict[str, Any]:
-    """A living record, or why there is none."""
-    found = fetch(org, sobject, record_id)
-    if found is None:
-        raise RecordError("NOT_FOUND", "The requested resource does not exist")
-    if found.get("IsDeleted"):
-        raise RecordError("ENTITY_IS_DELETED", "entity is deleted")
-    return found
-
-
 def read(
     org: Org, user_id: str, sobject: SObject, record_id: str, fields: list[str] | None = None
 ) -> dict[str, Any]:
@@ -296,9 +176,6 @@ def read(
     return {each.name: next(values) if each.stored or each.calculated else None for each in wanted}
 
 
-# -- rows --------------------------------------------------------------------------------------------------
-
-
 def _check(write: rules.Write, sent: Mapping[str, Any] | None) -> None:
     org, sobject, new = write.org, write.sobject, write.new
     validation.check_required(sobject, new, sent)
@@ -316,20 +193,3 @@ def _after(write: rules.Write) -> None:
     rules.run(rules.AFTER, write)
     for each in write.org.after_write:
         each(write.org, write.sobject, write.new, write.old)
-
-
-def _insert_row(org: Org, sobject: SObject, new: Mapping[str, Any]) -> None:
-    names = ", ".join(map(quote, new))
-    org.storage.execute(
-        f"INSERT INTO {quote(sobject.name)} ({names}) VALUES ({', '.join('?' * len(new))})",
-        list(new.values()),
-    )
-
-
-def _update_row(org: Org, sobject: SObject, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    changed = {key: value for key, value in new.items() if old.get(key) != value}
-    if changed:
-        sets = ", ".join(f"{quote(key)} = ?" for key in changed)
-        org.storage.execute(
-            f'UPDATE {quote(sobject.name)} SET {sets} WHERE "Id" = ?', [*changed.values(), old["Id"]]
-        )

@@ -165,3 +165,60 @@ def product_renamed(write: Write) -> None:
             'UPDATE "PricebookEntry" SET "Name" = ?, "ProductCode" = ? WHERE "Product2Id" = ?',
             (write.new.get("Name"), write.new.get("ProductCode"), write.new["Id"]),
         )
+
+
+@rule(BEFORE_DELETE, "Account")
+def no_activated_orders(write: Write) -> None:
+    """Source: SOAP API Developer Guide, DELETE_FAILED; Salesforce help, "Delete an Account"."""
+    rows = write.org.storage.rows(
+        'SELECT "OrderNumber" FROM "Order" WHERE "AccountId" = ? AND NOT "IsDeleted" AND "StatusCode" <> \'Draft\''
+        " ORDER BY 1 LIMIT 5",
+        (write.new["Id"],),
+    )
+    if rows and not write.ctx.system:
+        raise RecordError(
+            "DELETE_FAILED",
+            f"Your attempt to delete {write.new.get('Name')} could not be completed because it is associated with"
+            f" the following orders.: {', '.join(row[0] for row in rows)}\n",
+        )
+
+
+@rule(BEFORE, "User")
+def username_once(write: Write) -> None:
+    """Source: SOAP API Developer Guide, DUPLICATE_USERNAME."""
+    if not write.changed("Username"):
+        return
+    if "@" not in str(write.new["Username"]):
+        raise RecordError(
+            "INVALID_EMAIL_ADDRESS", "Username must be in the form of an email address", ("Username",)
+        )
+    if _taken(write, ("Username",)):
+        raise RecordError(
+            "DUPLICATE_USERNAME", "Duplicate Username.The username already exists.", ("Username",)
+        )
+
+
+@rule(BEFORE, "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment")
+def permission_once(write: Write) -> None:
+    """One row for each permission set and field, object or user."""
+    keys = {
+        "FieldPermissions": ("ParentId", "SobjectType", "Field"),
+        "ObjectPermissions": ("ParentId", "SobjectType"),
+        "PermissionSetAssignment": ("PermissionSetId", "AssigneeId"),
+    }[write.sobject.name]
+    taken = _taken(write, keys) if write.inserting else None
+    if taken:
+        raise RecordError(
+            "DUPLICATE_VALUE",
+            f"duplicate value found: {', '.join(keys)} duplicates value on record with id: {taken[:15]}",
+        )
+
+
+def _taken(write: Write, columns: tuple[str, ...]) -> str | None:
+    """The id of another record with the same values, text compared without case."""
+    where = " AND ".join(f'"{each}" = ? COLLATE NOCASE' for each in columns)
+    row = write.org.storage.row(
+        f'SELECT "Id" FROM "{write.sobject.name}" WHERE {where} AND "Id" <> ?',
+        (*(write.new.get(each) for each in columns), write.new["Id"]),
+    )
+    return None if row is None else str(row[0])

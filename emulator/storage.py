@@ -125,6 +125,8 @@ class Storage:
                     )
             if field.external_id or field.unique or (field.custom and field.type == "reference"):
                 self._index(sobject, field.name)
+                if column_type(field) == "TEXT" and field.type != "reference" and not field.case_sensitive:
+                    self._index(sobject, field.name, " COLLATE NOCASE")
 
     def _known_columns(self, table: str) -> set[str]:
         if table not in self._columns:
@@ -134,10 +136,11 @@ class Storage:
             self._columns[table] = {str(row[1]).lower() for row in rows}
         return self._columns[table]
 
-    def _index(self, sobject: SObject, column: str) -> None:
+    def _index(self, sobject: SObject, column: str, collation: str = "") -> None:
+        """`collation`: keys are looked up in any case, so they need an index that knows none."""
+        name = f"ix_{sobject.name}_{column}{'_any_case' if collation else ''}"
         self._writer.execute(
-            f"CREATE INDEX IF NOT EXISTS {quote(f'ix_{sobject.name}_{column}')}"
-            f" ON {quote(sobject.name)} ({quote(column)})"
+            f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(sobject.name)} ({quote(column)}{collation})"
         )
 
     # -- writing -----------------------------------------------------------------------------------------

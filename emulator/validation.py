@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from emulator import wire
+from emulator import jsontext, wire
 from emulator.context import Context
-from emulator.errors import RecordError, no_such_column
+from emulator.errors import ApiError, RecordError, no_such_column
 from emulator.ids import to_18
 from emulator.schema import Field, SObject
 from emulator.storage import quote
@@ -60,7 +60,13 @@ def _writeable(org: Org, ctx: Context, sobject: SObject, field: Field, creating:
 
 
 def _checked(org: Org, ctx: Context, field: Field, value: Any) -> Any:
-    encoded = wire.encode(field, value, bulk=ctx.bulk)
+    try:
+        encoded = wire.encode(field, value, bulk=ctx.bulk)
+    except ApiError as problem:
+        problem.message = problem.message.replace(
+            wire.NOWHERE, jsontext.position(ctx.body, field.name, value)
+        )
+        raise
     if encoded is None:
         return 0 if field.type == "boolean" else None
     if field.restricted_picklist and field.picklist_values and not ctx.system:

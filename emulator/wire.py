@@ -20,6 +20,8 @@ from emulator.schema import ID_TYPES, NUMBER_TYPES, Field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+NOWHERE = "[line:1, column:1]"
+"""Stands for the position of a wrong value until somebody who has the request body fills it in."""
 _WIDE = Context(prec=60)
 _DATETIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:?\d{2})\Z",
@@ -80,7 +82,7 @@ def _wrong_type(field: Field, value: Any, bulk: bool) -> ApiError | RecordError:
         400,
         "JSON_PARSER_ERROR",
         f"Cannot deserialize instance of {field.type} from {token}{tail}"
-        " or request may be missing a required field at [line:1, column:1]",
+        f" or request may be missing a required field at {NOWHERE}",
     )
 
 
