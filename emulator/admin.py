@@ -129,6 +129,14 @@ def fls(org: Org, sent: dict[str, Any]) -> Any:
     return {"ok": True}
 
 
+@_admin("POST", "sharing")
+def sharing(org: Org, sent: dict[str, Any]) -> Any:
+    """`{"sobject": "Order", "hide": ["801…"]}` takes records out of sight; `{"show": true}` brings all back."""
+    if sent.get("show"):
+        return {"shown": _plan(org).show_rows()}
+    return {"hidden": _plan(org).hide_rows(_need(sent, "sobject"), list(_need(sent, "hide")))}
+
+
 @_admin("POST", "assign")
 def assign(org: Org, sent: dict[str, Any]) -> Any:
     """`{"username": …, "permission_set": …}`."""

@@ -6,6 +6,7 @@ reply (`delay`, `cut_after`, `reset`); the server edge, or a test's transport, c
 
 from __future__ import annotations
 
+import gzip
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from emulator import jsontext
 from emulator.errors import ApiError, RecordError
 from emulator.jsontext import Number
 from emulator.router import Request, Response, error_response
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 HTML = b"<html><head><title>Down for Maintenance</title></head><body><h1>We are down for maintenance.</h1></body></html>"
 BEFORE = frozenset(("status", "html", "reset", "unauthorized", "stale_locator", "read_only"))
-AFTER = frozenset(("delay", "truncate", "drop_header", "drop_ack", "lost_status", "empty", "late_commit"))
+AFTER = frozenset(
+    ("delay", "truncate", "drop_header", "drop_ack", "lost_status", "empty", "late_commit", "short_results")
+)
 ROWS = frozenset(("row_error",))
 CODES = {
     400: ("MALFORMED_QUERY", "unexpected token: '<EOF>'"),
@@ -48,8 +52,8 @@ class Fault:
     before the org hears of the request: `status` (with `code`, `message` or a raw `body`), `html`, `reset`,
     `unauthorized` (`shape` session, jwt, bulk, identity or html), `stale_locator`, `read_only`;
     after it did the work: `delay` seconds, `truncate` to `bytes`, `drop_header` `header`, `drop_ack` (the
-    connection is reset), `lost_status` (a `status` instead of the reply), `empty`, `late_commit` (what was
-    written shows only `seconds` later, under its earlier stamps); on records: `row_error` with `code` for
+    connection is reset), `lost_status` (a `status` instead of the reply), `empty`, `short_results` (the last of a list of results is
+    missing), `late_commit` (what was written shows only `seconds` later, under its earlier stamps); on records: `row_error` with `code` for
     the records in `ids` (their own or a parent's id, or a key), or for all.
     """
 
@@ -187,6 +191,8 @@ class FaultPlan:
             return self._instead(Fault("status", status=fault.status, code=fault.code, body=fault.body))
         elif fault.kind == "empty":
             reply.body = b""
+        elif fault.kind == "short_results":
+            return _shortened(reply, content)
         return reply
 
     # -- rows ----------------------------------------------------------------------------------------------
@@ -205,6 +211,33 @@ class FaultPlan:
                 code = each.code or "UNABLE_TO_LOCK_ROW"
                 text = f"unable to obtain exclusive access to this record or 1 records: {locked[:15]}"
                 raise RecordError(code, each.message or text)
+
+    # -- rows that no one shares with the user any more ----------------------------------------------------
+
+    def hide_rows(self, sobject: str, ids: list[str]) -> int:
+        """Records vanish without a trace of deletion, as when sharing is lost; how many there were."""
+        storage, hidden = self._org.storage, 0
+        table = quote(self._org.schema.require(sobject).name)
+        with self._org.lock, storage.transaction():
+            columns = [str(row[1]) for row in storage.rows(f"PRAGMA table_info({table})")]
+            for each in ids:
+                row = storage.row(f'SELECT * FROM {table} WHERE "Id" = ?', (each,))
+                if row is not None:
+                    storage.keep("hidden rows", f"{sobject}:{each}", dict(zip(columns, row, strict=True)))
+                    storage.execute(f'DELETE FROM {table} WHERE "Id" = ?', (each,))
+                    hidden += 1
+        return hidden
+
+    def show_rows(self) -> int:
+        """Sharing is back: the hidden records are there again, as they were."""
+        storage = self._org.storage
+        with self._org.lock, storage.transaction():
+            kept = storage.kept_all("hidden rows")
+            for key, row in kept.items():
+                sobject = self._org.schema.require(key.partition(":")[0]).name
+                storage.load(sobject, list(row), [list(row.values())])
+                storage.keep("hidden rows", key, None)
+        return len(kept)
 
     # -- late commits --------------------------------------------------------------------------------------
 
@@ -256,6 +289,22 @@ class FaultPlan:
                 )
         self._late = [each for each in self._late if each not in due]
         return len(due)
+
+
+def _shortened(reply: Response, content: bytes) -> Response:
+    """A reply that is a JSON list, or holds one, without its last element."""
+    packed = reply.header("Content-Encoding") == "gzip"
+    data = jsontext.loads(gzip.decompress(content) if packed else content)
+    results = data
+    if isinstance(data, dict):
+        results = next(
+            (data[key] for key in ("records", "compositeResponse", "results") if key in data), None
+        )
+    if isinstance(results, list) and results:
+        results.pop()
+    reply.headers = [pair for pair in reply.headers if pair[0].lower() != "content-encoding"]
+    reply.body = jsontext.dumps(data).encode()
+    return reply
 
 
 def writes(request: Request) -> bool:

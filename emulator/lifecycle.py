@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator import records
+from emulator import deletion, records
 from emulator.context import Context
 from emulator.errors import RecordError
 from emulator.raw_rows import change, find, user_named
@@ -60,11 +60,11 @@ def merge(org: Org, winner: str, losers: list[str], *, stamp_children: bool = Fa
 
 def delete(org: Org, sobject: str, record_id: str, *, hard: bool = False) -> None:
     """As an administrator: into the recycle bin with what cascades, or (`hard`) gone without a trace."""
-    records.delete(org, Context(user_named(org), system=True), sobject, record_id, hard=hard)
+    deletion.delete(org, Context(user_named(org), system=True), sobject, record_id, hard=hard)
 
 
 def undelete(org: Org, sobject: str, record_id: str) -> None:
-    records.undelete(org, Context(user_named(org), system=True), sobject, record_id)
+    deletion.undelete(org, Context(user_named(org), system=True), sobject, record_id)
 
 
 def purge(org: Org, older_than_days: float = BIN_DAYS) -> int:

@@ -300,3 +300,21 @@ def test_faults_reach_the_wire(served: Any, org: Org) -> None:
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(address, headers=headers, timeout=0.3)
     assert requests.get(address, headers=headers, timeout=10).status_code == 200
+
+
+def test_lost_sharing_leaves_no_trace_and_comes_back(call: Any, org: Org) -> None:
+    made = call.create("Account", Name="A", Site="here")
+    asked = {"sobject": "Account", "hide": [made, "0015g0000000999"]}
+    assert call("POST", "/emulator/sharing", json=asked, headers=CONSOLE).json() == {"hidden": 1}
+    assert call("GET", f"sobjects/Account/{made}").status == 404
+    assert org.storage.rows("SELECT 1 FROM _deleted") == []
+    assert call("POST", "/emulator/sharing", json={"show": True}, headers=CONSOLE).json() == {"shown": 1}
+    assert call.read("Account", made)["Site"] == "here"
+
+
+def test_a_reply_can_hold_fewer_results_than_were_asked_for(call: Any, org: Org) -> None:
+    faults(org).add(Fault("short_results", path="composite/sobjects"))
+    records = [{"attributes": {"type": "Account"}, "Name": name} for name in "AB"]
+    reply = call("POST", "composite/sobjects", json={"allOrNone": False, "records": records})
+    assert len(reply.json()) == 1
+    assert len(org.storage.rows('SELECT 1 FROM "Account"')) == 2
