@@ -51,6 +51,12 @@ def _token_url(value: str) -> str:
     return f"{origin}/services/oauth2/token"
 
 
+def _proxy(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(?::\d{1,5})?/?", value):
+        raise ValueError("a proxy is written http://host:port, without a password")
+    return value
+
+
 def _reference(value: str) -> str:
     parse_reference(value)
     return value
@@ -91,6 +97,10 @@ class OrgSettings(BaseModel):
     api_version: str = Field(default="68.0", pattern=r"^\d{2}\.0$")
     api_budget_share: float = Field(default=0.2, gt=0, le=1)  # of the org's calls of 24 hours
     bulk_prefetch: int = Field(default=2, ge=0, le=5)  # pages fetched ahead; 0: no threads
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = (
+        None  # http://host:port; the environment's is not used
+    )
+    ca_file: str | None = None  # certificates to trust instead of the usual ones: a company's, the emulator's
     timeouts: Timeouts = Timeouts()
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Final
 # --- requests ------------------------------------------------------------------------------------------
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0  # between two bytes
-CALL_SECONDS: Final = 180.0  # one request with its body, all attempts together
+CALL_SECONDS: Final = 120.0  # one request with its body, all attempts together
 ATTEMPTS: Final = 5  # of one call, first one included
 FIRST_WAIT_SECONDS: Final = 0.5  # upper bound of the first wait; doubles, full jitter
 LONGEST_WAIT_SECONDS: Final = 20.0
@@ -34,7 +34,7 @@ BULK_FIRST_POLL_SECONDS: Final = 0.15  # small jobs are often done at once
 BULK_POLL_GROWTH: Final = 1.6
 BULK_LONGEST_POLL_SECONDS: Final = 30.0
 BULK_JOB_SECONDS: Final = 3_600.0  # we stop waiting (the job goes on; its id resumes it)
-DEPLOY_SECONDS: Final = 900.0
+DEPLOY_SECONDS: Final = 1_800.0
 CSV_BLOCK_BYTES: Final = 4 * 1024 * 1024  # a record is at most 400,000 characters, so one always fits
 
 # --- choice of API -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from requests.adapters import BaseAdapter
 from structlog.typing import FilteringBoundLogger
 
 from connector import limits, metadata, notifications
-from connector.auth import Login
+from connector.auth import Login, is_loopback
 from connector.bulk_ingest import BulkIngest
 from connector.bulk_jobs import BulkJobs
 from connector.bulk_query import BulkQuery
@@ -96,6 +96,10 @@ class SalesforceOrg:
             rng=rng,
             log=log,
         )
+        if settings.proxy is not None and not is_loopback(settings.instance_url):
+            session.proxies = {"https": settings.proxy}
+        if settings.ca_file is not None:
+            session.verify = _certificates(settings.ca_file, base)
         if transport is not None:
             session.mount("https://", transport)
             session.mount("http://", transport)
@@ -111,9 +115,13 @@ class SalesforceOrg:
             base=base,
         )
         session.tokens = login
-        login.current()
-        version = _agree(versions(session, settings), settings.api_version)
-        return cls(settings, session, login, version=version, clock=clock, rng=rng, log=log)
+        try:
+            login.current()
+            version = _agree(versions(session, settings), settings.api_version)
+            return cls(settings, session, login, version=version, clock=clock, rng=rng, log=log)
+        except BaseException:
+            session.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<SalesforceOrg {self._settings.alias} {self.org_id} v{self.api_version}>"
@@ -205,6 +213,16 @@ def versions(session: OrgSession, settings: OrgSettings) -> list[str]:
     if not listed:
         raise Transient("NOT_VERSIONS", detail="the org does not list its API versions")
     return sorted(listed, key=float)
+
+
+def _certificates(name: str, base: Path | None) -> str:
+    path = Path(name).expanduser()
+    path = path if base is None or path.is_absolute() else base / path
+    if not path.is_file():
+        raise Misconfigured(
+            "CA_FILE", detail=f"{path} is not a file of certificates", hint="Check ca_file", sent=False
+        )
+    return str(path)
 
 
 def _agree(listed: Sequence[str], wanted: str) -> str:

@@ -33,7 +33,7 @@ def not_answered(error: requests.RequestException, call: Call) -> SyncError:
     if any(isinstance(e, ssl.SSLCertVerificationError) for e in chain):
         return Misconfigured(
             "TLS_REFUSED",
-            hint="The host's certificate is not valid for it.",
+            hint="The host's certificate is not one we trust; behind a company's proxy set ca_file.",
             sent=False,
             sobject=sobject,
             detail=detail,
@@ -46,7 +46,9 @@ def not_answered(error: requests.RequestException, call: Call) -> SyncError:
         urllib3.exceptions.SSLError,
         ssl.SSLError,
     )
-    if isinstance(error, requests.exceptions.ConnectTimeout) or any(isinstance(e, before) for e in chain):
+    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)) or any(
+        isinstance(e, before) for e in chain
+    ):
         return Transient("NO_CONNECTION", sent=False, sobject=sobject, detail=detail)
     if call.safety is Safety.READ:
         return Transient("NO_ANSWER", sobject=sobject, detail=detail)

@@ -69,7 +69,7 @@ def test_a_deploy_that_does_not_end_is_left_with_its_id(
     with pytest.raises(StillRunning) as caught:
         list(org.deploy(b"zip"))
     assert caught.value.job_id == DEPLOY
-    assert 800 < sum(clock.slept) <= 900
+    assert 1700 < sum(clock.slept) <= 1800
 
 
 def ring(org: Any, people: int = 1, title: str = "Close to Gold", body: str = "5,000 to go") -> None:

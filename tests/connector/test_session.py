@@ -239,7 +239,7 @@ def test_a_call_ends_at_its_deadline(
     org = connect(settings)
 
     def slow(_: Any) -> Any:
-        clock.ticks += 100  # of the 180 seconds of a call
+        clock.ticks += 100  # of the 120 seconds of a call
         return make.Reply(503, b"", {})
 
     scripted.data("GET", "query", slow)
