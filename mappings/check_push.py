@@ -60,10 +60,10 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
         )
     _check_match(target, described, finder)
     missing = [name for name in target.fields if described.field(name) is None]
-    if _is_not_installed(missing, target):
+    if len(missing) > _FEW and 2 * len(missing) > len(target.fields):  # no package or no rights: one problem
         finder.error(
             "M102",
-            f"{described.name} has none of the {len(missing)} fields that are written: "
+            f"{described.name} lacks or hides {len(missing)} of the {len(target.fields)} fields that are written: "
             + ", ".join(missing[:3])
             + f" and {len(missing) - 3} more",
             target.place,
@@ -75,12 +75,6 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
         _check_written(name, value, target, mapping, described, finder)
     if creates:
         _check_required(target, described, finder)
-
-
-def _is_not_installed(missing: list[str], target: PushTarget) -> bool:
-    """All of our fields are missing: one problem, not one for each."""
-    ours = [name for name in target.fields if name.endswith("__c")]
-    return len(missing) > _FEW and len(missing) == len(ours)
 
 
 def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:

@@ -18,8 +18,8 @@ FLS_NOTE = (
     "`rebates mapping permission-set` writes a permission set with exactly the mapped fields"
 )
 EDIT_NOTE = (
-    "if it is a field of ours, install the package with `rebates org deploy`; if it exists, give the integration "
-    "user edit access to it (field-level security)"
+    "fields of ours come with `rebates org deploy`; a field that is there needs edit access for the integration user "
+    "(field-level security): the permission set Rebate Sync Integration, or `rebates mapping permission-set`"
 )
 
 

@@ -403,7 +403,7 @@ def test_an_org_without_our_package_has_one_problem_and_not_thirteen():
     (problem,) = check(account, {"Account": without(stock_org()["Account"], *names)})
 
     assert problem.message == (
-        "Account has none of the 13 fields that are written: Rebate_Program__c, Rebate_Period__c, Rebate_Tier__c "
+        "Account lacks or hides 13 of the 13 fields that are written: Rebate_Program__c, Rebate_Period__c, Rebate_Tier__c "
         "and 10 more"
     )
 
