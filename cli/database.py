@@ -1,9 +1,112 @@
-"""placeholder"""
+"""`rebates db …`: the local store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer()
+from cli.output import Exit, JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(help="The local store: upgrade, check, back up, restore.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Nothing yet."""
+@app.command()
+def upgrade(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Bring the store's tables to this version of the program. Back up first."""
+    from cli.opening import configuration_of
+    from state.store import Store
+
+    store = Store.attach(configuration_of(context).settings.state.url)
+    try:
+        before, after = store.upgrade()
+    finally:
+        store.close()
+    said = f"already at {after}" if before == after else f"upgraded from {before or 'nothing'} to {after}"
+    emit(
+        "db upgrade",
+        {"before": before, "after": after},
+        as_json=as_json,
+        human=lambda console: console.print(said),
+    )
+
+
+@app.command()
+def check(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Whether the database is whole and every promise of the store holds. Reads only."""
+    from cli.opening import opened
+    from state import invariants
+
+    with opened(context, quiet=True) as application:
+        damage = application.store.check()
+        with application.store.read() as tx:
+            broken = [] if damage else invariants.check(tx)
+    lines = [*damage, *map(str, broken)]
+
+    def human(console: Console) -> None:
+        for line in lines:
+            console.print(line, markup=False)
+        if not lines:
+            console.print("the store is whole")
+
+    error = (
+        {"code": "store_check", "message": f"{len(lines)} problems", "hint": "docs/operations.md"}
+        if lines
+        else None
+    )
+    emit(
+        "db check", {"problems": lines}, as_json=as_json, human=human,
+        exit_code=Exit.FAILED if lines else Exit.OK, error=error,
+    )  # fmt: skip
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="A file that does not exist yet.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Copy the store while it is in use (SQLite; PostgreSQL has its own tools). The copy is checked."""
+    from cli.opening import opened
+    from state.backup import backup as work
+
+    with opened(context, quiet=True) as application:
+        size = work(application.store, target)
+    emit(
+        "db backup", {"file": target, "bytes": size}, as_json=as_json,
+        human=lambda console: console.print(f"{target}: {size:,} bytes, checked"),
+    )  # fmt: skip
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A file that `rebates db backup` made.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put a backup in the place of the store. What was there is kept beside it; the next sync reads the org first."""
+    from cli.opening import configuration_of
+    from jobs.clock import system_clock
+    from jobs.refusals import Unusable
+    from state.backup import restore as work
+
+    url = configuration_of(context).settings.state.url
+    if not yes:
+        import sys
+
+        if not sys.stdin.isatty():
+            raise Unusable("a restore replaces the store", "run it with --yes")
+        typer.confirm(f"Replace the store {url} by {source}?", abort=True, err=True)
+    kept = work(url, source, actor="rebates db restore", now=system_clock().now())
+    said = f"restored from {source}" + (f"; the former store is {kept}" if kept else "")
+    emit(
+        "db restore",
+        {"source": source, "kept": kept},
+        as_json=as_json,
+        human=lambda console: console.print(said),
+    )

@@ -1,9 +1,75 @@
-"""placeholder"""
+"""`rebates schedule …`: run jobs at their times, or list them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer()
+from cli.output import JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.app import App
+
+app = typer.Typer(help="Jobs at their times.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Nothing yet."""
+@app.command()
+def run(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Run what is due now, then stop.")] = False,
+) -> None:
+    """Run the scheduled jobs until stopped. Several may run on one database: each slot is done once."""
+    from cli.opening import configuration_of
+    from jobs.app import App
+    from jobs.clock import system_clock, system_rng
+    from jobs.logs import configure_logging
+    from jobs.schedule import jobs_of, run_due, run_forever
+
+    configuration = configuration_of(context)
+    configure_logging(configuration.settings.logging, events=True)
+    clock = system_clock()
+
+    def build() -> App:
+        return App.build(configuration, clock=clock, rng=system_rng())
+
+    if once:
+        with build() as application:
+            failed = [job.name for job in jobs_of(application) if run_due(application, job) == "failed"]
+        raise typer.Exit(1 if failed else 0)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_forever(build, stop)
+
+
+@app.command("list")
+def list_jobs(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Each job, its rhythm, and its next five times."""
+    from cli.configuration import _shown
+    from cli.opening import opened
+    from jobs.schedule import jobs_of
+    from jobs.slots import next_slot
+
+    rows = []
+    with opened(context, quiet=True) as application:
+        zone, now = application.settings.schedule.time_zone, application.clock.now()
+        for job in jobs_of(application):
+            slots, at = [], now
+            for _ in range(5):
+                at = next_slot(job.schedule, zone, at)
+                slots.append(at)
+            rhythm = job.schedule.cron or f"every {_shown(job.schedule.every)}"
+            rows.append({"job": job.name, "rhythm": rhythm, "next": slots})
+
+    def human(console: Console) -> None:
+        for row in rows:
+            console.print(f"[bold]{row['job']}[/] {row['rhythm']}")
+            for slot in row["next"]:
+                console.print(f"   {slot:%a %Y-%m-%d %H:%M} UTC")
+
+    emit("schedule list", {"time_zone": zone, "jobs": rows}, as_json=as_json, human=human)

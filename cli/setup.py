@@ -1,9 +1,82 @@
-"""placeholder"""
+"""`rebates init` and `rebates doctor`: the first two commands of a new installation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer()
+from cli.output import Exit, JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
 def register(app: typer.Typer) -> None:
-    """Nothing yet."""
+    """Hang the commands on the tree."""
+    app.command()(init)
+    app.command()(doctor)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")] = Path("."),
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a commented rebates.toml, an own copy of the mapping, and example programs. Overwrites nothing."""
+    from jobs.example_files import example_configuration, example_programs
+    from jobs.refusals import Unusable
+    from mappings.file import standard_text
+
+    target = folder / "rebates.toml"
+    if target.exists():
+        raise Unusable(f"{target} is there already", "edit it, or name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(example_configuration(), target)
+    written = [target]
+    mapping = folder / "mapping.toml"
+    if not mapping.exists():
+        mapping.write_text(standard_text(), encoding="utf-8")
+        written.append(mapping)
+    (folder / "programs").mkdir(exist_ok=True)
+    for example in sorted(example_programs().glob("*.toml")):
+        own = folder / "programs" / example.name
+        if not own.exists():
+            shutil.copyfile(example, own)
+            written.append(own)
+
+    def human(console: Console) -> None:
+        for path in written:
+            console.print(f"wrote {path}", markup=False)
+        console.print("next: edit [org.production] in rebates.toml, then run `rebates doctor`", markup=False)
+
+    emit("init", {"written": written}, as_json=as_json, human=human)
+
+
+def doctor(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Check everything a sync needs: configuration, store, mapping, programs, login, fields, fence. Exit 1 when one fails."""
+    from cli.opening import opened
+    from jobs.doctor import examine
+
+    with opened(context, quiet=True) as application:
+        findings = examine(application)
+    failed = [one for one in findings if one.level == "fail"]
+
+    def human(console: Console) -> None:
+        from rich.markup import escape
+
+        for one in findings:
+            console.print(f"[{COLORS[one.level]}]{one.level:<4}[/] {one.check}: {escape(one.said)}")
+            if one.mend and one.level != "ok":
+                console.print(f"     → {escape(one.mend)}")
+
+    error = None
+    if failed:
+        error = {"code": "doctor", "message": f"{failed[0].check}: {failed[0].said}", "hint": failed[0].mend}
+    emit(
+        "doctor", {"findings": findings}, as_json=as_json, human=human,
+        exit_code=Exit.FAILED if failed else Exit.OK, error=error,
+    )  # fmt: skip

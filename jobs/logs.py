@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from jobs.settings import LoggingSettings
 
 
-def configure_logging(settings: LoggingSettings) -> None:
-    """Text for a terminal, JSON lines elsewhere, unless the configuration says which."""
+def configure_logging(settings: LoggingSettings, *, events: bool = False) -> None:
+    """Text for a terminal, JSON lines elsewhere, unless the configuration says which.
+
+    A command that a person waits for shows progress instead of events, unless they ask for a format; `events`
+    is for what runs by itself.
+    """
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     level = getattr(logging, settings.level.upper())
-    if settings.level == "info" and settings.format == "auto":
-        level = logging.WARNING  # people at a terminal see progress; `[logging] format` asks for events
+    if settings.level == "info" and settings.format == "auto" and not events:
+        level = logging.WARNING
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

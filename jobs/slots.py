@@ -35,7 +35,8 @@ def next_slot(schedule: JobSchedule, zone: str, after: datetime) -> datetime:
         if fire is None:
             raise BadSchedule(f'cron = "{schedule.cron}" never comes')
         if not _second_time_round(fire, schedule):
-            return fire.astimezone(UTC)
+            found: datetime = fire.astimezone(UTC)
+            return found
         moment = fire.astimezone(UTC)
 
 

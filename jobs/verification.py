@@ -80,4 +80,4 @@ def same(told: Any, found: str | None) -> bool:
         return found.lower() == str(told).lower()
     if isinstance(told, (Decimal, int)):
         return Decimal(found) == Decimal(told)
-    return found.strip() == told.strip()
+    return found.strip() == str(told).strip()

@@ -1,0 +1,148 @@
+"""Doctor: everything that must be right before a sync can work, each as ok, warn or fail with its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from connector import errors
+from jobs.app import App
+from jobs.preflight import mapped_objects
+from jobs.refusals import Refused
+from mappings.check import check
+from mappings.problems import MappingProblems
+from rebates.problems import InvalidProgram
+from state import invariants, meta
+from state.errors import StoreError
+
+Level = Literal["ok", "warn", "fail", "skip"]
+SKEW_LIMIT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination."""
+
+    check: str
+    level: Level
+    said: str
+    mend: str | None = None
+
+
+def examine(app: App) -> list[Finding]:
+    """All checks, in the order in which they build on each other; what cannot be checked says why."""
+    findings = [
+        Finding("configuration", "ok", ", ".join(map(str, app.configuration.files)) or "defaults only")
+    ]
+    findings += _guarded("store", lambda: _store(app))
+    findings += _guarded("mapping", lambda: _mapping(app))
+    findings += _guarded("programs", lambda: _programs(app))
+    login = list(_guarded("login", lambda: _login(app)))
+    findings += login
+    if all(one.level != "fail" for one in login):
+        findings += _guarded("fields", lambda: _fields(app))
+        findings += _guarded("package", lambda: _package(app))
+    else:
+        findings.append(Finding("fields", "skip", "needs a login"))
+    return findings
+
+
+def _guarded(name: str, work: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """A check that cannot be made is a finding, not the end of the examination."""
+    try:
+        return list(work())
+    except (StoreError, Refused, errors.SyncError) as error:
+        return [Finding(name, "fail", str(error), error.hint)]
+    except MappingProblems as error:
+        return [Finding(name, "fail", f"{len(error.problems)} problems", "rebates mapping check")]
+    except InvalidProgram as error:
+        return [Finding(name, "fail", str(error), "rebates program check")]
+
+
+def _store(app: App) -> Iterator[Finding]:
+    damage = app.store.check()
+    if damage:
+        yield Finding("store", "fail", damage[0], "rebates db restore BACKUP")
+        return
+    with app.store.read() as tx:
+        broken = invariants.check(tx)
+        paused = meta.get(tx, "paused")
+    yield Finding("store", "fail" if broken else "ok", str(broken[0]) if broken else app.store.where)
+    if paused:
+        yield Finding("paused", "warn", paused, "rebates resume")
+
+
+def _mapping(app: App) -> Iterator[Finding]:
+    yield Finding(
+        "mapping",
+        "ok",
+        f"{app.mapping.file}: reads {len(app.mapping.pull)} objects, writes {len(app.mapping.push)} targets",
+    )
+
+
+def _programs(app: App) -> Iterator[Finding]:
+    found = app.programs
+    for warning in found.warnings:
+        yield Finding("programs", "warn", warning, "rebates program check")
+    if not found.programs:
+        yield Finding(
+            "programs", "fail", f"{found.folder} holds no valid program", "rebates init writes an example"
+        )
+    else:
+        yield Finding("programs", "ok", ", ".join(program.key for program in found.programs))
+
+
+def _login(app: App) -> Iterator[Finding]:
+    org = app.org
+    yield Finding("login", "ok", f"{org.instance_url} org {org.org_id}, API {org.api_version}")
+    skew = abs(org.server_time() - app.clock.now())
+    if skew > SKEW_LIMIT:
+        yield Finding(
+            "clock",
+            "warn",
+            f"this machine is {skew} away from the org",
+            "set the clock; logins may be refused",
+        )
+    else:
+        yield Finding("clock", "ok", f"{skew.total_seconds():.0f} s from the org's")
+    with app.store.read() as tx:
+        known = meta.org_id(tx)
+    if known is not None and known != org.org_id:
+        yield Finding("org", "fail", f"the store belongs to {known}", "another [state] url for this org")
+
+
+def _fields(app: App) -> Iterator[Finding]:
+    problems = check(app.mapping, app.org.describe(mapped_objects(app)))
+    for problem in problems:
+        yield Finding(
+            "fields",
+            "fail" if problem.level == "error" else "warn",
+            problem.message,
+            problem.help or problem.note,
+        )
+    if not any(problem.level == "error" for problem in problems):
+        yield Finding("fields", "ok", "everything that the mapping reads and writes is there and may be used")
+    usage = app.org.usage
+    if usage.org_max:
+        share = app.configuration.org().api_budget_share
+        yield Finding(
+            "API calls", "ok", f"{usage.org_used:,} of {usage.org_max:,} used today; our share is {share:.0%}"
+        )
+
+
+def _package(app: App) -> Iterator[Finding]:
+    """The fence against stale writes lives in the org: without it the promise weakens, so say so."""
+    query = "SELECT ValidationName FROM ValidationRule WHERE ValidationName LIKE 'Rebate%'"
+    tooling = getattr(app.org, "tooling_query", None)
+    if tooling is None:
+        return
+    rules = tooling(query)
+    if rules:
+        yield Finding("fence", "ok", "the org refuses standings that are older than what it has")
+    else:
+        yield Finding(
+            "fence", "warn", "no validation rule against stale writes: two workers converge only at the nightly reconcile",
+            "rebates org deploy",
+        )  # fmt: skip
