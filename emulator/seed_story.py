@@ -1,6 +1,6 @@
 """The story org: a cosmetics retailer a little short of its next tier with a week left, and its neighbors.
 
-Told at 2026-11-23T15:00:00Z. Lumière's qualifying orders of November come to 45,188.00: 4,812.00 short of
+Told at 2026-11-24T15:00:00Z. Lumière's qualifying orders of November come to 45,188.00: 4,812.00 short of
 50,000. A draft order, a service and October's orders are there because they must not count.
 """
 
@@ -18,7 +18,7 @@ from emulator.seed_common import Catalog, backdate, catalog, company, order, rep
 if TYPE_CHECKING:
     from emulator.org import Org
 
-START = "2026-11-23T15:00:00Z"
+START = "2026-11-24T15:00:00Z"
 LUMIERE = "Lumière Beauty Retail"
 MIDWEST = "Midwest Auto Parts Distribution"
 SERUM, CREAM, BOOSTER = "Hydrating Serum 30 ml", "Night Cream 50 ml", "Vitamin C Booster"

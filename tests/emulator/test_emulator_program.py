@@ -46,7 +46,7 @@ def running(folder: Path, *arguments: str) -> Iterator[tuple[dict[str, Any], sub
 def token(settings: dict[str, Any], verify: Any = True) -> str:
     key = Path(settings["private_key"].removeprefix("file:")).read_text()
     claims = {"iss": settings["client_id"], "sub": settings["username"], "aud": settings["audience"]}
-    claims["exp"] = int(datetime.fromisoformat("2026-11-23T15:02:00+00:00").timestamp())  # type: ignore[assignment]
+    claims["exp"] = int(datetime.fromisoformat("2026-11-24T15:02:00+00:00").timestamp())  # type: ignore[assignment]
     grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}
     grant["assertion"] = jwt.encode(claims, key, algorithm="RS256")
     reply = requests.post(settings["token_url"], data=grant, timeout=10, verify=verify)
