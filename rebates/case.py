@@ -79,17 +79,15 @@ class Case(Generic[N]):
             amount = amount + gap if self.adds == "amount" else _in_step(amount, axis, now)
             quantity = quantity + gap if self.adds == "quantity" else _in_step(quantity, axis, now)
         if self.excess_over is not None:
-            amount = (
-                amount - self.excess_over
-                if self.adds == "amount"
-                else amount * (axis - self.excess_over) / axis
-            )
-            quantity = (
-                quantity - self.excess_over
-                if self.adds == "quantity"
-                else quantity * (axis - self.excess_over) / axis
-            )
+            excess = axis - self.excess_over
+            amount = excess if self.adds == "amount" else _part_of(amount, excess, axis)
+            quantity = excess if self.adds == "quantity" else _part_of(quantity, excess, axis)
         return Sale(axis, amount, quantity, axis_is)
+
+
+def _part_of(measure: N, excess: N, axis: N) -> N:
+    """The share of another measure that lies above the baseline."""
+    return measure * excess / axis if axis else axis
 
 
 def _in_step(measure: N, axis: N, now: N) -> N:

@@ -24,12 +24,17 @@ class Earnings(NamedTuple):
     forecast_rebate: Decimal
 
 
-def earnings(program: Program, period: Period, totals: Totals, *, elapsed: Fraction, accrual_tier: str) -> Earnings:
+def earnings(
+    program: Program, period: Period, totals: Totals, *, elapsed: Fraction, accrual_tier: str
+) -> Earnings:
     """All on the same totals; `elapsed` is the part of the period that has passed (above zero)."""
     if not 0 < elapsed <= 1:
         raise ValueError(f"{elapsed} of a period cannot have passed")
     now = standing(program, period, totals)
-    ahead = {name: Tally(fraction(tally.amount) / elapsed, fraction(tally.quantity) / elapsed, tally.lines) for name, tally in totals.items()}
+    ahead = {
+        name: Tally(fraction(tally.amount) / elapsed, fraction(tally.quantity) / elapsed, tally.lines)
+        for name, tally in totals.items()
+    }
     then = standing(program, period, ahead)
     names = [tier.name for tier in program.tiers]
     return Earnings(

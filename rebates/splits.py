@@ -23,12 +23,19 @@ class Part(NamedTuple):
 
 def split_line(program: Program, *, prior: Tally, line: Tally) -> tuple[Part, ...]:
     """A line after `prior`, cut at the bands of a stepped program; its amount follows its quantity (or the reverse)."""
-    if program.method != "stepped" or len(program.qualifiers) != 1 or program.qualifiers[0].of not in ("amount", "quantity"):
+    if (
+        program.method != "stepped"
+        or len(program.qualifiers) != 1
+        or program.qualifiers[0].of not in ("amount", "quantity")
+    ):
         raise ValueError("only a stepped program on money or units has bands that a line falls into")
     with exact():
         case = set_out(program, program.periods()[0], {ALL: prior + line}, None, NO_INPUTS)
     dimension = program.qualifiers[0].dimension
-    before, after = fraction(prior.of(dimension)), fraction(prior.of(dimension)) + fraction(line.of(dimension))
+    before, after = (
+        fraction(prior.of(dimension)),
+        fraction(prior.of(dimension)) + fraction(line.of(dimension)),
+    )
     parts = []
     for index, rung in enumerate(case.rungs):
         low = fraction(rung.begins)

@@ -34,15 +34,10 @@ def bounds(program, day):
         return program["starts"], program["ends"]
     length = MONTHS[kind]
     fiscal = program.get("fiscal_year_starts", 1)
-    month = (day.month - fiscal) % 12 // length * length + fiscal
-    year = (
-        day.year if month <= 12 and day.month >= month else day.year - 1 if day.month < fiscal else day.year
-    )
-    month = (month - 1) % 12 + 1
-    if month > day.month and year == day.year:
-        year -= 1
-    first = dt.date(year, month, 1)
-    months = year * 12 + month - 1 + length
+    index = day.year * 12 + day.month - 1
+    index -= (day.month - fiscal) % length
+    first = dt.date(index // 12, index % 12 + 1, 1)
+    months = index + length
     last = dt.date(months // 12, months % 12 + 1, 1) - dt.timedelta(days=1)
     return max(first, program["starts"]), min(last, program["ends"])
 
@@ -181,9 +176,13 @@ def rebate(program, lines, baseline=None, target=None):
     amount = F(0)
     if k >= 0:
         mode = growth.get("mode", "whole") if kind == "growth" else None
-        if mode == "excess":
-            paid = {**paid, axis_name: paid[axis_name] - base}
         separate = program.get("qualifier_counts") or program.get("measure_counts")
+        if mode == "excess":
+            share = (axis - base) / axis if axis else F(0)
+            paid = {
+                name: axis - base if name == axis_name and not separate else value * share
+                for name, value in paid.items()
+            }
         if program.get("method") == "stepped" or mode == "banded":
             amount = pay_bands(program, tiers, k, thresholds, axis, paid, "" if separate else axis_name)
         else:
