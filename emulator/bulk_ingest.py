@@ -20,7 +20,6 @@ from emulator.bulk_csv import BadFile, Reader, Row, written
 from emulator.bulk_jobs import (
     DELIMITERS,
     ENDINGS,
-    PREFIX,
     TERMINAL,
     Job,
     Jobs,
@@ -100,7 +99,7 @@ def create(org: Org, request: Request) -> Response:
         body, content = _multipart(request)
     else:
         body = body_of(request)
-    with org.lock:
+    with jobs_of(org).lock:
         job = _made(org, request, body)
         jobs_of(org)[job.id] = job
         if content is not None:
@@ -134,7 +133,7 @@ def _made(org: Org, request: Request, body: dict[str, Any]) -> IngestJob:
             raise bad_job(f"Field name provided, {key} does not match an External ID for {sobject.name}")
         key = known.name
     return IngestJob(
-        org.ids.next(PREFIX), operation, sobject.name, request.user_id, org.now_ms(), request.version, delimiter,
+        jobs_of(org).new_id(org), operation, sobject.name, request.user_id, org.now_ms(), request.version, delimiter,
         ending, "Open", job_type="V2Ingest", external_id=key if operation == "upsert" else None,
         assignment_rule=body.get("assignmentRuleId"),
     )  # fmt: skip
@@ -167,7 +166,7 @@ def upload(org: Org, request: Request, job: str) -> Response:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content-Type {kind} is not supported: use text/csv")
     if len(request.body) > MAX_UPLOAD:
         raise bad_job("The upload is larger than 100 MB: 150 MB after base64 encoding", "CLIENT_INPUT_ERROR")
-    with org.lock:
+    with jobs_of(org).lock:
         if found.state != "Open":
             raise wrong_state(f"Data can be uploaded while a job is Open, this one is {found.state}")
         if found.upload is not None:
@@ -184,7 +183,7 @@ def upload(org: Org, request: Request, job: str) -> Response:
 def change(org: Org, request: Request, job: str) -> Response:
     found = jobs_of(org).find(job)
     wanted = body_of(request).get("state")
-    with org.lock:
+    with jobs_of(org).lock:
         if wanted == "UploadComplete":
             if found.state != "Open":
                 raise wrong_state(f"Closing already {found.state} Job not allowed")
@@ -205,7 +204,7 @@ def change(org: Org, request: Request, job: str) -> Response:
 
 def advance(org: Org, job: IngestJob, *, looked: bool = True) -> None:
     """One slice of work, if the knobs let the job run yet."""
-    with org.lock:
+    with jobs_of(org).lock:
         if job.state not in ("UploadComplete", "InProgress"):
             return
         delayed = int(org.settings.extra.get("bulk_polls", 0)) or int(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,7 +89,16 @@ J = TypeVar("J", bound=Job)
 
 
 class Jobs(dict[str, J]):
-    """Jobs by id, oldest first."""
+    """Jobs by id, oldest first. `lock` is taken before the storage's, never inside a transaction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+
+    def new_id(self, org: Org) -> str:
+        """Remembered with the org, so that a job of an earlier process is not taken for a new one."""
+        with org.storage.transaction():
+            return org.ids.next(PREFIX)
 
     def find(self, job_id: str) -> J:
         found = self.get(job_id) or next((each for key, each in self.items() if key[:15] == job_id), None)

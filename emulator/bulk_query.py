@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 from emulator.bulk_jobs import (
     DELIMITERS,
     ENDINGS,
-    PREFIX,
     TERMINAL,
     Job,
     Jobs,
@@ -120,9 +119,9 @@ def create(org: Org, request: Request) -> Response:
         raise bad_job("No query was given")
     delimiter, ending = text_format(body)
     plan = checked(org, request.user_id, statement, all_rows=operation == "queryAll")
-    with org.lock:
+    with jobs_of(org).lock:
         job = QueryJob(
-            org.ids.next(PREFIX), operation, plan.sobject.name, request.user_id, org.now_ms(), request.version,
+            jobs_of(org).new_id(org), operation, plan.sobject.name, request.user_id, org.now_ms(), request.version,
             delimiter, ending, "UploadComplete", job_type="V2Query", statement=statement,
         )  # fmt: skip
         jobs_of(org)[job.id] = job
@@ -150,7 +149,7 @@ def info(org: Org, request: Request, job: str) -> Response:
 
 def advance(org: Org, job: QueryJob) -> None:
     """One look at the job: it starts, runs, or is done."""
-    with org.lock:
+    with jobs_of(org).lock:
         if job.state in TERMINAL:
             return
         if not job.due(org):

@@ -7,6 +7,7 @@ Assumed: an org keeps the newest 50 result sets; a locator lives `locator_ttl` s
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,35 +43,38 @@ class Cursors:
 
     def __init__(self) -> None:
         self._sets: OrderedDict[str, ResultSet] = OrderedDict()
-        self._given = 0
+        self._lock = threading.Lock()
 
     def open(
         self, org: Org, user_id: str, spool: Spool, shape: Shape, children: list[ChildPlan]
     ) -> ResultSet:
-        self._given += 1
-        locator = org.ids.make("01g", self._given)
+        with org.storage.transaction():  # remembered, so that no locator is given twice, restarts included
+            locator = org.ids.next("01g")
         made = ResultSet(locator, spool, shape, children, user_id, org.now_ms())
-        self._sets[locator] = made
-        while len(self._sets) > KEPT:
-            self._sets.popitem(last=False)
+        with self._lock:
+            self._sets[locator] = made
+            while len(self._sets) > KEPT:
+                self._sets.popitem(last=False)
         return made
 
     def find(self, org: Org, user_id: str, locator: str) -> ResultSet:
         """Raises INVALID_QUERY_LOCATOR for one that is unknown, expired, or another user's."""
-        found = self._sets.get(locator)
         now = org.now_ms()
-        if found is not None and now - found.used_ms > org.settings.locator_ttl * 1000:
-            del self._sets[locator]
-            found = None
-        if found is None or found.user_id != user_id:
-            raise invalid_locator()
-        found.used_ms = now
-        self._sets.move_to_end(locator)
-        return found
+        with self._lock:
+            found = self._sets.get(locator)
+            if found is not None and now - found.used_ms > org.settings.locator_ttl * 1000:
+                del self._sets[locator]
+                found = None
+            if found is None or found.user_id != user_id:
+                raise invalid_locator()
+            found.used_ms = now
+            self._sets.move_to_end(locator)
+            return found
 
     def expire_all(self) -> None:
         """For tests and fault scripts: every locator is forgotten."""
-        self._sets.clear()
+        with self._lock:
+            self._sets.clear()
 
 
 def invalid_locator() -> ApiError:
@@ -113,12 +117,11 @@ def _query(org: Org, request: Request, *, all_rows: bool) -> Response:
     size = page_size(org, request)
     if plan.shape is None:
         return json_response(_aggregates(org, plan))
-    with org.lock:
-        spool = Spool(rows_of(org, plan))
-        opened = ResultSet("", spool, plan.shape, plan.children, request.user_id, 0)
-        if spool.count > size:
-            opened = cursors_of(org).open(org, request.user_id, spool, plan.shape, plan.children)
-        return json_response(_page(org, request, opened, 0, size))
+    spool = Spool(rows_of(org, plan))
+    opened = ResultSet("", spool, plan.shape, plan.children, request.user_id, 0)
+    if spool.count > size:
+        opened = cursors_of(org).open(org, request.user_id, spool, plan.shape, plan.children)
+    return json_response(_page(org, request, opened, 0, size))
 
 
 def _aggregates(org: Org, plan: Plan) -> dict[str, Any]:
@@ -156,12 +159,11 @@ def query_more(org: Org, request: Request, locator: str) -> Response:
     known = to_18(found[1]) if found else None
     if found is None or known is None:
         raise invalid_locator()
-    with org.lock:
-        opened = cursors_of(org).find(org, request.user_id, known)
-        start = int(found[2])
-        if start >= opened.spool.count:
-            raise invalid_locator()
-        return json_response(_page(org, request, opened, start, page_size(org, request)))
+    opened = cursors_of(org).find(org, request.user_id, known)
+    start = int(found[2])
+    if start >= opened.spool.count:
+        raise invalid_locator()
+    return json_response(_page(org, request, opened, start, page_size(org, request)))
 
 
 @route("GET", "/services/data/{version}/queryAll/{locator}")

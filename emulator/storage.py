@@ -80,6 +80,8 @@ class Storage:
 
     def teach(self, lesson: Callable[[sqlite3.Connection], None]) -> None:
         """Give every connection, open ones too, the SQL functions that `lesson` creates. Once per lesson."""
+        if lesson in self._lessons:  # every query asks; readers must not wait for a writer
+            return
         with self._lock:
             if lesson not in self._lessons:
                 self._lessons.append(lesson)
