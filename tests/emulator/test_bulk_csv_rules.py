@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.bulk_csv import BadFile, Reader, written
@@ -52,6 +52,7 @@ def test_an_empty_file_is_no_file() -> None:
         Reader(b"", ",", "\n")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(st.characters(codec="utf-8")), min_size=2, max_size=2), max_size=5),
     st.sampled_from([",", "|", ";", "\t", "^", "`"]),

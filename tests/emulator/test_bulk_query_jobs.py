@@ -9,7 +9,7 @@ import sqlite3
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator import wire
@@ -236,6 +236,7 @@ def field_of(kind: str, scale: int) -> Field:
     return make_field({"name": "X", "type": kind, "label": "X", "scale": scale})
 
 
+@settings(deadline=None)
 @given(st.lists(CELLS, min_size=1, max_size=4))
 def test_sqlite_writes_a_cell_as_the_wire_rules_say(cells: list[tuple[str, int, Any]]) -> None:
     connection = sqlite3.connect(":memory:")

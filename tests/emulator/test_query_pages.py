@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.org import OpenAccess, Org
@@ -108,6 +108,22 @@ def test_children_beyond_a_page_are_fetched_with_their_own_locator(call: Any, or
     assert names == [f"L{number:03}" for number in range(1, 451)]
 
 
+def test_a_query_inside_a_composite_call_sees_what_the_call_wrote(call: Any, org: Org) -> None:
+    org.access = OpenAccess()
+    base = "/services/data/v68.0"
+    parts = [
+        {"method": "POST", "url": f"{base}/sobjects/Account", "referenceId": "made", "body": {"Name": "New"}},
+        {
+            "method": "GET",
+            "url": f"{base}/query?q={quote('SELECT Name FROM Account')}",
+            "referenceId": "found",
+        },
+    ]
+    reply = call("POST", "composite", json={"allOrNone": True, "compositeRequest": parts}).json()
+    (_, found) = reply["compositeResponse"]
+    assert [each["Name"] for each in found["body"]["records"]] == ["New"]
+
+
 def test_groups_do_not_page(call: Any, crowded: Org) -> None:
     response = call("GET", f"query?q={quote('SELECT Name, COUNT(Id) FROM Account GROUP BY Name')}")
     assert response.json()[0]["errorCode"] == "EXCEEDED_ID_LIMIT"
@@ -132,6 +148,7 @@ def test_a_query_without_a_statement_is_refused(call: Any) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.integers(0, 9000), st.integers(0, 9000), st.integers(0, 5000))
 def test_a_spool_gives_any_stretch_of_its_rows(count: int, start: int, size: int) -> None:
     rows = [(number, str(number)) for number in range(count)]

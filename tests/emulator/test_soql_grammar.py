@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.errors import ApiError
@@ -126,12 +126,14 @@ def test_conditions_nest_as_written() -> None:
     assert isinstance(where.operands[1].operands[1], InQuery)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_any_text_comes_back_from_its_quotes(text: str) -> None:
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
     assert literal(quoted).value == text
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=80))
 def test_any_text_is_parsed_or_refused_never_worse(text: str) -> None:
     for statement in (text, f"SELECT Id FROM Account WHERE {text}"):
