@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from emulator.formula_sql import SqlCompiler, register
+from emulator.formula_connection import register
+from emulator.formula_sql import SqlCompiler
 from emulator.formula_syntax import FormulaError, Node, parse
 from emulator.formula_types import Checker, Shape
 from emulator.schema import Field, Schema

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def attach(org: Org) -> None:
     """Called once, after an org was born or opened."""
     from emulator.faults import FaultPlan
-    from emulator.metadata_deploy import restore
+    from emulator.metadata_kept import restore
 
     def time_zone() -> ZoneInfo:
         row = org.storage.row('SELECT "TimeZoneSidKey" FROM "Organization"')

@@ -16,28 +16,26 @@ from emulator.formula_syntax import FormulaError, references
 from emulator.formulas import Formulas
 from emulator.life import permissions_of, rules_of
 from emulator.metadata_fields import Refused, custom_field, custom_object, picklist_values
+from emulator.metadata_kept import ORDER, STANDARD_VALUE_SETS, forget
 from emulator.metadata_read import Component, Package, Problem
+from emulator.metadata_shape import (
+    apply_field,
+    check_change,
+    check_no_duplicates,
+    merged,
+    rule_of,
+    set_picklist,
+)
 from emulator.raw_rows import change, find, put
-from emulator.schema import ACTIVITY, NUMBER_TYPES, Field, PicklistValue, Schema, SObject
-from emulator.storage import column_type, quote
-from emulator.validation_rules import Rule
-from emulator.xml_tree import Element
+from emulator.schema import ACTIVITY, Schema
 
 if TYPE_CHECKING:
     from emulator.org import Org
 
-ORDER = (
-    "CustomObject", "CustomField", "StandardValueSet", "ValidationRule", "CustomNotificationType",
-    "CustomPermission", "CustomLabel", "Layout", "CompactLayout", "ListView", "CustomTab", "PermissionSet",
-)  # fmt: skip
 PREFIXES = {
     "CustomObject": "01I", "CustomField": "00N", "ValidationRule": "03d", "CustomNotificationType": "0ML",
     "PermissionSet": "0PS", "CustomLabel": "101", "Layout": "00h", "ListView": "00B", "CustomTab": "01r",
     "LightningComponentBundle": "0Rb", "CompactLayout": "0AH", "FlexiPage": "0M0",
-}  # fmt: skip
-STANDARD_VALUE_SETS = {
-    "AccountType": ("Account", "Type"), "AccountRating": ("Account", "Rating"), "Industry": ("Account", "Industry"),
-    "OrderType": ("Order", "Type"), "Product2Family": ("Product2", "Family"), "TaskType": ("Task", "Type"),
 }  # fmt: skip
 
 
@@ -179,7 +177,7 @@ class _Attempt:
         if known is not None:
             made.fields = {**known.fields, "name": made.fields["name"]}
         self.schema.add_sobject(made)
-        return lambda: self.org.add_sobject(_merged(made, self.org.schema.sobject(name)))
+        return lambda: self.org.add_sobject(merged(made, self.org.schema.sobject(name)))
 
     def _is_detail(self, name: str) -> bool:
         for each in self.package.components:
@@ -202,49 +200,11 @@ class _Attempt:
         made = custom_field(name, target.name, component.body, self.schema)
         known = target.field(name)
         if known is not None:
-            self._may_change(target, known, made)
+            check_change(known, made)
         if made.unique:
-            self._no_duplicates(target, made)
+            check_no_duplicates(self.org, target, made)
         self.schema.add_field(owner, made)
-        return lambda: self._apply_field(owner, known, made)
-
-    def _may_change(self, target: SObject, known: Field, made: Field) -> None:
-        if known.calculated != made.calculated:
-            raise Refused(f"Cannot change {made.name} between a formula and a stored field")
-        if not made.stored:
-            return
-        numbers = {known.type, made.type} <= NUMBER_TYPES
-        texts = known.type not in NUMBER_TYPES and column_type(known) == column_type(made) == "TEXT"
-        fixed = {"reference", "date", "time", "boolean", "datetime"}
-        if known.type != made.type and (not (numbers or texts) or {known.type, made.type} & fixed):
-            raise Refused(f"Cannot change field type from {known.type} to {made.type}")
-        if known.type == "reference" and known.reference_to != made.reference_to:
-            raise Refused(f"Cannot change the object that {made.name} refers to")
-
-    def _no_duplicates(self, target: SObject, made: Field) -> None:
-        living = self.org.schema.sobject(target.name)
-        if living is None or living.field(made.name) is None:
-            return
-        row = self.org.storage.row(
-            f"SELECT 1 FROM {quote(target.name)} WHERE {quote(made.name)} IS NOT NULL"
-            f" GROUP BY {quote(made.name)} COLLATE {'BINARY' if made.case_sensitive else 'NOCASE'}"
-            " HAVING count(*) > 1 LIMIT 1"
-        )
-        if row is not None:
-            raise Refused(f"Cannot make {made.name} unique: records hold duplicate values")
-
-    def _apply_field(self, owner: str, known: Field | None, made: Field) -> None:
-        self.org.add_field(owner, made)
-        if known is None or not made.stored or known.type not in NUMBER_TYPES or known.scale == made.scale:
-            return
-        column, shift = quote(made.name), made.scale - known.scale
-        factor = 10 ** abs(shift)
-        new = (
-            f"{column} * {factor}"
-            if shift > 0
-            else f"({column} + CASE WHEN {column} < 0 THEN -1 ELSE 1 END * {factor // 2}) / {factor}"
-        )
-        self.org.storage.execute(f"UPDATE {quote(owner)} SET {column} = {new} WHERE {column} IS NOT NULL")
+        return lambda: apply_field(self.org, owner, known, made)
 
     def _check_formulas(self, components: Iterable[Component]) -> None:
         """Formulas may read fields that came later in the same deploy, so they are compiled at the end."""
@@ -272,7 +232,7 @@ class _Attempt:
         sobject = self.schema.sobject(owner)
         if sobject is None:
             raise Refused(f"Entity Enumeration Or ID: no CustomObject named {owner} found")
-        rule = _rule_of(self.formulas, sobject.name, name, component.body)
+        rule = rule_of(self.formulas, sobject.name, name, component.body)
         if rule.field and sobject.field(rule.field) is None:
             raise Refused(f"Field {rule.field} does not exist. Check spelling.")
         return lambda: rules_of(self.org).add(sobject.name, rule)
@@ -284,8 +244,8 @@ class _Attempt:
         if target is None:
             raise Refused(f"Entity type: StandardValueSet '{component.full_name}' is not kept here")
         picks = picklist_values(component.body, "standardValue")
-        _set_picklist(self.schema, *target, picks)
-        return lambda: _set_picklist(self.org.schema, *target, picks)
+        set_picklist(self.schema, *target, picks)
+        return lambda: set_picklist(self.org.schema, *target, picks)
 
     def _notification_type(self, component: Component) -> Step:
         body, name = component.body, component.full_name
@@ -371,100 +331,3 @@ def _nothing() -> None:
 def _bare(plain: list[Any]) -> list[Any]:
     """An element without its place in the file."""
     return [plain[0], plain[3], [_bare(child) for child in plain[4]]]
-
-
-def _merged(made: SObject, living: SObject | None) -> SObject:
-    """A redeployed object keeps the fields it has."""
-    if living is not None:
-        made.fields = {**living.fields, "name": made.fields["name"]}
-    else:
-        made.fields = {key: each for key, each in made.fields.items() if not each.custom}
-    return made
-
-
-def _rule_of(formulas: Formulas, sobject: str, name: str, body: Element) -> Rule:
-    for tag in ("errorConditionFormula", "errorMessage", "active"):
-        if not body.get(tag):
-            raise Refused(f"Required field is missing: {tag}")
-    if len(body.get("errorMessage")) > 255:
-        raise Refused("Error Message: data value too large (max length=255)")
-    node = formulas.check_rule(sobject, body.get("errorConditionFormula"))
-    return Rule(
-        name, node, body.get("errorMessage"), body.get("errorDisplayField") or None, body.flag("active")
-    )
-
-
-def _set_picklist(schema: Schema, sobject: str, name: str, picks: list[dict[str, Any]]) -> None:
-    target = schema.require(sobject)
-    values = tuple(
-        PicklistValue(each["value"], each["label"], each["active"], each["default"]) for each in picks
-    )
-    target.fields[name.lower()] = replace(target.fields[name.lower()], picklist_values=values)
-    schema.version += 1
-
-
-def forget(org: Org, kind: str, name: str) -> None:
-    """Take one deployed component out of the org, with its data."""
-    org.storage.keep("metadata", f"{kind}:{name}", None)
-    owner, _, rest = name.partition(".")
-    if kind == "CustomField":
-        for target in ACTIVITY if owner == "Activity" else (owner,):
-            sobject = org.schema.require(target)
-            made = sobject.field(rest)
-            if made is not None and made.stored:
-                org.storage.execute(f"UPDATE {quote(sobject.name)} SET {quote(made.name)} = NULL")
-            org.storage.execute('DELETE FROM "FieldPermissions" WHERE "Field" = ?', (f"{target}.{rest}",))
-        org.schema.remove_field(owner, rest)
-    elif kind == "CustomObject":
-        org.storage.execute(f"DELETE FROM {quote(name)}")
-        org.storage.execute('DELETE FROM "ObjectPermissions" WHERE "SobjectType" = ?', (name,))
-        org.storage.execute('DELETE FROM "FieldPermissions" WHERE "SobjectType" = ?', (name,))
-        for key in org.storage.kept_all("metadata"):
-            if key.partition(":")[2].startswith(f"{name}."):
-                org.storage.keep("metadata", key, None)
-        for rule in rules_of(org).of(name):
-            rules_of(org).remove(name, rule.name)
-        org.schema.remove_sobject(name)
-    elif kind == "ValidationRule":
-        rules_of(org).remove(owner, rest)
-    elif kind == "PermissionSet":
-        row = find(org, "PermissionSet", Name=name)
-        if row:
-            for table, column in permission_metadata.TABLES:
-                org.storage.execute(f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?", (row["Id"],))
-            org.storage.execute('DELETE FROM "PermissionSet" WHERE "Id" = ?', (row["Id"],))
-    elif kind == "CustomNotificationType":
-        org.storage.execute('DELETE FROM "CustomNotificationType" WHERE "DeveloperName" = ?', (name,))
-
-
-def restore(org: Org) -> None:
-    """After opening a file: the schema and rules that were deployed to it."""
-    kept = org.storage.kept_all("metadata")
-    ordered = sorted(kept.items(), key=lambda item: _rank(item[0]))
-    details = {
-        key.partition(":")[2].partition(".")[0]
-        for key, each in kept.items()
-        if key.startswith("CustomField:") and Element.of(each["body"]).get("type") == "MasterDetail"
-    }
-    formulas = org.formulas
-    assert isinstance(formulas, Formulas)
-    with org.storage.transaction():
-        for key, each in ordered:
-            kind, _, name = key.partition(":")
-            owner, _, rest = name.partition(".")
-            body = Element.of(each["body"])
-            if kind == "CustomObject" and name.endswith("__c"):
-                org.add_sobject(custom_object(name, body, each["prefix"], detail=name in details))
-            elif kind == "CustomField" and rest.endswith("__c"):
-                target = "Task" if owner == "Activity" else owner
-                org.add_field(owner, custom_field(rest, target, body, org.schema))
-            elif kind == "StandardValueSet":
-                picks = picklist_values(body, "standardValue")
-                _set_picklist(org.schema, *STANDARD_VALUE_SETS[name], picks)
-            elif kind == "ValidationRule":
-                rules_of(org).add(owner, _rule_of(formulas, owner, rest, body))
-
-
-def _rank(key: str) -> int:
-    kind = key.partition(":")[0]
-    return ORDER.index(kind) if kind in ORDER else len(ORDER)

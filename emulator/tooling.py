@@ -7,7 +7,6 @@ Sources: Tooling API Developer Guide, "CustomField", "CustomObject", "Validation
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ApiError
@@ -15,14 +14,12 @@ from emulator.life import permissions_of
 from emulator.metadata_deploy import deploy
 from emulator.metadata_read import Component, Package
 from emulator.router import Request, Response, json_response, route
-from emulator.schema import Field, SObject
-from emulator.wire import datetime_text
+from emulator.tooling_rows import Row, table
 from emulator.xml_tree import Element
 
 if TYPE_CHECKING:
     from emulator.org import Org
 
-Row = dict[str, Any]
 SELECT = re.compile(
     r"\s*SELECT\s+(?P<fields>.+?)\s+FROM\s+(?P<object>\w+)(?:\s+WHERE\s+(?P<where>.+?))?"
     r"(?:\s+ORDER\s+BY\s+(?P<order>[\w.]+)(?P<down>\s+DESC)?(?:\s+ASC)?)?(?:\s+LIMIT\s+(?P<limit>\d+))?\s*\Z",
@@ -34,13 +31,6 @@ TERM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 ONE_ROW_ONLY = ("metadata", "fullname")
-DATA_TYPES = {
-    "string": "Text",
-    "double": "Number",
-    "boolean": "Checkbox",
-    "datetime": "Date/Time",
-    "reference": "Lookup",
-}
 
 
 @route("GET", "/services/data/{version}/tooling/query")
@@ -51,7 +41,7 @@ def query(org: Org, request: Request) -> Response:
     found = SELECT.match(text)
     if found is None:
         raise ApiError(400, "MALFORMED_QUERY", f"unexpected token: '{text.split()[0]}'")
-    rows = [row for row in _table(org, found["object"]) if _matches(row, found["where"])]
+    rows = [row for row in table(org, found["object"]) if _matches(row, found["where"])]
     if found["order"]:
         rows.sort(key=lambda row: str(_value(row, found["order"])), reverse=bool(found["down"]))
     if found["limit"]:
@@ -109,113 +99,6 @@ def element(tag: str, data: Any) -> Element:
     else:
         made.text = str(data).lower() if isinstance(data, bool) else str(data)
     return made
-
-
-# -- rows ----------------------------------------------------------------------------------------------------
-
-
-def _table(org: Org, name: str) -> list[Row]:
-    tables: dict[str, Callable[[Org], Iterator[Row]]] = {
-        "customfield": _custom_fields,
-        "customobject": _custom_objects,
-        "validationrule": _validation_rules,
-        "entitydefinition": _entities,
-        "fielddefinition": _fields,
-        "lightningcomponentbundle": lambda org: _plain(org, "LightningComponentBundle"),
-        "layout": lambda org: _plain(org, "Layout"),
-    }
-    if name.lower() not in tables:
-        raise ApiError(400, "INVALID_TYPE", f"sObject type '{name}' is not supported.")
-    return list(tables[name.lower()](org))
-
-
-def _kept(org: Org, kind: str) -> Iterator[tuple[str, Row, Element]]:
-    for key, each in org.storage.kept_all("metadata").items():
-        if key.startswith(f"{kind}:"):
-            name = key.partition(":")[2]
-            base = {
-                "Id": each["id"], "FullName": name, "NamespacePrefix": None, "ManageableState": "unmanaged",
-                "CreatedDate": datetime_text(each["created"]), "CreatedById": each["by"],
-                "LastModifiedDate": datetime_text(each["changed"]),
-            }  # fmt: skip
-            yield name, base, Element.of(each["body"])
-
-
-def _entity_id(org: Org, name: str) -> str:
-    """Custom objects go by id, standard ones by name."""
-    kept = org.storage.kept("metadata", f"CustomObject:{name}") if name.endswith("__c") else None
-    return str(kept["id"]) if kept else name
-
-
-def _entity(org: Org, name: str) -> Row:
-    return {
-        "QualifiedApiName": name,
-        "DurableId": _entity_id(org, name),
-        "DeveloperName": name.removesuffix("__c"),
-    }
-
-
-def _custom_fields(org: Org) -> Iterator[Row]:
-    for name, base, body in _kept(org, "CustomField"):
-        owner, _, field = name.partition(".")
-        yield base | {
-            "DeveloperName": field.removesuffix("__c"), "TableEnumOrId": _entity_id(org, owner),
-            "EntityDefinitionId": _entity_id(org, owner), "EntityDefinition": _entity(org, owner),
-            "Length": int(body.get("length") or 0) or None, "Metadata": body.json(),
-            "InlineHelpText": body.get("inlineHelpText") or None, "Description": body.get("description") or None,
-        }  # fmt: skip
-
-
-def _custom_objects(org: Org) -> Iterator[Row]:
-    for name, base, body in _kept(org, "CustomObject"):
-        if name.endswith("__c"):
-            yield base | {
-                "DeveloperName": name.removesuffix("__c"), "SharingModel": body.get("sharingModel") or None,
-                "Description": body.get("description") or None, "Metadata": body.json(),
-            }  # fmt: skip
-
-
-def _validation_rules(org: Org) -> Iterator[Row]:
-    for name, base, body in _kept(org, "ValidationRule"):
-        owner, _, rule = name.partition(".")
-        yield base | {
-            "ValidationName": rule, "Active": body.flag("active"), "EntityDefinitionId": _entity_id(org, owner),
-            "EntityDefinition": _entity(org, owner), "ErrorMessage": body.get("errorMessage"),
-            "ErrorDisplayField": body.get("errorDisplayField") or None, "Metadata": body.json(),
-            "Description": body.get("description") or None,
-        }  # fmt: skip
-
-
-def _plain(org: Org, kind: str) -> Iterator[Row]:
-    for name, base, _ in _kept(org, kind):
-        yield base | {"DeveloperName": name, "Name": name}
-
-
-def _entities(org: Org) -> Iterator[Row]:
-    for each in org.schema:
-        yield _entity(org, each.name) | {
-            "Id": _entity_id(org, each.name), "Label": each.label, "MasterLabel": each.label,
-            "PluralLabel": each.label_plural, "KeyPrefix": each.key_prefix, "IsCustomizable": True,
-            "IsQueryable": each.flag("queryable"), "NamespacePrefix": None,
-        }  # fmt: skip
-
-
-def _fields(org: Org) -> Iterator[Row]:
-    for sobject in org.schema:
-        for each in sobject.fields.values():
-            yield _field_row(org, sobject, each)
-
-
-def _field_row(org: Org, sobject: SObject, field: Field) -> Row:
-    known = DATA_TYPES.get(field.type, field.type.title())
-    return {
-        "DurableId": f"{_entity_id(org, sobject.name)}.{field.name}", "QualifiedApiName": field.name,
-        "DeveloperName": field.name.removesuffix("__c"), "Label": field.label, "MasterLabel": field.label,
-        "DataType": f"Formula ({known})" if field.calculated else known, "Length": field.length,
-        "Precision": field.precision, "Scale": field.scale, "IsCalculated": field.calculated,
-        "IsNillable": field.nillable, "EntityDefinitionId": _entity_id(org, sobject.name),
-        "EntityDefinition": _entity(org, sobject.name), "NamespacePrefix": None,
-    }  # fmt: skip
 
 
 # -- conditions ----------------------------------------------------------------------------------------------

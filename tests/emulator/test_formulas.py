@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.formula_connection import register
 from emulator.formula_functions import Value
-from emulator.formula_sql import SqlCompiler, register, rescaled
+from emulator.formula_sql import SqlCompiler, rescaled
 from emulator.formula_syntax import FormulaError, parse, references
 from emulator.formula_types import Checker, Shape
 from emulator.formula_values import Moment, evaluate
