@@ -12,6 +12,7 @@ from mappings import template
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.file import read_mapping
 from mappings.outbound import MissingValue, fitted, json_text, owned_hash, plain, record
+from mappings.vocabulary import EVENTS
 
 VIEW = {
     "member": {"id": "001000000000001AAA", "name": "Glow Beauty", "owner_id": "005000000000001AAA"},
@@ -87,6 +88,16 @@ def test_the_standard_alert_says_the_news():
         "Gold is worth $5,481.20 more. 7 days left in Retail partners 2026, November 2026."
     )
     assert record(push, reached)["title"] == "Glow Beauty: Silver reached"
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_every_event_that_the_engine_knows_has_words(kind):
+    fields = record(
+        read_mapping("standard").push["notification"], {**VIEW, "event": {"kind": kind, "tier": "Gold"}}
+    )
+
+    assert str(fields["title"]).startswith("Glow Beauty: ")
+    assert "Retail partners 2026" in str(fields["body"])
 
 
 def test_a_program_that_counts_units_speaks_of_units():
