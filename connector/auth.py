@@ -111,7 +111,13 @@ class Login:
                 raise self._refused[0]
             try:
                 self._token = self._ask(seen + 1)
-            except AuthenticationFailed as refused:
+            except SyncError as error:
+                error.gave_up = (
+                    True  # the request that needed the token must not start another round of logins
+                )
+                if not isinstance(error, AuthenticationFailed):
+                    raise
+                refused = error
                 self._refused = (refused, self._clock.monotonic())
                 self._log.error(
                     "auth.failed", org=self._settings.alias, code=refused.code, status=refused.status

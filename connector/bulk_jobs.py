@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import requests
 from structlog.typing import FilteringBoundLogger
@@ -18,6 +18,7 @@ from connector.port import Clock
 from connector.replies import Call
 from connector.retry import Safety
 
+T = TypeVar("T")
 Family = Literal["query", "ingest"]
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
 _STATES = _ENDED | {"Open", "UploadComplete", "InProgress"}
@@ -114,6 +115,10 @@ class BulkJobs:
                 break
             self._clock.sleep(wait)
         raise StillRunning("JOB_DEADLINE", job_id=job_id, sobject=sobject)
+
+    def repeat(self, attempt: Callable[[], T]) -> T:
+        """Repeats a read whose reply can be wrong in ways that only its reader sees."""
+        return self.api.repeat(Call(self.kind), attempt)
 
     def first_waits(self, count: int) -> list[float]:
         """The first few waits, for a step that is repeated a few times."""

@@ -137,6 +137,9 @@ class BulkQuery:
         raise AssertionError("unreachable: the third break is raised")
 
     def _open(self, job: Job, columns: tuple[str, ...], sobject: str | None, locator: str) -> _Opened:
+        return self._jobs.repeat(lambda: self._open_once(job, columns, sobject, locator))
+
+    def _open_once(self, job: Job, columns: tuple[str, ...], sobject: str | None, locator: str) -> _Opened:
         path = f"{self._jobs.path}/{job.id}/results?maxRecords={limits.BULK_PAGE_ROWS}"
         if locator:
             path += f"&locator={quote(locator, safe='')}"

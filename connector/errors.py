@@ -33,6 +33,7 @@ class SyncError(Exception):
         self.retry_after = retry_after  # seconds that the server asked us to wait
         self.sent = sent  # False: the request never left, so nothing can have happened
         self.at: int | None = None  # which query of a poll, counted from 0
+        self.gave_up = False  # it was repeated as often as it may be
         self._hint = hint
         super().__init__(code)
 

@@ -6,7 +6,8 @@ parts are never reached, because our session answers only successes and raises t
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -17,6 +18,7 @@ from connector.replies import Call
 from connector.session import OrgSession, decoded
 
 JSON = {"Content-Type": "application/json"}
+T = TypeVar("T")
 
 
 class OrgApi(Salesforce):
@@ -49,3 +51,7 @@ class OrgApi(Salesforce):
                 method, self.base_url + path, call=call, data=data, headers={**JSON, **(headers or {})}
             )
         )
+
+    def repeat(self, call: Call, attempt: Callable[[], T]) -> T:
+        """Repeats a step whose reply can be wrong in ways that only its reader sees."""
+        return self._org_session.repeat(call, attempt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,7 @@ from connector.retry import Safety
 from connector.select_list import columns_of, object_of
 from mappings.describe import ObjectDescribe
 
+_DESCRIBE = Call("describe")
 PAGE_SIZE = {"Sforce-Query-Options": f"batchSize={limits.QUERY_PAGE_ROWS}"}
 
 
@@ -71,13 +73,20 @@ class Rest:
                 }
                 for index, name in enumerate(batch)
             ]
-            for name, answer in zip(batch, self.composite(parts, Call("describe")), strict=True):
-                if status_of(answer) in {200, 304}:
-                    found[name] = _describe_of(answer.get("body"), name)
-                elif status_of(answer) == 404:
-                    found[name] = None
-                else:
-                    raise part_error(answer, name)
+            found |= self._api.repeat(_DESCRIBE, partial(self._described, batch, parts))
+        return found
+
+    def _described(
+        self, names: Sequence[str], parts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, ObjectDescribe | None]:
+        found: dict[str, ObjectDescribe | None] = {}
+        for name, answer in zip(names, self.composite(parts, _DESCRIBE), strict=True):
+            if status_of(answer) == 200:
+                found[name] = _describe_of(answer.get("body"), name)
+            elif status_of(answer) == 404:
+                found[name] = None
+            else:
+                raise part_error(answer, name)
         return found
 
     # --- queries ---------------------------------------------------------------------------------------
@@ -87,7 +96,8 @@ class Rest:
             raise Misconfigured(
                 "POLL_SIZE", detail=f"one to {limits.COMPOSITE_QUERIES} queries, not {len(queries)}"
             )
-        return self._composite_queries(queries, "queryAll", Call("poll", numbers="text"))
+        call = Call("poll", numbers="text")
+        return self._api.repeat(call, partial(self._composite_queries, queries, "queryAll", call))
 
     def _composite_queries(self, queries: Sequence[str], resource: str, call: Call) -> list[Page]:
         columns = [columns_of(soql) for soql in queries]
@@ -150,22 +160,25 @@ class Rest:
 
     def _first(self, soql: str, columns: Sequence[str], include_deleted: bool, call: Call) -> Page:
         resource = "queryAll" if include_deleted else "query"
-        if self._host_bytes + len(resource) + len(quote(soql, safe="")) > limits.URI_BYTES:
-            return self._composite_queries([soql], resource, call)[
-                0
-            ]  # too long for an address, not for a body
-        reply = self._api.query(soql, include_deleted=include_deleted, call=call, headers=PAGE_SIZE)
-        return page_of(reply, columns, call.sobject)
+
+        def ask() -> Page:
+            if self._host_bytes + len(resource) + len(quote(soql, safe="")) > limits.URI_BYTES:
+                return self._composite_queries([soql], resource, call)[
+                    0
+                ]  # too long for an address, not for a body
+            reply = self._api.query(soql, include_deleted=include_deleted, call=call, headers=PAGE_SIZE)
+            return page_of(reply, columns, call.sobject)
+
+        return self._api.repeat(call, ask)
 
     def _more(self, locator: str, columns: Sequence[str], call: Call) -> Page:
-        reply = self._api.query_more(
-            check_path(locator), identifier_is_url=True, call=call, headers=PAGE_SIZE
-        )
-        return page_of(reply, columns, call.sobject)
+        path = check_path(locator)
 
-    def get(self, path: str, call: Call) -> Any:
-        """Any small reply below the version root."""
-        return self._api.send("GET", path, None, call)
+        def ask() -> Page:
+            reply = self._api.query_more(path, identifier_is_url=True, call=call, headers=PAGE_SIZE)
+            return page_of(reply, columns, call.sobject)
+
+        return self._api.repeat(call, ask)
 
 
 def part_error(answer: Mapping[str, Any], sobject: str | None, safety: Safety = Safety.READ) -> SyncError:

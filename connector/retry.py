@@ -38,7 +38,7 @@ class Policy:
 
 def may_repeat(error: BaseException | None, safety: Safety, policy: Policy) -> bool:
     """Whether the same request may be sent once more after this error."""
-    if not isinstance(error, SyncError) or isinstance(error, WindowLost):
+    if not isinstance(error, SyncError) or isinstance(error, WindowLost) or error.gave_up:
         return False
     if error.retry_after is not None and error.retry_after > policy.retry_after_limit:
         return False

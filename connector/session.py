@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -36,6 +36,7 @@ from connector.retry import Policy, Safety, retrying
 from connector.usage import Meter
 
 CLIENT = "rebate-sync/0.1"
+T = TypeVar("T")
 
 
 class Token(Protocol):
@@ -134,17 +135,25 @@ class OrgSession(requests.Session):
         def attempt() -> requests.Response:
             return self._with_token(verb, path, about, deadline, headers=headers, params=params, data=data)
 
+        return self.repeat(about, attempt, deadline)
+
+    def repeat(self, call: Call, attempt: Callable[[], T], deadline: float | None = None) -> T:
+        """Runs `attempt` until it succeeds or may not be repeated. Loops may nest: what one gave up on stays so."""
         loop = retrying(
-            about.safety,
+            call.safety,
             clock=self._clock,
             rng=self._rng,
-            deadline=deadline,
+            deadline=self._clock.monotonic() + self._timeouts.call if deadline is None else deadline,
             policy=self.policy,
             before_sleep=lambda n, error, wait: self._log.warning(
-                "org.retry", kind=about.kind, attempt=n, wait=round(wait, 3), error=str(error)
+                "org.retry", kind=call.kind, attempt=n, wait=round(wait, 3), error=str(error)
             ),
         )
-        return loop(attempt)
+        try:
+            return loop(attempt)
+        except SyncError as error:
+            error.gave_up = True
+            raise
 
     def _path_of(self, address: str) -> str:
         parts = urlsplit(address)

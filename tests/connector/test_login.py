@@ -106,6 +106,28 @@ def test_a_lost_reply_to_a_rotating_login_is_not_asked_for_again(
     assert len(scripted.calls("/services/oauth2/token")) == 1
 
 
+def test_nor_when_it_is_lost_in_the_middle_of_a_run(
+    scripted: Any, connect: Any, rotating: tuple[OrgSettings, Path], make: Any
+) -> None:
+    org = connect(rotating[0])
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401))
+    scripted.on("POST", "/services/oauth2/token", make.Reply(drop=True))
+    with pytest.raises(Transient):
+        list(org.query("SELECT Id FROM Account"))
+    assert len(scripted.calls("/services/oauth2/token")) == 2
+
+
+def test_an_unreachable_login_is_tried_five_times_not_twenty_five(
+    scripted: Any, connect: Any, settings: OrgSettings, make: Any
+) -> None:
+    org = connect(settings)
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401))
+    scripted.on("POST", "/services/oauth2/token", make.Reply(503, b"", {}))
+    with pytest.raises(Transient):
+        list(org.query("SELECT Id FROM Account"))
+    assert len(scripted.calls("/services/oauth2/token")) == 6
+
+
 def test_another_org_than_the_pinned_one_is_refused_before_any_other_call(
     scripted: Any, connect: Any, settings: OrgSettings, make: Any
 ) -> None:

@@ -239,6 +239,31 @@ def test_a_refused_part_of_a_poll_says_which_it_was(scripted: Any, org: Any, mak
     assert caught.value.at == 1
 
 
+def test_a_part_of_a_poll_in_trouble_is_asked_again_and_not_for_ever(
+    scripted: Any, org: Any, make: Any, clock: Any
+) -> None:
+    trouble = {"referenceId": "q0", "httpStatusCode": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE"}]}
+    fine = {"referenceId": "q0", "httpStatusCode": 200, "body": page()}
+    scripted.data(
+        "POST",
+        "composite",
+        make.reply({"compositeResponse": [trouble]}),
+        make.Reply(502, b"", {}),
+        make.reply({"compositeResponse": [fine]}),
+    )
+    assert org.poll(["SELECT Id FROM Account"])[0].table.num_rows == 0
+    scripted.data("POST", "composite", make.reply({"compositeResponse": [trouble]}))
+    before = len(scripted.asked)
+    with pytest.raises(Transient, match="SERVER_UNAVAILABLE"):
+        org.poll(["SELECT Id FROM Account"])
+    assert len(scripted.asked) == before + 5
+    scripted.data("POST", "composite", make.Reply(502, b"", {}))
+    before = len(scripted.asked)
+    with pytest.raises(Transient, match="HTTP_502"):
+        org.poll(["SELECT Id FROM Account"])
+    assert len(scripted.asked) == before + 5
+
+
 def test_a_poll_with_a_part_missing_is_no_answer(scripted: Any, org: Any, make: Any) -> None:
     scripted.data("POST", "composite", make.reply({"compositeResponse": []}))
     with pytest.raises(Transient, match="PARTS_MISSING"):
