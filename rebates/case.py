@@ -110,7 +110,7 @@ def set_out(
     if program.is_plain and not inputs.reduction:
         qualifier = program.qualifiers[0]
         tally = totals.get(qualifier.bucket, NOTHING)
-        if isinstance(tally.amount, Decimal) and isinstance(tally.quantity, Decimal):
+        if type(tally.amount) is Decimal and type(tally.quantity) is Decimal:
             dimension = qualifier.dimension
             axis = tally.quantity if dimension == "quantity" else tally.amount
             if program.whole_units:

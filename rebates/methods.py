@@ -89,31 +89,35 @@ def retrospective(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[B
 
 def stepped(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[Band[N]]:
     """Each band pays its own benefit; a `back_to_first` tier takes the bands below it along."""
-    zero = sale.axis - sale.axis
-    first = max((i for i in range(index + 1) if rungs[i].back_to_first), default=-1)
+    axis = sale.axis
+    zero = axis - axis
+    first = index
+    while first >= 0 and not rungs[first].back_to_first:
+        first -= 1
     bands: list[Band[N]] = []
     for i in range(max(first, 0), index + 1):
         rung = rungs[i]
         low = zero if i == first else rung.begins
-        high = min(sale.axis, rungs[i + 1].begins) if i + 1 < len(rungs) else sale.axis
-        width = max(zero, high - low)
+        high = rungs[i + 1].begins if i < index else _end_of_last(rungs, index, axis)
+        width = high - low
         if rung.linear_to is not None:
             bands.append(_linear(rungs, i, sale))
-            continue
-        if rung.per is not None:
-            bands.append(_increments(rung, i, width))
-            continue
-        if rung.kind == "amount":
-            bands.append(Band(i, width, rung.benefit))
-            continue
-        if not width:
-            continue
-        direct = (rung.kind == "per_unit") == (sale.axis_is == "quantity") and sale.axis_is != ""
-        # Another measure than the axis: its share of the bands is the axis's share.
-        inside = width if direct else max(zero, _measure(sale, rung.kind)) * width / sale.axis
-        paid_on = inside if rung.max_measure is None else min(inside, rung.max_measure)
-        bands.append(Band(i, paid_on, paid_on * rung.benefit, paid_on < inside))
+        elif rung.per is not None:
+            bands.append(_increments(rung, i, max(zero, width)))
+        elif rung.kind == "amount":
+            bands.append(Band(i, max(zero, width), rung.benefit))
+        elif width > zero:
+            direct = sale.axis_is == ("quantity" if rung.kind == "per_unit" else "amount")
+            # Another measure than the axis: its share of the bands is the axis's share.
+            inside = width if direct else max(zero, _measure(sale, rung.kind)) * width / axis
+            paid_on = inside if rung.max_measure is None else min(inside, rung.max_measure)
+            bands.append(Band(i, paid_on, paid_on * rung.benefit, paid_on < inside))
     return bands
+
+
+def _end_of_last(rungs: Sequence[Rung[N]], index: int, axis: N) -> N:
+    """Where the highest paying band ends: at the axis, or at the next tier's band when it is not reached yet."""
+    return min(axis, rungs[index + 1].begins) if index + 1 < len(rungs) else axis
 
 
 def _increments(rung: Rung[N], index: int, width: N) -> Band[N]:

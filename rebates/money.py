@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
+from functools import lru_cache
 
 Exact = Decimal | Fraction
 
@@ -57,6 +58,7 @@ def minor_units(currency: str) -> int:
     return _MINOR_UNITS.get(currency.upper(), 2)
 
 
+@lru_cache(maxsize=256)
 def unit(currency: str) -> Decimal:
     """The smallest amount that can be paid in a currency: USD 0.01."""
     return Decimal(1).scaleb(-minor_units(currency))
@@ -64,8 +66,8 @@ def unit(currency: str) -> Decimal:
 
 def rounded(value: Exact, step: Decimal) -> Decimal:
     """`value` to a multiple of `step` (a power of ten), half away from zero. The only rounding here."""
-    if isinstance(value, Fraction):
-        steps = value / Fraction(step)
+    if type(value) is not Decimal:
+        steps = fraction(value) / Fraction(step)
         whole = (abs(steps.numerator) * 2 + steps.denominator) // (steps.denominator * 2)
         value = _ROUNDING.multiply(Decimal(-whole if steps < 0 else whole), step)
     return value.quantize(step, context=_ROUNDING)
@@ -78,9 +80,8 @@ def round_money(value: Exact, currency: str) -> Decimal:
 
 def shown(value: Exact) -> Decimal:
     """A total for display: Decimals as they are, a fraction to six decimals."""
-    if isinstance(value, Fraction):
-        return plain(rounded(value, _MICRO_UNIT))
-    return value
+    # `type() is`: an instance check of Fraction goes through an abstract base class, which costs as much as the rest
+    return value if type(value) is Decimal else plain(rounded(value, _MICRO_UNIT))
 
 
 def plain(value: Decimal) -> Decimal:
@@ -109,7 +110,7 @@ def money_text(value: Exact, currency: str) -> str:
 
 def fraction(value: Decimal | Fraction | int) -> Fraction:
     """The same number, safe to divide."""
-    return value if isinstance(value, Fraction) else Fraction(value)
+    return value if type(value) is Fraction else Fraction(value)
 
 
 def from_micro(value: int) -> Decimal:
