@@ -114,7 +114,7 @@ def _get(row: Row, name: str) -> Any:
     return next((value for key, value in row.items() if key.lower() == name.lower()), None)
 
 
-@route("POST", "/services/data/{version}/composite/sobjects")
+@route("POST", "/services/data/{version}/composite/sobjects", since=42)
 def create(org: Org, request: Request) -> Response:
     rows, all_or_none = _body(org, request)
     _types(rows)
@@ -126,7 +126,7 @@ def create(org: Org, request: Request) -> Response:
     return json_response(run_rows(org, ctx, rows, work, all_or_none=all_or_none, refused={}))
 
 
-@route("PATCH", "/services/data/{version}/composite/sobjects")
+@route("PATCH", "/services/data/{version}/composite/sobjects", since=42)
 def update(org: Org, request: Request) -> Response:
     rows, all_or_none = _body(org, request)
     _types(rows)
@@ -158,7 +158,7 @@ def _in_collection(org: Org, action: Callable[..., Any], ctx: Context, *argument
         raise
 
 
-@route("PATCH", "/services/data/{version}/composite/sobjects/{sobject}/{key_field}")
+@route("PATCH", "/services/data/{version}/composite/sobjects/{sobject}/{key_field}", since=46)
 def upsert(org: Org, request: Request, sobject: str, key_field: str) -> Response:
     """One object, one key. A key that comes twice in the call fails all its rows."""
     found = org.schema.require(sobject)
@@ -187,7 +187,7 @@ def upsert(org: Org, request: Request, sobject: str, key_field: str) -> Response
     )
 
 
-@route("DELETE", "/services/data/{version}/composite/sobjects")
+@route("DELETE", "/services/data/{version}/composite/sobjects", since=42)
 def delete(org: Org, request: Request) -> Response:
     """`?ids=a,b,c&allOrNone=true`; objects may be mixed."""
     ids = [each.strip() for each in (request.param("ids") or "").split(",") if each.strip()]
@@ -229,7 +229,7 @@ def _retrieve(org: Org, request: Request, sobject: str, ids: list[str], fields: 
     return json_response(listed)
 
 
-@route("GET", "/services/data/{version}/composite/sobjects/{sobject}")
+@route("GET", "/services/data/{version}/composite/sobjects/{sobject}", since=42)
 def retrieve(org: Org, request: Request, sobject: str) -> Response:
     ids, fields = ((request.param(name) or "").split(",") for name in ("ids", "fields"))
     return _retrieve(
@@ -237,7 +237,7 @@ def retrieve(org: Org, request: Request, sobject: str) -> Response:
     )
 
 
-@route("POST", "/services/data/{version}/composite/sobjects/{sobject}")
+@route("POST", "/services/data/{version}/composite/sobjects/{sobject}", since=42)
 def retrieve_by_body(org: Org, request: Request, sobject: str) -> Response:
     """The same with ids and fields in the body, for lists too long for an address."""
     body = request.json()

@@ -132,7 +132,7 @@ def read_parts(body: Any, key: str = "compositeRequest", most: int = PARTS_MAX) 
     return parts
 
 
-@route("POST", "/services/data/{version}/composite")
+@route("POST", "/services/data/{version}/composite", since=38)
 def composite(org: Org, request: Request) -> Response:
     body = request.json()
     parts = read_parts(body)
@@ -152,7 +152,7 @@ def composite(org: Org, request: Request) -> Response:
     return json_response({"compositeResponse": [each.json() for each in done]})
 
 
-@route("POST", "/services/data/{version}/composite/batch", counts=False)
+@route("POST", "/services/data/{version}/composite/batch", counts=False, since=34)
 def batch(org: Org, request: Request) -> Response:
     """Parts in order, without references; `haltOnError` skips the rest with 412."""
     body = request.json()
@@ -174,7 +174,7 @@ def batch(org: Org, request: Request) -> Response:
     return json_response({"hasErrors": failed, "results": results})
 
 
-@route("GET", "/services/data/{version}/composite")
+@route("GET", "/services/data/{version}/composite", since=38)
 def resources(org: Org, request: Request) -> Response:
     base = f"/services/data/v{request.version}/composite"
     return json_response({"batch": f"{base}/batch", "graph": f"{base}/graph", "sobjects": f"{base}/sobjects"})

@@ -68,7 +68,7 @@ def perform(org: Org, request: Request, *, counted: bool) -> Response:
         found = _find(org, request)
         if found[0].auth and not request.user_id:
             auth.authenticate(org, request)
-        _check_version(found[1])
+        _check_version(found[1], found[0].since)
         if counted and found[0].counts:
             if org.usage.used(org.now_ms()) >= org.settings.api_max:
                 raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
@@ -97,7 +97,7 @@ def _find(org: Org, request: Request) -> tuple[router.Route, dict[str, str]]:
         raise
 
 
-def _check_version(names: dict[str, str]) -> None:
+def _check_version(names: dict[str, str], since: int) -> None:
     """Versions before v31 are gone: 410. Versions of the future do not exist yet: 404."""
     from emulator.org import NEWEST_VERSION, OLDEST_VERSION
 
@@ -106,7 +106,7 @@ def _check_version(names: dict[str, str]) -> None:
     number = float(names["version"])
     if number < OLDEST_VERSION:
         raise ApiError(410, "GONE", "The requested API version is no longer available. Use a newer version.")
-    if number > NEWEST_VERSION or not number.is_integer():
+    if number > NEWEST_VERSION or number < since or not number.is_integer():
         raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 
 

@@ -22,7 +22,7 @@ DEPTH_MAX = 15
 _ROWS = re.compile(r"/services/data/v\d+\.\d/sobjects/[^/?]+(/[^?]*)?(\?.*)?\Z", re.IGNORECASE)
 
 
-@route("POST", "/services/data/{version}/composite/graph")
+@route("POST", "/services/data/{version}/composite/graph", since=50)
 def graphs(org: Org, request: Request) -> Response:
     body = request.json()
     listed = body.get("graphs") if isinstance(body, dict) else None

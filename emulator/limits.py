@@ -44,7 +44,7 @@ def limits(org: Org, request: Request) -> Response:
     return json_response(dict(sorted(listed.items())))
 
 
-@route("GET", "/services/data/{version}/limits/recordcount")
+@route("GET", "/services/data/{version}/limits/recordcount", since=40)
 def record_count(org: Org, request: Request) -> Response:
     """Counts of the objects asked for (all, when none is); unknown names are left out."""
     asked = request.param("sObjects")

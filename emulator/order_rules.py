@@ -254,8 +254,6 @@ def order_total(write: Write) -> None:
     """TotalAmount is the sum of the lines. Whether its stamp follows is a setting (assumed: it does not)."""
     before = 0 if write.old is None or write.old.get("IsDeleted") else write.old.get("TotalPrice") or 0
     after = 0 if write.new.get("IsDeleted") else write.new.get("TotalPrice") or 0
-    if write.old is not None and write.old is write.new:
-        return
     stamp = write.ctx.stamp_of(write.org) if write.org.settings.order_stamp_follows_lines else None
     write.org.storage.execute(
         'UPDATE "Order" SET "TotalAmount" = coalesce("TotalAmount", 0) + ?,'

@@ -134,6 +134,8 @@ class Route:
     handler: Handler
     auth: bool
     counts: bool
+    since: int = 0
+    """The API version the resource came with; to older ones it does not exist."""
 
     def rank(self) -> tuple[bool, ...]:
         """Literal segments win over named ones, from the left."""
@@ -144,13 +146,18 @@ _ROUTES: dict[int, list[Route]] = {}
 _VERSION = re.compile(r"[vV](\d{1,3})\.(\d)\Z")
 
 
-def route(method: str, path: str, *, auth: bool = True, counts: bool = True) -> Callable[[Handler], Handler]:
-    """Register `handler(org, request, **names)`. `auth`: needs a session; `counts`: is an API call."""
+def route(
+    method: str, path: str, *, auth: bool = True, counts: bool = True, since: int = 0
+) -> Callable[[Handler], Handler]:
+    """Register `handler(org, request, **names)`.
+
+    `auth`: needs a session; `counts`: is an API call; `since`: the first API version that has it.
+    """
 
     def register(handler: Handler) -> Handler:
         segments = tuple(path.strip("/").split("/"))
         same_length = _ROUTES.setdefault(len(segments), [])
-        same_length.append(Route(method, segments, handler, auth, counts))
+        same_length.append(Route(method, segments, handler, auth, counts, since))
         same_length.sort(key=Route.rank)
         return handler
 

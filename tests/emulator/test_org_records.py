@@ -384,3 +384,47 @@ def insert_user(org, username: str, *, active: bool = True) -> str:
         "LanguageLocaleKey": "en_US", "IsActive": active,
     }  # fmt: skip
     return insert(org, Context(admin, system=True), "User", values)
+
+
+def test_a_username_exists_once(org):
+    from emulator.errors import RecordError
+
+    with pytest.raises(RecordError, match="Duplicate Username"):
+        insert_user(org, "ADMIN@acme.example")
+
+
+def test_an_account_with_activated_orders_cannot_be_deleted(call, org):
+    account = call.create("Account", Name="Acme")
+    order = call.create("Order", AccountId=account, EffectiveDate="2026-01-01", Status="Draft")
+    org.storage.execute(
+        'UPDATE "Order" SET "StatusCode" = ?, "Status" = ? WHERE "Id" = ?', ("Activated",) * 2 + (order,)
+    )
+    code, message = refusal(call("DELETE", f"sobjects/Account/{account}"))[1:3]
+    assert code == "DELETE_FAILED"
+    assert "00000001" in message
+
+
+def test_a_wrong_value_is_located_in_the_request(call):
+    body = b'{\n  "LastName": "B",\n  "Birthdate": "soon"\n}'
+    message = refusal(call("POST", "sobjects/Contact", body=body))[2]
+    assert message.endswith("at [line:3, column:16]")
+
+
+def test_currencies_exist_only_in_orgs_that_switched_them_on(call, org):
+    from emulator import multi_currency
+
+    assert call("GET", "sobjects/CurrencyType/describe").status == 404
+    plain = call.read("Account", call.create("Account", Name="Before"))
+    assert "CurrencyIsoCode" not in plain
+    multi_currency.enable(org, {"EUR": "0.92"})
+    assert call.read("Account", plain["Id"])["CurrencyIsoCode"] == "USD"
+    euro = call.create("Account", Name="Euro", CurrencyIsoCode="EUR")
+    assert call.read("Account", euro)["CurrencyIsoCode"] == "EUR"
+    assert call.read("Account", call.create("Account", Name="Default"))["CurrencyIsoCode"] == "USD"
+    refused = call("POST", "sobjects/Account", json={"Name": "X", "CurrencyIsoCode": "XXX"})
+    assert refusal(refused)[1] == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+    rates = org.storage.rows(
+        'SELECT "IsoCode", "ConversionRate", "IsCorporate" FROM "CurrencyType" ORDER BY 1'
+    )
+    assert rates == [("EUR", 920_000_000, 0), ("USD", 1_000_000_000, 1)]
+    assert multi_currency.is_enabled(org)
