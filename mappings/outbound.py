@@ -155,6 +155,14 @@ _EVENT_WORDS = {
         "{standing.to_next_tier:qualifier} bring it back. The rebate is {standing.rebate:money} now. "
         + _NEXT,
     ),
+    "cap_reached": (
+        "the rebate has come to its cap",
+        "{standing.rebate:money} in {program.name}, {period.name}, and no more.",
+    ),
+    "period_closing": (
+        "{standing.days_left:days} left in {period.name}",
+        "The rebate in {program.name} is {standing.rebate:money} now.",
+    ),
 }
 
 
