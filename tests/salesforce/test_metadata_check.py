@@ -30,7 +30,7 @@ WORDS = {
 
 def problems(path: str, text: str | None) -> list[str]:
     files = {**FILES, path: text} if text is not None else {k: v for k, v in FILES.items() if k != path}
-    return [str(problem) for problem in check(files)]  # type: ignore[arg-type]
+    return [str(problem) for problem in check(files)]
 
 
 def breakages(path: str, text: str) -> Iterator[tuple[str, str | None]]:

@@ -50,11 +50,11 @@ export function measured(value, qualifier, currency, options = {}) {
 }
 
 /** "7 days left", "last day today", "period is over"; nothing when unknown. */
-export function daysLeft(days) {
-    if (days === null || days === undefined) return "";
-    if (days <= 0) return overLabel;
-    if (days === 1) return lastDayLabel;
-    return fill(daysLeftLabel, number(days));
+export function daysLeft(count) {
+    if (count === null || count === undefined) return "";
+    if (count <= 0) return overLabel;
+    if (count === 1) return lastDayLabel;
+    return fill(daysLeftLabel, number(count));
 }
 
 /** A calendar day such as 2026-11-30, never moved by a time zone. */
