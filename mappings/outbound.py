@@ -143,8 +143,8 @@ _EVENT_WORDS = {
         "{standing.next_tier} is worth {standing.uplift:money} more. " + _NEXT,
     ),
     "at_risk": (
-        "{standing.next_tier} is at risk",
-        "{standing.to_next_tier:qualifier} are missing for {standing.next_tier}. " + _NEXT,
+        "{event.tier} is at risk",
+        "At this pace the period ends below {event.tier}. " + _NEXT,
     ),
     "tier_reached": (
         "{event.tier} reached",
