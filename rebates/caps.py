@@ -71,6 +71,8 @@ class Capped(NamedTuple):
 
 def limited(earned: Exact, limits: Limits, proration: Proration, period: Period, inputs: Inputs) -> Capped:
     """Amount caps first, then the guaranteed minimum."""
+    if limits.max_payout is None and limits.max_payout_program is None and limits.guarantee is None:
+        return Capped(earned)
     rebate, by_cap, by_guarantee = earned, None, None
     caps: list[Exact] = []
     if limits.max_payout is not None:

@@ -52,10 +52,17 @@ class Case(Generic[N]):
     def rungs(self) -> Sequence[Rung[N]]:
         return self.scales[0].rungs
 
+    @property
+    def answerable(self) -> bool:
+        """Whether every ratio has a base; without one there is no axis to measure a gap on."""
+        return all(scale.base is None or scale.base.usable for scale in self.scales)
+
     def index(self) -> int:
         """The tier that is reached; -1: none."""
-        if self.closed:
-            return -1
+        return -1 if self.closed else self.index_if_open()
+
+    def index_if_open(self) -> int:
+        """The tier that the qualifiers alone reach, whatever the gates say."""
         if len(self.scales) == 1:
             return reached(self.scales[0].rungs, self.scales[0].value)
         each = [reached(scale.rungs, scale.value) for scale in self.scales]

@@ -199,7 +199,7 @@ class Program:
         """The first day on which this version's terms hold."""
         return self.effective_from or self.starts
 
-    @property
+    @cached_property
     def paid_on(self) -> Dimension:
         """What the measure is, for people: as declared, else what the tiers pay on."""
         return self.measure or (

@@ -177,11 +177,12 @@ def _standing(
     rebate = round_money(capped.rebate, terms.currency)
     next_tier = to_next = at_next = None
     tiers = terms.tiers
-    if index + 1 < len(tiers):
-        next_tier = tiers[index + 1].name
-        gap = gap_to(case, index + 1)
-        at_next = rebate_at(case, index + 1, gap, period, inputs)
-        to_next = shown(gap)
+    following = _following(case, index)
+    if following < len(tiers):
+        next_tier = tiers[following].name
+        if not case.closed or case.answerable:
+            to_next = shown(gap_to(case, following))
+            at_next = rebate_at(case, following, period, inputs)
     tally = totals.get(scale.qualifier.bucket, NOTHING)
     paid = totals.get(terms.measure_bucket, NOTHING)
     missing = (
@@ -193,9 +194,14 @@ def _standing(
         terms.key, member, period, as_of,
         shown(tally.amount), shown(tally.quantity), shown(scale.value), shown(paid.of(terms.paid_on)), tally.lines,
         tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
-        _status(terms, case, index, to_next, period, as_of, tally.lines, inputs),
+        _status(terms, case, following, to_next, period, as_of, tally.lines, inputs),
         capped.by_cap is not None, missing, Working(terms, totals, inputs),
     )  # fmt: skip
+
+
+def _following(case: Case[Any], index: int) -> int:
+    """The next tier: the one above, or behind a closed gate the one that it keeps back."""
+    return max(0, case.index_if_open()) if case.closed and case.answerable else index + 1
 
 
 def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
@@ -225,7 +231,7 @@ def gap_to(case: Case[Any], index: int) -> Any:
     return gap
 
 
-def rebate_at(case: Case[Any], index: int, gap: Any, period: Period, inputs: Inputs) -> Decimal:
+def rebate_at(case: Case[Any], index: int, period: Period, inputs: Inputs) -> Decimal:
     """The rounded rebate once a tier is reached, everything else as it is."""
     first = case.scales[0]
     rung = first.rungs[index]
@@ -254,9 +260,11 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
 def _levels(at: Standing) -> tuple[Level, ...]:
     case, index, _ = outcome(at)
     levels = []
-    for number in range(index + 1, len(at.working.program.tiers)):
+    if case.closed and not case.answerable:
+        return ()
+    for number in range(_following(case, index), len(at.working.program.tiers)):
         gap = gap_to(case, number)
-        rebate = rebate_at(case, number, gap, at.period, at.working.inputs)
+        rebate = rebate_at(case, number, at.period, at.working.inputs)
         more = rebate - at.rebate
         each = shown(fraction(more) / fraction(gap)) if gap > 0 else None
         levels.append(Level(at.working.program.tiers[number].name, shown(gap), rebate, more, each))
@@ -266,23 +274,23 @@ def _levels(at: Standing) -> tuple[Level, ...]:
 def _status(
     terms: Program,
     case: Case[Any],
-    index: int,
+    following: int,
     gap: Decimal | None,
     period: Period,
     as_of: date,
     lines: int,
     inputs: Inputs,
 ) -> Status:
-    if as_of >= period.end and as_of >= terms.settlement.closes_on(period):
+    if as_of >= terms.settlement.closes_on(period):
         return "closed"
     if not lines:
         return "not_started"
-    if gap is None:
+    if following >= len(terms.tiers):
         return "top_tier"
-    if index >= 0 or not case.closed:
-        threshold = case.scales[0].rungs[index + 1].threshold
-        if is_near(terms, gap, threshold, period.days_left(as_of)):
-            return "near_next_tier"
+    if gap is not None and is_near(
+        terms, gap, case.scales[0].rungs[following].threshold, period.days_left(as_of)
+    ):
+        return "near_next_tier"
     if inputs.last_tier is not None and behind_last_tier(terms, case, period, as_of, inputs):
         return "at_risk"
     return "on_track"
