@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import random
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +288,14 @@ def test_fifteen_digits_survive_the_api(number: str, exact: bool) -> None:
     assert is_exact(Decimal(number)) is exact
     if exact:
         assert Decimal(repr(float(number))) == Decimal(number)
+
+
+# --- the page for people --------------------------------------------------------------------------------
+def test_the_page_of_errors_lists_exactly_the_table() -> None:
+    text = Path("docs/salesforce-errors.md").read_text(encoding="utf-8")
+    listed: set[tuple[str, str, int | None]] = set()
+    for section in text.split("\n## ")[1:]:
+        family, _, rest = section.partition("\n")
+        for code, status in re.findall(r"`([A-Z_]{4,})(?: \((\d+)\))?`", rest):
+            listed.add((family, code, int(status) if status else None))
+    assert listed == {(step.__name__, code, status) for (code, status), step in errors.STEPS.items()}
