@@ -64,7 +64,8 @@ def start(org: Org, request: Request) -> Response:
 @route("GET", "/services/data/{version}/metadata/deployRequest/{id}")
 def look(org: Org, request: Request, id: str) -> Response:
     found = _find(org, id)
-    _advance(org, found)
+    with org.lock:  # two polls at once must not both run it
+        _advance(org, found)
     details = (request.param("includeDetails") or "").lower() == "true"
     body = {"id": found.id, "validatedDeployRequestId": None, "deployOptions": found.options}
     body |= {"url": _url(request, found), "deployResult": result(org, found, details=details)}

@@ -57,6 +57,7 @@ class Permissions:
     def forget(self) -> None:
         """Something about permissions changed; ask again."""
         self._known.clear()
+        self._org.schema.version += 1  # what was compiled or described for a user is stale too
 
     def grants(self, user_id: str) -> Grants:
         if user_id not in self._known:
@@ -180,4 +181,3 @@ def permissions_changed(write: Write) -> None:
     access = write.org.access
     if isinstance(access, Permissions):
         access.forget()
-        write.org.schema.version += 1

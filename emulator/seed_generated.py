@@ -44,6 +44,7 @@ WORDS = (
 )
 TRADES = ("Retail", "Supply", "Distribution", "Trading", "Partners", "Outlet", "Stores", "Wholesale")
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000  # the newest order is this old: its activation too lies in the past
 CHUNK = 2000
 
 
@@ -142,7 +143,7 @@ class _Orders:
         step = 365 * DAY_MS / max(count, 1)
         while self.order_place < count:
             when = first + int(step * self.order_place) + self.chance.randrange(3_600_000)
-            self._sale(min(when, end - 60_000), end, room=count - self.order_place)
+            self._sale(min(when, end - HOUR_MS), end, room=count - self.order_place)
             if len(self.orders) >= CHUNK:
                 self._flush()
         self._flush()
@@ -173,7 +174,7 @@ class _Orders:
         status = "Draft" if draft else "Activated"
         self._order(order_id, account, owner, when, status, total, None)
         if reduced:
-            back = min(when + chance.randrange(1, 40) * DAY_MS, end - 60_000)
+            back = min(when + chance.randrange(1, 40) * DAY_MS, end - HOUR_MS)
             name, _, price = sold[0]
             reduction = self.org.ids.next("801")
             self._line(reduction, name, -taken, price, back, left=0, original=line_ids[0])

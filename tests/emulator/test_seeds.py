@@ -156,3 +156,10 @@ def test_a_seeded_org_goes_on_giving_new_ids_and_numbers(generated: Org) -> None
     )
     assert made is not None
     assert made["OrderNumber"] > "00000600"
+
+
+def test_nothing_generated_lies_in_the_future(generated: Org) -> None:
+    for table in ("Order", "OrderItem", "Account"):
+        late = generated.storage.row(f'SELECT max("SystemModstamp"), max("CreatedDate") FROM "{table}"')
+        assert late is not None
+        assert max(late) < generated.now_ms(), table
