@@ -37,9 +37,12 @@ def start_session(
     org: Org, user_id: str, client_id: str = "", scope: str = "api", grant: str = ""
 ) -> Session:
     """A new session of `settings.token_ttl` seconds; the token looks like Salesforce's (`00D…!AQ…`)."""
-    with org.storage.transaction():
-        number = org.next_number("session")
     now = org.now_ms()
+    with org.storage.transaction() as connection:
+        number = org.next_number("session")
+        connection.execute(
+            "DELETE FROM _kept WHERE space = 'sessions' AND json_extract(value, '$.expires_ms') <= ?", (now,)
+        )
     digest = hmac.new(org.secret, f"{number}:{user_id}:{now}".encode(), hashlib.sha512).digest()
     tail = base64.b64encode(digest, altchars=b"._").decode().rstrip("=")
     session = Session(

@@ -90,7 +90,8 @@ def _type_of(row: Row) -> str:
 
 def _types(rows: list[Row]) -> None:
     """Rows of one kind that follow each other are a chunk; ten chunks a call."""
-    kinds = [str((row.get("attributes") or {}).get("type", "")).lower() for row in rows]
+    marks = [row.get("attributes") for row in rows]
+    kinds = [str(each.get("type", "")).lower() if isinstance(each, dict) else "" for each in marks]
     chunks = sum(index == 0 or kind != kinds[index - 1] for index, kind in enumerate(kinds))
     if chunks > CHUNKS_MAX:
         raise ApiError(

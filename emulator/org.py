@@ -224,25 +224,29 @@ class Usage:
     """API calls of the last 24 hours. Source: Salesforce Developer Limits, "API Request Limits"."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._calls: dict[int, int] = {}
         self.total = 0
         self.by_kind: dict[str, int] = {}
 
     def count(self, now_ms: int, kind: str = "") -> None:
         hour = now_ms // 3_600_000
-        self._calls[hour] = self._calls.get(hour, 0) + 1
-        self.total += 1
-        if kind:
-            self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+        with self._lock:
+            self._calls[hour] = self._calls.get(hour, 0) + 1
+            self.total += 1
+            if kind:
+                self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
     def used(self, now_ms: int) -> int:
         """Calls in the rolling 24 hours, by whole hours."""
         oldest = now_ms // 3_600_000 - 24
-        for hour in [each for each in self._calls if each <= oldest]:
-            del self._calls[hour]
-        return sum(self._calls.values())
+        with self._lock:
+            for hour in [each for each in self._calls if each <= oldest]:
+                del self._calls[hour]
+            return sum(self._calls.values())
 
     def reset(self) -> None:
-        self._calls.clear()
-        self.total = 0
-        self.by_kind.clear()
+        with self._lock:
+            self._calls.clear()
+            self.total = 0
+            self.by_kind.clear()

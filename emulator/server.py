@@ -163,7 +163,7 @@ def start(
         raise
     config = uvicorn.Config(
         Edge(org),
-        log_level="critical",
+        log_level="error",
         access_log=False,
         lifespan="off",
         server_header=False,

@@ -328,3 +328,10 @@ def test_an_expired_session_answers_in_both_known_shapes(org, call, jwt_tokens, 
 def test_a_header_nobody_understands_is_told_apart(org, header):
     response = org.handle(Request.to("GET", "/services/data/v68.0/limits", {"Authorization": header}))
     assert response.json() == [{"message": "INVALID_HEADER_TYPE", "errorCode": "INVALID_AUTH_HEADER"}]
+
+
+def test_sessions_that_ended_do_not_pile_up(org, clock):
+    for _ in range(3):
+        login(org)
+        clock.advance(hours=3)
+    assert len(org.storage.kept_all("sessions")) == 1
