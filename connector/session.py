@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -74,6 +75,7 @@ class OrgSession(requests.Session):
         super().__init__()
         self.trust_env = False  # neither ~/.netrc nor proxy variables may redirect a token
         self.headers.clear()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the token is all we are known by
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)

@@ -298,6 +298,16 @@ def test_an_unknown_code_is_a_loud_failure(scripted: Any, org: Any, make: Any, e
     assert [e["code"] for e in events if e["event"] == "org.unknown_reply"] == ["BRAND_NEW_CODE"]
 
 
+def test_one_connection_serves_call_after_call_and_no_cookie_comes_back(
+    scripted: Any, org: Any, make: Any
+) -> None:
+    scripted.data("GET", "query", make.reply(NO_ROWS, Set_Cookie="BrowserId=canary; Path=/"))
+    for _ in range(5):
+        list(org.query(SOQL))
+    assert len(scripted._threads) == 1
+    assert all("cookie" not in asked.headers for asked in scripted.asked)
+
+
 # --- quota ----------------------------------------------------------------------------------------------
 def test_the_days_limit_is_quota_and_the_limit_on_long_calls_is_transient(
     scripted: Any, org: Any, make: Any
