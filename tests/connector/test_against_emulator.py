@@ -178,6 +178,7 @@ def test_an_update_whose_ack_is_lost_is_sent_again_with_the_same_result(
     emulator: Emulator, reach: Callable[..., SalesforceOrg]
 ) -> None:
     org = reach()
+    assert org.server_time().year == 2026
     (made,) = org.create("Account", [{"Name": "Before"}])
     fault(emulator, "drop_ack", method="POST", path="/composite")
     (changed,) = org.update("Account", [{"Id": made.id, "Name": "After"}])
