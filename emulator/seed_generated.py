@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from emulator.schema import SObject
-from emulator.seed_common import ACCOUNT_TYPES, Catalog, catalog, company, rep
+from emulator.seed_common import ACCOUNT_TYPES, Catalog, catalog, company, rep, since_long
 from emulator.wire import moment
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def seed_generated(org: Org, accounts: int, orders: int, random_seed: int = 1) -
         weights = list(accumulate(1.0 / (rank + 3) for rank in range(len(made))))
         maker = _Orders(org, chance, goods, made, weights, owners, admin, counts)
         maker.run(orders)
+        since_long(org, ("User", "Product2", "Pricebook2", "PricebookEntry"), days=400)
         org.storage.execute('UPDATE "User" SET "IsActive" = 0 WHERE "Id" = ?', (owners[-1],))
     return counts
 
