@@ -1,7 +1,12 @@
 """What query and ingest jobs of Bulk API 2.0 share: their record, their states, how they are listed.
 
-A job moves when it is looked at: knobs say after how many looks (`bulk_polls`) or seconds (`bulk_seconds`) it is
-done; the stock org is done at the first look. Jobs live as long as the process.
+A job moves when it is looked at; in the stock org it is done at the first look. Jobs live as long as the process.
+Knobs, keys of `org.settings.extra`:
+`bulk_polls`, `bulk_seconds`    how many looks a job stays InProgress; seconds it needs at least
+`bulk_shuffle`                  a seed: query results come in another order, as in a real org
+`bulk_query_error`              query jobs end Failed with this message
+`bulk_batch`                    rows an ingest job takes at one look (10,000)
+`bulk_ingest_stop_after`        an ingest job ends Failed after so many rows, the rest unprocessed
 Source: Bulk API 2.0 and Bulk API Developer Guide, "Get Information About All Query Jobs", job states.
 """
 
