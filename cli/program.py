@@ -132,6 +132,11 @@ def try_(
         for row in trial.standings
         for reason in row.standing.incomplete
     ]
+    judged_by = sorted({c.field for p in programs for c in p.members.conditions} - {"id", "region"})
+    if accounts is None and judged_by and not trial.standings:
+        warnings.append(
+            f"[members] asks for {', '.join(judged_by)}, which an accounts file would tell: --accounts CSV"
+        )
     emit(
         "program try", _trial(trial), as_json=as_json, human=lambda console: _show(console, trial), warnings=warnings,
         exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,

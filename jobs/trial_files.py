@@ -84,67 +84,65 @@ class _Unreadable(ValueError):
         self.field = field_name
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The columns of one kind of file; `aliases` are names that other systems give to them."""
+
+    needed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def column(self, name: str) -> str:
+        plain = name.strip().lower().replace(" ", "_")
+        return self.aliases.get(plain, plain)
+
+
+_ORDERS = _Layout(ORDER_COLUMNS, (*ORDER_COLUMNS, *OPTIONAL_COLUMNS))
+_ACCOUNTS = _Layout(
+    ("id",), ("id", "name", "type", "region", "parent_id", "active_from", "active_to"),
+    {"account_id": "id", "account": "id", "member": "id"},
+)  # fmt: skip
+_PRODUCTS = _Layout(
+    ("id",),
+    ("id", "name", "code", "family"),
+    {"product_id": "id", "product": "id", "product_code": "code", "product_family": "family"},
+)
+_RATES = _Layout(
+    ("currency", "rate"), ("currency", "rate", "starts_on", "source"),
+    {"date": "starts_on", "from": "starts_on", "start_date": "starts_on", "valid_from": "starts_on", "iso_code": "currency"},
+)  # fmt: skip
+_TARGETS = _Layout(
+    ("account_id",), ("account_id", "period", "target", "baseline"),
+    {"member": "account_id", "account": "account_id", "id": "account_id"},
+)  # fmt: skip
+
+
 def read_trial_files(
-    orders: Path,
-    *,
-    accounts: Path | None = None,
-    products: Path | None = None,
-    rates: Path | None = None,
+    orders: Path, *, accounts: Path | None = None, products: Path | None = None, rates: Path | None = None,
     targets: Path | None = None,
-) -> TrialFiles:
+) -> TrialFiles:  # fmt: skip
     """Read all given files. `Unusable` when one is missing, is no CSV, or lacks a needed column."""
     files = TrialFiles()
-    files.lines = list(
-        _read(orders, ORDER_COLUMNS, (*ORDER_COLUMNS, *OPTIONAL_COLUMNS), _line, files.set_aside)
-    )
+    files.lines = list(_read(orders, _ORDERS, _line, files.set_aside))
     _refuse_repeated(files, orders)
     if accounts is not None:
         files.accounts = read_accounts(accounts, files.set_aside)
     if products is not None:
-        for row in _read(
-            products,
-            (),
-            ("product_id", "id", "name", "code", "family"),
-            _record("product_id"),
-            files.set_aside,
-        ):
-            files.products[row["id"]] = row
+        files.products = {row["id"]: row for row in _read(products, _PRODUCTS, _record, files.set_aside)}
     if rates is not None:
-        files.rates = list(
-            _read(
-                rates,
-                ("currency", "rate"),
-                ("currency", "rate", "starts_on", "source"),
-                _rate,
-                files.set_aside,
-            )
-        )
+        files.rates = list(_read(rates, _RATES, _rate, files.set_aside))
     if targets is not None:
-        files.targets = list(
-            _read(
-                targets,
-                (),
-                ("account_id", "member", "period", "target", "baseline"),
-                _target,
-                files.set_aside,
-            )
-        )
+        files.targets = list(_read(targets, _TARGETS, _target, files.set_aside))
     return files
 
 
 def read_accounts(path: Path, aside: list[SetAside] | None = None) -> dict[str, dict[str, str]]:
     """Account records by id; unreadable rows go to `aside`."""
-    known = ("account_id", "id", "name", "type", "region", "parent_id", "active_from", "active_to")
-    rows = _read(path, (), known, _record("account_id"), [] if aside is None else aside)
-    return {row["id"]: row for row in rows}
+    return {row["id"]: row for row in _read(path, _ACCOUNTS, _record, [] if aside is None else aside)}
 
 
 def _read(
-    path: Path,
-    needed: tuple[str, ...],
-    known: tuple[str, ...],
-    make: Callable[[int, dict[str, str]], T],
-    aside: list[SetAside],
+    path: Path, layout: _Layout, make: Callable[[int, dict[str, str]], T], aside: list[SetAside]
 ) -> Iterator[T]:
     try:
         text = path.read_text("utf-8-sig")
@@ -154,12 +152,12 @@ def _read(
         ) from None
     first, _, _ = text.partition("\n")
     if not text.strip():
-        raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(needed or known)}")
+        raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(layout.needed)}")
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [_column(name) for name in next(reader)]
-        _check_header(path, header, needed, known)
+        header = [layout.column(name) for name in next(reader)]
+        _check_header(path, header, layout.needed, layout.known)
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -192,10 +190,6 @@ def _read(
         raise Unusable(
             f"{path}: line {reader.line_num}: {error}", "is the file a CSV with one row a line?"
         ) from None
-
-
-def _column(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
 
 
 def _check_header(path: Path, header: list[str], needed: tuple[str, ...], known: tuple[str, ...]) -> None:
@@ -277,15 +271,11 @@ def _refuse_repeated(files: TrialFiles, path: Path) -> None:
     files.lines = kept
 
 
-def _record(id_column: str) -> Callable[[int, dict[str, str]], dict[str, str]]:
-    def make(number: int, row: dict[str, str]) -> dict[str, str]:
-        record = {("id" if name == id_column else name): value for name, value in row.items()}
-        _need(record, "id")
-        for name in ("active_from", "active_to"):
-            _day(record, name)
-        return record
-
-    return make
+def _record(number: int, row: dict[str, str]) -> dict[str, str]:
+    _need(row, "id")
+    for name in ("active_from", "active_to"):
+        _day(row, name)
+    return row
 
 
 def _rate(number: int, row: dict[str, str]) -> DatedRate:
@@ -298,7 +288,7 @@ def _rate(number: int, row: dict[str, str]) -> DatedRate:
 
 
 def _target(number: int, row: dict[str, str]) -> Target:
-    member = row.get("account_id") or _need(row, "member")
+    member = _need(row, "account_id")
     target = _number(row, "target") if "target" in row else None
     baseline = _number(row, "baseline") if "baseline" in row else None
     return Target(member, row.get("period"), target, baseline)

@@ -20,7 +20,7 @@ from rebates.program import Alerts, Program
 from rebates.qualifiers import Dimension, Qualifier
 from rebates.settle import Settlement
 from rebates.stacking import Stacking
-from rebates.tiers import Tier
+from rebates.tiers import Tier, named
 
 Values = Mapping[str, Any]
 ONE = Decimal(1)
@@ -29,7 +29,7 @@ ONE = Decimal(1)
 def program(values: Values, problems: list[Problem]) -> Program:
     """Raises `InvalidProgram` with what the terms themselves do not allow; adds to `problems` what it notices."""
     qualifiers = _qualifiers(values, problems)
-    tiers = tuple(tier(entry) for entry in values.get("tiers", ()))
+    tiers = named(tier(entry) for entry in values.get("tiers", ()))
     growth = _growth(values, tiers, problems)
     return Program(
         key=values.get("key", "unnamed"),
@@ -100,8 +100,14 @@ def _qualifiers(values: Values, problems: list[Problem]) -> tuple[Qualifier, ...
                 )
         return tuple(_qualifier(entry) for entry in values["qualifiers"])
     of = values.get("qualifier", "amount")
-    growth = values.get("growth", {})
-    on: Dimension = growth.get("on", "amount") if of == "growth" else values.get("measure") or "amount"
+    growth = values.get("growth")
+    gated = any(gate.get("of") == "growth" for gate in values.get("gates", ()))
+    if growth is not None and of in ("amount", "quantity") and not gated:
+        # A [growth] table beside a plain qualifier means the growth of that.
+        return (Qualifier("qualifier", "growth", growth.get("on", of), own),)
+    on: Dimension = (
+        (growth or {}).get("on", "amount") if of == "growth" else values.get("measure") or "amount"
+    )
     return (Qualifier("qualifier", of, on, own),)
 
 
@@ -111,8 +117,15 @@ def _growth(values: Values, tiers: tuple[Tier, ...], problems: list[Problem]) ->
     table = dict(values["growth"])
     if "compare" not in table:
         table["compare"] = _compare(values, tiers, problems)
-    if table.get("baselines") and "baseline" not in table:
+    given = table.get("baseline")
+    if isinstance(given, Mapping):
+        table["baselines"], table["baseline"] = {**given, **table.get("baselines", {})}, "fixed"
+    elif isinstance(given, Decimal):
+        table["for_everybody"], table["baseline"] = given, "fixed"
+    elif table.get("baselines") and given is None:
         table["baseline"] = "fixed"
+    if "on" not in table and values.get("qualifier") == "quantity":
+        table["on"] = "quantity"
     return Growth(**table)
 
 
@@ -147,7 +160,12 @@ def _limits(values: Values) -> Limits:
 
 
 def _market(name: str, values: Values, tiers: tuple[Tier, ...], problems: list[Problem]) -> Market:
-    when = values.get("when", Filter((Condition("account", "region", one_of=(name,)),)))
+    short = tuple(
+        Condition("account", key, one_of=values[key]) for key in ("region", "type") if key in values
+    )
+    when = values.get("when", Filter()) + Filter(short)
+    if not when.conditions:
+        when = Filter((Condition("account", "region", one_of=(name,)),))
     own = values.get("tiers", [])
     if isinstance(own, Mapping):
         known = [entry.name for entry in tiers]
@@ -163,7 +181,7 @@ def _market(name: str, values: Values, tiers: tuple[Tier, ...], problems: list[P
         changes = {key: _change(change) for key, change in own.items()}
         ladder = overridden(tiers, changes)
     else:
-        ladder = tuple(tier(entry) for entry in own)
+        ladder = named(tier(entry) for entry in own)
     limits = {key: values[key] for key in ("max_payout", "min_payout", "guarantee") if key in values}
     return Market(name, when, ladder, limits or None)
 

@@ -109,7 +109,11 @@ def _roles(program: Program) -> list[Problem]:
     ):
         found.append(
             problem(
-                ("growth",),
+                (
+                    "qualifier"
+                    if program.qualifiers[:1] and program.qualifiers[0].name == "qualifier"
+                    else "qualifiers",
+                ),
                 "growth needs a [growth] table that says what it is compared with",
                 'baseline = "same_period_last_year"',
             )
@@ -273,6 +277,17 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
         )
     if tier.per is not None and tier.per <= 0:
         found.append(problem((*place, "per"), "an increment must be above zero"))
+    axis = program.qualifiers[0].dimension if program.qualifiers else "amount"
+    if tier.per is not None and (
+        (tier.rate is not None and axis == "quantity") or (tier.per_unit is not None and axis == "amount")
+    ):
+        found.append(
+            problem(
+                (*place, "per"),
+                f"the increment is counted in {'units' if axis == 'quantity' else 'money'}, the benefit is not",
+                "pay an amount for each increment",
+            )
+        )
     if tier.linear and (tier.start is None or tier.end is None):
         found.append(problem(place, "a linear benefit has two ends", 'from = "1000" and to = "3000"'))
     if tier.linear and tier.until is None and last:

@@ -44,6 +44,7 @@ class Growth:
     indexed: Decimal = ZERO
     new_members: Literal["none", "prorate"] = "none"
     baselines: Mapping[str, Decimal] = field(default_factory=dict)
+    for_everybody: Decimal | None = None  # a fixed baseline of whoever has none of their own
 
     def windows(self, period: Period) -> tuple[tuple[date, date], ...]:
         """The half-open spans of days whose totals make up the baseline of a period."""
@@ -80,7 +81,11 @@ class Base:
 
 def growth_base(growth: Growth, period: Period, member: str | None, axis: Fraction, inputs: Inputs) -> Base:
     """The baseline as this program's policies want it."""
-    raw = inputs.baseline if inputs.baseline is not None else growth.baselines.get(member or "")
+    raw = (
+        inputs.baseline
+        if inputs.baseline is not None
+        else growth.baselines.get(member or "", growth.for_everybody)
+    )
     if raw is None:
         if growth.minimum is None:
             return Base(missing=f"no baseline for {member or 'the member'} in {period.key}")

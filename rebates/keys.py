@@ -11,7 +11,7 @@ from rebates.qualifiers import KINDS
 
 Kind = Literal[
     "text", "money", "rate", "threshold", "choice", "choices", "date", "whole", "wholes", "bool", "texts", "filter",
-    "table", "tables", "named", "amounts", "within", "period", "stacking", "end",
+    "table", "tables", "named", "amounts", "within", "period", "stacking", "end", "baseline",
 ]  # fmt: skip
 
 
@@ -154,8 +154,8 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("mode", "choice", "What the rate is paid on.", ("whole", "excess", "banded")),
         Key(
             "baseline",
-            "choice",
-            "Where the baseline comes from.",
+            "baseline",
+            "Where the baseline comes from; or an amount for everybody, or a table of amounts per account id.",
             ("same_period_last_year", "fixed", "average"),
         ),
         Key("years", "whole", "How many earlier years an average takes."),
@@ -183,6 +183,8 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             "filter",
             "Which accounts are in this market (left out: those whose region is the market's name).",
         ),
+        Key("region", "texts", 'Short for when.region = ["…"].'),
+        Key("type", "texts", 'Short for when.type = ["…"].'),
         Key(
             "tiers",
             "tables",

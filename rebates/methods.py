@@ -128,7 +128,7 @@ def _increments(rung: Rung[N], index: int, width: N) -> Band[N]:
     if rung.max_measure is not None and paid_on > rung.max_measure:
         steps = type(width)(int(rung.max_measure // rung.per))
         paid_on = steps * rung.per
-    each = rung.benefit * rung.per if rung.kind == "rate" else rung.benefit
+    each = rung.benefit if rung.kind == "amount" else rung.benefit * rung.per
     return Band(index, paid_on, steps * each)
 
 

@@ -22,7 +22,7 @@ from rebates.problems import InvalidProgram
 from rebates.qualifiers import Bucket, Dimension, Qualifier
 from rebates.settle import Settlement
 from rebates.stacking import Stacking
-from rebates.tiers import Boundary, Tier
+from rebates.tiers import Boundary, Tier, named
 from rebates.totals import ALL
 
 ONE = Decimal(1)
@@ -83,10 +83,7 @@ class Program:
     def __post_init__(self) -> None:
         from rebates.checks import find_problems  # the checks read programs, so they come after them
 
-        tiers = tuple(
-            tier if tier.name else replace(tier, name=f"Tier {n}") for n, tier in enumerate(self.tiers, 1)
-        )
-        object.__setattr__(self, "tiers", tiers)
+        object.__setattr__(self, "tiers", named(self.tiers))
         problems = find_problems(self)
         if problems:
             raise InvalidProgram(self.key or "without a key", problems)

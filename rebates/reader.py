@@ -64,14 +64,15 @@ def parse_program(text: str, name: str = "program") -> Program:
 
 
 def _inside(path: Path, other: Path) -> bool:
-    return path[: len(other)] == other and bool(other)
+    """Whether a problem at `other` may only follow from one at `path`: the same key, or the table around it."""
+    return bool(other) and other in (path, path[:-1])
 
 
 def _placed(problems: Iterable[Problem], text: str, name: str) -> list[Problem]:
     places = key_places(text)
     out = []
     for entry in problems:
-        place = place_of(entry.path, places) or (None, None)
+        place = place_of(entry.path, places) or (1, 1)  # a key that is missing altogether
         out.append(replace(entry, file=name, line=place[0], column=place[1]))
     return sorted(out, key=lambda entry: (entry.line or 0, entry.column or 0))
 
@@ -255,6 +256,14 @@ class Reader:
             for name, one in raw.items()
             if (value := self._number(one, (*path, name))) is not None
         }
+
+    def _baseline(self, key: Key, raw: object, path: Path) -> Any:
+        """A policy by name, one amount for everybody, or amounts per account."""
+        if isinstance(raw, Mapping):
+            return self._amounts(key, raw, path)
+        if isinstance(raw, str) and not any(character.isdigit() for character in raw):
+            return self._choice(key, raw, path)
+        return self._number(raw, path)
 
     def _stacking(self, key: Key, raw: object, path: Path) -> dict[str, Any] | None:
         if isinstance(raw, str):

@@ -61,6 +61,13 @@ def _key(key: Key) -> dict[str, Any]:
         "named": {"type": "object", "additionalProperties": reference},
         "amounts": {"type": "object", "additionalProperties": _NUMBER},
         "stacking": {"anyOf": [{"enum": ["parallel", "exclusive", "sequential"]}, reference]},
+        "baseline": {
+            "anyOf": [
+                {"enum": list(key.choices)},
+                *_NUMBER["anyOf"],
+                {"type": "object", "additionalProperties": _NUMBER},
+            ]
+        },
         "period": {
             "anyOf": [{"enum": list(PERIODS)}, {"type": "string", "pattern": "^[0-9]{1,3} (week|month)s?$"}]
         },

@@ -6,24 +6,20 @@ whatever order. Caps and guarantee come after the tier, rounding comes last and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from rebates.caps import Capped, limited
 from rebates.case import Case, least_step, set_out
-from rebates.growth import active_share
-from rebates.methods import reached
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout, payout
+from rebates.status import Status, status_of
 from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals
-
-Status = Literal["not_started", "on_track", "near_next_tier", "at_risk", "top_tier", "closed"]
 
 
 class Level(NamedTuple):
@@ -194,7 +190,7 @@ def _standing(
         terms.key, member, period, as_of,
         shown(tally.amount), shown(tally.quantity), shown(scale.value), shown(paid.of(terms.paid_on)), tally.lines,
         tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
-        _status(terms, case, following, to_next, period, as_of, tally.lines, inputs),
+        status_of(terms, case, following, to_next, period, as_of, tally.lines, inputs),
         capped.by_cap is not None, missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
@@ -269,92 +265,3 @@ def _levels(at: Standing) -> tuple[Level, ...]:
         each = shown(fraction(more) / fraction(gap)) if gap > 0 else None
         levels.append(Level(at.working.program.tiers[number].name, shown(gap), rebate, more, each))
     return tuple(levels)
-
-
-def _status(
-    terms: Program,
-    case: Case[Any],
-    following: int,
-    gap: Decimal | None,
-    period: Period,
-    as_of: date,
-    lines: int,
-    inputs: Inputs,
-) -> Status:
-    if as_of >= terms.settlement.closes_on(period):
-        return "closed"
-    if not lines:
-        return "not_started"
-    if following >= len(terms.tiers):
-        return "top_tier"
-    if gap is not None and is_near(
-        terms, gap, case.scales[0].rungs[following].threshold, period.days_left(as_of)
-    ):
-        return "near_next_tier"
-    if inputs.last_tier is not None and behind_last_tier(terms, case, period, as_of, inputs):
-        return "at_risk"
-    return "on_track"
-
-
-def is_near(terms: Program, gap: Exact, threshold: Exact, days_left: int) -> bool:
-    """Whether a gap is worth an alert, as the program's `[alerts.near_tier]` says."""
-    alerts = terms.alerts
-    if alerts.near_days is not None and days_left > alerts.near_days:
-        return False
-    if alerts.near_within is not None:
-        return gap <= alerts.near_within
-    if alerts.near_within_share is not None:
-        return fraction(gap) <= fraction(alerts.near_within_share) * fraction(threshold)
-    return alerts.near_days is not None
-
-
-def behind_last_tier(terms: Program, case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> bool:
-    """Whether the pace so far would end below the tier of the period before."""
-    names = [tier.name for tier in terms.tiers]
-    if inputs.last_tier not in names:
-        return False
-    return pace_index(case, period, as_of, inputs) < names.index(inputs.last_tier)
-
-
-def pace_index(case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> int:
-    """The tier that the pace so far leads to: by elapsed days, growth against the like elapsed baseline."""
-    if case.closed:
-        return -1
-    scale = case.scales[0]
-    passed = period.days - period.days_left(as_of) + (1 if as_of in period else 0)
-    share = Fraction(min(passed, period.days), period.days)
-    if share <= 0:
-        return case.index()
-    if (
-        scale.base is not None
-        and scale.qualifier.of == "growth"
-        and inputs.baseline_elapsed is not None
-        and inputs.baseline
-    ):
-        share = fraction(inputs.baseline_elapsed) / fraction(inputs.baseline)
-        if share <= 0:
-            return case.index()
-    ahead = (
-        fraction(scale.value)
-        if scale.qualifier.of in ("categories", "mix")
-        else fraction(scale.value) / share
-    )
-    rungs = [_as_fraction_rung(rung) for rung in scale.rungs]
-    return reached(rungs, ahead)
-
-
-def _as_fraction_rung(rung: Any) -> Any:
-    from rebates.methods import Rung
-
-    return Rung(fraction(rung.threshold), fraction(rung.benefit), rung.kind, rung.exceed)
-
-
-def by_member(rows: Iterable[Standing]) -> Mapping[str | None, list[Standing]]:
-    """Standings grouped by member, in order of period."""
-    out: dict[str | None, list[Standing]] = {}
-    for row in sorted(rows, key=lambda row: (row.member or "", row.period.start)):
-        out.setdefault(row.member, []).append(row)
-    return out
-
-
-__all__ = ["Level", "Standing", "Status", "active_share", "standing", "standings"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -69,3 +69,10 @@ class Tier:
             "amount": f"{text(self.benefit)} {currency}",
         }[self.kind]
         return f"{words} for every {text(self.per)}" if self.per is not None else words
+
+
+def named(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
+    """Tiers without a name are called by their place: `Tier 2`."""
+    return tuple(
+        tier if tier.name else replace(tier, name=f"Tier {n}") for n, tier in enumerate(tiers, start=1)
+    )

@@ -145,3 +145,10 @@ on 2026-01-10 A1 earns 0.00 at none
 on 2026-01-10 A1 says "make-up units is 9, below 10"
 order 2026-01-11 A1 100 for 1 unit of "Make-up"
 on 2026-01-31 A1 earns 40.00 at One
+
+== 2.7 a growth table beside a plain qualifier means the growth of that, and one amount is everybody's baseline
+program retrospective by year on quantity
+terms growth = { mode = "excess", baseline = "1000" }
+tier Grown from 110% pays 2 a unit
+order 2026-05-01 A1 5000 for 1200 units
+on 2026-12-31 A1 earns 400.00 at Grown

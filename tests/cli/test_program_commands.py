@@ -1,0 +1,189 @@
+"""`rebates program …` as a person or a script meets it: results, refusals, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from rebates.keys import SECTIONS
+
+PROGRAM = """key = "p"
+starts = 2026-01-01
+ends = 2026-12-31
+[[tiers]]
+name = "Silver"
+threshold = "1000"
+rate = "5%"
+[[tiers]]
+name = "Gold"
+threshold = "5000"
+rate = "15%"
+"""
+ORDERS = """order_id,line_id,account_id,date,quantity,amount
+O1,1,A1,2026-01-05,10,3000.00
+O2,1,A1,2026-01-06,2,1500.00
+O3,1,A1,2026-01-07,-1,-500.00
+O4,1,A2,2026-02-07,1,10.00
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "p.toml").write_text(PROGRAM)
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    return tmp_path
+
+
+def said(capsys, *words: object) -> tuple[int, dict]:
+    code = run([*map(str, words), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_program_is_tried_on_a_file_of_orders(files, capsys):
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert code == 0
+    assert told["ok"] is True
+    first, second = told["data"]["standings"]
+    wanted = {
+        "member": "A1", "period_start": "2026-01-01", "period_end": "2026-01-31", "qualifying_amount": "4000.00", "qualifying_quantity": "11",
+        "tier": "Silver", "rebate": "200.00", "next_tier": "Gold", "to_next_tier": "1000.00", "rebate_at_next_tier": "750.00",
+    }  # fmt: skip
+    assert {key: first[key] for key in wanted} == wanted
+    assert (second["member"], second["tier"], second["rebate"]) == ("A2", None, "0.00")
+    assert [step["text"] for step in first["steps"]][-1] == "rebate 200.00 USD (exact)"
+
+
+def test_later_lines_have_not_happened_yet(files, capsys):
+    _, told = said(
+        capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv", "--as-of", "2026-01-05"
+    )
+    assert [row["rebate"] for row in told["data"]["standings"]] == ["150.00"]
+    assert told["data"]["excluded"][0]["reason"] == "dated after 2026-01-05"
+
+
+def test_unreadable_rows_are_set_aside_with_line_field_and_reason(files, capsys):
+    bad = "O5,1,A1,2026-13-01,1,5\nO6,1,A1,2026-01-09,one,5\nO7,1,A1,2026-01-09,1,NaN\nO8,1,,2026-01-09,1,5\nO1,1,A1,2026-01-05,10,3000.00\nO9,1,A1\n"
+    (files / "orders.csv").write_text(ORDERS + bad)
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert code == 3
+    assert [(row["line"], row["field"]) for row in told["data"]["rejected"]] == [
+        (6, "date"),
+        (7, "quantity"),
+        (8, "amount"),
+        (9, "account_id"),
+        (11, ""),
+        (10, "line_id"),
+    ]
+    assert told["data"]["standings"][0]["rebate"] == "200.00", "the good rows go on"
+    assert told["warnings"] == ["6 rows could not be read and were set aside"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("order_id,line_id,acount_id,date,quantity,amount\n", "account_id"),
+        ("order_id,line_id,account_id,date,quantity,amount,amount\n", "twice"),
+        (
+            'order_id,line_id,account_id,date,quantity,amount\nO1,1,"A1,2026-01-01,1,5',
+            "unexpected end of data",
+        ),
+    ],
+)
+def test_a_file_that_is_no_order_file_is_refused_as_a_whole(files, capsys, text, message):
+    (files / "orders.csv").write_text(text)
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert code == 2
+    assert message in told["error"]["message"]
+
+
+def test_a_file_that_is_not_text_is_refused(files, capsys):
+    (files / "orders.csv").write_bytes(b"order_id,\xff\xfe")
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert (code, "UTF-8" in told["error"]["message"]) == (2, True)
+
+
+def test_a_missing_file_is_a_usage_error(files, capsys):
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "nowhere.csv")
+    assert (code, told["ok"]) == (2, False)
+
+
+def test_semicolons_a_byte_order_mark_and_windows_line_ends_are_read(files, capsys):
+    (files / "orders.csv").write_bytes(
+        b"\xef\xbb\xbf" + ORDERS.replace(",", ";").replace("\n", "\r\n").encode()
+    )
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert (code, told["data"]["standings"][0]["rebate"]) == (0, "200.00")
+
+
+def test_all_problems_of_a_program_are_told_at_once_with_line_and_suggestion(files, capsys):
+    broken = (
+        PROGRAM.replace('rate = "5%"', 'rat = "5%"').replace('threshold = "5000"', "threshold = 999.5")
+        + 'metod = "stepped"\n'
+    )
+    (files / "p.toml").write_text(broken)
+    code, told = said(capsys, "program", "check", files / "p.toml")
+    assert code == 2
+    problems = told["data"]["files"][0]["problems"]
+    assert [(p["line"], p["code"]) for p in problems] == [
+        (7, "unknown-key"),
+        (10, "float"),
+        (12, "unknown-key"),
+    ]
+    assert problems[0]["suggestion"] == 'did you mean "rate"?'
+    assert 'in quotes: "999.5"' in problems[1]["suggestion"]
+
+
+def test_a_sound_program_is_checked_with_its_cliffs(files, capsys):
+    code, told = said(capsys, "program", "check", files / "p.toml")
+    assert code == 0
+    cliff = next(f for f in told["data"]["files"][0]["findings"] if f["code"] == "cliff")
+    assert "jumps by 500.00 USD" in cliff["message"]
+    assert cliff["line"] == 8
+
+
+def test_people_read_place_message_and_help(files, capsys):
+    (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", "[[teirs]]", 1))
+    assert run(["program", "check", str(files / "p.toml")]) == 2
+    out = capsys.readouterr().out
+    assert "p.toml:4:1: error: teirs: unknown key 'teirs'" in out
+    assert 'help: did you mean "tiers"?' in out
+
+
+def test_a_change_is_shown_with_every_standing_that_moves(files, capsys):
+    (files / "new.toml").write_text(PROGRAM.replace("5%", "6%", 1))
+    code, told = said(
+        capsys, "program", "diff", files / "p.toml", files / "new.toml", "--orders", files / "orders.csv"
+    )
+    assert code == 0
+    assert told["data"]["changes"] == [{"key": "tiers[Silver].rate", "old": "0.05", "new": "0.06"}]
+    assert [(row["member"], row["change"]) for row in told["data"]["standings"]] == [("A1", "40.00")]
+    assert (told["data"]["unchanged"], told["data"]["total_change"]) == (1, "40.00")
+
+
+def test_two_programs_cannot_be_compared_as_versions(files, capsys):
+    (files / "new.toml").write_text(PROGRAM.replace('"p"', '"q"'))
+    code, told = said(capsys, "program", "diff", files / "p.toml", files / "new.toml")
+    assert (code, "two programs" in told["error"]["message"]) == (2, True)
+
+
+def test_the_schema_knows_every_key(capsys):
+    code, told = said(capsys, "program", "schema")
+    assert code == 0
+    assert set(told["data"]["properties"]) == {key.name for key in SECTIONS["program"]}
+    assert set(told["data"]["$defs"]["tier"]["properties"]) == {key.name for key in SECTIONS["tier"]}
+
+
+def test_without_json_the_schema_is_the_bare_document(capsys):
+    assert run(["program", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Rebate program"
+
+
+def test_people_see_the_arithmetic(files, capsys):
+    assert run(["program", "try", str(files / "p.toml"), "--orders", str(files / "orders.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "Silver: 5% on 4000.00 USD = 200.00" in out
+    assert "next: Gold in 1000.00, rebate then 750.00 USD" in out

@@ -1,0 +1,179 @@
+"""Program files: every mistake has a line and a way out, and an invalid program cannot be built."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from rebates import InvalidProgram, Program, Qualifier, Tier, parse_program, read_program, standing
+from rebates.calendars import Cut
+
+HEAD = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
+TIER = '[[tiers]]\nthreshold = "0"\nrate = "1%"\n'
+
+
+def problems(text: str) -> list[tuple[int | None, str, str | None]]:
+    with pytest.raises(InvalidProgram) as caught:
+        parse_program(text, "p.toml")
+    assert all(problem.file == "p.toml" for problem in caught.value.problems)
+    return [(problem.line, problem.message, problem.suggestion) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "suggestion"),
+    [
+        (HEAD + 'methd = "stepped"\n' + TIER, 4, "unknown key 'methd'", 'did you mean "method"?'),
+        (HEAD + 'method = "steped"\n' + TIER, 4, "'steped' is not a method", 'did you mean "stepped"?'),
+        (HEAD + 'currency = "usd"\n' + TIER, 4, "is not an ISO 4217 code", "three capitals"),
+        (HEAD + 'time_zone = "Mars/Olympus"\n' + TIER, 4, "is not a time zone", "IANA"),
+        (HEAD + 'period = "fortnight"\n' + TIER, 4, "is not a period", "2 weeks"),
+        (HEAD + "max_payout = 10.5\n" + TIER, 4, "floating-point", '"10.5"'),
+        (HEAD + 'max_payout = "1,000"\n' + TIER, 4, "is not a number", '"1000"'),
+        (HEAD + 'max_payout = "10.005"\n' + TIER, 4, "not a whole number of 0.01 USD", None),
+        (HEAD + 'min_payout = "20"\nmax_payout = "10"\n' + TIER, 4, "nothing could ever be paid", None),
+        (HEAD, 1, "at least one tier", "[[tiers]]"),
+        (HEAD + '[[tiers]]\nthreshold = "0"\n', 4, "has no benefit", "exactly one"),
+        (HEAD + TIER + 'amount = "5"\n', 4, "has rate and amount", "exactly one"),
+        (HEAD + TIER + '[[tiers]]\nthreshold = "0"\nrate = "2%"\n', 8, "does not rise above 0", "rise"),
+        (HEAD + '[[tiers]]\nthreshold = "-1"\nrate = "2%"\n', 5, "-1 is negative", None),
+        (HEAD + '[[tiers]]\nthreshold = "0"\nrate = "15"\n', 6, "1500% of revenue", '"15%"'),
+        (HEAD + 'measure = "quantity"\n' + TIER, 7, "a rate is a share of revenue", None),
+        (HEAD + 'qualifier = "growth"\n' + TIER, 4, "needs a [growth] table", None),
+        (HEAD + TIER + '[counts]\nfamily = "x"\n', 8, "is not a side of a line", "product.family"),
+        (HEAD + TIER + '[counts]\nproduct.family = { startswith = "x" }\n', 8, "is not a test", "prefix"),
+        (HEAD + TIER + "[counts]\nproduct.family = []\n", 8, "an empty list lets nothing through", None),
+        (HEAD + TIER + "back_to_first = true\n", 7, "every tier of a retrospective program", "stepped"),
+        (HEAD + TIER + '[market.apac.tiers.Glod]\nrate = "2%"\n', 7, "no tier 'Glod'", "Tier 1"),
+        (HEAD.replace("2026-12-31", "2025-12-31") + TIER, 3, "before it starts", None),
+        (HEAD.replace("2026-01-01", "2026-01-01T00:00:00") + TIER, 2, "is a moment", "2026-01-01"),
+        ('key = "p\n', 1, "not valid TOML", None),
+    ],
+)
+def test_a_mistake_has_its_line_and_a_way_out(text, line, message, suggestion):
+    found = problems(text)
+    hits = [entry for entry in found if message in entry[1]]
+    assert hits, found
+    assert hits[0][0] == line
+    assert suggestion is None or suggestion in (hits[0][2] or "")
+
+
+def test_all_mistakes_are_told_at_once():
+    text = (
+        HEAD
+        + 'currency = "usd"\nmethd = "x"\n[[tiers]]\nthreshold = "5"\nrate = "10"\n[[tiers]]\nthreshold = "5"\nrate = 0.5\n'
+    )
+    assert [line for line, *_ in problems(text)] == [4, 5, 8, 10, 11]
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "p.toml").write_bytes(b"key = '\xff'")
+    with pytest.raises(InvalidProgram, match="UTF-8"):
+        read_program(tmp_path / "p.toml")
+
+
+def test_the_example_programs_are_valid():
+    for name in ("retail-2026", "parts-2026"):
+        assert read_program(f"programs/{name}.toml").key == name
+
+
+def test_a_program_is_built_and_used_with_plain_values_and_no_file():
+    program = Program(
+        "plain",
+        (Tier(Decimal(0), rate=Decimal("0.1")), Tier(Decimal(1000), "Gold", rate=Decimal("0.2"))),
+        date(2026, 1, 1),
+        date(2026, 12, 31),
+    )
+    at = standing(program, amount="900", quantity=3)
+    assert (at.tier, at.rebate, at.next_tier, at.to_next_tier, at.uplift) == ("Tier 1", 90, "Gold", 100, 110)
+    with pytest.raises(InvalidProgram, match="does not rise"):
+        Program(
+            "bad",
+            (Tier(Decimal(5), rate=Decimal(0)), Tier(Decimal(5), rate=Decimal(0))),
+            date(2026, 1, 1),
+            date(2026, 12, 31),
+        )
+
+
+def test_a_plain_program_has_one_bucket_and_further_filters_have_theirs():
+    assert [bucket.name for bucket in parse_program(HEAD + TIER).buckets] == ["all"]
+    text = (
+        HEAD
+        + '[measure_counts]\nproduct.family = "A"\n'
+        + TIER
+        + '[[gates]]\nname = "few"\nof = "quantity"\nat_least = "1"\ncounts.order.type = "B"\n'
+    )
+    assert sorted(bucket.name for bucket in parse_program(text).buckets) == ["all", "few", "measure"]
+
+
+def test_each_side_of_a_filter_can_be_asked_alone():
+    program = parse_program(
+        HEAD
+        + '[members]\nregion = "EMEA"\n[counts]\nproduct.family = ["A", "B"]\norder.type = { not_in = ["Sample"] }\n'
+        + TIER
+    )
+    bucket = program.buckets[0]
+    assert program.takes({"region": "EMEA"})
+    assert program.why_not_member({"region": "APAC"}) == 'account.region is "APAC", not "EMEA"'
+    assert bucket.counts_product({"family": "B"})
+    assert not bucket.counts_product({})
+    assert not bucket.counts_order({"type": "Sample"})
+    assert program.why_not({}, {"family": "C"}, {}, {}) == 'product.family is "C", not "A" or "B"'
+
+
+def test_periods_are_half_open_and_cut_in_the_programs_time_zone():
+    program = parse_program(HEAD + 'time_zone = "America/New_York"\nperiod = "quarter"\n' + TIER)
+    first = program.periods()[0]
+    assert (first.key, first.start, first.end, first.last_day) == (
+        "2026-Q1",
+        date(2026, 1, 1),
+        date(2026, 4, 1),
+        date(2026, 3, 31),
+    )
+    assert first.end_at == datetime(2026, 4, 1, 4, tzinfo=UTC)
+    assert program.period_of(datetime(2026, 4, 1, 2, 30, tzinfo=UTC)) == first
+    assert program.period_of(date(2027, 1, 1)) is None
+    with pytest.raises(ValueError, match="no time zone"):
+        program.period_of(datetime(2026, 4, 1, 2, 30))
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("month", "2026-01"),
+        ("quarter", "2026-Q1"),
+        ("half_year", "2026-H1"),
+        ("year", "2026"),
+        ("program", "program"),
+        ("week", "2026-W01"),
+    ],
+)
+def test_periods_have_names_that_people_use(kind, keys):
+    assert parse_program(HEAD + f'period = "{kind}"\n' + TIER).periods()[0].key == keys
+
+
+def test_a_retail_year_has_twelve_periods_of_four_four_and_five_weeks():
+    cut = Cut("4-4-5", first_week=date(2026, 2, 1), long_years=(0,))
+    spans = list(cut.spans(date(2026, 2, 1), date(2027, 2, 7)))
+    assert [(after - start).days // 7 for _, start, after in spans] == [4, 4, 5] * 3 + [4, 4, 6]
+    assert spans[0][0] == "FY2026-P01"
+
+
+def test_a_standing_in_a_period_that_does_not_exist_is_refused():
+    program = parse_program(HEAD + TIER)
+    with pytest.raises(ValueError, match="has no period 2027-01"):
+        standing(program, "2027-01", amount=5)
+    with pytest.raises(ValueError, match="not a number in text"):
+        standing(program, amount=0.1)  # type: ignore[arg-type]
+
+
+def test_a_qualifier_may_not_take_a_taken_name():
+    with pytest.raises(InvalidProgram, match="used twice"):
+        Program(
+            "p",
+            (Tier(Decimal(0), rate=Decimal(0)),),
+            date(2026, 1, 1),
+            date(2026, 12, 31),
+            qualifiers=(Qualifier("a"), Qualifier("a")),
+        )
