@@ -85,6 +85,25 @@ def test_no_redirect_is_followed(scripted: Any, org: Any, make: Any, status: int
     assert not scripted.calls("/elsewhere")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://127.0.0.1.evil.example/services/data/v68.0/query",
+        "https://evil.example/services/data/v68.0/query",
+        "http://{host}/services/data/v68.0/query",
+        "https://{host}@evil.example/services/data/v68.0/query",
+        "https://{host}/secur/frontdoor.jsp",
+    ],
+)
+def test_an_address_beside_the_org_is_refused_by_the_session_itself(
+    scripted: Any, org: Any, address: str
+) -> None:
+    before = len(scripted.asked)
+    with pytest.raises(HostRefused):
+        org._session.request("GET", address.format(host=f"127.0.0.1:{scripted.port}"))
+    assert len(scripted.asked) == before
+
+
 HOSTILE = [
     "http://acme.my.salesforce.com",
     "ftp://acme.my.salesforce.com",
