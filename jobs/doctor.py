@@ -9,9 +9,8 @@ from typing import Literal
 
 from connector import errors
 from jobs.app import App
-from jobs.preflight import mapped_objects
 from jobs.refusals import Refused
-from mappings.check import check
+from mappings.check import check, gather
 from mappings.problems import MappingProblems
 from rebates.problems import InvalidProgram
 from state import invariants, meta
@@ -114,7 +113,7 @@ def _login(app: App) -> Iterator[Finding]:
 
 
 def _fields(app: App) -> Iterator[Finding]:
-    problems = check(app.mapping, app.org.describe(mapped_objects(app)))
+    problems = check(app.mapping, gather(app.mapping, app.org.describe))
     for problem in problems:
         yield Finding(
             "fields",

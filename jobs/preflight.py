@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from mappings.check import check
+from mappings.check import check, gather
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import fitted
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from jobs.app import App
 
 
-def mapped_objects(app: App) -> list[str]:
-    """Every object that the mapping reads or writes, once."""
-    pulled = [entity.object for entity in app.mapping.pull.values()]
-    pushed = [target.object for target in app.mapping.push.values() if target.object]
-    return list(dict.fromkeys([*pulled, *pushed]))
-
-
 def preflight(app: App) -> list[Problem]:
     """Check the mapping against the org when it is new or changed; raises MappingProblems, returns warnings."""
     key = hashlib.sha256(repr((app.mapping.pull, app.mapping.push)).encode()).hexdigest()[:16]
@@ -37,7 +30,7 @@ def preflight(app: App) -> list[Problem]:
         if meta.get(tx, "preflight") == key:
             return []
     with app.progress.step("check mapping"):
-        described = app.org.describe(mapped_objects(app))
+        described = gather(app.mapping, app.org.describe)
     problems = check(app.mapping, described)
     if has_errors(problems):
         raise MappingProblems(problems)
@@ -68,6 +61,6 @@ def _lengths(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict
             continue
         for name in target.fields:
             field = describe.field(name)
-            if field is not None and field.length and field.type in ("string", "textarea", "picklist"):
+            if field is not None and field.length and field.type in ("string", "textarea", "picklist", "combobox"):
                 found.setdefault(target.object, {})[name] = field.length
     return found

@@ -18,6 +18,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from connector import errors
 from jobs.app import App
+from jobs.clock import SystemClock
 from jobs.refusals import AnotherRun, Paused, Refused, Unusable
 from jobs.settings import JobSchedule
 from jobs.slots import latest_slot, next_slot, slots_between
@@ -73,7 +74,7 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
     def arm(job: Job) -> None:
         # The distance comes from our clock and the alarm from the machine's: they may be shifted to each other.
         wait = next_slot(job.schedule, zone, clock.now()) - clock.now()
-        at = datetime.now(scheduler.timezone) + wait  # noqa: TID251 - APScheduler's own clock
+        at = SystemClock().now() + wait
         scheduler.add_job(
             due, DateTrigger(at), args=[job], id=job.name, replace_existing=True, misfire_grace_time=None
         )

@@ -52,7 +52,7 @@ def test_no_error_is_swallowed_without_a_word():
 
 
 def test_a_file_has_one_duty():
-    long = {str(path): n for path in FILES if (n := len(path.read_text().splitlines())) > 400}
+    long = {str(path): n for path in FILES if "versions" not in path.parts and (n := len(path.read_text().splitlines())) > 400}
     assert not long
 
 

@@ -1,0 +1,144 @@
+"""A world for journeys: an org behind real HTTP, a folder with its configuration, and the command line in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from cli.main import run
+from emulator.clock import MovableClock
+from emulator.org import Org
+from emulator.seed_story import seed_story
+from emulator.server import serve
+from emulator.write_config import write_config
+
+TODAY = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+PROGRAMS = Path("programs").resolve()
+USER = "integration@northwind.example"
+
+
+@dataclass
+class Done:
+    """One finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)["data"]
+
+    @property
+    def error(self) -> Any:
+        return json.loads(self.out)["error"]
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class World:
+    """An org that is being served, and a user at the command line."""
+
+    org: Org
+    url: str
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    clock: MovableClock
+    extra: list[str] = field(default_factory=list)
+
+    def __call__(self, *args: str) -> Done:
+        """`world("sync", "--json")`: the command line, at the org's time of day."""
+        self.monkeypatch.setenv("REBATES_CLOCK", self.clock().isoformat())
+        self.capsys.readouterr()
+        code = run([*self.extra, *args])
+        out, err = self.capsys.readouterr()
+        return Done(int(code), out, err)
+
+    def wait(self, **how_long: float) -> None:
+        """Time passes, for the org and for us."""
+        self.clock.advance(**how_long)
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """What the org itself has, asked for in its own process: no code of ours between."""
+        from emulator.auth import login
+        from emulator.router import Request
+
+        headers = {"Authorization": f"Bearer {login(self.org, USER)}"}
+        address = f"/services/data/v68.0/query?{urlencode({'q': query})}"
+        reply = self.org.handle(Request.to("GET", address, headers))
+        assert reply.status == 200, reply.body
+        body = json.loads(reply.body, parse_float=str)
+        assert body["done"], "ask for fewer rows"
+        return [{k: v for k, v in row.items() if k != "attributes"} for row in body["records"]]
+
+    def change(self, sobject: str, record_id: str, fields: dict[str, Any]) -> None:
+        """A person in the org changes a record (one who may see our fields)."""
+        self._handle("PATCH", f"sobjects/{sobject}/{record_id}", fields, expect=204)
+
+    def create(self, sobject: str, fields: dict[str, Any]) -> str:
+        """A person in the org makes a record; its id."""
+        return str(self._handle("POST", f"sobjects/{sobject}", fields, expect=201)["id"])
+
+    def delete(self, sobject: str, record_id: str) -> None:
+        """A person in the org deletes a record."""
+        self._handle("DELETE", f"sobjects/{sobject}/{record_id}", None, expect=204)
+
+    def _handle(self, method: str, path: str, body: dict[str, Any] | None, *, expect: int) -> Any:
+        from emulator.auth import login
+        from emulator.router import Request
+
+        headers = {"Authorization": f"Bearer {login(self.org, USER)}", "Content-Type": "application/json"}
+        content = json.dumps(body).encode() if body is not None else b""
+        reply = self.org.handle(Request.to(method, f"/services/data/v68.0/{path}", headers, content))
+        assert reply.status == expect, reply.body
+        return json.loads(reply.body) if reply.body else None
+
+    def config(self, text: str) -> None:
+        """Add to the configuration file."""
+        path = self.folder / "rebates.toml"
+        path.write_text(path.read_text() + "\n" + text)
+
+
+@pytest.fixture
+def new_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., World]]:
+    """Makes worlds: `new_world(seed)` where `seed(org)` fills the org."""
+    closing: list[Callable[[], None]] = []
+
+    def make(seed: Callable[[Org], object] | None = None) -> World:
+        clock = MovableClock(TODAY - timedelta(seconds=5))
+        org = Org.create(clock=clock, seed=7)
+        if seed is not None:
+            seed(org)
+        clock.advance(seconds=5)
+        serving = serve(org)
+        served = serving.__enter__()
+        closing.append(lambda: serving.__exit__(None, None, None))
+        closing.append(org.close)
+        write_config(org, served.url, tmp_path / "rebates.toml", USER, PROGRAMS)
+        monkeypatch.chdir(tmp_path)
+        return World(org, served.url, tmp_path, monkeypatch, capsys, clock)
+
+    yield make
+    for close in closing:
+        close()
+
+
+@pytest.fixture
+def story(new_world: Callable[..., World]) -> World:
+    """The story org with the package deployed."""
+    world = new_world(seed_story)
+    assert world("org", "deploy").code == 0
+    return world

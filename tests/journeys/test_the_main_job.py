@@ -1,0 +1,156 @@
+"""The main job, end to end: from orders in the org to fields, tasks and bells on the account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from emulator import actions
+from emulator.seed_story import LUMIERE, MIDWEST, partner_orders_again
+
+FIELDS = (
+    "SELECT Id, Rebate_Tier__c, Rebate_Benefit__c, Rebate_Status__c, Rebate_Amount__c, Rebate_To_Next_Tier__c, "
+    "Rebate_At_Next_Tier__c, Rebate_Uplift__c, Rebate_Next_Tier__c FROM Account WHERE Name = '{}'"
+)
+
+
+def account(world, name):
+    (row,) = world.rows(FIELDS.format(name))
+    return row
+
+
+def tasks(world, name):
+    return world.rows(f"SELECT Subject, IsClosed, OwnerId, Rebate_Key__c FROM Task WHERE Account.Name = '{name}'")
+
+
+def test_a_rep_sees_how_far_the_partner_is_from_the_next_tier(story):
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    row = account(story, LUMIERE)
+    assert row["Rebate_Tier__c"] == "Silver"
+    assert row["Rebate_Status__c"] == "Near_Next_Tier"
+    assert Decimal(row["Rebate_Amount__c"]) == Decimal("2259.40")  # 5 % of 45,188.00
+    assert Decimal(row["Rebate_To_Next_Tier__c"]) == Decimal("4812")
+    assert Decimal(row["Rebate_At_Next_Tier__c"]) == Decimal("7500")  # 15 % of 50,000
+    assert Decimal(row["Rebate_Uplift__c"]) == Decimal("5240.60")
+    (task,) = tasks(story, LUMIERE)
+    assert task["Subject"] == f"{LUMIERE}: $4,812 to Gold, worth $5,240.60 more"
+    assert not task["IsClosed"]
+    (bell,) = [bell for bell in actions.shown(story.org) if LUMIERE in bell["title"]]
+    assert "$4,812 to Gold" in bell["title"]
+
+
+def test_the_partner_orders_and_the_task_closes_itself(story):
+    story("sync")
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    row = account(story, LUMIERE)
+    assert (row["Rebate_Tier__c"], row["Rebate_Status__c"]) == ("Gold", "Top_Tier")
+    assert Decimal(row["Rebate_Amount__c"]) == Decimal("7588.20")  # 15 % of 50,588.00
+    assert row["Rebate_To_Next_Tier__c"] is None
+    (task,) = tasks(story, LUMIERE)
+    assert task["IsClosed"]
+    assert done.data["pushed_by_object"] == {"Rebate_Standing__c": 1, "Account": 1, "Task.change": 1, "Notification": 1}
+
+
+def test_a_sync_with_nothing_to_do_writes_nothing_and_costs_one_call(story):
+    story("sync")
+    story.wait(minutes=15)
+    story("sync")  # reads our own writes back: they change nothing
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.data["pushed"] == 0
+    assert done.data["api_calls"] == 1
+    used = story.org.usage.total
+    story.wait(minutes=15)
+    story("sync")
+    assert story.org.usage.total == used + 1, "the org counts what we say"
+
+
+def test_returns_count_against_the_quarter_and_each_band_pays_its_own_rate(story):
+    story("sync")
+    row = account(story, MIDWEST)
+    # 93,170.00 bought, 2,790.00 returned: 2 % of the first 25,000 and 4 % of the other 65,380.00
+    assert Decimal(row["Rebate_Amount__c"]) == Decimal("3115.20")
+    (standing,) = story.rows(
+        "SELECT Rebate__c, Qualifying_Amount__c, Method__c FROM Rebate_Standing__c "
+        f"WHERE Account__r.Name = '{MIDWEST}' AND Period__c = '2026-Q4'"
+    )
+    assert Decimal(standing["Qualifying_Amount__c"]) == Decimal("90380")
+    assert standing["Method__c"] == "Stepped"
+
+
+def test_a_customer_in_no_program_is_left_alone(story):
+    story("sync")
+    assert account(story, "Harbor Light Spa")["Rebate_Tier__c"] is None
+    assert not story.rows("SELECT Id FROM Rebate_Standing__c WHERE Account__r.Name = 'Harbor Light Spa'")
+
+
+def test_explain_says_which_orders_counted_and_why_others_did_not(story):
+    story("sync")
+    (standing,) = story("explain", "Lumi", "--json").data["standings"]
+    assert standing["rebate"] == "2259.40"
+    assert sum(Decimal(part["amount"]) for part in standing["contributions"]) == Decimal("45188")
+    reasons = {line["product"]: line["reason"] for line in standing["not_counted"]}
+    assert "Services" in reasons["In-store Beauty Training Day"]
+    assert "not active" in reasons["Night Cream 50 ml"]
+    assert any("5% on 45188 USD = 2259.40" in step["text"] for step in standing["steps"])
+
+
+def test_a_dry_run_shows_the_writes_and_their_cost_and_keeps_nothing(story):
+    before = story.org.usage.total
+    done = story("sync", "--dry-run", "--json")
+    assert done.code == 0, done.text
+    assert done.data["planned"] == 14
+    assert any(change["object"] == "Account" and change["account"] == LUMIERE for change in done.data["changes"])
+    assert done.data["calls_planned"] >= 3
+    assert account(story, LUMIERE)["Rebate_Tier__c"] is None
+    assert not story.rows("SELECT Id FROM Rebate_Standing__c")
+    assert story("status", "--json").data["runs"] == []
+    assert story.org.usage.total - before <= 6
+    assert story("sync", "--json").data["pushed"] == 14, "the real run does what the dry run said"
+
+
+def test_pull_compute_and_push_alone_add_up_to_a_sync(story):
+    assert story("pull", "--json").data["pulled"] > 0
+    assert account(story, LUMIERE)["Rebate_Tier__c"] is None
+    assert story("compute", "--json").data["planned"] == 14
+    assert story("plan", "--json").data["planned"] == 0
+    assert story("push", "--json").data["pushed"] == 14
+    assert account(story, LUMIERE)["Rebate_Tier__c"] == "Silver"
+
+
+def test_verify_agrees_with_the_org_and_sees_what_a_person_changed(story):
+    story("sync")
+    assert story("verify", "--deep", "--json").data["compared"] == 12
+    (row,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    story.change("Account", row["Id"], {"Rebate_Tier__c": "Platinum"})
+    done = story("verify", "--deep", "--json")
+    assert done.code == 1
+    assert done.data["drift"] == [{"object": "Account", "key": row["Id"], "field": "Rebate_Tier__c"}]
+
+
+def test_two_runs_never_work_at_once(story):
+    from datetime import timedelta
+
+    from state import leases
+    from state.store import Store
+
+    story("sync")
+    store = Store.open(f"sqlite:///{story.folder}/rebates.db")
+    with store.transaction() as tx:
+        leases.acquire(tx, "org", owner="another:1", ttl=timedelta(minutes=5), now=story.clock())
+    done = story("sync", "--json")
+    assert done.code == 6
+    assert "another:1" in done.error["message"]
+    store.close()
+
+
+def test_paused_means_that_no_run_starts(story):
+    story("pause", "--reason", "quarter end freeze")
+    done = story("sync", "--json")
+    assert (done.code, done.error["code"]) == (1, "paused")
+    assert "quarter end freeze" in done.error["message"]
+    assert story("resume").code == 0
+    assert story("sync").code == 0
