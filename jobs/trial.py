@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -9,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from jobs.trial_counting import Counted, Counts, Excluded, count, volume
-from jobs.trial_files import SetAside, TrialFiles
+from jobs.trial_files import SetAside, Target, TrialFiles
 from rebates.caps import Claim, guarantee_surplus, within_budget
 from rebates.case import set_out
 from rebates.hierarchy import shares
@@ -80,26 +81,25 @@ def run_trial(programs: Sequence[Program], files: TrialFiles, *, as_of: date | N
 
 def _best_deals(runs: Sequence[_Run]) -> None:
     """Of exclusive programs in one group only the best pays, per member and period."""
-    cells = {(member, period.start, period.end) for run in runs for member, period in run.rows}
-    for member, start, end in cells:
-        claims = [
-            (run, key, row)
-            for run in runs
-            for key, row in run.rows.items()
-            if (key[0], key[1].start, key[1].end) == (member, start, end)
-        ]
+    cells: dict[tuple[str, date, date], list[tuple[_Run, tuple[str, Period]]]] = {}
+    for run in runs:
+        if run.program.stacking.mode == "exclusive":
+            for member, period in run.rows:
+                cells.setdefault((member, period.start, period.end), []).append((run, (member, period)))
+    for claims in cells.values():
         losers = beaten(
-            (run.program.key, run.program.stacking, row.standing.rebate) for run, _, row in claims
+            (run.program.key, run.program.stacking, run.rows[key].standing.rebate) for run, key in claims
         )
-        for run, key, row in claims:
+        for run, key in claims:
             if run.program.key in losers:
-                remark = f"not paid: {losers[run.program.key]} is the better deal of the group {run.program.stacking.group}"
+                winner, group = losers[run.program.key], run.program.stacking.group
+                row = run.rows[key]
                 run.rows[key] = replace(
                     row,
                     standing=replace(row.standing, rebate=ZERO),
                     paid=ZERO,
                     shares=(),
-                    remarks=(*row.remarks, remark),
+                    remarks=(*row.remarks, f"not paid: {winner} is the better deal of the group {group}"),
                 )
 
 
@@ -120,6 +120,10 @@ class _Run:
         self.cells: dict[str, dict[Period, list[Counted]]] = {}
         self.late: dict[str, dict[Period, list[Counted]]] = {}
         self.history: dict[str, list[Counted]] = {}
+        self.days = sorted({counted.day for counted in counts.counted})
+        self.targets: dict[str, list[Target]] = {}
+        for target in files.targets:
+            self.targets.setdefault(target.member, []).append(target)
         for counted in counts.counted:
             self.history.setdefault(counted.member, []).append(counted)
             period = self.program.period_of(counted.day)
@@ -251,16 +255,38 @@ class _Run:
             active_from=date.fromisoformat(first[:10]) if first else None,
             active_to=date.fromisoformat(last[:10]) if last else None,
         )
-        for target in self.files.targets:
-            if target.member == member and target.period in (None, period.key):
+        for target in self.targets.get(member, ()):
+            if target.period in (None, period.key):
                 inputs = replace(
                     inputs,
                     target=target.target if target.target is not None else inputs.target,
                     baseline=target.baseline if target.baseline is not None else inputs.baseline,
                 )
         inputs = self._baseline(member, period, terms, inputs)
+        inputs = replace(inputs, notes=self._notes(member, period))
         reduction = self._reduction(member, period)
         return replace(inputs, reduction=reduction) if reduction else inputs
+
+    def _notes(self, member: str, period: Period) -> tuple[str, ...]:
+        """The version whose terms hold, and what lines in other currencies came to."""
+        notes = (
+            []
+            if self.program.effective_from is None
+            else [f"terms of the version from {self.program.effective_from}"]
+        )
+        foreign: dict[str, tuple[Decimal, Fraction]] = {}
+        for counted in self._lines(member, period, late=False):
+            code = counted.line.currency
+            if code and code != self.program.currency:
+                own, ours = foreign.get(code, (ZERO, Fraction(0)))
+                foreign[code] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
+        for code in sorted(foreign):
+            own, ours = foreign[code]
+            policy = self.program.conversion.policy.replace("_", " ")
+            notes.append(
+                f"{text(own)} {code} converted to {text(ours)} {self.program.currency} (rate of: {policy})"
+            )
+        return tuple(notes)
 
     def _baseline(self, member: str, period: Period, terms: Program, inputs: Inputs) -> Inputs:
         growth = terms.growth
@@ -268,8 +294,7 @@ class _Run:
             return inputs
         qualifier = next(q for q in (*terms.qualifiers, *terms.gates) if q.of == "growth")
         windows, elapsed = growth.windows(period), growth.elapsed_windows(period, self.as_of)
-        everybody = [counted.day for lines in self.history.values() for counted in lines]
-        if not any(start <= day < end for start, end in windows for day in everybody):
+        if not any(self._anything_in(start, end) for start, end in windows):
             return inputs  # the files do not reach back that far: the baseline is missing, not zero
         mine = self.history.get(member, [])
 
@@ -278,6 +303,11 @@ class _Run:
             return fraction(self.counts.totals(lines).get(qualifier.bucket, NOTHING).of(growth.on))
 
         return replace(inputs, baseline=bought(windows), baseline_elapsed=bought(elapsed))
+
+    def _anything_in(self, start: date, end: date) -> bool:
+        """Whether any member has a line in these days."""
+        at = bisect_left(self.days, start)
+        return at < len(self.days) and self.days[at] < end
 
     def _reduction(self, member: str, period: Period) -> Fraction:
         """What earlier programs of a sequence already paid on the lines that this one is paid on."""
@@ -294,9 +324,9 @@ class _Run:
             other = run.program.stacking
             if other.mode != "sequential" or other.group != own.group or not other.reduces:
                 continue
-            for (their_member, their_period), row in run.rows.items():
-                if their_member == member:
-                    taken += _part_on(run, their_member, their_period, row.standing.rebate, mine)
+            for their_period in run.cells.get(member, ()):
+                rebate = run.rows[member, their_period].standing.rebate
+                taken += _part_on(run, member, their_period, rebate, mine)
         return taken
 
     def _shares(self, member: str, period: Period, at: Standing) -> tuple[tuple[str, Decimal], ...]:

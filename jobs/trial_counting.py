@@ -106,7 +106,7 @@ class _Counting:
             return self._exclude(line, reason or "the account takes no part")
         if not self._takes_part(member, day):
             return self._exclude(line, f"{member} took no part on {day}")
-        terms = in_force(self.versions, day)
+        terms = self.newest if len(self.versions) == 1 else in_force(self.versions, day)
         names = tuple(
             bucket.name for bucket in terms.buckets if _counts(bucket, account, product, order, own)
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rebates.money import Exact, exact, fraction, percent, shown, text
+from rebates.money import Exact, exact, fraction, money_text, percent, shown, text
 from rebates.standing import Standing, outcome
 from rebates.totals import NOTHING
 
@@ -45,7 +45,7 @@ def _steps(at: Standing) -> list[Step]:
     terms, totals, inputs = at.working
     case, index, capped = outcome(at)
     tally = totals.get(case.scales[0].qualifier.bucket, NOTHING)
-    counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {text(tally.amount)} {terms.currency}, {text(tally.quantity)} units"
+    counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {money_text(tally.amount, terms.currency)} {terms.currency}, {text(tally.quantity)} units"
     steps = [
         Step("counted", f"{counted}, {at.period.start} to {at.period.last_day}", amount=shown(tally.amount))
     ]
@@ -63,13 +63,16 @@ def _steps(at: Standing) -> list[Step]:
         if tier.kind == "amount" and tier.per is None and not tier.linear:
             words = f"{tier.name}: {tier.benefit_text(terms.currency)} fixed"
         else:
+            paid_on = (
+                text(band.paid_on) if tier.kind == "per_unit" else money_text(band.paid_on, terms.currency)
+            )
             cap = " (at its cap)" if band.capped else ""
-            words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {text(band.paid_on)} {unit}{cap} = {text(band.rebate)}"
+            words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {paid_on} {unit}{cap} = {money_text(band.rebate, terms.currency)}"
         steps.append(Step("band", words, tier.name, shown(band.rebate), shown(band.paid_on)))
     if case.program.special.lines == "price_difference":
         for agreement, sold in case.program.special.due(totals):
             due = fraction(agreement.difference) * fraction(sold.quantity)
-            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {text(sold.quantity)} units = {text(due)}"
+            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {text(sold.quantity)} units = {money_text(due, terms.currency)}"
             steps.append(Step("price_difference", words, amount=shown(due), paid_on=shown(sold.quantity)))
     if capped.by_cap is not None:
         steps.append(
@@ -101,6 +104,8 @@ def _reached(at: Standing, scale: Any) -> list[Step]:
         steps.append(
             Step("ratio", f"{text(scale.value)} is {percent(share)} of the {what} {text(scale.base.value)}")
         )
+    if scale.base is not None and not scale.base.usable:
+        return steps  # there is nothing to measure the thresholds against
     for tier, rung in zip(at.working.program.tiers, scale.rungs, strict=True):
         holds = scale.value > rung.threshold or (scale.value == rung.threshold and not rung.exceed)
         sign = (">" if rung.exceed else ">=") if holds else ("<=" if rung.exceed else "<")
