@@ -77,17 +77,7 @@ class BulkIngest:
         on_job: Callable[[str], None] | None,
     ) -> list[RowResult]:
         if job_id is None:
-            job = self._jobs.create(
-                {
-                    "object": sobject,
-                    "operation": "upsert",
-                    "externalIdFieldName": key_field,
-                    "contentType": "CSV",
-                    "columnDelimiter": "COMMA",
-                    "lineEnding": "LF",
-                },
-                sobject,
-            )
+            job = self._create(sobject, key_field)
             if on_job is not None:
                 on_job(job.id)
         else:
@@ -100,6 +90,21 @@ class BulkIngest:
         results = self._results(job, key_field, keys, sobject)
         self._jobs.delete(job.id, sobject)
         return results
+
+    def _create(self, sobject: str, key_field: str) -> Job:
+        payload = {
+            "object": sobject,
+            "operation": "upsert",
+            "externalIdFieldName": key_field,
+            "contentType": "CSV",
+            "columnDelimiter": "COMMA",
+            "lineEnding": "LF",
+        }
+        try:
+            return self._jobs.create(payload, sobject)
+        except Misconfigured as refused:
+            refused.detail = refused.detail or f"an upsert by {key_field} is not possible"
+            raise
 
     def _upload(self, job: Job, file: Upload, sobject: str, *, resumed: bool) -> None:
         """Sends the file. A job takes one upload only, so after a lost answer (or in a resumed job) a refusal

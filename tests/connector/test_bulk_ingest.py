@@ -124,6 +124,13 @@ def test_the_id_is_told_before_the_upload(scripted: Any, org: Any, ingest: Inges
     assert not scripted.calls("jobs/ingest", "PUT")
 
 
+def test_a_key_that_the_org_does_not_know_is_named(scripted: Any, org: Any, make: Any) -> None:
+    scripted.data("POST", "jobs/ingest", make.refusal("INVALIDJOB", 400, "canary"))
+    with pytest.raises(Misconfigured, match="an upsert by Rebate_Key__c is not possible") as caught:
+        org.bulk_upsert(OBJECT, "Rebate_Key__c", records(2))
+    assert "rebates org deploy" in caught.value.hint
+
+
 def test_the_job_says_what_the_file_is(scripted: Any, org: Any, ingest: Ingest) -> None:
     org.bulk_upsert(OBJECT, "Rebate_Key__c", records(2))
     assert scripted.calls("jobs/ingest", "POST")[0].json == {
