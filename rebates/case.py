@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Generic
@@ -45,8 +45,8 @@ class Case(Generic[N]):
     adds: str  # the measure that grows by what is still to be bought
     excess_over: N | None = None
     extra: Exact = Decimal(0)  # price differences of special agreements
-    closed: list[str] = field(default_factory=list)  # gates that do not hold, ratios without a base
-    missing: list[str] = field(default_factory=list)
+    closed: Sequence[str] = ()  # gates that do not hold, ratios without a base
+    missing: Sequence[str] = ()
 
     @property
     def rungs(self) -> Sequence[Rung[N]]:

@@ -39,6 +39,12 @@ class Alerts:
     closing_days: int | None = None
     cap_share: Decimal = ONE
 
+    @property
+    def watches_gaps(self) -> bool:
+        return (
+            self.near_days is not None or self.near_within is not None or self.near_within_share is not None
+        )
+
 
 @dataclass(frozen=True)
 class Program:

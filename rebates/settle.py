@@ -33,7 +33,7 @@ class Settlement:
 
     def closes_on(self, period: Period) -> date:
         """The first day on which the period is closed: after its last day and the days of grace."""
-        return period.end + timedelta(days=self.grace_days)
+        return period.end + timedelta(days=self.grace_days) if self.grace_days else period.end
 
 
 class Payout(NamedTuple):

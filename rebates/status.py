@@ -34,8 +34,10 @@ def status_of(
         return "not_started"
     if following >= len(terms.tiers):
         return "top_tier"
-    if gap is not None and is_near(
-        terms, gap, case.scales[0].rungs[following].threshold, period.days_left(as_of)
+    if (
+        gap is not None
+        and terms.alerts.watches_gaps
+        and is_near(terms, gap, case.scales[0].rungs[following].threshold, period.days_left(as_of))
     ):
         return "near_next_tier"
     if inputs.last_tier is not None and behind_last_tier(terms, case, period, as_of, inputs):
