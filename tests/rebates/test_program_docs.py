@@ -73,3 +73,10 @@ def test_every_key_is_documented():
         if f"| `{key.name}`" not in DOCS
     ]
     assert missing == []
+
+
+def test_the_library_example_prints_what_the_page_says(capsys):
+    section = DOCS.split("## As a library", 1)[1].split("\n## ", 1)[0]
+    blocks = {kind: text for kind, _, text in BLOCK.findall(section)}
+    exec(compile(blocks["python"], "docs/programs.md", "exec"), {})
+    assert capsys.readouterr().out == blocks["output"]
