@@ -1,10 +1,11 @@
 #!/bin/sh
 # Everything that shows the Salesforce package to work without an org: metadata, lint, component tests, browser.
 #
-#   PYTHON=.venv/bin/python salesforce/check.sh [--pictures DIR] [--standings FILE --payouts FILE]
+#   PYTHON=.venv/bin/python salesforce/check.sh [--pictures DIR]
 #
 # What is missing is installed (npm ci; Chromium by apt-get where this is allowed). What cannot be had is skipped by
-# name, and fails when CI=true. --pictures writes the pictures there; the files are records as a REST query gives them.
+# name, and fails when CI=true. The browser also shows what a real sync into the org emulator wrote. --pictures keeps
+# the pictures there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -12,11 +13,9 @@ python=${PYTHON:-python3}
 case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
 pictures=
 skipped=
-given=
 while [ $# -gt 0 ]; do
     case $1 in
         --pictures) mkdir -p "$2" && pictures=$(cd "$2" && pwd) ;;
-        --standings | --payouts) given="$given $1 $(cd "$(dirname "$2")" && pwd)/$(basename "$2")" ;;
         *) echo "check.sh: unknown option $1" >&2 && exit 2 ;;
     esac
     shift 2
@@ -75,6 +74,7 @@ if [ -z "$browser" ]; then
     finish
 fi
 npx --no-install rollup --config tools/browser/rollup.config.mjs --silent
-# shellcheck disable=SC2086 # paths without spaces, several words wanted
-node tools/browser/check.mjs --browser "$browser" ${pictures:+--keep "$pictures"} $given
+(cd "$root" && "$python" -m salesforce.tools.synced_records salesforce/build/synced)
+echo "package deployed into the org emulator and synced"
+node tools/browser/check.mjs --browser "$browser" --synced build/synced ${pictures:+--keep "$pictures"}
 finish

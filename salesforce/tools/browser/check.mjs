@@ -2,9 +2,11 @@
  * Renders the components in Chromium, in every state, at desktop and phone width, left to right and right to left:
  * axe must find nothing, nothing may overflow, nothing may be logged. Pictures go to docs/pictures with --keep.
  *
- *   node tools/browser/check.mjs [--keep DIR] [--standings FILE] [--payouts FILE] [--account ID] [--now MOMENT]
+ *   node tools/browser/check.mjs [--keep DIR] [--synced DIR] [--only NAME] [--standings FILE] [--payouts FILE]
  *
- * FILE: records as a REST query of the org gives them. Exit 0 all well, 1 findings, 3 no browser.
+ * FILE: records as a REST query of the org gives them; without, those in tools/browser/records, made for every state.
+ * --synced: standings.json and payouts.json that a real sync wrote, shown as well. Exit 0 all well, 1 findings,
+ * 3 no browser.
  */
 import { createServer } from "node:http";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -21,8 +23,8 @@ const { values: options } = parseArgs({
         keep: { type: "string" },
         standings: { type: "string", default: `${RECORDS}/standings.json` },
         payouts: { type: "string", default: `${RECORDS}/payouts.json` },
-        account: { type: "string" },
-        now: { type: "string" },
+        synced: { type: "string" },
+        only: { type: "string" },
         browser: { type: "string", default: process.env.CHROMIUM ?? "/usr/bin/chromium" }
     }
 });
@@ -34,11 +36,11 @@ if (!existsSync(options.browser)) {
 const records = (file) => JSON.parse(readFileSync(file, "utf8")).records;
 const standings = records(options.standings);
 const payouts = records(options.payouts);
-const account = options.account ?? standings[0]?.Account__c;
-if (!standings.some((row) => row.Account__c === account)) throw new Error(`no standing of account ${account}`);
-const newest = Math.max(...standings.map((row) => Date.parse(row.Last_Synced__c ?? 0)));
-const now = options.now ? Date.parse(options.now) : newest + 20 * 60 * 1000; // twenty minutes after the sync
+const account = standings[0].Account__c;
 const HOUR = 3600000;
+/** Twenty minutes after the sync that wrote them. */
+const shortlyAfter = (rows) => Math.max(...rows.map((row) => Date.parse(row.Last_Synced__c ?? 0))) + HOUR / 3;
+const now = shortlyAfter(standings);
 
 const all = { standings, payouts };
 const denied = { error: { status: 403, body: { errorCode: "INSUFFICIENT_ACCESS", message: "You do not have access." } } };
@@ -70,6 +72,27 @@ const scenarios = [
     { name: "opportunities-none", ...book, content: { standings: [] }, wide: true, expect: /Nothing to win right now/ },
     { name: "opportunities-no-access", ...book, content: denied, wide: true, expect: /You cannot see rebates/ }
 ];
+if (options.synced) {
+    const content = {
+        standings: records(`${options.synced}/standings.json`),
+        payouts: records(`${options.synced}/payouts.json`)
+    };
+    const told = content.standings.find((row) => row.Status__c === "Near_Next_Tier");
+    if (!told) throw new Error(`${options.synced}: no standing is near its next tier`);
+    scenarios.push(
+        {
+            name: "synced",
+            ...card,
+            properties: { recordId: told.Account__c, maxPrograms: 1 },
+            content,
+            now: shortlyAfter(content.standings),
+            expect: /\$4,812 to 15%: worth \$5,240 more, 7 days left/,
+            picture: ["desktop", "phone"]
+        },
+        { name: "synced-opportunities", ...book, content, now: shortlyAfter(content.standings), wide: true, picture: ["desktop"] }
+    );
+}
+const shown = scenarios.filter((scenario) => !options.only || scenario.name === options.only);
 const sizes = {
     desktop: { width: 1280, height: 900, direction: "ltr" },
     phone: { width: 320, height: 720, direction: "ltr" },
@@ -100,7 +123,7 @@ const findings = [];
 let looked = 0;
 for (const [size, { width, height, direction }] of Object.entries(sizes)) {
     const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 2, reducedMotion: "reduce" });
-    for (const scenario of scenarios) {
+    for (const scenario of shown) {
         const where = `${scenario.name} (${size})`;
         const page = await context.newPage();
         page.on("console", (m) => ["error", "warning"].includes(m.type()) && findings.push(`${where}: ${m.text()}`));
