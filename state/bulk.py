@@ -68,6 +68,17 @@ def fill_tuples(
     tx.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", values)
 
 
+def fill_newest(tx: Connection, table: Table, key: Sequence[str], rows: pa.Table) -> None:
+    """Append rows on SQLite; one that is there already is replaced unless it is newer."""
+    names = rows.column_names
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    tx.exec_driver_sql(
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE excluded.modstamp >= {table.name}.modstamp",
+        list(zip(*(column.to_pylist() for column in rows.columns), strict=True)),
+    )
+
+
 def settle(tx: Connection, *tables: Table) -> None:
     """Tell PostgreSQL's planner how many rows a table holds now; a fresh scratch table it takes for tiny or huge."""
     if tx.dialect.name == "postgresql":

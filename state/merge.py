@@ -31,6 +31,7 @@ from sqlalchemy import (
 from state import bulk, dirty, keys, rates
 from state.dialects import upsert
 from state.tables.facts import accounts, order_lines, orders, products, users
+from state.tables.programs import programs
 from state.tables.running import rejected_rows
 
 Counts = tuple[int, int, int, int]  # inserted, updated, unchanged, stale
@@ -156,6 +157,10 @@ changed_ids = bulk.scratch("changed_ids", sf_id="text!", is_new="bool")
 changed_lines = bulk.scratch("changed_lines", order_pk="int!", sf_id="text!", is_new="bool")
 
 
+# Where a first load is worth a way of its own.
+FIRST_LOADS = ("account", "order", "order_line")
+
+
 class Merge:
     """The merge of one entity within one transaction."""
 
@@ -164,6 +169,9 @@ class Merge:
         self.entity = entity
         self.now = now
         self._orders = dirty.Orders(tx)
+        self._first = self._rows = 0
+        if entity in FIRST_LOADS:
+            self._first = tx.execute(select(TARGETS[entity].table.c.sf_id).limit(1)).first() is None
         self._rejected = tx.execute(
             select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == entity).limit(1)
         ).first()
@@ -175,6 +183,8 @@ class Merge:
         target = TARGETS[self.entity]
         changed = changed_lines if self.entity == "order_line" else changed_ids
         rows = _newest(target.prepare(self.tx, batch), target.key)
+        if self._first and self._rejected is None:
+            return self._add_first(target, rows, batch.num_rows)
         bulk.empty(self.tx, target.scratch, changed)
         bulk.fill(self.tx, target.scratch, rows)
         bulk.settle(self.tx, target.scratch)
@@ -191,7 +201,27 @@ class Merge:
 
     def finish(self) -> int:
         """How many orders became dirty."""
+        if self._first and self._rows:
+            self._note_first()
         return self._orders.marked
+
+    def _add_first(self, target: Target, rows: pa.Table, read: int) -> Counts:
+        """Into an empty table: there is nothing to compare with, only a record that comes twice to put right."""
+        self._rows += rows.num_rows
+        if self.tx.dialect.name == "postgresql":
+            bulk.empty(self.tx, target.scratch)
+            bulk.fill(self.tx, target.scratch, rows)
+            self._upsert(target)
+        else:
+            bulk.fill_newest(self.tx, target.table, target.key, rows)
+        return rows.num_rows, 0, read - rows.num_rows, 0
+
+    def _note_first(self) -> None:
+        """Everything is new: whole programs are dirty, not single orders."""
+        if self.entity == "account":
+            dirty.mark_accounts(self.tx, select(accounts.c.pk))
+        else:
+            dirty.mark_programs(self.tx, select(programs.c.pk).where(programs.c.active))
 
     def _compare(self, target: Target, changed: Table) -> int:
         """Fill `changed`; returns how many rows were older than the store's."""
@@ -264,7 +294,7 @@ class Merge:
 
 def _newest(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
     """One row a key: of several versions in a batch the newest, of equal stamps the last."""
-    distinct = rows.select(list(key)).group_by(list(key)).aggregate([]).num_rows
+    distinct = pc.count_distinct(rows["sf_id"]).as_py()  # ids are unique within an entity
     if distinct == rows.num_rows:
         return rows
     numbered = rows.append_column("_at", pa.array(range(rows.num_rows), pa.int64()))

@@ -79,6 +79,10 @@ def payload_hash(payload: Mapping[str, Any]) -> str:
 
 
 def dump(payload: Mapping[str, Any]) -> str:
+    """Canonical JSON. A float is refused: it would be an amount that nobody can trust."""
+    for name, value in payload.items():
+        if isinstance(value, float):
+            raise TypeError(f"{name} is a float: amounts are Decimal")
     return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
 
 

@@ -1,0 +1,252 @@
+"""What the org should be told: enqueued once, sent by one, acknowledged or set aside with a reason."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from state import acknowledged, events, invariants, meta, outbox, tasks
+from state.outbox import Stuck, Wanted
+from state.store import Store
+from state.totals import Cell
+
+TTL = timedelta(minutes=5)
+OBJECT = "Rebate_Standing__c"
+
+
+def standing(key="RB-1", rebate="1", account="001A"):
+    return Wanted("state", OBJECT, key, {"Rebate__c": Decimal(rebate)}, account)
+
+
+def task(key="RB-T1"):
+    return Wanted("event", "Task", key, {"Subject": "Near Gold"}, "001A")
+
+
+@pytest.fixture
+def box(store, now):
+    class Box:
+        def enqueue(self, *wanted, at=now):
+            with store.transaction() as tx:
+                return outbox.enqueue(tx, wanted, now=at)
+
+        def claim(self, at=now, owner="me", epoch=1, limit=10, **only):
+            with store.transaction() as tx:
+                return outbox.claim(tx, now=at, limit=limit, owner=owner, epoch=epoch, ttl=TTL, **only)
+
+        def __getattr__(self, name):
+            def call(*args, **kwargs):
+                with store.transaction() as tx:
+                    return getattr(outbox, name)(tx, *args, **kwargs)
+
+            return call
+
+        def states(self):
+            return [
+                (row.ext_key, row.state)
+                for row in self.listed(states={"pending", "inflight", "done", "superseded", "quarantined"})
+            ]
+
+    yield Box()
+    with store.read() as tx:
+        assert invariants.check(tx) == []
+
+
+def test_a_standing_is_sent_once_and_remembered(box, store, now):
+    assert box.enqueue(standing()) == 1
+    (row,) = box.claim()
+    assert row.payload == {"Rebate__c": Decimal(1)}
+    assert box.acknowledge(row, now=now, sf_id="a01")
+    assert box.enqueue(standing()) == 0  # the org has exactly this
+    assert box.enqueue(standing(rebate="1.00")) == 0
+    assert box.enqueue(standing(rebate="2")) == 1
+    with store.read() as tx:
+        assert acknowledged.of_object(tx, OBJECT)["RB-1"].sf_id == "a01"
+
+
+def test_only_the_newest_state_of_a_key_is_sent(box):
+    box.enqueue(standing(rebate="1"))
+    assert box.enqueue(standing(rebate="1")) == 0
+    box.enqueue(standing(rebate="2"))
+    (row,) = box.claim()
+    assert row.payload == {"Rebate__c": Decimal(2)}
+    assert box.states() == [("RB-1", "superseded"), ("RB-1", "inflight")]
+
+
+def test_a_key_is_never_in_flight_twice(box, now):
+    box.enqueue(standing(rebate="1"))
+    (first,) = box.claim()
+    box.enqueue(standing(rebate="2"))
+    assert box.claim() == []
+    assert box.acknowledge(first, now=now)
+    (second,) = box.claim()
+    assert second.payload == {"Rebate__c": Decimal(2)}
+    assert second.seq > first.seq
+
+
+def test_the_way_back_to_what_the_org_has_is_sent_too_while_another_value_is_on_its_way(box, now):
+    box.enqueue(standing(rebate="1"))
+    (row,) = box.claim()
+    box.acknowledge(row, now=now)
+    box.enqueue(standing(rebate="2"))
+    (wrong,) = box.claim()
+    assert box.enqueue(standing(rebate="1")) == 1
+    box.acknowledge(wrong, now=now)
+    (right,) = box.claim()
+    assert right.payload == {"Rebate__c": Decimal(1)}
+
+
+def test_an_event_is_enqueued_once_for_ever(box, now):
+    assert box.enqueue(task(), task()) == 1
+    assert box.enqueue(task()) == 0
+    (row,) = box.claim()
+    box.acknowledge(row, now=now, sf_id="00T1")
+    assert box.enqueue(task()) == 0
+
+
+def test_a_sender_that_slept_through_its_claim_changes_nothing(box, now):
+    box.enqueue(standing())
+    (mine,) = box.claim(owner="first", epoch=1)
+    late = now + TTL
+    assert box.sweep(now=now) == 0
+    assert box.sweep(now=late) == 1
+    (theirs,) = box.claim(at=late, owner="second", epoch=2)
+    assert (theirs.seq, theirs.payload, theirs.attempts) == (mine.seq, mine.payload, 2)
+    assert not box.acknowledge(mine, now=late)
+    assert not box.quarantine(mine, Stuck.REFUSED, now=late)
+    assert box.acknowledge(theirs, now=late)
+
+
+def test_a_swept_row_that_is_out_of_date_is_not_sent_again(box, now):
+    box.enqueue(standing(rebate="1"))
+    box.claim()
+    box.enqueue(standing(rebate="2"))
+    assert box.sweep(now=now + TTL) == 0
+    assert box.states() == [("RB-1", "superseded"), ("RB-1", "pending")]
+
+
+def test_a_failed_row_waits_for_its_time(box, now):
+    box.enqueue(standing())
+    (row,) = box.claim()
+    assert box.retry_at(row, now + timedelta(minutes=1), code="UNABLE_TO_LOCK_ROW", message="busy")
+    assert box.claim() == []
+    (again,) = box.claim(at=now + timedelta(minutes=1))
+    assert (again.attempts, again.code) == (2, "UNABLE_TO_LOCK_ROW")
+
+
+def test_a_refused_row_waits_for_a_person_and_says_why(box, now):
+    box.enqueue(standing("RB-1"), standing("RB-2"))
+    first, second = box.claim()
+    box.quarantine(
+        first, Stuck.REFUSED, now=now, code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message="too large"
+    )
+    box.acknowledge(second, now=now)
+    (stuck,) = box.listed()
+    assert (stuck.stuck, stuck.code) == ("refused", "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    assert box.enqueue(standing("RB-1")) == 0  # the same would be refused again
+    assert box.counts() == {"quarantined": 1, "done": 1}
+    assert box.retry(now=now, code="OTHER") == 0
+    assert box.retry(now=now, pks=[stuck.pk]) == 1
+    (again,) = box.claim()
+    assert (again.ext_key, again.attempts, again.stuck) == ("RB-1", 1, None)
+
+
+def test_a_changed_payload_replaces_a_refused_one(box, now):
+    box.enqueue(standing(rebate="1"))
+    (row,) = box.claim()
+    box.quarantine(row, Stuck.REFUSED, now=now)
+    assert box.enqueue(standing(rebate="2")) == 1
+    assert box.states() == [("RB-1", "superseded"), ("RB-1", "pending")]
+    assert box.retry(now=now) == 0
+
+
+def test_rows_of_one_account_go_together_and_kinds_can_go_apart(box):
+    box.enqueue(
+        standing("RB-1", account="B"), standing("RB-2", account="A"), standing("RB-3", account="B"), task()
+    )
+    assert [row.ext_key for row in box.claim(kinds=["event"])] == ["RB-T1"]
+    assert [row.ext_key for row in box.claim(objects=[OBJECT])] == ["RB-2", "RB-1", "RB-3"]
+    assert box.claim() == []
+
+
+def test_a_payload_holds_no_float(box):
+    with pytest.raises(TypeError, match="float"):
+        box.enqueue(replace(standing(), payload={"Rebate__c": 0.1}))
+
+
+def test_what_the_org_lost_is_sent_again(box, store, now):
+    box.enqueue(standing())
+    box.acknowledge(box.claim()[0], now=now)
+    with store.transaction() as tx:
+        assert acknowledged.forget(tx, OBJECT, ["RB-1"]) == 1
+    assert box.enqueue(standing()) == 1
+
+
+def test_an_old_answer_never_hides_a_newer_one(store, now):
+    with store.transaction() as tx:
+        for seq, digest in ((5, "new"), (4, "old")):
+            acknowledged.remember(tx, OBJECT, "RB-1", seq=seq, payload_hash=digest, sf_id=None, now=now)
+        assert acknowledged.hashes(tx, [(OBJECT, "RB-1")]) == {(OBJECT, "RB-1"): "new"}
+
+
+def test_sequence_numbers_rise_over_restores(store):
+    with store.transaction() as tx:
+        before = [meta.take_sequence(tx, 3), meta.take_sequence(tx, 1)]
+        meta.bump_epoch(tx)
+        after = meta.take_sequence(tx, 1)
+    assert before[1] == before[0] + 3
+    assert after > before[1] + 10**9
+
+
+def test_two_workers_never_claim_one_row(store_url, store, now):
+    with store.transaction() as tx:
+        outbox.enqueue(tx, [standing(f"RB-{n}") for n in range(60)], now=now)
+    taken: dict[str, list[int]] = {"a": [], "b": []}
+
+    def work(owner):
+        mine = Store.open(store_url)
+        while True:
+            with mine.transaction() as tx:
+                rows = outbox.claim(tx, now=now, limit=7, owner=owner, epoch=1, ttl=TTL)
+            if not rows:
+                break
+            taken[owner] += [row.pk for row in rows]
+        mine.close()
+
+    threads = [threading.Thread(target=work, args=(owner,)) for owner in taken]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken["a"] + taken["b"]) == len(set(taken["a"] + taken["b"]))
+    with store.transaction() as tx:
+        rest = outbox.claim(tx, now=now, limit=100, owner="c", epoch=1, ttl=TTL)
+    assert len(taken["a"] + taken["b"]) + len(rest) == 60
+
+
+def test_an_event_happens_once(store, now):
+    reached = events.EventRow(
+        "retail|001A|2026-06|tier_reached|Gold", "tier_reached", Cell(1, 2), "Gold", "{}", now
+    )
+    with store.transaction() as tx:
+        (written,) = events.record(tx, [reached, reached])
+    with store.transaction() as tx:
+        assert events.record(tx, [reached]) == []
+        assert events.of_cell(tx, Cell(1, 2)) == [written]
+        assert events.since(tx, 0, kind="tier_lost") == []
+
+
+def test_a_task_that_a_person_closed_is_not_opened_again(store, now):
+    near = tasks.TaskRow("RB-T1", "near_tier", Cell(1, 2), "{}", sf_id="00T1", owner_id="005A")
+    with store.transaction() as tx:
+        assert tasks.opened(tx, near, now=now)
+        tasks.found(tx, "RB-T1", sf_id="00T1", owner_id="005B")
+        assert [t.owner_id for t in tasks.still_open(tx, cell=Cell(1, 2))] == ["005B"]
+        assert tasks.closed(tx, "RB-T1", "dismissed", now=now)
+        assert not tasks.closed(tx, "RB-T1", "closed", now=now)
+        assert not tasks.opened(tx, near, now=now)
+        assert tasks.still_open(tx) == []
+        assert tasks.get(tx, "RB-T1").state == "dismissed"

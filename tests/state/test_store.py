@@ -1,0 +1,287 @@
+"""Opening a store, and everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+
+from state import audit, backup, invariants, meta, outbox, schema, watermarks
+from state import store as store_module
+from state.errors import (
+    CorruptStore,
+    DiskFull,
+    NewerSchema,
+    OlderSchema,
+    ReadOnly,
+    StoreError,
+    StoreLocked,
+    StoreUnreachable,
+)
+from state.outbox import Wanted
+from state.store import Store
+from state.tables import metadata
+from state.tables.running import meta as meta_table
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rebates.db"
+
+
+@pytest.fixture
+def url(path):
+    Store.open(f"sqlite:///{path}").close()
+    return f"sqlite:///{path}"
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(store):
+    with store.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+        assert invariants.check(tx, deep=True) == []
+        assert schema.revision(tx) == schema.known_revisions()[-1]
+    assert store.check() == []
+
+
+def test_opening_again_changes_nothing(store, store_url):
+    again = Store.open(store_url)
+    assert again.upgrade() == (schema.known_revisions()[-1], schema.known_revisions()[-1])
+    again.close()
+
+
+def test_two_processes_may_open_an_empty_store_at_once(store_url):
+    stores, errors = [], []
+
+    def open_it():
+        try:
+            stores.append(Store.open(store_url))
+        except StoreError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in stores:
+        one.close()
+    assert (errors, len(stores)) == ([], 3)
+
+
+@pytest.mark.parametrize(("revision", "error"), [("9999", NewerSchema), (None, OlderSchema)])
+def test_another_schema_is_refused_with_the_next_step(store, store_url, revision, error):
+    with store.transaction() as tx:
+        if revision is None:
+            tx.exec_driver_sql("DELETE FROM alembic_version")
+        else:
+            tx.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(error) as caught:
+        Store.open(store_url, upgrade=False)
+    assert caught.value.hint
+    assert "postgres:" not in caught.value.where
+
+
+def test_a_failed_transaction_leaves_nothing(store):
+    def fail():
+        with store.transaction() as tx:
+            meta.put(tx, "half", "1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    with store.read() as tx:
+        assert meta.get(tx, "half") is None
+
+
+def test_a_connection_that_dies_in_the_middle_leaves_nothing(store, now):
+    connection = store.engine.connect()
+    watermarks.advance(connection, "order", floor=now, ceiling=now, now=now)
+    connection.connection.driver_connection.close()
+    connection.invalidate()
+    connection.close()
+    with store.read() as tx:
+        assert watermarks.read(tx, "order") is None
+
+
+def test_writing_while_reading_is_an_error(store):
+    with pytest.raises(ReadOnly), store.read() as tx:
+        meta.put(tx, "x", "1")
+    with store.transaction() as tx:
+        meta.put(tx, "x", "1")
+
+
+def test_a_reader_sees_one_moment(store):
+    with store.read() as tx:
+        assert meta.get(tx, "x") is None
+        with store.transaction() as other:
+            meta.put(other, "x", "1")
+        assert meta.get(tx, "x") is None
+    with store.read() as tx:
+        assert meta.get(tx, "x") == "1"
+
+
+def test_a_locked_store_says_so(url, path, monkeypatch):
+    monkeypatch.setattr(store_module, "BUSY_MS", 50)
+    store = Store.open(url)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreLocked, match="locked by another process"), store.transaction():
+        pass
+    holder.execute("ROLLBACK")
+    holder.close()
+    with store.transaction() as tx:
+        meta.put(tx, "x", "1")
+    store.close()
+
+
+def test_a_full_disk_stops_cleanly_and_goes_on_when_there_is_space(url):
+    store = Store.open(url)
+
+    def fill():
+        with store.transaction() as tx:
+            pages = tx.exec_driver_sql("PRAGMA page_count").scalar_one()
+            tx.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            try:
+                for n in range(1000):
+                    meta.put(tx, f"key {n}", "x" * 1000)
+            finally:
+                tx.exec_driver_sql("PRAGMA max_page_count = 1073741823")
+
+    with pytest.raises(DiskFull) as caught:
+        fill()
+    assert "same command again" in caught.value.hint
+    with store.transaction() as tx:
+        assert tx.execute(select(meta_table.c.key)).scalars().all() == ["epoch", "next_seq"]
+        meta.put(tx, "x", "1")
+    store.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_store_says_so(url, path):
+    path.chmod(0o400)
+    with pytest.raises(ReadOnly):
+        Store.open(url)
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path):
+    (tmp_path / "notes.db").write_text("dear diary, " * 100)
+    with pytest.raises(CorruptStore, match="not a SQLite database"):
+        Store.open(f"sqlite:///{tmp_path / 'notes.db'}")
+
+
+def test_flipped_bytes_are_found(url, path):
+    raw = bytearray(path.read_bytes())
+    for at in range(4096 * 3, len(raw), 997):
+        raw[at] ^= 0xFF
+    path.write_bytes(raw)
+    damaged = Store.attach(url)
+    assert damaged.check() != []
+    damaged.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("nonsense", StoreError),
+        ("mysql://host/db", StoreError),
+        ("sqlite://", StoreError),
+        ("sqlite:////no/such/folder/rebates.db", StoreUnreachable),
+        ("postgresql+psycopg://postgres:topsecret@127.0.0.1:1/none", StoreUnreachable),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_explained_without_its_password(url, error):
+    with pytest.raises(error) as caught:
+        Store.open(url)
+    assert caught.value.hint
+    assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_gets_its_own_connection(store):
+    with store.transaction() as tx:
+        meta.put(tx, "x", "1")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with store.transaction() as tx:
+                meta.put(tx, "child", "1")
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with store.read() as tx:
+        assert (meta.get(tx, "x"), meta.get(tx, "child")) == ("1", "1")
+
+
+def test_a_backup_is_whole_private_and_made_while_others_write(url, path, tmp_path):
+    store = Store.open(url)
+    with store.transaction() as tx:
+        meta.put(tx, "x", "1")
+    copy = tmp_path / "copy.db"
+    with store.transaction() as tx:
+        meta.put(tx, "unsaved", "1")
+        size = backup.backup(store, copy)
+    assert size == copy.stat().st_size
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    copied = Store.open(f"sqlite:///{copy}")
+    with copied.read() as tx:
+        assert (meta.get(tx, "x"), meta.get(tx, "unsaved")) == ("1", None)
+    copied.close()
+    with pytest.raises(StoreError, match="there is a file already"):
+        backup.backup(store, copy)
+    store.close()
+
+
+def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path, tmp_path, now):
+    store = Store.open(url)
+    wanted = [Wanted("state", "Rebate_Standing__c", f"RB-{n}", {"n": n}) for n in range(3)]
+    with store.transaction() as tx:
+        outbox.enqueue(tx, wanted[:2], now=now)
+        outbox.claim(tx, now=now, limit=1, owner="me", epoch=1, ttl=timedelta(hours=1))
+    backup.backup(store, tmp_path / "copy.db")
+    with store.transaction() as tx:
+        outbox.enqueue(tx, wanted[2:], now=now)
+        highest = max(row.seq for row in outbox.listed(tx))
+    store.close()
+    kept = backup.restore(url, tmp_path / "copy.db", actor="ann", now=now)
+    assert kept is not None
+    assert kept.exists()
+    restored = Store.open(url)
+    with restored.read() as tx:
+        waiting = outbox.listed(tx)
+        assert [(row.ext_key, row.state) for row in waiting] == [("RB-0", "pending"), ("RB-1", "pending")]
+        assert min(row.seq for row in waiting) > highest
+        assert (meta.epoch(tx), meta.get(tx, "rebase_needed")) == (2, "1")
+        assert [entry.action for entry in audit.entries(tx)] == ["restore"]
+        assert invariants.check(tx) == []
+    restored.close()
+    before = Store.open(f"sqlite:///{kept}")
+    with before.read() as tx:
+        assert len(outbox.listed(tx)) == 3
+    before.close()
+
+
+def test_a_damaged_backup_is_not_restored(url, path, tmp_path, now):
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    before = path.read_bytes()
+    with pytest.raises(CorruptStore):
+        backup.restore(url, bad, actor="ann", now=now)
+    with pytest.raises(StoreError, match="no such backup"):
+        backup.restore(url, tmp_path / "none.db", actor="ann", now=now)
+    assert path.read_bytes() == before
+
+
+def test_the_folder_of_migrations_travels_with_the_package():
+    assert (Path(schema.__file__).parent / "migrations" / "env.py").is_file()
+    assert schema.known_revisions()[0] == "0001"
