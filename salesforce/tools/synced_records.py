@@ -91,6 +91,7 @@ def _query(org: Org, sobject: str, more: tuple[str, ...]) -> object:
     reply = org.handle(Request.to("GET", f"/services/data/v62.0/query?{urlencode({'q': soql})}", headers))
     if reply.status != 200:
         raise StepFailed(f"{soql}\n{reply.body!r}")
+    assert isinstance(reply.body, bytes)
     return json.loads(reply.body)
 
 

@@ -1,6 +1,6 @@
 /**
  * The tier ladder: one band of equal width a tier, linear inside a band, so that low tiers stay readable.
- * Solid: what is done. Hatched: what the forecast adds. The same in words for people who listen.
+ * Solid: what is done. Hatched: what the forecast adds. Amber: what the next tier still asks for. The same in words for people who listen.
  */
 import { LightningElement, api } from "lwc";
 import forecastLabel from "@salesforce/label/c.Rebate_Forecast";
@@ -63,12 +63,14 @@ export default class RebateLadder extends LightningElement {
     get bands() {
         const width = 100 / this.edges.length;
         const [done, likely] = [this.along(this.value), this.along(this.forecast)];
+        const missing = this.next ? width * this.edges.indexOf(this.next.threshold) : 0;
         const part = (to, start) => Math.min(100, Math.max(0, ((to - start) / width) * 100));
         return this.edges.map((edge, index) => {
             const start = index * width;
             return {
                 key: `${index}-${edge}`,
                 doneStyle: `inline-size: ${part(done, start).toFixed(2)}%`,
+                missingStyle: `inline-size: ${part(missing, start).toFixed(2)}%`,
                 likelyStyle: `inline-size: ${part(likely, start).toFixed(2)}%`
             };
         });

@@ -37,6 +37,14 @@ describe("the tier ladder", () => {
         expect(bar.getAttribute("aria-valuenow")).toBe("100");
     });
 
+    it("tints what is missing up to the next tier, and not a step further", async () => {
+        const { element } = await ladder(45000);
+        const widths = [...element.shadowRoot.querySelectorAll(".missing")].map((node) => node.style.inlineSize);
+        expect(widths).toEqual(["100.00%", "100.00%", "0.00%", "0.00%"]);
+        const atTop = await ladder(200000);
+        expect(atTop.element.shadowRoot.querySelector(".missing").style.inlineSize).toBe("0.00%");
+    });
+
     it("reaches a tier exactly at its threshold", async () => {
         const { element, done } = await ladder(50000);
         expect(done[1]).toBe(100);
