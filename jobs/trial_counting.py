@@ -171,8 +171,11 @@ class _Counting:
         if roll_up == "none":
             return (account_id, None) if terms.takes(account) else (None, terms.why_not_member(account))
         if roll_up == "group":
+            if not terms.takes(account):
+                return None, terms.why_not_member(account)
             path = group_of(account_id, day, terms.hierarchy.groups)
-            return path.member, path.problem or f"{account_id} was in no group on {day}"
+            payee = terms.hierarchy.payees.get(path.member or "", path.member)
+            return payee, path.problem or f"{account_id} was in no group on {day}"
 
         def enrolled(candidate: str) -> bool:
             known = (

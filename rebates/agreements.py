@@ -8,32 +8,26 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from rebates.conditions import Condition, Fields, Filter
+from rebates.conditions import Condition, Filter
 from rebates.totals import Tally
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A special price for a product (`counts` picks the lines), valid from `first` to `last`."""
+    """A special price for a product (`counts` picks among the lines that name it)."""
 
     name: str
     reference: Decimal
     price: Decimal
     counts: Filter = dataclasses.field(default_factory=Filter)
-    first: date | None = None
-    last: date | None = None
 
     @property
     def difference(self) -> Decimal:
         """What one unit is paid."""
         return self.reference - self.price
-
-    def on(self, day: date) -> bool:
-        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
     @property
     def bucket(self) -> str:
@@ -64,8 +58,3 @@ class ShipAndDebit:
             tally = totals.get(agreement.bucket)
             if tally is not None and tally.lines:
                 yield agreement, tally
-
-
-def named(line: Fields, field: str) -> str | None:
-    value = line.get(field)
-    return str(value) if value not in (None, "") else None

@@ -200,7 +200,8 @@ def _hierarchy(values: Values) -> Hierarchy:
         Belongs(entry.get("account", ""), entry.get("group", ""), entry.get("first"), entry.get("last"))
         for entry in values.get("members", ())
     )
-    return Hierarchy(values.get("roll_up", "group" if groups else "none"), values.get("pay", "top"), groups)
+    roll_up = values.get("roll_up", "group" if groups else "none")
+    return Hierarchy(roll_up, values.get("pay", "top"), groups, values.get("payees", {}))
 
 
 def _special(values: Values) -> ShipAndDebit:

@@ -377,6 +377,15 @@ def _others(program: Program) -> list[Problem]:
                 "end one membership before the other begins",
             )
         )
+    groups = {entry.group for entry in program.hierarchy.groups}
+    for name in sorted(program.hierarchy.payees.keys() - groups):
+        found.append(
+            problem(
+                ("hierarchy", "payees", name),
+                f"there is no group {name!r}",
+                f"groups: {', '.join(sorted(groups))}",
+            )
+        )
     if program.hierarchy.roll_up == "group" and not program.hierarchy.groups:
         found.append(problem(("hierarchy", "members"), "a group program lists who belongs to which group"))
     names = [market.name for market in program.markets]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -37,7 +37,7 @@ class Hierarchy:
     roll_up: Literal["none", "parent", "group"] = "none"
     pay: Literal["top", "share"] = "top"
     groups: tuple[Belongs, ...] = ()
-    payees: Mapping[str, str] | None = None  # group name -> account that is paid
+    payees: Mapping[str, str] = field(default_factory=dict)  # group -> the account that is paid
 
 
 class Path(NamedTuple):

@@ -11,7 +11,7 @@ from rebates.qualifiers import KINDS
 
 Kind = Literal[
     "text", "money", "rate", "threshold", "choice", "choices", "date", "whole", "wholes", "bool", "texts", "filter",
-    "table", "tables", "named", "amounts", "within", "period", "stacking", "end", "baseline",
+    "table", "tables", "named", "amounts", "within", "period", "stacking", "end", "baseline", "accounts",
 ]  # fmt: skip
 
 
@@ -204,6 +204,11 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         ),
         Key("pay", "choice", "top: the parent or the group gets all; share: by volume.", ("top", "share")),
         Key("members", "tables", "Who belongs to which group, and when.", of="belongs"),
+        Key(
+            "payees",
+            "accounts",
+            "The account that a group is paid through, by group name (left out: the group goes by its own name).",
+        ),
     ),
     "belongs": (
         Key("account", "text", "Account id.", required=True),

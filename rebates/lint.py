@@ -14,6 +14,7 @@ from typing import Literal
 
 from rebates.case import plain_rungs
 from rebates.conditions import Filter
+from rebates.hierarchy import double_paid, paying_member
 from rebates.methods import Sale, retrospective
 from rebates.money import exact, percent, round_money, text
 from rebates.problems import Path, did_you_mean, dotted
@@ -309,6 +310,8 @@ def _against(program: Program, facts: Facts) -> list[Finding]:
                 ("members",),
             )
         )
+    if program.hierarchy.roll_up == "parent":
+        found += _chains(program, facts)
     for place, filter_ in _filters(program):
         for condition in filter_.conditions:
             seen = facts.values.get((condition.side, condition.field))
@@ -337,4 +340,36 @@ def _against(program: Program, facts: Facts) -> list[Finding]:
                 ("rates",),
             )
         )
+    return found
+
+
+def _chains(program: Program, facts: Facts) -> list[Finding]:
+    """Parents in a circle, and enrolled accounts below another enrolled one."""
+    parents = {
+        key: str(account["parent_id"]) if account.get("parent_id") else None
+        for key, account in facts.accounts.items()
+    }
+
+    def enrolled(key: str) -> bool:
+        return key in facts.accounts and program.takes(facts.accounts[key])
+
+    found = []
+    for key in sorted(parents):
+        path = paying_member(key, parents, lambda _: False)
+        if path.problem:
+            found.append(
+                Finding("warning", "circle", path.problem, "mend the parent of one of them", ("hierarchy",))
+            )
+    if program.members.conditions:
+        for below, above in double_paid(parents, enrolled):
+            words = f"{below} takes part itself and lies below {above}: its orders count for {below} only"
+            found.append(
+                Finding(
+                    "note",
+                    "enrolled-below",
+                    words,
+                    "narrow [members] if they are meant to count for the parent",
+                    ("hierarchy",),
+                )
+            )
     return found

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from rebates.agreements import ShipAndDebit
-from rebates.calendars import MONTHS_OF, Cut
+from rebates.calendars import Cut
 from rebates.caps import Limits, Proration
 from rebates.conditions import Fields, Filter
 from rebates.currency import Conversion
@@ -226,6 +226,3 @@ class Program:
             and self.proration == Proration()
             and self.special.lines != "price_difference"
         )
-
-
-WINDOWS = ("period", *tuple(kind for kind in MONTHS_OF if kind != "month"), "program")

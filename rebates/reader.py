@@ -257,6 +257,16 @@ class Reader:
             if (value := self._number(one, (*path, name))) is not None
         }
 
+    def _accounts(self, key: Key, raw: object, path: Path) -> dict[str, str]:
+        if not isinstance(raw, Mapping):
+            self.note(path, f"{raw!r} is not a table", f"[{'.'.join(map(str, path))}]")
+            return {}
+        return {
+            name: value
+            for name, one in raw.items()
+            if (value := self._text(key, one, (*path, name))) is not None
+        }
+
     def _baseline(self, key: Key, raw: object, path: Path) -> Any:
         """A policy by name, one amount for everybody, or amounts per account."""
         if isinstance(raw, Mapping):

@@ -61,6 +61,7 @@ def _key(key: Key) -> dict[str, Any]:
         "named": {"type": "object", "additionalProperties": reference},
         "amounts": {"type": "object", "additionalProperties": _NUMBER},
         "stacking": {"anyOf": [{"enum": ["parallel", "exclusive", "sequential"]}, reference]},
+        "accounts": {"type": "object", "additionalProperties": {"type": "string"}},
         "baseline": {
             "anyOf": [
                 {"enum": list(key.choices)},

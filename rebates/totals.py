@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 
 from rebates.money import Exact, fraction
 
@@ -56,8 +55,7 @@ class Inputs:
     it up to the same point of the period. `settled` is what the window's earlier payouts came to,
     `carried` what they left over (below the minimum payout, or to be taken back). `member_paid` is what the
     member got over the whole program so far. `guarantee_surplus` is what earlier periods earned above their
-    guarantees. `active_from`/`active_to` (last day) are when the member took part. `special` is the price
-    difference due on special agreements. `missing` names what could not be had (a currency rate, say).
+    guarantees. `active_from`/`active_to` (last day) are when the member took part. `missing` names what could not be had (a currency rate, say).
     """
 
     baseline: Exact | None = None
@@ -76,7 +74,3 @@ class Inputs:
 
 
 NO_INPUTS = Inputs()
-
-
-def as_fraction(tally: Tally) -> tuple[Fraction, Fraction]:
-    return fraction(tally.amount), fraction(tally.quantity)

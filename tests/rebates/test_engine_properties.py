@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jobs.trial import run_trial
 from jobs.trial_files import Target, TrialFiles, TrialLine
 from rebates import Inputs, Tally, parse_program, standing
-from rebates.money import round_money, share_out, unit
+from rebates.money import from_micro, round_money, share_out, to_micro, unit
 from tests.rebates import oracle
 
 D = Decimal
@@ -289,6 +289,14 @@ def test_reaching_the_next_tier_as_told_really_reaches_it(text, order_lines):
         )
         then = standing(terms, at.period, {"all": more}, inputs=Inputs())
         assert then.tier_number > at.tier_number
+
+
+@quick
+@given(st.integers(-(10**17), 10**17))
+def test_millionths_and_amounts_are_the_same_number(count):
+    assert to_micro(from_micro(count)) == count
+    with pytest.raises(ValueError, match="more than 6 decimals"):
+        to_micro(from_micro(count) + D("0.0000001"))
 
 
 def test_periods_cover_every_day_of_the_program_once():

@@ -63,3 +63,15 @@ def test_members_of_two_exclusive_programs_are_named():
     one, two = (program('stacking = "exclusive"', key) for key in ("one", "two"))
     assert "A1, A2" in lint_together([one, two], facts)[0].message
     assert lint_together([one, program("", "three")], facts) == []
+
+
+def test_parents_in_a_circle_and_members_below_members_are_told():
+    accounts = {
+        "HQ": {"id": "HQ", "type": "Head"}, "B1": {"id": "B1", "type": "Head", "parent_id": "HQ"},
+        "X": {"id": "X", "parent_id": "Y"}, "Y": {"id": "Y", "parent_id": "X"},
+    }  # fmt: skip
+    found = lint(
+        program('hierarchy.roll_up = "parent"\nmembers.type = "Head"', tiers=(("0", "1%"),)), Facts(accounts)
+    )
+    assert codes(found) == ["circle", "circle", "enrolled-below"]
+    assert "its orders count for B1 only" in found[-1].message

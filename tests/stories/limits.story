@@ -150,6 +150,15 @@ on 2026-01-31 Buyers earns 30.01 at Two
 on 2026-01-31 Buyers shares A1 10.01 A2 20.00
 on 2026-01-31 order 3 does not count because "in no group"
 
+== 2.12 buying group: paid through one account
+program retrospective by month on amount
+terms hierarchy = { payees = { Buyers = "A1" }, members = [{ account = "A1", group = "Buyers" }, { account = "A2", group = "Buyers" }] }
+tier One from 0 pays 1%
+order 2026-01-05 A1 100
+order 2026-01-05 A2 200
+on 2026-01-31 A1 earns 3.00 at One
+on 2026-01-31 A2 has no standing
+
 == 2.18 proration: a member that joined within the month has a smaller threshold and cap
 program retrospective by month on amount
 terms proration = { by = "days", of = ["threshold", "max_payout"] }
