@@ -25,6 +25,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    tuple_,
     union_all,
 )
 
@@ -263,4 +264,4 @@ def _mark(tx: Connection, cells: Select[Any]) -> int:
 
 
 def _in_deltas() -> ColumnElement[bool]:
-    return select(deltas).where(*(deltas.c[c] == totals.c[c] for c in CELL)).exists()
+    return tuple_(*(totals.c[c] for c in CELL)).in_(select(*(deltas.c[c] for c in CELL)))
