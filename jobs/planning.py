@@ -217,7 +217,8 @@ def _guard_mass_clear(planning: Planning, cleared: int, shown: int) -> None:
 
 def _lasting(target: PushTarget, payload: dict[str, Any]) -> dict[str, Any]:
     """Without what changes on every write: it is added when the record is sent."""
-    return {name: value for name, value in payload.items() if name not in target.volatile}
+    volatile = target.volatile
+    return {name: value for name, value in payload.items() if name not in volatile}
 
 
 def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -61,6 +61,10 @@ def _lengths(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict
             continue
         for name in target.fields:
             field = describe.field(name)
-            if field is not None and field.length and field.type in ("string", "textarea", "picklist", "combobox"):
+            if (
+                field is not None
+                and field.length
+                and field.type in ("string", "textarea", "picklist", "combobox")
+            ):
                 found.setdefault(target.object, {})[name] = field.length
     return found

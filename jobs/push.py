@@ -21,7 +21,7 @@ from jobs.planning import push_targets
 from jobs.running import Running
 from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, tasks
+from state import outbox, outcomes, tasks
 from state.outbox import Row, Stuck
 
 log = structlog.get_logger()
@@ -189,13 +189,10 @@ class _Sending:
         """The whole request failed: the same keys are due again, later; what was refused for lack of set-up at once."""
         app = self._app
         with app.store.transaction() as tx:
-            for row in rows:
-                wait = (
-                    timedelta(0)
-                    if isinstance(error, (errors.Misconfigured, errors.QuotaReached))
-                    else waiting(row)
-                )
-                outbox.retry_at(tx, row, app.clock.now() + wait, code=error.code)
+            now = app.clock.now()
+            at_once = isinstance(error, (errors.Misconfigured, errors.QuotaReached))
+            again = [(row, now if at_once else now + waiting(row)) for row in rows]
+            outcomes.retry_all(tx, again, code=error.code)
         self.result.retrying += len(rows)
         log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
 
@@ -204,14 +201,23 @@ class _Sending:
         known = self._read_back(object_name, rows, results)
         app, now = self._app, self._app.clock.now()
         with app.store.transaction() as tx:
+            confirmed = [
+                (row, answer.id or known.get(row.ext_key))
+                for row, answer in zip(rows, results, strict=True)
+                if answer.ok or row.ext_key in known
+            ]
+            outcomes.acknowledge_all(tx, confirmed, now=now)
+            for row, sf_id in confirmed:
+                self._after(tx, object_name, row, sf_id)
+            if confirmed:
+                self.result.done += len(confirmed)
+                self.result.by_object[object_name] = self.result.by_object.get(object_name, 0) + len(
+                    confirmed
+                )
             for row, answer in zip(rows, results, strict=True):
-                sf_id = answer.id or known.get(row.ext_key)
                 if answer.ok or row.ext_key in known:
-                    outbox.acknowledge(tx, row, now=now, sf_id=sf_id)
-                    self._after(tx, object_name, row, sf_id)
-                    self.result.done += 1
-                    self.result.by_object[object_name] = self.result.by_object.get(object_name, 0) + 1
-                elif answer.is_superseded:
+                    continue
+                if answer.is_superseded:
                     outbox.superseded(tx, row, now=now)
                     self.result.superseded += 1
                 else:

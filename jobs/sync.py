@@ -12,7 +12,7 @@ from jobs.compute import Computed, compute
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
-from jobs.rehearsal import Change, rehearse
+from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
 from state import meta, rejected
 
@@ -111,7 +111,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.computed = compute(app, run.pk)
             report.warnings += report.computed.problems
         if dry_run:
-            report.changes, report.calls_planned = _preview(app)
+            report.changes, report.calls_planned = preview(app)
         elif "push" in parts:
             report.pushed = push(run)
         _close(run, report)
@@ -129,12 +129,6 @@ def _org_id(app: App, parts: tuple[Part, ...]) -> str:
         with app.store.transaction() as tx:
             meta.pin_org(tx, org_id, where=app.store.where)
     return org_id
-
-
-def _preview(app: App) -> tuple[list[Change], int]:
-    from jobs.rehearsal import preview
-
-    return preview(app)
 
 
 def _close(run: Running, report: SyncReport) -> None:

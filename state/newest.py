@@ -89,6 +89,7 @@ def _traces(cells: Sequence[Cell]) -> Any:
 
 
 def _made(row: Any) -> Trace:
+    day: date | None
     if row.ordered_on is not None:
         day = date.fromordinal(row.ordered_on)
     else:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 PRODUCT = ("rebates", "mappings", "connector", "state", "jobs", "cli", "emulator")
-FILES = sorted(path for package in PRODUCT for path in Path(package).rglob("*.py") if "node_modules" not in path.parts)
+FILES = sorted(
+    path for package in PRODUCT for path in Path(package).rglob("*.py") if "node_modules" not in path.parts
+)
 
 
 def tracked() -> list[Path]:
@@ -29,7 +31,9 @@ def test_no_float_comes_near_money(package):
 
 
 def test_time_and_chance_come_out_of_the_air_in_one_file():
-    air = re.compile(r"datetime\.now\(|utcnow\(|time\.time\(|time\.sleep\(|uuid\.uuid|os\.urandom|random\.Random\(\)")
+    air = re.compile(
+        r"datetime\.now\(|utcnow\(|time\.time\(|time\.sleep\(|uuid\.uuid|os\.urandom|random\.Random\(\)"
+    )
     for path in FILES:
         if path.parts[0] != "emulator" and path != Path("jobs/clock.py"):
             found = [line for line in path.read_text().splitlines() if air.search(line)]
@@ -39,20 +43,28 @@ def test_time_and_chance_come_out_of_the_air_in_one_file():
 def test_nothing_is_left_for_later_in_the_code():
     for path in FILES:
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", line), f"{path}:{number}: {line}"
+            assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", line), (
+                f"{path}:{number}: {line}"
+            )
 
 
 def test_no_error_is_swallowed_without_a_word():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):
-                bare = node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
+                bare = node.type is None or (
+                    isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}
+                )
                 silent = all(isinstance(s, ast.Pass) for s in node.body)
                 assert not (bare and silent), f"{path}:{node.lineno}"
 
 
 def test_a_file_has_one_duty():
-    long = {str(path): n for path in FILES if "versions" not in path.parts and (n := len(path.read_text().splitlines())) > 400}
+    long = {
+        str(path): n
+        for path in FILES
+        if "versions" not in path.parts and (n := len(path.read_text().splitlines())) > 400
+    }
     assert not long
 
 
@@ -61,7 +73,9 @@ def test_no_drawer_is_called_utils_or_common():
 
 
 def test_lock_files_name_no_host():
-    pattern = re.compile(r'"resolved": *"http|https?://[^ "]+\.(whl|tar\.gz|tgz|deb)\b|--index-url|--extra-index-url')
+    pattern = re.compile(
+        r'"resolved": *"http|https?://[^ "]+\.(whl|tar\.gz|tgz|deb)\b|--index-url|--extra-index-url'
+    )
     for path in tracked():
         if path.name in {"package-lock.json", "dev.txt"} or path.suffix in {".lock", ".npmrc"}:
             assert not pattern.search(path.read_text()), path

@@ -14,14 +14,27 @@ import pytest
 @pytest.fixture(scope="module")
 def names(tmp_path_factory) -> set[str]:
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q", "-w", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        ".",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(out),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=240)
     (wheel,) = out.glob("*.whl")
     return set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_the_wheel_holds_exactly_the_packages_that_are_listed(names):
-    listed = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    listed = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
+        "packages"
+    ]
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(listed)
 
 

@@ -31,7 +31,9 @@ def test_a_rhythm_that_does_not_divide_the_day_starts_anew_at_midnight():
 def test_a_nightly_job_runs_once_in_the_night_when_clocks_go_back():
     """APScheduler's own timer fires 03:30 twice in Helsinki on that night."""
     nightly = JobSchedule(cron="30 3 * * *")
-    found = list(slots_between(nightly, "Europe/Helsinki", at("2026-10-24T12:00:00"), at("2026-10-26T12:00:00")))
+    found = list(
+        slots_between(nightly, "Europe/Helsinki", at("2026-10-24T12:00:00"), at("2026-10-26T12:00:00"))
+    )
     assert len(found) == 2
 
 
@@ -43,13 +45,22 @@ def test_a_job_every_quarter_of_an_hour_goes_on_in_the_repeated_hour():
 
 def test_a_nightly_job_in_the_hour_that_is_left_out_is_not_lost():
     nightly = JobSchedule(cron="30 3 * * *")
-    found = list(slots_between(nightly, "Europe/Helsinki", at("2026-03-28T12:00:00"), at("2026-03-30T12:00:00")))
+    found = list(
+        slots_between(nightly, "Europe/Helsinki", at("2026-03-28T12:00:00"), at("2026-03-30T12:00:00"))
+    )
     assert [slot.day for slot in found][-1] == 30
     assert len(found) >= 1
 
 
 @given(
-    st.sampled_from([JobSchedule(every="15m"), JobSchedule(every="7h"), JobSchedule(cron="30 3 * * *"), JobSchedule(cron="5 */4 * * 1-5")]),
+    st.sampled_from(
+        [
+            JobSchedule(every="15m"),
+            JobSchedule(every="7h"),
+            JobSchedule(cron="30 3 * * *"),
+            JobSchedule(cron="5 */4 * * 1-5"),
+        ]
+    ),
     st.sampled_from(["UTC", "Europe/Helsinki", "America/New_York", "Australia/Lord_Howe"]),
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
 )
@@ -60,7 +71,9 @@ def test_the_next_slot_is_always_later_and_the_latest_never_in_the_future(schedu
     assert latest is None or now - timedelta(days=33) < latest <= now
 
 
-@pytest.mark.parametrize(("cron", "zone"), [("61 * * * *", "UTC"), ("* * *", "UTC"), ("* * * * *", "Mars/Olympus")])
+@pytest.mark.parametrize(
+    ("cron", "zone"), [("61 * * * *", "UTC"), ("* * *", "UTC"), ("* * * * *", "Mars/Olympus")]
+)
 def test_a_schedule_that_cannot_be_read_says_so(cron, zone):
     with pytest.raises(BadSchedule, match="cron = "):
         next_slot(JobSchedule(cron=cron), zone, at("2026-11-23T15:00:00"))

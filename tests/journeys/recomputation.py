@@ -54,7 +54,10 @@ def parts(amount: Fraction) -> Expected:
 
 
 def expected_standings(
-    accounts: list[dict[str, Any]], products: list[dict[str, Any]], orders: list[dict[str, Any]], lines: list[dict[str, Any]]
+    accounts: list[dict[str, Any]],
+    products: list[dict[str, Any]],
+    orders: list[dict[str, Any]],
+    lines: list[dict[str, Any]],
 ) -> dict[tuple[str, str, str], Expected]:
     """(account id, program, period) → what it must be. Rows as the org has them; deleted ones left out."""
     kind = {row["Id"]: row["Type"] for row in accounts}

@@ -77,7 +77,11 @@ def test_fifty_thousand_orders_come_out_right_on_both_databases(new_world, postg
     assert len(expected) > 5_000
     for key, wanted in expected.items():
         row = found[key]
-        assert (Fraction(row.rebate), row.tier, Fraction(row.qualifier)) == (wanted.rebate, wanted.tier, wanted.amount), key
+        assert (Fraction(row.rebate), row.tier, Fraction(row.qualifier)) == (
+            wanted.rebate,
+            wanted.tier,
+            wanted.amount,
+        ), key
     for key, row in found.items():
         if key not in expected:
             assert (row.rebate, row.qualifier) == (0, 0), f"{key} counts nothing"
@@ -85,16 +89,29 @@ def test_fifty_thousand_orders_come_out_right_on_both_databases(new_world, postg
     # the org's records against the store
     shown = {}
     for page in range(0, 100_000, 2_000):
-        rows = world.rows(
-            "SELECT Account__c, Program_Key__c, Period__c, Rebate__c, Tier__c, Qualifying_Amount__c FROM Rebate_Standing__c "
-            f"ORDER BY Id LIMIT 2000 OFFSET {page}"
-        ) if page <= 2_000 else []
+        rows = (
+            world.rows(
+                "SELECT Account__c, Program_Key__c, Period__c, Rebate__c, Tier__c, Qualifying_Amount__c FROM Rebate_Standing__c "
+                f"ORDER BY Id LIMIT 2000 OFFSET {page}"
+            )
+            if page <= 2_000
+            else []
+        )
         shown |= {(r["Account__c"], r["Program_Key__c"], r["Period__c"]): r for r in rows}
         if len(rows) < 2_000:
             break
     in_org = {
         (r["Account__c"], r["Program_Key__c"], r["Period__c"]): r
-        for r in raw(org, "Rebate_Standing__c", "Account__c", "Program_Key__c", "Period__c", "Rebate__c", "Tier__c", "Qualifying_Amount__c")
+        for r in raw(
+            org,
+            "Rebate_Standing__c",
+            "Account__c",
+            "Program_Key__c",
+            "Period__c",
+            "Rebate__c",
+            "Tier__c",
+            "Qualifying_Amount__c",
+        )
     }
     assert in_org.keys() == found.keys()
     for key, row in found.items():

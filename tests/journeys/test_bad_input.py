@@ -77,7 +77,9 @@ def test_a_store_of_another_org_is_never_written_to(story):
 def test_a_field_that_is_not_there_is_shown_with_line_and_caret_and_a_suggestion(story):
     from mappings.file import standard_text
 
-    (story.folder / "mapping.toml").write_text(standard_text().replace('family = "Family"', 'family = "Familiy"'))
+    (story.folder / "mapping.toml").write_text(
+        standard_text().replace('family = "Family"', 'family = "Familiy"')
+    )
     edit(story, 'mapping = "standard"', 'mapping = "mapping.toml"')
     done = story("sync")
     assert done.code == 2
@@ -106,7 +108,8 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_comes_back_when_it_is_mended
     from mappings.file import standard_text
 
     strict = standard_text().replace(
-        'type = "Type"\nordered_on', 'type = { field = "Type", values = { Standard = "Standard" }, other = "error" }\nordered_on'
+        'type = "Type"\nordered_on',
+        'type = { field = "Type", values = { Standard = "Standard" }, other = "error" }\nordered_on',
     )
     assert strict != standard_text()
     (story.folder / "mapping.toml").write_text(strict)
@@ -118,9 +121,9 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_comes_back_when_it_is_mended
     done = story("sync", "--json")
     assert done.code == 3, done.text
     aside = story("status", "--json").data["set_aside"]
-    assert [(row["entity"], row["id"], row["field"]) for row in aside["first"] if row["id"] == order["Id"]] == [
-        ("order", order["Id"], "type")
-    ]
+    assert [
+        (row["entity"], row["id"], row["field"]) for row in aside["first"] if row["id"] == order["Id"]
+    ] == [("order", order["Id"], "type")]
     stamp = story.org.stamp()
     story.org.storage.execute(
         'UPDATE "Order" SET "Type" = ?, "SystemModstamp" = ? WHERE "Id" = ?', ("Standard", stamp, order["Id"])
@@ -153,7 +156,11 @@ def test_a_broken_program_file_keeps_its_last_valid_version_in_force(story, tmp_
 
     for path in Path(__file__).parents[2].glob("programs/*.toml"):
         (folder / path.name).write_text(path.read_text())
-    (programs,) = [line for line in (story.folder / "rebates.toml").read_text().splitlines() if line.startswith("programs")]
+    (programs,) = [
+        line
+        for line in (story.folder / "rebates.toml").read_text().splitlines()
+        if line.startswith("programs")
+    ]
     edit(story, programs, f'programs = "{folder}"')
     assert story("sync").code == 0
     retail = folder / "retail-2026.toml"
@@ -176,7 +183,11 @@ def test_two_files_with_one_key_are_refused(story, tmp_path):
     text = (Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text()
     (folder / "a.toml").write_text(text)
     (folder / "b.toml").write_text(text)
-    (programs,) = [line for line in (story.folder / "rebates.toml").read_text().splitlines() if line.startswith("programs")]
+    (programs,) = [
+        line
+        for line in (story.folder / "rebates.toml").read_text().splitlines()
+        if line.startswith("programs")
+    ]
     edit(story, programs, f'programs = "{folder}"')
     assert "retail-2026" in refused(story("sync", "--json"), 2)["message"]
 

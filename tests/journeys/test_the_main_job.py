@@ -19,7 +19,9 @@ def account(world, name):
 
 
 def tasks(world, name):
-    return world.rows(f"SELECT Subject, IsClosed, OwnerId, Rebate_Key__c FROM Task WHERE Account.Name = '{name}'")
+    return world.rows(
+        f"SELECT Subject, IsClosed, OwnerId, Rebate_Key__c FROM Task WHERE Account.Name = '{name}'"
+    )
 
 
 def test_a_rep_sees_how_far_the_partner_is_from_the_next_tier(story):
@@ -51,7 +53,12 @@ def test_the_partner_orders_and_the_task_closes_itself(story):
     assert row["Rebate_To_Next_Tier__c"] is None
     (task,) = tasks(story, LUMIERE)
     assert task["IsClosed"]
-    assert done.data["pushed_by_object"] == {"Rebate_Standing__c": 1, "Account": 1, "Task.change": 1, "Notification": 1}
+    assert done.data["pushed_by_object"] == {
+        "Rebate_Standing__c": 1,
+        "Account": 1,
+        "Task.change": 1,
+        "Notification": 1,
+    }
 
 
 def test_a_sync_with_nothing_to_do_writes_nothing_and_costs_one_call(story):
@@ -103,7 +110,9 @@ def test_a_dry_run_shows_the_writes_and_their_cost_and_keeps_nothing(story):
     done = story("sync", "--dry-run", "--json")
     assert done.code == 0, done.text
     assert done.data["planned"] == 14
-    assert any(change["object"] == "Account" and change["account"] == LUMIERE for change in done.data["changes"])
+    assert any(
+        change["object"] == "Account" and change["account"] == LUMIERE for change in done.data["changes"]
+    )
     assert done.data["calls_planned"] >= 3
     assert account(story, LUMIERE)["Rebate_Tier__c"] is None
     assert not story.rows("SELECT Id FROM Rebate_Standing__c")

@@ -17,7 +17,12 @@ def commands() -> list[str]:
     """Command lines of the fenced blocks, then those of the table."""
     blocks = "\n".join(re.findall(r"^```\n(.*?)^```", README, re.M | re.S))
     fenced = [line.split("#")[0].strip() for line in blocks.splitlines() if line.startswith("rebates ")]
-    table = [cell for row in README.splitlines() if row.startswith("| ") for cell in re.findall(r"`(rebates [^`]+)`", row)]
+    table = [
+        cell
+        for row in README.splitlines()
+        if row.startswith("| ")
+        for cell in re.findall(r"`(rebates [^`]+)`", row)
+    ]
     return [*fenced, *table]
 
 

@@ -1,0 +1,139 @@
+"""Leases, slots, dry runs: what one run may and may not do to the store."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.app import App
+from jobs.configuration import load_configuration
+from jobs.refusals import AnotherRun, Paused
+from jobs.rehearsal import rehearse
+from jobs.running import DEAD_AFTER, Interrupted, running
+from state import meta, runs
+
+
+class StandingClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return StandingClock()
+
+
+@pytest.fixture
+def make(tmp_path, clock):
+    made = []
+
+    def build(seed: int = 1) -> App:
+        configuration = load_configuration(
+            start=tmp_path,
+            environment={},
+            flags={"state.url": f"sqlite:///{tmp_path}/r.db", "programs": str(tmp_path)},
+        )
+        app = App.build(configuration, clock=clock, rng=random.Random(seed))
+        made.append(app)
+        return app
+
+    yield build
+    for app in made:
+        app.close()
+
+
+def outcome_of(app, pk):
+    with app.store.read() as tx:
+        return runs.get(tx, pk).outcome
+
+
+def test_a_slot_is_run_once_whoever_asks(make, clock):
+    slot = clock.moment
+    with running(make(1), "sync", slot):
+        pass
+    with pytest.raises(AnotherRun, match="already done"), running(make(2), "sync", slot):
+        raise AssertionError("never inside")
+
+
+def test_two_processes_never_work_at_once(make, clock):
+    first, second = make(1), make(2)
+    with running(first, "sync"):
+        clock.moment += timedelta(seconds=1)
+        with pytest.raises(AnotherRun, match="the lock is held by"), running(second, "sync"):
+            raise AssertionError("never inside")
+    clock.moment += timedelta(seconds=1)
+    with running(second, "sync") as run:
+        assert run.pk
+
+
+def test_a_killed_run_is_ended_as_abandoned_by_the_next(make, clock):
+    app = make()
+    entered = running(app, "sync")
+    dead = entered.__enter__()
+    clock.moment += DEAD_AFTER + timedelta(minutes=1)
+    with running(make(2), "sync"):
+        pass
+    assert outcome_of(app, dead.pk) == "abandoned"
+    entered.__exit__(None, None, None)
+
+
+def test_a_run_that_fails_says_so_and_frees_the_lock(make, clock):
+    app = make()
+    with pytest.raises(ZeroDivisionError), running(app, "sync") as run:
+        raise ZeroDivisionError("values of a customer")
+    with app.store.read() as tx:
+        row = runs.get(tx, run.pk)
+    assert (row.outcome, row.error) == ("failed", "ZeroDivisionError"), "and never what the error quoted"
+    clock.moment += timedelta(seconds=1)
+    with running(app, "sync"):
+        pass
+
+
+def test_asked_to_stop_it_stops_between_batches(make):
+    app = make()
+    with pytest.raises(Interrupted), running(app, "sync") as run:
+        app.stopping.set()
+        run.beat()
+    assert outcome_of(app, run.pk) == "interrupted"
+
+
+def test_paused_no_run_starts(make):
+    app = make()
+    with app.store.transaction() as tx:
+        meta.put(tx, "paused", "freeze")
+    with pytest.raises(Paused, match="freeze"), running(app, "sync"):
+        raise AssertionError("never inside")
+
+
+def test_a_rehearsal_leaves_the_store_as_it_was(make):
+    app = make()
+    with rehearse(app):
+        with app.store.transaction() as tx:
+            meta.put(tx, "paused", "only rehearsed")
+        with app.store.read() as tx:
+            assert meta.get(tx, "paused") == "only rehearsed"
+    with app.store.read() as tx:
+        assert meta.get(tx, "paused") is None
+
+
+def test_a_rehearsal_that_fails_leaves_the_store_as_it_was(make):
+    app = make()
+    with pytest.raises(ZeroDivisionError), rehearse(app):
+        with app.store.transaction() as tx:
+            meta.put(tx, "paused", "only rehearsed")
+        raise ZeroDivisionError
+    with app.store.read() as tx:
+        assert meta.get(tx, "paused") is None
