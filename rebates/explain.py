@@ -54,7 +54,9 @@ def _steps(at: Standing) -> list[Step]:
     steps += [Step("closed", reason) for reason in case.closed if reason not in at.incomplete]
     for scale in case.scales:
         steps += _reached(at, scale)
-    bands = case.bands(index, case.scales[0].value)
+    bands = (
+        case.bands(index, case.scales[0].value) if inputs.across is None else []
+    )  # the notes tell the parts
     if index < 0:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
     for band in bands:

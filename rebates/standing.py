@@ -249,7 +249,7 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
     terms, totals, inputs = at.working
     case = set_out(terms, at.period, totals, at.member, inputs)
     index = case.index()
-    earned = rebate_of(case, index, case.scales[0].value)
+    earned = rebate_of(case, index, case.scales[0].value) if inputs.across is None else inputs.across
     return case, index, limited(earned, terms.limits, terms.proration, at.period, inputs)
 
 
@@ -258,6 +258,8 @@ def _levels(at: Standing) -> tuple[Level, ...]:
     levels = []
     if case.closed and not case.answerable:
         return ()
+    if at.working.inputs.across is not None:  # several versions: only the next tier is worked out
+        return () if at.next_tier is None else (_next_level(at),)
     for number in range(_following(case, index), len(at.working.program.tiers)):
         gap = gap_to(case, number)
         rebate = rebate_at(case, number, at.period, at.working.inputs)
@@ -265,3 +267,10 @@ def _levels(at: Standing) -> tuple[Level, ...]:
         each = shown(fraction(more) / fraction(gap)) if gap > 0 else None
         levels.append(Level(at.working.program.tiers[number].name, shown(gap), rebate, more, each))
     return tuple(levels)
+
+
+def _next_level(at: Standing) -> Level:
+    assert at.next_tier is not None
+    gap, rebate = at.to_next_tier or ZERO, at.rebate_at_next_tier or ZERO
+    more = rebate - at.rebate
+    return Level(at.next_tier, gap, rebate, more, shown(fraction(more) / fraction(gap)) if gap > 0 else None)

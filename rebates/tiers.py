@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from rebates.money import percent, text
 
 Benefit = Literal["rate", "per_unit", "amount"]
 Boundary = Literal["reach", "exceed"]
+
+_BENEFIT_UNITS = {"rate": "", "per_unit": " {} per unit", "amount": " {}"}
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,13 @@ class Tier:
                 for v in (self.start, self.end)
             ]
             return f"{ends[0]} to {ends[1]}"
-        words = {
-            "rate": percent(self.benefit),
-            "per_unit": f"{text(self.benefit)} {currency} per unit",
-            "amount": f"{text(self.benefit)} {currency}",
-        }[self.kind]
+        words = self._benefit_number + _BENEFIT_UNITS[self.kind].format(currency)
         return f"{words} for every {text(self.per)}" if self.per is not None else words
+
+    @cached_property
+    def _benefit_number(self) -> str:
+        """Said of every standing on the ladder, so worked out once."""
+        return percent(self.benefit) if self.kind == "rate" else text(self.benefit)
 
 
 def named(tiers: Iterable[Tier]) -> tuple[Tier, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -55,7 +55,8 @@ class Inputs:
     it up to the same point of the period. `settled` is what the window's earlier payouts came to,
     `carried` what they left over (below the minimum payout, or to be taken back). `member_paid` is what the
     member got over the whole program so far. `guarantee_surplus` is what earlier periods earned above their
-    guarantees. `active_from`/`active_to` (last day) are when the member took part. `missing` names what could not be had (a currency rate, say).
+    guarantees. `active_from`/`active_to` (last day) are when the member took part. `across` is what the parts
+    of several versions come to together. `missing` names what could not be had (a currency rate, say).
     """
 
     baseline: Exact | None = None
@@ -70,7 +71,8 @@ class Inputs:
     active_to: date | None = None
     reduction: Exact = ZERO
     missing: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    across: Exact | None = None
 
 
 NO_INPUTS = Inputs()

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
 from rebates.caps import limited
 from rebates.case import set_out
-from rebates.money import exact, fraction, round_money, text
+from rebates.money import exact, fraction, money_text, round_money, text
 from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
-from rebates.standing import Standing, standing
-from rebates.totals import NO_INPUTS, NOTHING, Inputs, Totals, add_totals
+from rebates.standing import Standing, rebate_of, standing
+from rebates.totals import NO_INPUTS, NOTHING, Inputs, Tally, Totals, add_totals
 
 
 class Segment(NamedTuple):
@@ -92,48 +93,66 @@ def standing_across(
     last = standing(terms, period, whole, as_of=as_of, member=member, inputs=inputs)
     if len(parts) == 1:
         return last
-    notes = list(inputs.notes)
     with exact():
-        earned = Fraction(0)
-        so_far: Totals = {}
-        for version, totals in parts:
-            now = add_totals((so_far, totals))
-            part = _part(version, period, whole, so_far, now, member, inputs)
-            earned += part
-            notes.append(
-                f"{text(totals.get(version.measure_bucket, NOTHING).amount)} {version.currency} on the terms from {version.effective}: {text(part)}"
-            )
-            so_far = now
+        pieces = _pieces(parts, period, member, inputs)
+        earned = sum(pieces, Fraction(0))
+        notes = [
+            f"{text(totals.get(version.measure_bucket, NOTHING).amount)} {version.currency} on the terms from "
+            f"{version.effective}: {money_text(piece, version.currency)}"
+            for (version, totals), piece in zip(parts, pieces, strict=True)
+        ]
         capped = limited(earned, terms.limits, terms.proration, period, inputs)
-        rebate = round_money(capped.rebate, terms.currency)
-    working = last.working._replace(inputs=replace(inputs, notes=tuple(notes)))
-    return replace(last, rebate=rebate, capped=capped.by_cap is not None, working=working)
+        at_next = None
+        if last.to_next_tier is not None and last.rebate_at_next_tier is not None:
+            # What is still to be bought is bought on the newest terms.
+            more = (*parts[:-1], (terms, _with_more(terms, parts[-1][1], last.to_next_tier)))
+            then = sum(_pieces(more, period, member, inputs), Fraction(0))
+            at_next = round_money(
+                limited(then, terms.limits, terms.proration, period, inputs).rebate, terms.currency
+            )
+    working = last.working._replace(inputs=replace(inputs, notes=(*inputs.notes, *notes), across=earned))
+    return replace(
+        last,
+        rebate=round_money(capped.rebate, terms.currency),
+        rebate_at_next_tier=at_next,
+        capped=capped.by_cap is not None,
+        working=working,
+    )
 
 
-def _part(
-    version: Program,
-    period: Period,
-    whole: Totals,
-    before: Totals,
-    now: Totals,
-    member: str | None,
-    inputs: Inputs,
-) -> Fraction:
-    """What one segment pays: its own measure at the period's tier, or its own stretch of the bands."""
-    if version.method == "stepped":
-        return _ladder(version, period, now, member, inputs) - _ladder(
-            version, period, before, member, inputs
-        )
-    case = set_out(version, period, whole, member, replace(inputs, reduction=Fraction(0)))
-    paid, earlier = now.get(version.measure_bucket, NOTHING), before.get(version.measure_bucket, NOTHING)
-    number = type(case.amount)
-    case.amount = number(paid.amount) - number(earlier.amount)
-    case.quantity = number(paid.quantity) - number(earlier.quantity)
-    bands = case.bands(case.index(), case.scales[0].value)
-    return sum((fraction(band.rebate) for band in bands), Fraction(0))
+def _pieces(
+    parts: Sequence[tuple[Program, Totals]], period: Period, member: str | None, inputs: Inputs
+) -> list[Fraction]:
+    """What each part pays, exact."""
+    whole = add_totals(totals for _, totals in parts)
+    pieces = []
+    before: Totals = {}
+    for version, totals in parts:
+        if version.method == "stepped":  # its own stretch of the bands, after the earlier parts
+            now = add_totals((before, totals))
+            pieces.append(
+                _all(version, period, now, member, inputs) - _all(version, period, before, member, inputs)
+            )
+            before = now
+        else:  # its share of what the period's tier pays on everything
+            share = _share(version, totals, whole, is_last=totals is parts[-1][1])
+            pieces.append(_all(version, period, whole, member, inputs) * share)
+    return pieces
 
 
-def _ladder(version: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs) -> Fraction:
+def _share(version: Program, totals: Totals, whole: Totals, *, is_last: bool) -> Fraction:
+    own, everything = totals.get(version.measure_bucket, NOTHING), whole.get(version.measure_bucket, NOTHING)
+    base = fraction(everything.of(version.paid_on))
+    return fraction(own.of(version.paid_on)) / base if base else Fraction(int(is_last))
+
+
+def _all(version: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs) -> Fraction:
     case = set_out(version, period, totals, member, inputs)
-    bands = case.bands(case.index(), case.scales[0].value)
-    return sum((fraction(band.rebate) for band in bands), Fraction(0))
+    return fraction(rebate_of(case, case.index(), case.scales[0].value))
+
+
+def _with_more(terms: Program, totals: Totals, gap: Decimal) -> Totals:
+    in_units = terms.qualifiers[0].dimension == "quantity"
+    more = Tally(Decimal(0), gap) if in_units else Tally(gap, Decimal(0))
+    names = {terms.qualifiers[0].bucket, terms.measure_bucket}
+    return {**totals, **{name: totals.get(name, NOTHING) + more for name in names}}

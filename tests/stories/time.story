@@ -160,6 +160,23 @@ tier One from 0 pays 15%
 order 2026-03-06 A1 300
 order 2026-03-12 A1 100
 on 2026-12-31 A1 earns 45.00
+on 2026-12-31 A1 says "300 USD on the terms from 2026-01-01: 30.00"
+on 2026-12-31 A1 says "rebate 45.00 USD (exact)"
+
+== 2.23 versions: a fixed amount is paid once, shared by what was bought on which terms
+program retrospective by year on amount called deal
+tier One from 0 pays 100 fixed
+tier Two from 1000 pays 400 fixed
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 200 fixed
+tier Two from 1000 pays 800 fixed
+order 2026-03-06 A1 300
+order 2026-03-12 A1 100
+on 2026-12-31 A1 earns 125.00 at One
+on 2026-12-31 A1 needs 600 for Two
+on 2026-12-31 A1 then earns 680.00 at Two
 
 == 2.23 versions: the latest terms hold for past and future
 program retrospective by year on amount called deal
