@@ -59,7 +59,7 @@ def synced(folder: Path) -> dict[str, object]:
     clock = MovableClock(NOW)
     org = Org.create(clock=clock, seed=7)
     seed_story(org)
-    with serve(org) as served:
+    with contextlib.closing(org), serve(org) as served:
         config = folder / "rebates.toml"
         write_config(org, served.url, config, USER, ROOT / "programs")
         for command in (("org", "deploy"), ("sync",)):
@@ -77,7 +77,6 @@ def synced(folder: Path) -> dict[str, object]:
             "standings": _query(org, "Rebate_Standing__c", _PARENT),
             "payouts": _query(org, "Rebate_Payout__c", ()),
         }
-    org.close()
     return replies
 
 

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from connector.package_zip import components
+from mappings.file import read_mapping
+from mappings.permissions import permission_set_xml
 from salesforce.tools.metadata_check import check, load
 from salesforce.tools.metadata_check.check import MANIFEST
+from salesforce.tools.metadata_check.nodes import parse
 
 ROOT = Path(__file__).parents[2] / "salesforce"
 FILES = load(ROOT)
@@ -193,3 +196,19 @@ def test_the_picklists_hold_what_the_mapping_writes() -> None:
                 assert set(value["values"].values()) == set(held), path
                 compared += 1
     assert compared >= 4
+
+
+def test_the_integration_permission_set_grants_what_the_standard_mapping_needs() -> None:
+    shipped = parse(FILES["permissionsets/Rebate_Sync_Integration.permissionset-meta.xml"])
+    wanted = parse(permission_set_xml(read_mapping("standard")))
+    # order products follow their order; a master-detail field may not be named
+    beyond = {"OrderItem.TotalPrice", "Rebate_Standing__c.Account__c"}
+    editable = {n.one("field"): n.one("editable") for n in shipped.all("fieldPermissions")}
+    needed = {n.one("field"): n.one("editable") for n in wanted.all("fieldPermissions")}
+    assert {k: v for k, v in needed.items() if k not in beyond} == {
+        k: editable.get(k) for k in needed if k not in beyond
+    }
+    objects = {n.one("object") for n in shipped.all("objectPermissions")}
+    assert {n.one("object") for n in wanted.all("objectPermissions")} <= objects
+    names = {n.text for n in shipped.all("userPermissions/name")}
+    assert names == {"ApiEnabled", "EditTask", "SendCustomNotifications"}

@@ -11,7 +11,16 @@ from .nodes import Node, NotWellFormed, Problem, parse
 
 # What the package uses of objects that it does not define (Object Reference, Salesforce).
 STANDARD_FIELDS = {
-    "Account": {"Name", "Owner", "OwnerId", "ParentId", "Type", "BillingState", "BillingCountry"},
+    "Account": {
+        "Name",
+        "Owner",
+        "OwnerId",
+        "ParentId",
+        "Type",
+        "BillingState",
+        "BillingCountry",
+        "BillingAddress",
+    },
     "Order": {"OriginalOrderId", "Type"},
     "Product2": {"Family", "IsActive", "ProductCode"},
 }
