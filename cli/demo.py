@@ -131,7 +131,7 @@ class _Story:
             idle = sync(app)
         self._say(
             f"A third sync with nothing to do: {idle.api_calls} API call{'s' if idle.api_calls != 1 else ''}, "
-            f"{idle.pushed.done} writes, {idle.seconds} s."
+            f"{idle.pushed.done} writes, {idle.seconds.total_seconds():.2f} s."
         )
         return {
             "deployed": deployed.components,

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -41,7 +41,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdou
 
 
 def jsonable(value: Any) -> Any:
-    """Plain JSON values: Decimal as text, dates ISO, instants UTC ISO with Z, dataclasses as objects."""
+    """Plain JSON values: Decimal as text, dates ISO, instants UTC ISO with Z, durations in seconds, dataclasses as objects."""
     match value:
         case None | bool() | str() | int():
             return value.value if isinstance(value, Enum) else value
@@ -51,6 +51,8 @@ def jsonable(value: Any) -> Any:
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
+        case timedelta():
+            return round(value.total_seconds(), 3)
         case Enum():
             return value.value
         case Path():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from connector import errors
@@ -33,7 +33,7 @@ class SyncReport:
     changes: list[Change] = field(default_factory=list)  # dry run: what would be written, the first of them
     api_calls: int = 0
     calls_planned: int = 0  # dry run: what the push would cost
-    seconds: str = "0"
+    seconds: timedelta = timedelta(0)
     rejected_waiting: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -151,5 +151,5 @@ def _calls(app: App) -> int:
 
 def _timed(report: SyncReport, app: App, started: float) -> SyncReport:
     report.api_calls = _calls(app)
-    report.seconds = f"{app.clock.monotonic() - started:.2f}"
+    report.seconds = timedelta(seconds=app.clock.monotonic() - started)
     return report
