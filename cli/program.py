@@ -14,7 +14,6 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.trial import Trial, TrialStanding
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, try and compare rebate programs; no org and no network needed."
@@ -107,6 +106,7 @@ def try_(
     """Standings of programs on order files, with the arithmetic. Exit 3 when rows had to be set aside."""
     from datetime import date
 
+    from cli.trial_output import show
     from jobs.refusals import Unusable
     from jobs.trial import run_trial
     from jobs.trial_files import read_trial_files
@@ -138,7 +138,7 @@ def try_(
             f"[members] asks for {', '.join(judged_by)}, which an accounts file would tell: --accounts CSV"
         )
     emit(
-        "program try", _trial(trial), as_json=as_json, human=lambda console: _show(console, trial), warnings=warnings,
+        "program try", trial_json(trial), as_json=as_json, human=lambda console: show(console, trial), warnings=warnings,
         exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
     )  # fmt: skip
 
@@ -197,121 +197,3 @@ def diff(
         human=human,
         exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
     )
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "as_of": trial.as_of,
-        "programs": [{"key": p.key, "name": p.name, "currency": p.currency} for p in trial.programs],
-        "standings": [standing_json(row) for row in trial.standings],
-        "excluded": [
-            {
-                "program": key,
-                "order_id": e.line.order_id,
-                "line_id": e.line.line_id,
-                "line": e.line.number,
-                "reason": e.reason,
-            }
-            for key, e in trial.excluded
-        ],
-        "rejected": [
-            {"file": row.file, "line": row.line, "id": row.id, "field": row.field, "reason": row.reason}
-            for row in trial.set_aside
-        ],
-    }
-
-
-def standing_json(row: TrialStanding) -> dict[str, Any]:
-    """One standing as `program try --json` documents it. `period_end` is the last day that counts."""
-    from rebates.money import money_text, text
-
-    at = row.standing
-    currency = at.working.program.currency
-    axis = at.working.program.qualifiers[0].dimension
-
-    def money(value: Any) -> str | None:
-        return None if value is None else money_text(value, currency)
-
-    def on_axis(value: Any) -> str | None:
-        return money(value) if axis == "amount" else None if value is None else text(value)
-
-    return {
-        "program": at.program,
-        "member": at.member,
-        "period": at.period.key,
-        "period_start": at.period.start,
-        "period_end": at.period.last_day,
-        "currency": currency,
-        "qualifying_amount": money(at.qualifying_amount),
-        "qualifying_quantity": text(at.qualifying_quantity),
-        "tier": at.tier,
-        "rebate": money(at.rebate),
-        "next_tier": at.next_tier,
-        "to_next_tier": on_axis(at.to_next_tier),
-        "rebate_at_next_tier": money(at.rebate_at_next_tier),
-        "uplift": money(at.uplift),
-        "higher_tiers": [
-            {
-                "tier": level.tier,
-                "need": on_axis(level.need),
-                "rebate": money(level.rebate),
-                "additional": money(level.additional),
-            }
-            for level in at.higher_tiers
-        ],
-        "status": at.status,
-        "days_left": at.days_left,
-        "payout": money(row.paid),
-        "carried": money(row.carried),
-        "invoiced": money(row.invoiced),
-        "shares": [{"account": account, "rebate": money(share)} for account, share in row.shares],
-        "adjustments": [
-            {
-                "period": a.period,
-                "prior_period": money(a.prior_period),
-                "rate": money(a.rate),
-                "total": money(a.total),
-            }
-            for a in row.adjustments
-        ],
-        "incomplete": list(at.incomplete),
-        "steps": [step.as_dict() for step in at.steps]
-        + [
-            {"kind": "remark", "text": remark, "tier": None, "paid_on": None, "amount": None}
-            for remark in row.remarks
-        ],
-    }
-
-
-def _show(console: Console, trial: Trial) -> None:
-    from rebates.money import money_text
-
-    if not trial.standings:
-        console.print("No line counts for any member.")
-    for row in trial.standings:
-        at = row.standing
-        currency = at.working.program.currency
-        head = f"{at.program}  {at.member}  {at.period.key} ({at.period.start} to {at.period.last_day})"
-        tier = at.tier or "no tier"
-        console.print(
-            f"{head}: {tier}, rebate {money_text(at.rebate, currency)} {currency}", markup=False, style="bold"
-        )
-        for step in at.steps:
-            console.print(f"    {step.text}", markup=False)
-        for remark in row.remarks:
-            console.print(f"    {remark}", markup=False)
-        for level in at.higher_tiers[:1]:
-            console.print(
-                f"    next: {level.tier} in {level.need}, rebate then {money_text(level.rebate, currency)} {currency}",
-                markup=False,
-            )
-    if trial.excluded:
-        console.print(f"{len(trial.excluded)} line(s) did not count:", markup=False)
-        for _, entry in trial.excluded[:20]:
-            console.print(
-                f"    line {entry.line.number}, order {entry.line.order_id}: {entry.reason}", markup=False
-            )
-    for aside in trial.set_aside[:20]:
-        console.print(
-            f"set aside: {aside.file} line {aside.line}: {aside.field} {aside.reason}", markup=False
-        )

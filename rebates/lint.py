@@ -6,18 +6,14 @@ currencies without a rate) is passed in as facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import combinations, pairwise
-from typing import Literal
+from itertools import pairwise
 
 from rebates.case import plain_rungs
-from rebates.conditions import Filter
-from rebates.hierarchy import double_paid, paying_member
+from rebates.lint_facts import Facts, Finding, against, filters_of, lint_together
 from rebates.methods import Sale, retrospective
 from rebates.money import exact, percent, round_money, text
-from rebates.problems import Path, did_you_mean, dotted
+from rebates.problems import did_you_mean
 from rebates.program import Program
 
 CANONICAL = {
@@ -28,31 +24,6 @@ CANONICAL = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """`warning`: probably a mistake; `note`: worth knowing."""
-
-    level: Literal["warning", "note"]
-    code: str
-    message: str
-    suggestion: str | None = None
-    path: Path = ()
-
-    @property
-    def key(self) -> str:
-        return dotted(self.path)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates."""
-
-    accounts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    values: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    currencies: frozenset[str] = frozenset()
-    rated: frozenset[str] = frozenset()
-
-
 def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
     """Findings of one program, the gravest first."""
     found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program)]
@@ -61,33 +32,8 @@ def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
             terms = program.for_market(market.name)
             found += [_in_market(market.name, entry) for entry in (*_ladder(terms), *_cliffs(terms))]
     if facts is not None:
-        found += _against(program, facts)
+        found += against(program, facts)
     return sorted(found, key=lambda entry: entry.level != "warning")
-
-
-def lint_together(programs: Sequence[Program], facts: Facts) -> list[Finding]:
-    """Members of two exclusive programs of one group at the same time: only the better one pays them."""
-    found = []
-    for one, other in combinations(programs, 2):
-        if one.key == other.key or one.stacking.mode != "exclusive" or other.stacking.mode != "exclusive":
-            continue
-        if one.stacking.group != other.stacking.group or one.ends < other.starts or other.ends < one.starts:
-            continue
-        both = sorted(
-            key for key, account in facts.accounts.items() if one.takes(account) and other.takes(account)
-        )
-        if both:
-            who = ", ".join(both[:3]) + (f" and {len(both) - 3} more" if len(both) > 3 else "")
-            found.append(
-                Finding(
-                    "warning",
-                    "two-exclusive",
-                    f"{who}: in {one.key} and in {other.key}, which exclude each other",
-                    "only the better deal pays; narrow [members] if that is not meant",
-                    ("members",),
-                )
-            )
-    return found
 
 
 def _in_market(name: str, entry: Finding) -> Finding:
@@ -269,19 +215,9 @@ def _periods(program: Program) -> list[Finding]:
     return found
 
 
-def _filters(program: Program) -> list[tuple[str, Filter]]:
-    pairs = [
-        ("members", program.members),
-        ("counts", program.counts),
-        ("measure_counts", program.measure_counts),
-    ]
-    pairs += [(f"qualifiers.{q.name}", q.counts) for q in (*program.qualifiers, *program.gates)]
-    return pairs + [(f"market.{market.name}", market.when) for market in program.markets]
-
-
 def _fields(program: Program) -> list[Finding]:
     found = []
-    for place, filter_ in _filters(program):
+    for place, filter_ in filters_of(program):
         for condition in filter_.conditions:
             known = CANONICAL[condition.side]
             hint = None if condition.field in known else did_you_mean(condition.field, known)
@@ -298,78 +234,4 @@ def _fields(program: Program) -> list[Finding]:
     return found
 
 
-def _against(program: Program, facts: Facts) -> list[Finding]:
-    found = []
-    if facts.accounts and not any(program.takes(account) for account in facts.accounts.values()):
-        found.append(
-            Finding(
-                "warning",
-                "nobody",
-                "no account takes part",
-                "compare [members] with the accounts",
-                ("members",),
-            )
-        )
-    if program.hierarchy.roll_up == "parent":
-        found += _chains(program, facts)
-    for place, filter_ in _filters(program):
-        for condition in filter_.conditions:
-            seen = facts.values.get((condition.side, condition.field))
-            if seen is None:
-                continue
-            wanted = condition.one_of or ()
-            for value in wanted:
-                if value not in seen:
-                    hint = did_you_mean(value, sorted(seen)) or f"in use: {', '.join(sorted(seen)[:5])}"
-                    found.append(
-                        Finding(
-                            "warning",
-                            "matches-nothing",
-                            f'no {condition.side} has {condition.field} "{value}"',
-                            hint,
-                            (place, condition.field),
-                        )
-                    )
-    for code in sorted(facts.currencies - facts.rated - {program.currency} - program.conversion.fixed.keys()):
-        found.append(
-            Finding(
-                "warning",
-                "no-rate",
-                f"there are orders in {code}, but no rate for it",
-                "add a dated rate, or [rates] in the program",
-                ("rates",),
-            )
-        )
-    return found
-
-
-def _chains(program: Program, facts: Facts) -> list[Finding]:
-    """Parents in a circle, and enrolled accounts below another enrolled one."""
-    parents = {
-        key: str(account["parent_id"]) if account.get("parent_id") else None
-        for key, account in facts.accounts.items()
-    }
-
-    def enrolled(key: str) -> bool:
-        return key in facts.accounts and program.takes(facts.accounts[key])
-
-    found = []
-    for key in sorted(parents):
-        path = paying_member(key, parents, lambda _: False)
-        if path.problem:
-            found.append(
-                Finding("warning", "circle", path.problem, "mend the parent of one of them", ("hierarchy",))
-            )
-    if program.members.conditions:
-        for below, above in double_paid(parents, enrolled):
-            words = f"{below} takes part itself and lies below {above}: its orders count for {below} only"
-            found.append(
-                Finding(
-                    "note",
-                    "enrolled-below",
-                    words,
-                    "narrow [members] if they are meant to count for the parent",
-                    ("hierarchy",),
-                )
-            )
-    return found
+__all__ = ["Facts", "Finding", "lint", "lint_together"]

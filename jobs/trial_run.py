@@ -1,0 +1,323 @@
+"""One program over the files of a trial, member by member and period by period."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from jobs.trial_counting import Counted, Counts, Excluded, volume
+from jobs.trial_files import Target, TrialFiles
+from rebates.caps import Claim, guarantee_surplus, within_budget
+from rebates.case import set_out
+from rebates.hierarchy import shares
+from rebates.money import exact, fraction, round_money, text
+from rebates.periods import Period
+from rebates.program import Program
+from rebates.settle import Adjustment, Payout, adjustment, payout
+from rebates.standing import Standing
+from rebates.totals import NOTHING, Inputs
+from rebates.versions import segments, standing_across
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class TrialStanding:
+    """A standing with what only a run over whole files knows: payouts, shares, adjustments."""
+
+    standing: Standing
+    paid: Decimal
+    carried: Decimal = ZERO
+    invoiced: Decimal = ZERO
+    shares: tuple[tuple[str, Decimal], ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sort_key(self) -> tuple[str, str, date]:
+        return (self.standing.program, self.standing.member or "", self.standing.period.start)
+
+
+class ProgramRun:
+    """One program over the files, member by member and period by period."""
+
+    def __init__(
+        self,
+        versions: Sequence[Program],
+        files: TrialFiles,
+        counts: Counts,
+        as_of: date,
+        earlier: Sequence[ProgramRun],
+    ) -> None:
+        self.versions, self.program = versions, versions[-1]
+        self.files, self.counts, self.as_of, self.earlier = files, counts, as_of, earlier
+        self.rows: dict[tuple[str, Period], TrialStanding] = {}
+        self.cells: dict[str, dict[Period, list[Counted]]] = {}
+        self.late: dict[str, dict[Period, list[Counted]]] = {}
+        self.history: dict[str, list[Counted]] = {}
+        self.days = sorted({counted.day for counted in counts.counted})
+        self.targets: dict[str, list[Target]] = {}
+        for target in files.targets:
+            self.targets.setdefault(target.member, []).append(target)
+        for counted in counts.counted:
+            self.history.setdefault(counted.member, []).append(counted)
+            period = self.program.period_of(counted.day)
+            if period is not None:
+                self._place(counted, period)
+
+    def _place(self, counted: Counted, period: Period) -> None:
+        received = counted.line.received
+        if received is None or received < self.program.settlement.closes_on(period):
+            self.cells.setdefault(counted.member, {}).setdefault(period, []).append(counted)
+        elif self.program.settlement.late_lines == "ignore":
+            self.counts.excluded.append(
+                Excluded(counted.line, f"received on {received}, after {period.key} was closed")
+            )
+        else:
+            self.cells.setdefault(counted.member, {}).setdefault(period, [])
+            self.late.setdefault(counted.member, {}).setdefault(period, []).append(counted)
+
+    def work(self) -> None:
+        for member, period in self.counts.missing:  # lines without a rate are all that some members have
+            self.cells.setdefault(member, {}).setdefault(period, [])
+        for member in sorted(self.cells):
+            self._member(member)
+        self._share_budget()
+
+    def _member(self, member: str) -> None:
+        terms = self.program.for_market(self.program.market_of({"id": member, **self._account(member)}))
+        carried, paid_so_far = ZERO, ZERO
+        earned_before: list[Decimal] = []
+        last: Standing | None = None
+        pending: list[tuple[Period, Adjustment]] = []
+        for period in sorted(self.cells[member]):
+            window = self.program.window(period)
+            settled = last.rebate if last is not None and last.period in window else ZERO
+            inputs = self._inputs(member, period, terms)
+            inputs = replace(
+                inputs, settled=settled, carried=carried, member_paid=paid_so_far,
+                last_tier=last.tier if last is not None else None,
+                guarantee_surplus=guarantee_surplus(terms.limits.guarantee, earned_before) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
+            )  # fmt: skip
+            now = self._standing(member, period, inputs, late=False)
+            late = self._late_adjustment(member, period, inputs, now)
+            if late is not None:
+                pending.append((period, late))
+            booked = tuple(entry for origin, entry in pending if self._booked_in(member, origin) == period)
+            due = _payout(now, booked)
+            row = TrialStanding(
+                now, due.paid, due.carried, due.invoiced, self._shares(member, period, now), booked
+            )
+            self.rows[(member, period)] = row
+            carried, last = due.carried, now
+            paid_so_far += due.paid
+            earned_before.append(now.rebate)
+
+    def _account(self, member: str) -> dict[str, str]:
+        """The member's own fields; where there is no accounts file, those that its lines carry."""
+        known = self.files.accounts.get(member)
+        if known is not None:
+            return known
+        out: dict[str, str] = {}
+        for counted in self.history.get(member, ()):
+            if "region" in counted.line.fields:
+                out["region"] = counted.line.fields["region"]
+        return out
+
+    def _lines(self, member: str, period: Period, *, late: bool) -> list[Counted]:
+        lines: list[Counted] = []
+        for part in self.program.window(period):
+            lines += self.cells.get(member, {}).get(part, [])
+            if late:
+                lines += self.late.get(member, {}).get(part, [])
+        return lines
+
+    def _standing(self, member: str, period: Period, inputs: Inputs, *, late: bool) -> Standing:
+        lines = self._lines(member, period, late=late)
+        pieces = segments(self.versions, period) if len(self.versions) > 1 else ()
+        market = self.program.market_of({"id": member, **self._account(member)})
+        if len(pieces) < 2:
+            terms = pieces[0].terms if pieces else self.program
+            parts = [
+                (
+                    terms.for_market(terms.market_of({"id": member, **self._account(member)})),
+                    self.counts.totals(lines),
+                )
+            ]
+        else:
+            parts = [
+                (
+                    piece.terms.for_market(market if piece.terms is self.program else None),
+                    self.counts.totals(_between(lines, piece.start, piece.end, piece is pieces[0])),
+                )
+                for piece in pieces
+            ]
+        return standing_across(parts, period, as_of=self.as_of, member=member, inputs=inputs)
+
+    def _late_adjustment(
+        self, member: str, period: Period, inputs: Inputs, settled: Standing
+    ) -> Adjustment | None:
+        if not self.late.get(member, {}).get(period):
+            return None
+        now = self._standing(member, period, inputs, late=True)
+        with exact():
+            terms, totals, _ = now.working
+            case = set_out(terms, period, totals, member, inputs)
+            bands = case.bands(settled.tier_number - 1, case.scales[0].value)
+            held = round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
+        return adjustment(period.key, settled=settled.rebate, at_settled_tier=held, now=now.rebate)
+
+    def _booked_in(self, member: str, origin: Period) -> Period | None:
+        """The open period that a closed one's late lines are booked in: the member's next after they came."""
+        arrived = max(counted.line.received or origin.end for counted in self.late[member][origin])
+        later = [
+            period
+            for period in sorted(self.cells[member])
+            if period > origin and arrived < self.program.settlement.closes_on(period)
+        ]
+        return (
+            later[0]
+            if later
+            else (origin if not any(p > origin for p in self.cells[member]) else max(self.cells[member]))
+        )
+
+    def _inputs(self, member: str, period: Period, terms: Program) -> Inputs:
+        account = self.files.accounts.get(member, {})
+        first, last = account.get("active_from"), account.get("active_to")
+        missing = tuple(sorted(set(self.counts.missing.get((member, period), ()))))
+        inputs = Inputs(
+            missing=missing,
+            active_from=date.fromisoformat(first[:10]) if first else None,
+            active_to=date.fromisoformat(last[:10]) if last else None,
+        )
+        for target in self.targets.get(member, ()):
+            if target.period in (None, period.key):
+                inputs = replace(
+                    inputs,
+                    target=target.target if target.target is not None else inputs.target,
+                    baseline=target.baseline if target.baseline is not None else inputs.baseline,
+                )
+        inputs = self._baseline(member, period, terms, inputs)
+        inputs = replace(inputs, notes=self._notes(member, period))
+        reduction = self._reduction(member, period)
+        return replace(inputs, reduction=reduction) if reduction else inputs
+
+    def _notes(self, member: str, period: Period) -> tuple[str, ...]:
+        """The version whose terms hold, and what lines in other currencies came to."""
+        notes = (
+            []
+            if self.program.effective_from is None
+            else [f"terms of the version from {self.program.effective_from}"]
+        )
+        foreign: dict[str, tuple[Decimal, Fraction]] = {}
+        for counted in self._lines(member, period, late=False):
+            code = counted.line.currency
+            if code and code != self.program.currency:
+                own, ours = foreign.get(code, (ZERO, Fraction(0)))
+                foreign[code] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
+        for code in sorted(foreign):
+            own, ours = foreign[code]
+            policy = self.program.conversion.policy.replace("_", " ")
+            notes.append(
+                f"{text(own)} {code} converted to {text(ours)} {self.program.currency} (rate of: {policy})"
+            )
+        return tuple(notes)
+
+    def _baseline(self, member: str, period: Period, terms: Program, inputs: Inputs) -> Inputs:
+        growth = terms.growth
+        if growth is None or growth.baseline == "fixed" or inputs.baseline is not None:
+            return inputs
+        qualifier = next(q for q in (*terms.qualifiers, *terms.gates) if q.of == "growth")
+        windows, elapsed = growth.windows(period), growth.elapsed_windows(period, self.as_of)
+        if not any(self._anything_in(start, end) for start, end in windows):
+            return inputs  # the files do not reach back that far: the baseline is missing, not zero
+        mine = self.history.get(member, [])
+
+        def bought(spans: Iterable[tuple[date, date]]) -> Fraction:
+            lines = [counted for counted in mine if any(start <= counted.day < end for start, end in spans)]
+            return fraction(self.counts.totals(lines).get(qualifier.bucket, NOTHING).of(growth.on))
+
+        return replace(inputs, baseline=bought(windows), baseline_elapsed=bought(elapsed))
+
+    def _anything_in(self, start: date, end: date) -> bool:
+        """Whether any member has a line in these days."""
+        at = bisect_left(self.days, start)
+        return at < len(self.days) and self.days[at] < end
+
+    def _reduction(self, member: str, period: Period) -> Fraction:
+        """What earlier programs of a sequence already paid on the lines that this one is paid on."""
+        own = self.program.stacking
+        if own.mode != "sequential" or own.base == "full":
+            return Fraction(0)
+        mine = {
+            counted.line.number
+            for counted in self._lines(member, period, late=False)
+            if self.program.measure_bucket in counted.buckets
+        }
+        taken = Fraction(0)
+        for run in self.earlier:
+            other = run.program.stacking
+            if other.mode != "sequential" or other.group != own.group or not other.reduces:
+                continue
+            for their_period in run.cells.get(member, ()):
+                rebate = run.rows[member, their_period].standing.rebate
+                taken += _part_on(run, member, their_period, rebate, mine)
+        return taken
+
+    def _shares(self, member: str, period: Period, at: Standing) -> tuple[tuple[str, Decimal], ...]:
+        if self.program.hierarchy.pay != "share":
+            return ()
+        return tuple(
+            shares(at.rebate, volume(self._lines(member, period, late=False)), self.program.currency).items()
+        )
+
+    def _share_budget(self) -> None:
+        if self.program.limits.budget is None:
+            return
+        for period in sorted({period for _, period in self.rows}):
+            keys = [key for key in self.rows if key[1] == period]
+            claims = [
+                Claim(member, self.rows[member, period].standing.rebate, self._first_day(member, period))
+                for member, _ in keys
+            ]
+            granted = within_budget(self.program.limits, claims, self.program.currency)
+            for key in keys:
+                row, allowed = self.rows[key], granted[key[0]]
+                if allowed != row.standing.rebate:
+                    remark = f"the budget leaves {text(allowed)} of {text(row.standing.rebate)}"
+                    self.rows[key] = replace(
+                        row,
+                        standing=replace(row.standing, rebate=allowed, capped=True),
+                        paid=min(row.paid, allowed),
+                        remarks=(*row.remarks, remark),
+                    )
+
+    def _first_day(self, member: str, period: Period) -> str:
+        days = [counted.day for counted in self.cells.get(member, {}).get(period, [])]
+        return min(days, default=period.end).isoformat()
+
+
+def _part_on(run: ProgramRun, member: str, period: Period, rebate: Decimal, lines: set[int]) -> Fraction:
+    """The part of another program's rebate that fell on these lines, by their measure."""
+    theirs = [c for c in run._lines(member, period, late=False) if run.program.measure_bucket in c.buckets]
+    whole = sum((fraction(c.tally.amount) for c in theirs), Fraction(0))
+    shared = sum((fraction(c.tally.amount) for c in theirs if c.line.number in lines), Fraction(0))
+    return fraction(rebate) * shared / whole if whole > 0 else Fraction(0)
+
+
+def _between(lines: Iterable[Counted], start: date, end: date, first: bool) -> list[Counted]:
+    return [counted for counted in lines if (first or start <= counted.day) and counted.day < end]
+
+
+def _payout(at: Standing, booked: Sequence[Adjustment]) -> Payout:
+    """The standing's payout with the adjustments of closed periods that are booked with it."""
+    inputs, terms = at.working.inputs, at.working.program
+    corrections = sum((entry.total for entry in booked), ZERO)
+    return payout(
+        at.rebate, settled=inputs.settled, carried=inputs.carried + corrections,
+        min_payout=terms.limits.min_payout, claw_back=terms.settlement.claw_back,
+    )  # fmt: skip
