@@ -106,7 +106,7 @@ def try_(
     """Standings of programs on order files, with the arithmetic. Exit 3 when rows had to be set aside."""
     from datetime import date
 
-    from cli.trial_output import show
+    from cli.trial_output import show, trial_json
     from jobs.refusals import Unusable
     from jobs.trial import run_trial
     from jobs.trial_files import read_trial_files
