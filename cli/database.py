@@ -41,7 +41,7 @@ def check(context: typer.Context, as_json: JsonFlag = False) -> None:
     from cli.opening import opened
     from state import invariants
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, reads_store=True) as application:
         damage = application.store.check()
         with application.store.read() as tx:
             broken = [] if damage else invariants.check(tx)
@@ -74,7 +74,7 @@ def backup(
     from cli.opening import opened
     from state.backup import backup as work
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, reads_store=True) as application:
         size = work(application.store, target)
     emit(
         "db backup", {"file": target, "bytes": size}, as_json=as_json,

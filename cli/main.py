@@ -29,7 +29,7 @@ def _root(
     config: Annotated[
         str | None, typer.Option("--config", help="Configuration file instead of rebates.toml here or above.")
     ] = None,
-    org: Annotated[str | None, typer.Option("--org", help="Alias of the org, as in [org.ALIAS].")] = None,
+    org: Annotated[str | None, typer.Option("--org", help="Alias of the org, as in \\[org.ALIAS].")] = None,
 ) -> None:
     """Reads orders out of Salesforce, works out every partner's rebate to the cent, and shows it on the account."""
     context.obj = {"config": config, "org": org}
@@ -50,9 +50,8 @@ def run(args: Sequence[str]) -> int:
         code = app(args=list(args), prog_name="rebates", standalone_mode=False)
         return int(code) if isinstance(code, int) else Exit.OK
     except TyperException as error:
-        return _fail(
-            args, int(error.exit_code), "usage", error.format_message(), "rebates --help lists the commands"
-        )
+        path = getattr(getattr(error, "ctx", None), "command_path", None) or "rebates"
+        return _fail(args, int(error.exit_code), "usage", error.format_message(), f"{path} --help")
     except typer.Abort:
         return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
     except BrokenPipeError:

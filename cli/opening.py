@@ -29,8 +29,11 @@ def configuration_of(context: typer.Context, flags: dict[str, Any] | None = None
 
 
 @contextmanager
-def opened(context: typer.Context, *, quiet: bool = False) -> Iterator[App]:
-    """The application, closed again whatever happens; progress goes to stderr unless `quiet`."""
+def opened(context: typer.Context, *, quiet: bool = False, reads_store: bool = False) -> Iterator[App]:
+    """The application, closed again whatever happens; progress goes to stderr unless `quiet`.
+
+    `reads_store`: the command only looks, so a store that is not there yet is said, not made.
+    """
     from cli.progress import progress_for
     from jobs.app import App
     from jobs.clock import system_clock, system_rng
@@ -38,8 +41,21 @@ def opened(context: typer.Context, *, quiet: bool = False) -> Iterator[App]:
 
     configuration = configuration_of(context)
     configure_logging(configuration.settings.logging)
+    if reads_store:
+        _require_store(configuration.settings.state.url)
     with (
         progress_for(quiet=quiet) as progress,
         App.build(configuration, clock=system_clock(), rng=system_rng(), progress=progress) as app,
     ):
         yield app
+
+
+def _require_store(url: str) -> None:
+    from jobs.refusals import Unusable
+
+    file = url.removeprefix("sqlite:///")
+    if file != url and not Path(file).exists():
+        raise Unusable(
+            f"there is no store yet at {file}",
+            "`rebates sync` makes it; see also `rebates config show --origin`",
+        )

@@ -33,7 +33,7 @@ def verify(
     from cli.opening import opened
     from jobs.verification import verify as work
 
-    with opened(context, quiet=as_json) as application:
+    with opened(context, quiet=as_json, reads_store=True) as application:
         found = work(application, deep=deep)
 
     def human(console: Console) -> None:

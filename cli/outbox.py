@@ -27,7 +27,7 @@ def list_rows(
     from cli.opening import opened
     from state import outbox
 
-    with opened(context, quiet=True) as application, application.store.read() as tx:
+    with opened(context, quiet=True, reads_store=True) as application, application.store.read() as tx:
         counts = outbox.counts(tx)
         states = set(counts) if every else None
         rows = outbox.listed(tx, states=states, limit=limit)
@@ -85,7 +85,7 @@ def retry(
     from state import outbox
 
     reason = _reason(why)
-    with opened(context, quiet=True) as application, application.store.transaction() as tx:
+    with opened(context, quiet=True, reads_store=True) as application, application.store.transaction() as tx:
         freed = outbox.retry(tx, now=application.clock.now(), pks=rows or None, code=code, stuck=reason)
     emit(
         "outbox retry",

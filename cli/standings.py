@@ -29,7 +29,7 @@ def status(context: typer.Context, as_json: JsonFlag = False) -> None:
     from cli.opening import opened
     from jobs import status as work
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, reads_store=True) as application:
         found = work.status(application)
     emit(
         "status", found, as_json=as_json, human=lambda console: _show_status(console, found),
@@ -95,7 +95,7 @@ def explain(
     from cli.opening import opened
     from jobs.explanation import explain as work
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, reads_store=True) as application:
         found = work(application, account, program=program, period=period)
 
     def human(console: Console) -> None:

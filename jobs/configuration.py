@@ -61,11 +61,18 @@ class Configuration:
         """The org named, or the only one, or the default; says which there are otherwise."""
         orgs = self.settings.org
         name = alias or self.settings.default_org or (next(iter(orgs)) if len(orgs) == 1 else None)
-        if name is None:
-            said = f"it has {', '.join(sorted(orgs))}: choose one with --org" if orgs else "it names no org"
+        if name is None and not self.files:
+            start = "`rebates init` writes one to start from"
             raise InvalidConfiguration(
-                [ConfigProblem(self._named(), "org", said, "`rebates init` writes an example to start from")]
+                [ConfigProblem(FILE_NAME, "", "there is none here or in a folder above", start)]
             )
+        if name is None:
+            choice = (
+                f"it has {', '.join(sorted(orgs))}: choose one with --org"
+                if orgs
+                else "it has no [org.…] table"
+            )
+            raise InvalidConfiguration([ConfigProblem(self._named(), "org", choice)])
         if name not in orgs:
             raise InvalidConfiguration(
                 [ConfigProblem(self._named(), f"org.{name}", "there is no such org", suggest(name, orgs))]

@@ -92,6 +92,7 @@ def sync(
     `parts` leaves some out; `dry_run` does everything but keep it: the store is as it was, nothing is sent.
     """
     started = app.clock.monotonic()
+    app.configuration.org()  # which org is said before a store is made for it
     if dry_run:
         with rehearse(app):
             return _timed(_sync(app, slot, parts, dry_run=True), app, started)
@@ -109,7 +110,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.pulled = pull(run)
         if "compute" in parts:
             report.computed = compute(app, run.pk)
-            report.warnings += report.computed.problems
+            report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         elif "push" in parts:
@@ -134,7 +135,7 @@ def _org_id(app: App, parts: tuple[Part, ...]) -> str:
 def _close(run: Running, report: SyncReport) -> None:
     with run.app.store.read() as tx:
         report.rejected_waiting = sum(rejected.counts(tx).values())
-    run.partial = bool(report.set_aside or report.stopped)
+    run.partial = bool(report.set_aside or report.stopped or report.computed.refused)
     run.counts = {
         "pulled": report.pulled.rows,
         "changed": report.pulled.changed,

@@ -68,3 +68,12 @@ def test_help_lists_the_exit_codes(capsys):
     assert run(["--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "3 done, rows set aside" in said
+
+
+@pytest.mark.parametrize("command", [["sync"], ["status"], ["explain", "x"], ["verify"], ["outbox", "list"]])
+def test_in_an_empty_folder_a_command_says_what_is_missing_and_leaves_nothing(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    assert run(command) == 2
+    said = capsys.readouterr().err
+    assert "rebates init" in said or "rebates sync" in said
+    assert list(tmp_path.iterdir()) == []
