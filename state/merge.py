@@ -203,6 +203,7 @@ class Merge:
         """How many orders became dirty."""
         if self._first and self._rows:
             self._note_first()
+            bulk.settle(self.tx, TARGETS[self.entity].table)
         return self._orders.marked
 
     def _add_first(self, target: Target, rows: pa.Table, read: int) -> Counts:

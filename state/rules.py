@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from rebates.program import Program
-from state import dirty, judging
+from state import bulk, dirty, judging
 from state.dialects import upsert
 from state.instants import micros
 from state.tables.programs import (
@@ -45,12 +45,15 @@ class Installed:
     problems: tuple[str, ...] = ()
 
 
-def install_programs(tx: Connection, given: Sequence[Program], now: datetime) -> Installed:
+def install_programs(
+    tx: Connection, given: Sequence[Program], now: datetime, *, keep: Collection[str] = ()
+) -> Installed:
     """Make the store follow `given`, and judge whatever is new or changed since the last time.
 
     A changed definition is a new version of the same program: its buckets and periods keep their numbers where
     they stay the same, its contributions are rebuilt by the next `contributions.recompute_dirty`. A program that
-    is no longer given is retired: it stops counting, its versions and history stay.
+    is no longer given is retired: it stops counting, its versions and history stay. Those in `keep` are left as
+    they are (their new terms cannot be computed), and rebuilt when they are given again.
     """
     if len({program.key for program in given}) != len(given):
         raise ValueError("two programs have the same key")
@@ -74,10 +77,14 @@ def install_programs(tx: Connection, given: Sequence[Program], now: datetime) ->
         (added if before is None else changed).append(program.key)
         pks[pk] = program
         fresh.add(pk)
-    retired = [row for key, row in known.items() if row.active and key not in {p.key for p in given}]
+    staying = {program.key for program in given} | set(keep)
+    retired = [row for key, row in known.items() if row.active and key not in staying]
+    tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash="kept"))
     for row in retired:
         _retire(tx, row.pk)
     problems = judging.judge(tx, pks, fresh)
+    if fresh:
+        bulk.settle(tx, program_members, bucket_products, bucket_order_kinds, bucket_line_kinds, periods)
     return Installed(
         tuple(added), tuple(changed), tuple(row.key for row in retired), tuple(unchanged), tuple(problems)
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
-from state.dialects import upsert
+from state.dialects import one_of, upsert
 from state.instants import micros, moment
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
@@ -144,7 +144,7 @@ def clear(tx: Connection, cells: Sequence[Cell]) -> None:
     """Take cells off the list of those to compute."""
     for some in _slices(cells):
         tx.execute(
-            delete(dirty_cells).where(tuple_(dirty_cells.c.member_pk, dirty_cells.c.period_pk).in_(some))
+            delete(dirty_cells).where(one_of(tx, (dirty_cells.c.member_pk, dirty_cells.c.period_pk), some))
         )
 
 
@@ -159,7 +159,7 @@ def remove(tx: Connection, cells: Sequence[Cell]) -> int:
     removed = 0
     for some in _slices(cells):
         removed += tx.execute(
-            delete(standings).where(tuple_(standings.c.member_pk, standings.c.period_pk).in_(some))
+            delete(standings).where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
         ).rowcount
     clear(tx, cells)
     return removed
@@ -194,7 +194,7 @@ def find(
     if cells is not None:
         found: list[StandingView] = []
         for some in _slices(sorted(cells)):
-            chosen = query.where(tuple_(standings.c.member_pk, standings.c.period_pk).in_(some))
+            chosen = query.where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
             found += [_viewed(row) for row in tx.execute(_ordered(chosen))]
         return found[:limit]
     return [_viewed(row) for row in tx.execute(_ordered(query).limit(limit))]
@@ -273,7 +273,7 @@ def _viewed(row: Any) -> StandingView:
 def _current(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, Any]:
     found: dict[Cell, Any] = {}
     for some in _slices(cells):
-        query = select(standings).where(tuple_(standings.c.member_pk, standings.c.period_pk).in_(some))
+        query = select(standings).where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
         found |= {Cell(row.member_pk, row.period_pk): row for row in tx.execute(query)}
     return found
 

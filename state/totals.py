@@ -8,19 +8,20 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, select, tuple_
+from sqlalchemy import Connection, and_, select
 
 from rebates.currency import NoRate, RateBook, converted
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.totals import NOTHING, Tally, add_totals
+from rebates.totals import Tally, add_totals
 from state import dirty, rates
+from state.dialects import one_of
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, programs
 from state.tables.work import dirty_cells, totals
 
-CELLS_AT_ONCE = 400  # two parameters each: below SQLite's smallest limit
+CELLS_AT_ONCE = 2_000  # cells of one statement
 MILLION = Decimal(1_000_000)
 
 
@@ -152,7 +153,7 @@ def _sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
             select(totals, buckets.c.name, conversions.c.currency, conversions.c.from_day)
             .join(buckets, and_(buckets.c.pk == totals.c.bucket_pk, buckets.c.active))
             .join(conversions, conversions.c.pk == totals.c.conversion_pk)
-            .where(tuple_(totals.c.member_pk, totals.c.period_pk).in_(cells[at : at + CELLS_AT_ONCE]))
+            .where(one_of(tx, (totals.c.member_pk, totals.c.period_pk), cells[at : at + CELLS_AT_ONCE]))
             .order_by(totals.c.bucket_pk, totals.c.conversion_pk)
         )
         for row in tx.execute(query):
@@ -175,7 +176,7 @@ def _converted(
                 tally = Tally(Decimal(0), tally.quantity, tally.lines)
             else:
                 tally = converted(tally, factor)
-        out[row.name] = out.get(row.name, NOTHING) + tally
+        out[row.name] = out[row.name] + tally if row.name in out else tally
     return out
 
 
