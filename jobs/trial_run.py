@@ -90,7 +90,8 @@ class ProgramRun:
 
     def _member(self, member: str) -> None:
         terms = self.program.for_market(self.program.market_of({"id": member, **self._account(member)}))
-        carried, paid_so_far = ZERO, ZERO
+        carried = ZERO
+        paid: dict[Period, Decimal] = {}
         earned_before: list[Decimal] = []
         last: Standing | None = None
         pending: list[tuple[Period, Adjustment]] = []
@@ -99,7 +100,7 @@ class ProgramRun:
             settled = last.rebate if last is not None and last.period in window else ZERO
             inputs = self._inputs(member, period, terms)
             inputs = replace(
-                inputs, settled=settled, carried=carried, member_paid=paid_so_far,
+                inputs, settled=settled, carried=carried, member_paid=sum((amount for when, amount in paid.items() if when not in window), ZERO),
                 last_tier=last.tier if last is not None else None,
                 guarantee_surplus=guarantee_surplus(terms.limits.guarantee, earned_before) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
             )  # fmt: skip
@@ -114,7 +115,7 @@ class ProgramRun:
             )
             self.rows[(member, period)] = row
             carried, last = due.carried, now
-            paid_so_far += due.paid
+            paid[period] = due.paid
             earned_before.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:

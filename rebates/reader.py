@@ -48,6 +48,7 @@ def parse_program(text: str, name: str = "program") -> Program:
         ) from None
     reader = Reader()
     values = reader.section(raw, "program", ())
+    reader.refuse_percent_of_nothing(values)
     problems = reader.problems
     program = None
     try:
@@ -82,6 +83,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.percents: list[Path] = []  # thresholds written as a percentage
 
     def section(self, table: Table, section: str, path: Path) -> dict[str, Any]:
         """The known keys of a table, read; unknown and missing ones are noted."""
@@ -136,6 +138,22 @@ class Reader:
             self.note(path, str(error), hint)
             return None
 
+    def refuse_percent_of_nothing(self, values: Mapping[str, Any]) -> None:
+        """A threshold in percent needs a ratio (growth, attainment, mix) to be a percentage of."""
+        several = {entry.get("name"): entry.get("of", "amount") for entry in values.get("qualifiers", ())}
+        one = (
+            "growth"
+            if "growth" in values and "qualifiers" not in values
+            else values.get("qualifier", "amount")
+        )
+        for path in self.percents:
+            of = several.get(path[-1], next(iter(several.values()))) if several else one
+            if path[0] == "gates":
+                of = values["gates"][path[1]].get("of", "amount")
+            if of in ("amount", "quantity", "categories"):
+                message = f"a percentage, but the qualifier is {'a number of categories' if of == 'categories' else 'an ' + of if of == 'amount' else 'a ' + of}"
+                self.note(path, message, "write the amount itself, or choose growth, attainment or mix")
+
     def _money(self, key: Key, raw: object, path: Path) -> Decimal | None:
         if isinstance(raw, str) and raw.strip().endswith("%"):
             self.note(path, f"{raw!r} is a percentage, but {key.name} is an amount", 'use rate for "15%"')
@@ -146,7 +164,14 @@ class Reader:
         return self._number(raw, path, rate=True)
 
     def _threshold(self, key: Key, raw: object, path: Path) -> Any:
+        if isinstance(raw, str) and raw.strip().endswith("%"):
+            self.percents.append(path)
         if isinstance(raw, Mapping):
+            self.percents += [
+                (*path, name)
+                for name, one in raw.items()
+                if isinstance(one, str) and one.strip().endswith("%")
+            ]
             return {
                 name: value
                 for name, one in raw.items()

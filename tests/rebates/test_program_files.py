@@ -48,6 +48,7 @@ def problems(text: str) -> list[tuple[int | None, str, str | None]]:
         (HEAD + TIER + '[market.apac.tiers.Glod]\nrate = "2%"\n', 7, "no tier 'Glod'", "Tier 1"),
         (HEAD.replace("2026-12-31", "2025-12-31") + TIER, 3, "before it starts", None),
         (HEAD.replace("2026-01-01", "2026-01-01T00:00:00") + TIER, 2, "is a moment", "2026-01-01"),
+        (HEAD + TIER.replace('"0"', '"10%"'), 5, "a percentage, but the qualifier is an amount", "growth"),
         ('key = "p\n', 1, "not valid TOML", None),
     ],
 )

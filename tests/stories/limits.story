@@ -21,6 +21,18 @@ order 2026-02-05 A1 1000
 on 2026-02-28 A1 in 2026-01 earns 100.00
 on 2026-02-28 A1 in 2026-02 earns 20.00
 
+== 2.10 caps: over the whole program, with a longer window
+program retrospective by month on amount
+terms max_payout_program = "120"
+terms settlement.window = "year"
+tier One from 0 pays 10%
+order 2026-01-05 A1 1000
+order 2026-02-05 A1 1000
+order 2026-03-05 A1 1000
+on 2026-03-31 A1 in 2026-01 is paid 100.00
+on 2026-03-31 A1 in 2026-02 is paid 20.00
+on 2026-03-31 A1 in 2026-03 is paid 0.00
+
 == 2.10 budget: first come, first served
 program retrospective by month on amount
 terms budget = "150"
