@@ -30,6 +30,18 @@ test: $(READY) check  ## All checks and tests
 	@sh tools/services.sh
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
+salesforce-check: $(READY)  ## The Salesforce package: metadata, lint, component tests, the card in a browser
+	@PYTHON=$(BIN)/python sh salesforce/check.sh
+
+simulate: $(READY)  ## Any number of simulated days full of faults: make simulate SEEDS=20000
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+bench: $(READY)  ## Benchmarks, small (under five minutes)
+	@$(BIN)/python -m benchmarks
+
+bench-full: $(READY)  ## Benchmarks with ten million order lines
+	@$(BIN)/python -m benchmarks --full
+
 fix: $(READY)  ## Format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
