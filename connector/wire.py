@@ -12,6 +12,8 @@ from connector.limits import JSON_NUMBER_DIGITS
 
 Numbers = Literal["decimal", "text"]
 
+_SCALAR = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` would make one for every value
+
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
@@ -50,7 +52,7 @@ def encode(value: object) -> bytes:
 def _write(value: object, parts: list[str]) -> None:
     match value:
         case None | bool() | str() | int():
-            parts.append(json.dumps(value, ensure_ascii=False))
+            parts.append(_SCALAR.encode(value))
         case Decimal():
             parts.append(plain(value))
         case float():
@@ -61,7 +63,7 @@ def _write(value: object, parts: list[str]) -> None:
         case Mapping():
             parts.append("{")
             for index, (key, item) in enumerate(value.items()):
-                parts.append(("," if index else "") + json.dumps(str(key), ensure_ascii=False) + ":")
+                parts.append(("," if index else "") + _SCALAR.encode(str(key)) + ":")
                 _write(item, parts)
             parts.append("}")
         case Sequence():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from mappings.expression import Expression
@@ -150,7 +151,7 @@ class PushTarget:
     place: Place = field(default_factory=Place, compare=False)
     match_place: Place = field(default_factory=Place, compare=False)
 
-    @property
+    @cached_property
     def volatile(self) -> frozenset[str]:
         """Fields that change with every write and so are no reason for one: sync time and sequence."""
         return frozenset(

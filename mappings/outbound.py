@@ -24,6 +24,8 @@ JsonValue = str | int | bool | Decimal | None
 View = Mapping[str, Mapping[str, Any]]
 
 _ELLIPSIS = "…"
+# `json.dumps` would make an encoder for every value.
+_KEY, _SCALAR = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
 # Our own fields that change with every write; a mapping that feeds other fields from them has PushTarget.volatile.
 _VOLATILE = frozenset({"Last_Synced__c", "Rebate_Last_Synced__c", "Rebate_Seq__c"})
 
@@ -242,7 +244,7 @@ def _json_text(raw: Any, length: int | None) -> str | None:
 def json_text(value: Any) -> str:
     """Compact JSON, keys in the order given; a Decimal is written as the number it is."""
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(k))}:{json_text(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{_KEY.encode(str(k))}:{json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(json_text(item) for item in value) + "]"
     if isinstance(value, Decimal):
@@ -253,7 +255,7 @@ def json_text(value: Any) -> str:
         return json.dumps(value.isoformat())
     if isinstance(value, float):
         raise TypeError("money is never a float")
-    return json.dumps(value, ensure_ascii=False)
+    return _SCALAR.encode(value)
 
 
 def plain(value: Decimal) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, func, select
 
-from state.dialects import upsert
+from state.dialects import one_of, upsert
 from state.instants import micros, moment
 from state.tables.work import acknowledged
+
+if TYPE_CHECKING:
+    from state.outbox import Row
 
 KEYS_AT_ONCE = 400
 
@@ -38,22 +42,44 @@ def remember(
     now: datetime,
 ) -> None:
     """Note what the org has; an older sequence never replaces a newer one. A known id is kept."""
-    statement = upsert(tx, acknowledged).values(
-        object=object, ext_key=ext_key, seq=seq, payload_hash=payload_hash, sf_id=sf_id, seen_at=micros(now)
+    _remember(tx, [_values(object, ext_key, seq, payload_hash, sf_id, now)])
+
+
+def remember_all(tx: Connection, confirmed: Sequence[tuple[Row, str | None]], *, now: datetime) -> None:
+    """The same for many outbox rows, each with the record id that the org told, if it told one."""
+    _remember(
+        tx,
+        [_values(row.object, row.ext_key, row.seq, row.payload_hash, sf_id, now) for row, sf_id in confirmed],
     )
+
+
+def _values(
+    object: str, ext_key: str, seq: int, payload_hash: str, sf_id: str | None, now: datetime
+) -> dict[str, Any]:
+    return {
+        "object": object,
+        "ext_key": ext_key,
+        "seq": seq,
+        "payload_hash": payload_hash,
+        "sf_id": sf_id,
+        "seen_at": micros(now),
+    }
+
+
+def _remember(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    statement = upsert(tx, acknowledged)
     new = statement.excluded
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["object", "ext_key"],
-            set_={
-                "seq": new.seq,
-                "payload_hash": new.payload_hash,
-                "sf_id": acknowledged.c.sf_id if sf_id is None else new.sf_id,
-                "seen_at": new.seen_at,
-            },
-            where=new.seq >= acknowledged.c.seq,
-        )
+    statement = statement.on_conflict_do_update(
+        index_elements=["object", "ext_key"],
+        set_={
+            "seq": new.seq,
+            "payload_hash": new.payload_hash,
+            "sf_id": func.coalesce(new.sf_id, acknowledged.c.sf_id),
+            "seen_at": new.seen_at,
+        },
+        where=new.seq >= acknowledged.c.seq,
     )
+    tx.execute(statement, rows)
 
 
 def forget(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
@@ -62,11 +88,20 @@ def forget(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
     return tx.execute(delete(acknowledged).where(mine)).rowcount
 
 
+def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
+    """The org no longer shows what it confirmed (a person changed or deleted it): the next plan sends it again."""
+    changed = 0
+    for at in range(0, len(ext_keys), KEYS_AT_ONCE):
+        mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(ext_keys[at : at + KEYS_AT_ONCE])
+        changed += tx.execute(update(acknowledged).where(mine).values(payload_hash="")).rowcount
+    return changed
+
+
 def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """(object, key) → hash, for those the org has."""
     found = {}
     for at in range(0, len(keys), KEYS_AT_ONCE):
-        which = tuple_(acknowledged.c.object, acknowledged.c.ext_key).in_(keys[at : at + KEYS_AT_ONCE])
+        which = one_of(tx, (acknowledged.c.object, acknowledged.c.ext_key), keys[at : at + KEYS_AT_ONCE])
         for row in tx.execute(select(acknowledged).where(which)):
             found[row.object, row.ext_key] = row.payload_hash
     return found

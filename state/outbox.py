@@ -19,9 +19,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from state import acknowledged, meta
+from state.dialects import one_of
 from state.instants import micros, moment, optional_moment
 from state.tables.work import outbox
 
@@ -75,7 +76,7 @@ class Row:
 
 def payload_hash(payload: Mapping[str, Any]) -> str:
     """Of the canonical JSON, so that equal fields in another order or spelling of a number are equal."""
-    return hashlib.sha256(dump(payload).encode()).hexdigest()
+    return _digest(dump(payload))
 
 
 def dump(payload: Mapping[str, Any]) -> str:
@@ -83,7 +84,11 @@ def dump(payload: Mapping[str, Any]) -> str:
     for name, value in payload.items():
         if isinstance(value, float):
             raise TypeError(f"{name} is a float: amounts are Decimal")
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
+    return _ENCODER.encode(payload)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(text: str) -> dict[str, Any]:
@@ -99,25 +104,26 @@ def enqueue(tx: Connection, wanted: Sequence[Wanted], *, now: datetime) -> int:
     in quarantine: the same payload would be refused again), or else what the org has, is not written. An `event` whose key was ever
     enqueued is not written again.
     """
-    states = [w for w in wanted if w.kind == "state"]
-    fresh = list(_new_states(tx, states)) + _new_events(tx, [w for w in wanted if w.kind == "event"])
+    states = [_Written(w) for w in wanted if w.kind == "state"]
+    events = [_Written(w) for w in wanted if w.kind == "event"]
+    fresh = [*_new_states(tx, states), *_new_events(tx, events)]
     if not fresh:
         return 0
-    keys = [(w.object, w.ext_key) for w in fresh if w.kind == "state"]
+    keys = [w.key for w in fresh if w.kind == "state"]
     for some in _slices(keys):
-        _close(tx, and_(outbox.c.state.in_(("pending", "quarantined")), _keyed(some)), "superseded", now)
+        _close(tx, and_(outbox.c.state.in_(("pending", "quarantined")), _keyed(tx, some)), "superseded", now)
     first = meta.take_sequence(tx, len(fresh))
     tx.execute(
         outbox.insert(),
         [
             {
                 "kind": w.kind,
-                "object": w.object,
-                "ext_key": w.ext_key,
+                "object": w.key[0],
+                "ext_key": w.key[1],
                 "account_id": w.account_id,
                 "seq": first + n,
-                "payload": dump(w.payload),
-                "payload_hash": payload_hash(w.payload),
+                "payload": w.payload,
+                "payload_hash": w.hash,
                 "state": "pending",
                 "attempts": 0,
                 "retry_at": micros(now),
@@ -127,6 +133,18 @@ def enqueue(tx: Connection, wanted: Sequence[Wanted], *, now: datetime) -> int:
         ],
     )
     return len(fresh)
+
+
+class _Written:
+    """A wish with its payload written down and hashed, once."""
+
+    __slots__ = ("account_id", "hash", "key", "kind", "payload")
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.kind, self.account_id = wanted.kind, wanted.account_id
+        self.key = (wanted.object, wanted.ext_key)
+        self.payload = dump(wanted.payload)
+        self.hash = _digest(self.payload)
 
 
 def claim(
@@ -277,23 +295,42 @@ def last_done(tx: Connection, object: str) -> dict[str, Mapping[str, Any]]:
     return {row.ext_key: load(row.payload) for row in tx.execute(query)}
 
 
-def _new_states(tx: Connection, wanted: Sequence[Wanted]) -> Iterable[Wanted]:
-    newest_first = {(w.object, w.ext_key): w for w in wanted}
+def accounts_of(tx: Connection, object: str) -> dict[str, str]:
+    """Key → account id, of everything an object was ever told."""
+    query = select(outbox.c.ext_key, outbox.c.account_id).where(
+        outbox.c.object == object, outbox.c.account_id.is_not(None)
+    )
+    return {row.ext_key: row.account_id for row in tx.execute(query.distinct())}
+
+
+def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:
+    """Accounts are gone: what still waits for them has nowhere to go."""
+    waiting = outbox.c.state.in_(("pending", "quarantined"))
+    for some in _slices(sorted(account_ids)):
+        _close(tx, and_(waiting, outbox.c.account_id.in_(some)), "superseded", now)
+
+
+def _new_states(tx: Connection, wanted: Sequence[_Written]) -> Iterable[_Written]:
+    newest_first = {w.key: w for w in wanted}
     for some in _slices(list(newest_first)):
         alive = outbox.c.state.in_(("pending", "inflight", "quarantined"))
-        query = select(outbox).where(alive, outbox.c.kind == "state", _keyed(some)).order_by(outbox.c.seq)
-        on_the_way = {(row.object, row.ext_key): row.payload_hash for row in tx.execute(query)}
+        query = select(outbox.c.object, outbox.c.ext_key, outbox.c.payload_hash).where(
+            alive, outbox.c.kind == "state", _keyed(tx, some)
+        )
+        on_the_way = {
+            (row.object, row.ext_key): row.payload_hash for row in tx.execute(query.order_by(outbox.c.seq))
+        }
         known = acknowledged.hashes(tx, some)
         for key in some:
             wish = newest_first[key]
-            if on_the_way.get(key, known.get(key)) != payload_hash(wish.payload):
+            if on_the_way.get(key, known.get(key)) != wish.hash:
                 yield wish
 
 
-def _new_events(tx: Connection, wanted: Sequence[Wanted]) -> list[Wanted]:
-    by_key = {(w.object, w.ext_key): w for w in wanted}
+def _new_events(tx: Connection, wanted: Sequence[_Written]) -> list[_Written]:
+    by_key = {w.key: w for w in wanted}
     for some in _slices(list(by_key)):
-        query = select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", _keyed(some))
+        query = select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", _keyed(tx, some))
         for row in tx.execute(query):
             del by_key[row.object, row.ext_key]
         for key in acknowledged.hashes(tx, some):
@@ -321,8 +358,8 @@ def _close(tx: Connection, which: Any, state: str, now: datetime) -> None:
     )
 
 
-def _keyed(keys: Sequence[tuple[str, str]]) -> Any:
-    return tuple_(outbox.c.object, outbox.c.ext_key).in_(keys)
+def _keyed(tx: Connection, keys: Sequence[tuple[str, str]]) -> Any:
+    return one_of(tx, (outbox.c.object, outbox.c.ext_key), keys)
 
 
 def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -334,6 +371,10 @@ def _exact(value: object) -> object:
         # Not a JSON number: a float on the way back would change the amount.
         return {"decimal": format(value.normalize(), "f")}
     raise TypeError(f"{type(value).__name__} does not belong into a payload")
+
+
+# One for all: `json.dumps` with options makes a new one for every payload.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
 
 
 def _decimal(value: dict[str, Any]) -> Any:
