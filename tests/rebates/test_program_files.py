@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from rebates import InvalidProgram, Program, Qualifier, Tier, parse_program, read_program, standing
 from rebates.calendars import Cut
 
+PROGRAMS = Path(__file__).parents[2] / "programs"
 HEAD = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
 TIER = '[[tiers]]\nthreshold = "0"\nrate = "1%"\n'
 
@@ -76,7 +78,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 def test_the_example_programs_are_valid():
     for name in ("retail-2026", "parts-2026"):
-        assert read_program(f"programs/{name}.toml").key == name
+        assert read_program(PROGRAMS / f"{name}.toml").key == name
 
 
 def test_a_program_is_built_and_used_with_plain_values_and_no_file():
