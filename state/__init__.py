@@ -14,10 +14,15 @@ One sync, in the order of its calls (tx first; instants are aware datetimes; amo
     staging.apply(tx, run_pk, entity, now=) -> Applied                        watermarks.advance(tx, stream, floor=, ceiling=, now=)
     rules.install_programs(tx, programs, now) -> Installed
     contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None)
+    totals.widen(tx, programs)  # year-to-date windows                          totals.mark_period(tx, period_pk)
     totals.waiting_cells(tx) -> [Cell]                                        totals.load_totals(tx, cells, programs) -> [CellTotals]
     standings.save_standings(tx, rows, now=, run_pk=) -> [Saved]              events.record(tx, rows) -> those that are new
     outbox.enqueue(tx, wanted, now=)  …claim, acknowledge, superseded, retry_at, quarantine, sweep, listed, retry
+    leases.acquire(tx, name, owner=, ttl=, now=) -> Lease | None, renew, release
     leases.check(tx, lease)                                                   runs.finish(tx, run_pk, outcome, now=, counts=)
+
+Beside it: `meta` (org pin, epoch, sequence), `rates`, `tasks`, `bulk_jobs`, `audit`, `evidence` (why a number is what it is),
+`invariants.check(tx, deep=)`, `backup.backup(store, path)` and `backup.restore(url, path, actor=, now=)`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from state.dialects import one_of
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, programs
-from state.tables.work import dirty_cells, totals
+from state.tables.work import dirty_cells, standings, totals
 
 CELLS_AT_ONCE = 2_000  # cells of one statement
 MILLION = Decimal(1_000_000)
@@ -60,6 +60,36 @@ def waiting_cells(tx: Connection, *, limit: int | None = None) -> list[Cell]:
         select(dirty_cells.c.member_pk, dirty_cells.c.period_pk).order_by(*dirty_cells.columns).limit(limit)
     )
     return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+
+
+def widen(tx: Connection, given: Iterable[Program]) -> int:
+    """Mark the later standings that an earlier period's change reaches: year-to-date tiers look back.
+
+    Call it after computing contributions. Only standings that exist or have totals are marked. Returns how many.
+    """
+    looking_back = {program.key: program for program in given if program.settlement.window != "period"}
+    if not looking_back:
+        return 0
+    places = _places(tx, looking_back)
+    reached: dict[int, set[int]] = {}
+    for pk in places.periods:
+        for earlier in places.window_pks(pk):
+            reached.setdefault(earlier, set()).add(pk)
+    wanted = {
+        Cell(cell.member_pk, pk)
+        for cell in waiting_cells(tx)
+        for pk in reached.get(cell.period_pk, ())
+        if pk != cell.period_pk
+    }
+    marked = 0
+    for table in (totals, standings):
+        for at in range(0, len(wanted), CELLS_AT_ONCE):
+            some = sorted(wanted)[at : at + CELLS_AT_ONCE]
+            there = one_of(tx, (table.c.member_pk, table.c.period_pk), some)
+            marked += dirty.mark_cells(
+                tx, select(table.c.member_pk, table.c.period_pk).where(there).distinct()
+            )
+    return marked
 
 
 def mark_period(tx: Connection, period_pk: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from rebates.calendars import Cut
 from rebates.conditions import Condition, Filter
 from rebates.hierarchy import Belongs, Hierarchy
+from rebates.settle import Settlement
 from state import contributions, dirty, evidence, judging, rules, standings, totals
 from state.tables.facts import order_lines
 from state.tables.programs import program_versions
@@ -379,6 +380,22 @@ def test_every_number_names_its_orders_and_lines(shop):
     assert lines[1].product_fields["family"] == "Hair care"
     assert lines[0].account_fields["region"] == "West"
     assert lines[0].order_fields["status"] == "Activated"
+
+
+def test_a_late_order_reaches_the_later_standings_of_a_year_to_date_window(shop, program):
+    terms = program(settlement=Settlement(window="program"))
+    shop.pull("order", {"id": "O2", "account_id": "ACME", "ordered_on": JULY, "status": "Activated"})
+    shop.compute(terms)
+    with shop.store.transaction() as tx:
+        cells = totals.waiting_cells(tx)
+        assert [t.totals["all"].amount for t in totals.load_totals(tx, cells, [terms])] == [100, 150]
+        standings.clear(tx, cells)
+    shop.pull("order_line", {"id": "L1", "order_id": "O1", "product_id": "CREAM", "amount": 1})
+    assert shop.compute() == 1
+    with shop.store.transaction() as tx:
+        assert totals.widen(tx, [terms]) == 1
+        loaded = totals.load_totals(tx, totals.waiting_cells(tx), [terms])
+        assert [(t.period.key, t.totals["all"].amount) for t in loaded] == [("2026-06", 1), ("2026-07", 51)]
 
 
 def test_damage_is_found(shop):
