@@ -75,13 +75,26 @@ def build_package(source_dir: Path | Sequence[Path], api_version: str) -> bytes:
 def build_removal(source_dir: Path | Sequence[Path], api_version: str) -> bytes:
     """The zip that removes what `build_package` creates; with checkOnly it lists what removal would take.
 
-    Custom fields of custom objects go with their object and are not named twice.
+    Parts of our own objects go with their object and are not named twice. Labels are named one by one ("CustomLabels"
+    would be all of the org's), and folders stay: an admin's own reports may lie in them.
     """
-    _, components = _read(source_dir)
+    files, components = _read(source_dir)
     own = {c.name for c in components if c.type == "CustomObject"}
-    gone = {c for c in components if "." not in c.name or c.name.split(".")[0] not in own}
+    gone = {c for c in components if c.type != "CustomLabels" and _owner(c) not in own}
+    gone -= {c for c in gone if c.type in ("Dashboard", "Report") and "/" not in c.name}
+    for path, content in files.items():
+        if path.endswith(".labels"):
+            names = ElementTree.fromstring(content).iterfind(f"{{{NAMESPACE}}}labels/{{{NAMESPACE}}}fullName")
+            gone |= {Component("CustomLabel", name.text or "") for name in names}
     manifest = _manifest(frozenset(), api_version)
     return _zip({"package.xml": manifest, "destructiveChanges.xml": _manifest(gone, api_version)})
+
+
+def _owner(component: Component) -> str | None:
+    """The object that a component is a part of, and goes with; None for one that stands alone."""
+    separator = {"Layout": "-"}.get(component.type, ".")
+    owner, found, _ = component.name.partition(separator)
+    return owner if found else None
 
 
 def components(source_dir: Path | Sequence[Path]) -> tuple[Component, ...]:

@@ -81,6 +81,18 @@ def test_removal_names_an_object_once_and_the_fields_on_standard_objects() -> No
     assert all(name.startswith(("Account.", "Activity.")) for name in gone["CustomField"])
 
 
+def test_removal_takes_nothing_that_is_not_ours() -> None:
+    gone = manifest(build_removal(SOURCE, "62.0"), "destructiveChanges.xml")
+    assert "CustomLabels" not in gone  # that would be every label of the org
+    assert "Rebate_Card_Title" in gone["CustomLabel"]
+    assert gone["Report"]
+    assert all(
+        "/" in name for name in gone["Report"] + gone["Dashboard"]
+    )  # the folders may hold others' reports
+    assert "Layout" not in gone  # goes with its object
+    assert gone["ListView"] == ["Account.Rebate_At_Risk", "Account.Rebate_Near_Next_Tier"]
+
+
 def test_components_come_sorted() -> None:
     found = components(SOURCE)
     assert list(found) == sorted(found)

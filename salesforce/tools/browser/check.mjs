@@ -47,30 +47,30 @@ const denied = { error: { status: 403, body: { errorCode: "INSUFFICIENT_ACCESS",
 const failed = { error: { status: 500, body: { errorCode: "SERVER_UNAVAILABLE", message: "The server did not answer." } } };
 const broken = standings.map((row) => ({ ...row, Tier_Ladder__c: "{", Contributions__c: "[", Incomplete__c: "2 orders could not be read" }));
 const card = { component: "c-rebate-progress", properties: { recordId: account } };
+const one = { ...card, properties: { recordId: account, maxPrograms: 1 } };
 const book = { component: "c-rebate-opportunities", properties: { maxRows: 10 } };
 
 /** name, what is shown; `picture`: the sizes whose picture is worth keeping */
 const scenarios = [
-    { name: "progress", ...card, content: all, expect: /worth|Top tier|Closed/, picture: ["desktop", "phone", "rtl"] },
-    { name: "progress-one", ...card, properties: { recordId: account, maxPrograms: 1 }, content: all, picture: ["desktop"] },
-    { name: "progress-spanish", ...card, content: all, language: "es", locale: "es-MX", expect: /Avance de rebates/ },
-    { name: "progress-stale", ...card, content: all, now: now + 72 * HOUR, expect: /Out of date/, picture: ["desktop"] },
-    { name: "progress-loading", ...card, content: {}, expect: /Loading/, picture: ["desktop"] },
-    { name: "progress-none", ...card, content: { standings: [], payouts: [] }, expect: /No rebate program yet/, picture: ["desktop"] },
-    { name: "progress-no-access", ...card, content: denied, expect: /You cannot see rebates/, picture: ["desktop"] },
-    { name: "progress-failed", ...card, content: failed, expect: /The server did not answer/ },
+    { name: "programs", ...card, content: all, expect: /worth/, picture: ["desktop", "phone", "rtl"] },
+    { name: "spanish", ...one, content: all, language: "es", locale: "es-MX", expect: /Avance de rebates/, picture: ["desktop"] },
+    { name: "stale", ...one, content: all, now: now + 72 * HOUR, expect: /Out of date/, picture: ["desktop"] },
+    { name: "loading", ...card, content: {}, expect: /Loading/, picture: ["desktop"] },
+    { name: "none", ...card, content: { standings: [], payouts: [] }, expect: /No rebate program yet/, picture: ["desktop"] },
+    { name: "no-access", ...card, content: denied, expect: /You cannot see rebates/, picture: ["desktop"] },
+    { name: "failed", ...card, content: failed, expect: /The server did not answer/ },
     {
-        name: "progress-partial",
-        ...card,
+        name: "partial",
+        ...one,
         content: { ...all, hidden: ["Rebate__c", "Rebate_at_Next_Tier__c"] },
         expect: /Hidden from you: Rebate, Rebate at Next Tier/,
         picture: ["desktop"]
     },
-    { name: "progress-broken", ...card, content: { standings: broken, payouts }, expect: /cannot be read[^]*Incomplete: 2 orders/ },
-    { name: "opportunities", ...book, content: all, wide: true, expect: /to next tier/i, picture: ["desktop", "phone", "rtl"] },
-    { name: "opportunities-loading", ...book, content: {}, wide: true, expect: /Loading/ },
-    { name: "opportunities-none", ...book, content: { standings: [] }, wide: true, expect: /Nothing to win right now/ },
-    { name: "opportunities-no-access", ...book, content: denied, wide: true, expect: /You cannot see rebates/ }
+    { name: "broken", ...card, content: { standings: broken, payouts }, expect: /cannot be read[^]*Incomplete: 2 orders/ },
+    { name: "book", ...book, content: all, wide: true, expect: /to next tier/i, picture: ["phone", "rtl"] },
+    { name: "book-loading", ...book, content: {}, wide: true, expect: /Loading/ },
+    { name: "book-none", ...book, content: { standings: [] }, wide: true, expect: /Nothing to win right now/ },
+    { name: "book-no-access", ...book, content: denied, wide: true, expect: /You cannot see rebates/ }
 ];
 if (options.synced) {
     const content = {
@@ -81,7 +81,7 @@ if (options.synced) {
     if (!told) throw new Error(`${options.synced}: no standing is near its next tier`);
     scenarios.push(
         {
-            name: "synced",
+            name: "progress",
             ...card,
             properties: { recordId: told.Account__c, maxPrograms: 1 },
             content,
@@ -89,7 +89,15 @@ if (options.synced) {
             expect: /\$4,812 to 15%: worth \$5,240 more, 7 days left/,
             picture: ["desktop", "phone"]
         },
-        { name: "synced-opportunities", ...book, content, now: shortlyAfter(content.standings), wide: true, picture: ["desktop"] }
+        {
+            name: "opportunities",
+            ...book,
+            content,
+            now: shortlyAfter(content.standings),
+            wide: true,
+            expect: /\$4,812 to 15%/,
+            picture: ["desktop"]
+        }
     );
 }
 const shown = scenarios.filter((scenario) => !options.only || scenario.name === options.only);
