@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+from emulator import multi_currency
 from emulator.clock import MovableClock
+from emulator.multi_currency import CORPORATE
 from emulator.org import Org, Settings
 from emulator.seed_common import ADMIN, INTEGRATION, company
 from emulator.seed_generated import seed_generated
@@ -31,6 +35,19 @@ def moment(text: str) -> datetime:
     if parsed.tzinfo is None:
         raise argparse.ArgumentTypeError(f"'{text}' has no time zone; write {text}Z")
     return parsed.astimezone(UTC)
+
+
+def rates(text: str) -> dict[str, str]:
+    """`EUR=0.92,JPY=155`: units of each currency for one US dollar, as `--multi-currency` takes them."""
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        code, _, rate = pair.strip().partition("=")
+        if not re.fullmatch(r"[A-Z]{3}", code) or not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", rate):
+            raise argparse.ArgumentTypeError(f"'{pair}' is no rate; write EUR=0.92,JPY=155")
+        if code == CORPORATE or code in found or not Decimal(rate):
+            raise argparse.ArgumentTypeError(f"'{pair}': every currency once, above zero, without {CORPORATE}")
+        found[code] = rate
+    return found
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -56,6 +73,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--ready-file", type=Path, help="write url, org id and user there as JSON once requests are answered")
     add("--api-max", type=int, default=Settings.api_max, help="API calls of a day (default: %(default)s)")
     add("--token-ttl", type=float, default=Settings.token_ttl, help="seconds an unused session lives")
+    add(
+        "--multi-currency", type=rates, metavar="RATES",
+        help="switch on several currencies, with units for one USD: EUR=0.92,JPY=155",
+    )  # fmt: skip
     add("--quiet", action="store_true", help="print nothing")
     return parser
 
@@ -70,6 +91,8 @@ def open_org(options: argparse.Namespace) -> Org:
     wanted: dict[str, object] = {"seed": options.seed}
     if options.seed == "generated":
         wanted |= {name: getattr(options, name) for name in ("accounts", "orders", "random_seed")}
+    if options.multi_currency:
+        wanted["currencies"] = options.multi_currency
     found = org.storage.kept("emulator", "seed")
     if found is None:
         if options.seed == "story":
@@ -78,6 +101,8 @@ def open_org(options: argparse.Namespace) -> Org:
             seed_generated(org, options.accounts, options.orders, options.random_seed)
         else:
             company(org, "Empty Org")
+        if options.multi_currency:
+            multi_currency.enable(org, options.multi_currency)
         org.storage.keep("emulator", "seed", wanted)
     elif found != wanted:
         org.close()
@@ -123,11 +148,12 @@ def main(arguments_given: list[str] | None = None) -> int:
 
 
 def _announce(org: Org, url: str, options: argparse.Namespace) -> None:
+    authority = options.tls_folder.resolve() / "emulator-ca.pem" if options.tls else None
     if options.write_config:
-        write_config(org, url, options.write_config, INTEGRATION, options.programs)
+        write_config(org, url, options.write_config, INTEGRATION, options.programs, authority)
     ready = {"url": url, "org_id": org.id, "user": INTEGRATION, "admin": ADMIN}
-    if options.tls:
-        ready["ca_file"] = str(options.tls_folder.resolve() / "emulator-ca.pem")
+    if authority:
+        ready["ca_file"] = str(authority)
     if options.ready_file:
         private_file(options.ready_file, json.dumps(ready).encode())
     if not options.quiet:

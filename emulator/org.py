@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +124,7 @@ class Org:
         self.faults: Faults | None = None
         self.validation_rules: list[ValidationRule] = []
         self.after_write: list[Callable[[Org, SObject, dict[str, Any], dict[str, Any] | None], None]] = []
-        self.usage = Usage()
+        self.usage = Usage(storage.kept("org", "usage") or {})
         self.secret = f"{seed}:signing".encode()
         self.extensions: dict[str, Any] = {}
         """Where other parts of the emulator keep what belongs to this org."""
@@ -182,6 +182,9 @@ class Org:
         return range(start, start + count)
 
     def _save_counters(self) -> None:
+        """With every commit; calls that only read are remembered by the next one, or at the end."""
+        if self.storage.persistent and self.usage.dirty:
+            self.storage.keep("org", "usage", self.usage.kept())
         if self.ids.dirty or self._numbers_dirty:
             self.ids.dirty = self._numbers_dirty = False
             self.storage.keep(
@@ -211,6 +214,8 @@ class Org:
         return dispatch.handle(self, request)
 
     def close(self) -> None:
+        with self.storage.transaction():
+            pass  # what waits for a commit is written down
         self.storage.close()
 
     @property
@@ -223,17 +228,20 @@ class Org:
 class Usage:
     """API calls of the last 24 hours. Source: Salesforce Developer Limits, "API Request Limits"."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Mapping[str, int] | None = None) -> None:
+        """`kept`: calls by hour since 1970, as `kept()` gave them before a restart."""
         self._lock = threading.Lock()
-        self._calls: dict[int, int] = {}
+        self._calls: dict[int, int] = {int(hour): calls for hour, calls in (kept or {}).items()}
         self.total = 0
         self.by_kind: dict[str, int] = {}
+        self.dirty = False
 
     def count(self, now_ms: int, kind: str = "") -> None:
         hour = now_ms // 3_600_000
         with self._lock:
             self._calls[hour] = self._calls.get(hour, 0) + 1
             self.total += 1
+            self.dirty = True
             if kind:
                 self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
@@ -245,8 +253,15 @@ class Usage:
                 del self._calls[hour]
             return sum(self._calls.values())
 
+    def kept(self) -> dict[str, int]:
+        """What must survive a restart; not dirty any more."""
+        with self._lock:
+            self.dirty = False
+            return {str(hour): calls for hour, calls in self._calls.items()}
+
     def reset(self) -> None:
         with self._lock:
             self._calls.clear()
             self.total = 0
             self.by_kind.clear()
+            self.dirty = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -169,17 +169,17 @@ def sobject_from(data: Mapping[str, Any]) -> SObject:
 
 
 @cache
-def _standard_data() -> tuple[dict[str, Any], ...]:
+def _standard_sobjects() -> tuple[SObject, ...]:
     folder = resources.files("emulator") / "standard"
     names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".json"))
-    return tuple(json.loads((folder / name).read_text("utf-8")) for name in names)
+    return tuple(sobject_from(json.loads((folder / name).read_text("utf-8"))) for name in names)
 
 
 def standard_schema() -> Schema:
-    """A stock org: the standard objects, single currency."""
+    """A stock org: the standard objects, single currency. Fields never change, so all orgs share them."""
     schema = Schema()
-    for data in _standard_data():
-        schema.add_sobject(sobject_from(data))
+    for each in _standard_sobjects():
+        schema.add_sobject(replace(each, fields=dict(each.fields), flags=dict(each.flags)))
     schema.version = 0
     return schema
 

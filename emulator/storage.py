@@ -41,6 +41,10 @@ def column_type(field: Field) -> str:
     return "INTEGER" if field.type in INTEGER_TYPES else "TEXT"
 
 
+def _wants_index(field: Field) -> bool:
+    return field.external_id or field.unique or (field.custom and field.type == "reference")
+
+
 class Storage:
     """One writer connection behind a lock, and a reader connection per thread that sees committed rows only."""
 
@@ -106,8 +110,10 @@ class Storage:
                     self._index(sobject, "SystemModstamp")
                 for name in INDEXED_STANDARD.get(sobject.name.lower(), ()):
                     self._index(sobject, name)
+            known = self._known_columns(sobject.name)
             for each in sobject.stored_fields():
-                self.ensure_column(sobject, each)
+                if each.name.lower() not in known or _wants_index(each):
+                    self.ensure_column(sobject, each)
 
     def ensure_column(self, sobject: SObject, field: Field) -> None:
         """Add the field's column when it is missing, and its index when it is a key or a custom reference."""
@@ -125,7 +131,7 @@ class Storage:
                         f"UPDATE {quote(sobject.name)} SET {quote(field.name)} = ?",
                         (int(bool(field.default_value)),),
                     )
-            if field.external_id or field.unique or (field.custom and field.type == "reference"):
+            if _wants_index(field):
                 self._index(sobject, field.name)
                 if column_type(field) == "TEXT" and field.type != "reference" and not field.case_sensitive:
                     self._index(sobject, field.name, " COLLATE NOCASE")

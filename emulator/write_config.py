@@ -23,10 +23,13 @@ CLIENT_SECRET = "emulator-client-secret"
 API_VERSION = "68.0"
 
 
-def write_config(org: Org, url: str, path: Path, username: str, programs: Path | None) -> Path:
+def write_config(
+    org: Org, url: str, path: Path, username: str, programs: Path | None, ca_file: Path | None = None
+) -> Path:
     """Write `path` and `<stem>.key` beside it (0600), and register the app with the key's public half; the key's path.
 
-    An existing file is replaced; a key that is there already stays, so that copies of it go on working.
+    `ca_file` is the authority to trust when the org is served over TLS. An existing file is replaced; a key that is
+    there already stays, so that copies of it go on working.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,14 +51,18 @@ def write_config(org: Org, url: str, path: Path, username: str, programs: Path |
     )
     register_app(org, ConnectedApp(CLIENT_ID, CLIENT_SECRET, key_pem=public.decode(), run_as=username))
     folder = str((programs or Path("programs")).resolve())
-    path.write_text(_text(org.id, url, username, key_path, path.parent / "rebates.db", folder), "utf-8")
+    text = _text(org.id, url, username, key_path, path.parent / "rebates.db", folder, ca_file)
+    path.write_text(text, "utf-8")
     return key_path
 
 
-def _text(org_id: str, url: str, username: str, key: Path, database: Path, programs: str) -> str:
+def _text(
+    org_id: str, url: str, username: str, key: Path, database: Path, programs: str, ca_file: Path | None
+) -> str:
     def quoted(value: str) -> str:
         return json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML basic string
 
+    trusted = f"ca_file = {quoted(str(ca_file.resolve()))}\n" if ca_file else ""
     return f"""\
 # Written by the emulator. `rebates org deploy`, then `rebates sync`.
 default_org = "main"
@@ -73,7 +80,7 @@ private_key = {quoted(f"file:{key}")}
 org_id = {quoted(org_id)}
 api_version = {quoted(API_VERSION)}
 api_budget_share = 0.5
-
+{trusted}
 [state]
 url = {quoted(f"sqlite:///{database}")}
 """
