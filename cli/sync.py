@@ -11,6 +11,7 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.reconcile import Reconciled
     from jobs.sync import Part, SyncReport
 
 DryRun = Annotated[
@@ -92,20 +93,23 @@ def _run(
         human=lambda console: show(console, report),
         warnings=report.warnings,
         exit_code=exit_code(report),
-        error=_error(report),
+        error=stopped_error(report),
     )
 
 
-def exit_code(report: SyncReport) -> int:
-    """2: a stream or object could not go on for lack of set-up; 3: rows were set aside."""
-    if report.stopped:
+def exit_code(report: SyncReport | Reconciled) -> int:
+    """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: rows were set aside."""
+    if report.stopped or report.computed.refused:
         return Exit.USAGE
     return Exit.REJECTED_ROWS if report.set_aside else Exit.OK
 
 
-def _error(report: SyncReport) -> dict[str, str | None] | None:
+def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | None:
     if not report.stopped:
-        return None
+        refused = report.computed.refused
+        if not refused:
+            return None
+        return {"code": "program", "message": str(refused[0]), "hint": "rebates program check FILE"}
     name, error = next(iter(report.stopped.items()))
     return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from jobs.app import App
 from jobs.documents import row_of
 from jobs.planning import Planned, plan
+from jobs.refused_programs import RefusedProgram, sort_out
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working, standing
@@ -42,6 +43,7 @@ class Computed:
     planned: Planned = field(default_factory=Planned)
     programs_changed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    refused: tuple[RefusedProgram, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ def compute(app: App, run_pk: int) -> Computed:
     """Bring every standing up to date and put what the org should be told into the outbox."""
     now = app.clock.now()
     with app.progress.step("compute") as step, app.store.transaction() as tx:
-        installed = rules.install_programs(tx, app.programs_in_force(tx), now)
-        programs = app.programs_in_force(tx)
+        everything = app.programs_in_force(tx)
+        programs, refused = sort_out(everything)
+        installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
         contributions.recompute_dirty(tx)
         turned = _turn_of_the_day(tx, programs, now)
         changed: list[Saved] = []
@@ -76,7 +79,7 @@ def compute(app: App, run_pk: int) -> Computed:
             incomplete += sum(bool(at.incomplete) for _, at in computed)
             step.advance(len(cells))
         planned = plan(
-            app, tx, programs, {saved.cell for saved in changed}, news, turned=turned, run_pk=run_pk
+            app, tx, everything, {saved.cell for saved in changed}, news, turned=turned, run_pk=run_pk
         )
     return Computed(
         looked,
@@ -86,6 +89,7 @@ def compute(app: App, run_pk: int) -> Computed:
         planned,
         (*installed.added, *installed.changed, *installed.retired),
         installed.problems,
+        tuple(refused),
     )
 
 

@@ -32,6 +32,7 @@ from state.tables.programs import (
     program_versions,
     programs,
 )
+from state.tables.work import standings
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,10 @@ def _write(
     _write_buckets(tx, pk, program)
     _write_periods(tx, pk, program)
     dirty.mark_programs(tx, select(programs.c.pk).where(programs.c.pk == pk))
+    # Other terms move standings whose totals stay the same.
+    dirty.mark_cells(
+        tx, select(standings.c.member_pk, standings.c.period_pk).where(standings.c.program_pk == pk)
+    )
     return int(pk)
 
 

@@ -1,0 +1,54 @@
+"""A program that the store cannot compute is refused by name: no wrong number, and the others go on."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+PLAIN = """
+key = "plain"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[[tiers]]
+threshold = "0"
+rate = "10%"
+"""
+REFUSED = 'returns = "original_period"' + PLAIN.replace("plain", "returns")
+
+
+def test_a_refused_program_says_why_and_the_others_are_computed(shop):
+    shop.program(PLAIN, "a")
+    shop.program(REFUSED, "b")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
+    done = shop.sync()
+    (refused,) = done.refused
+    assert refused.key == "returns"
+    assert "original_period" in refused.reason
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}
+
+
+def test_terms_that_are_refused_leave_the_standings_of_the_last_accepted_version(shop):
+    shop.program(PLAIN, "a")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
+    shop.sync()
+    shop.program('returns = "original_period"' + PLAIN, "a")
+    shop.order("2", "Acme", date(2026, 6, 3), {"amount": 100})
+    assert [one.key for one in shop.sync().refused] == ["plain"]
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}
+    shop.program(PLAIN, "a")
+    assert not shop.sync().refused
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(60)}, "what was missed is made up"
+    assert shop.broken_promises() == []
+
+
+def test_another_rate_moves_standings_whose_totals_stay_the_same(shop):
+    shop.program(PLAIN, "a")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 5, 2), {"amount": 500})
+    shop.sync()
+    shop.program(PLAIN.replace("10%", "15%"), "a")
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-05"): Decimal(75)}
