@@ -12,8 +12,12 @@ import typer
 from cli.output import Exit, JsonFlag, emit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rich.console import Console
 
+    from jobs.trial_files import TrialLine
+    from rebates import Program
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, try and compare rebate programs; no org and no network needed."
@@ -137,10 +141,28 @@ def try_(
         warnings.append(
             f"[members] asks for {', '.join(judged_by)}, which an accounts file would tell: --accounts CSV"
         )
+    warnings += _unfinished_that_count(programs, read.lines)
     emit(
         "program try", trial_json(trial), as_json=as_json, human=lambda console: show(console, trial), warnings=warnings,
         exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
     )  # fmt: skip
+
+
+UNFINISHED = frozenset({"draft", "cancelled", "canceled"})
+
+
+def _unfinished_that_count(programs: Sequence[Program], lines: Iterable[TrialLine]) -> list[str]:
+    """A file's status means nothing unless a program says so; most people would not expect drafts to count."""
+    looked_at = all(
+        any(c.side == "order" and c.field == "status" for c in p.counts.conditions) for p in programs
+    )
+    found = [line for line in lines if line.fields.get("status", "").lower() in UNFINISHED]
+    if looked_at or not found:
+        return []
+    return [
+        f"{len(found)} line{'s have' if len(found) > 1 else ' has'} the status Draft or Cancelled and count all the same: "
+        'no [counts] order.status = ["Activated"] in the program'
+    ]
 
 
 @app.command("schema")

@@ -18,7 +18,6 @@ from rebates.totals import NOTHING, Tally
 from rebates.versions import in_force
 
 ONE = Decimal(1)
-NOT_ACTIVE = frozenset({"draft", "cancelled", "canceled"})
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,6 @@ class _Counting:
         self.original_days = {
             line.order_id: self.newest.day_of(line.when) for line in reversed(files.lines) if line.amount >= 0
         }
-        # With no order.status in the program, drafts and cancelled orders count as little as in the org.
-        self.filters_status = any(
-            c.side == "order" and c.field == "status" for c in self.newest.counts.conditions
-        )
         self.averages: dict[tuple[str, Period], Fraction] = {}
 
     def add(self, line: TrialLine, as_of: date | None) -> None:
@@ -98,9 +93,6 @@ class _Counting:
         if as_of is not None and self.newest.day_of(line.when) > as_of:
             return self._exclude(line, f"dated after {as_of}")
         account, product, order, own = self._fields(line)
-        status = str(order.get("status", ""))
-        if status.lower() in NOT_ACTIVE and not self.filters_status:
-            return self._exclude(line, f"the order is {status}")
         member, reason = self._member(line.account_id, account, day)
         if member is None:
             return self._exclude(line, reason or "the account takes no part")

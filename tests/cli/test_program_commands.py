@@ -187,3 +187,24 @@ def test_people_see_the_arithmetic(files, capsys):
     out = capsys.readouterr().out
     assert "Silver: 5% on 4000.00 USD = 200.00" in out
     assert "next: Gold in 1000.00, rebate then 750.00 USD" in out
+
+
+def test_without_counts_every_line_counts_and_drafts_are_warned_about(tmp_path, capsys):
+    import json
+
+    from cli.main import run
+
+    program = tmp_path / "p.toml"
+    program.write_text(
+        'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n[[tiers]]\nname = "One"\nthreshold = "0"\nrate = "10%"\n'
+    )
+    orders = tmp_path / "o.csv"
+    orders.write_text(
+        "order_id,line_id,account_id,date,quantity,amount,status\n"
+        "O1,1,A,2026-03-01,1,100.00,Activated\nO2,1,A,2026-03-02,1,50,Draft\nO3,1,A,2026-03-03,-1,-20,Activated\n"
+    )
+    assert run(["program", "try", str(program), "--orders", str(orders), "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    (standing,) = body["data"]["standings"]
+    assert (standing["member"], standing["qualifying_amount"], standing["rebate"]) == ("A", "130.00", "13.00")
+    assert "1 line has the status Draft" in body["warnings"][0]

@@ -81,12 +81,10 @@ account A2 type Customer
 order 2026-01-05 A1 1000 of "Parts"
 order 2026-01-05 A1 50 of Freight
 order 2026-01-05 A2 1000 of "Parts"
-order 2026-01-06 A1 100 of "Parts" status Draft
 on 2026-01-31 A1 earns 10.00
 on 2026-01-31 A2 has no standing
 on 2026-01-31 order 2 does not count because "Freight"
 on 2026-01-31 order 3 does not count because "account.type is \"Customer\", not \"Reseller\""
-on 2026-01-31 order 4 does not count because "the order is Draft"
 
 == 2.11 eligibility: prefix, range and category tree
 program retrospective by month on amount

@@ -11,7 +11,7 @@
     on 2026-01-31 A1 earns 190.00                   optional: `in PERIOD`, `under PROGRAM`, `at TIER` or `at none`
     on 2026-01-31 A1 is paid 0.00                   also: carries, needs … for TIER, then earns … at TIER
     on 2026-01-31 A1 is near_next_tier              a status
-    on 2026-01-31 order 3 does not count because "the order is Draft"
+    on 2026-01-31 order 3 does not count because "order.status"
     on 2026-01-31 A1 is incomplete because "no target"
     on 2026-01-31 A1 says "capped at"               a step that explains the number
 

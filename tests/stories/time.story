@@ -95,6 +95,7 @@ on 2026-02-28 A1 under original in 2026-02 earns 100.00
 
 == 2.16 returns: a cancelled order counts as little as if it had never been
 program retrospective by month on amount
+terms counts.order.status = { not_in = ["Cancelled"] }
 tier One from 0 pays 10%
 order 2026-01-10 A1 1000
 order 2026-01-11 A1 500 status Cancelled
