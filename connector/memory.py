@@ -73,6 +73,11 @@ class MemoryOrg:
                 raise
         return pages
 
+    def tooling_query(self, soql: str) -> list[dict[str, Any]]:
+        """An org in memory has no metadata of its own: nothing is found."""
+        self._call("tooling")
+        return []
+
     def query(
         self, soql: str, *, include_deleted: bool = False, locator: str | None = None
     ) -> Iterator[Page]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from requests.adapters import BaseAdapter
@@ -160,6 +160,9 @@ class SalesforceOrg:
         self, soql: str, *, include_deleted: bool = False, locator: str | None = None
     ) -> Iterator[Page]:
         return self._rest.query(soql, include_deleted=include_deleted, locator=locator)
+
+    def tooling_query(self, soql: str) -> list[dict[str, Any]]:
+        return self._rest.tooling(soql)
 
     def bulk_query(
         self, soql: str, *, include_deleted: bool = False, job_id: str | None = None,

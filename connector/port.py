@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -108,6 +108,9 @@ class Org(Protocol):
         self, soql: str, *, include_deleted: bool = False, locator: str | None = None
     ) -> Iterator[Page]:
         """REST pages of 2,000 rows. `locator` goes on where a page ended; `WindowLost` when it is gone."""
+
+    def tooling_query(self, soql: str) -> list[dict[str, Any]]:
+        """Metadata as rows (ValidationRule, CustomField …), as JSON values; for `doctor`, not for data."""
 
     def bulk_query(
         self,

@@ -19,7 +19,7 @@ from connector.retry import Safety
 class Call:
     """What the session must know of a request: what it is counted as, and whether it may be repeated."""
 
-    kind: str  # query, composite, describe, bulk_query, bulk_ingest, deploy, notify, login, versions, rest
+    kind: str  # query, composite, describe, tooling, bulk_query, bulk_ingest, deploy, notify, login, …
     safety: Safety = Safety.READ
     sobject: str | None = None
     numbers: wire.Numbers = "decimal"

@@ -171,6 +171,30 @@ class Rest:
 
         return self._api.repeat(call, ask)
 
+    def tooling(self, soql: str) -> list[dict[str, Any]]:
+        """Rows of a Tooling query, all pages, each without its `attributes`."""
+        call = Call("tooling")
+        reply = self._tooling_page(f"tooling/query?q={quote(soql, safe='')}", call)
+        rows = list(reply["records"])
+        seen: set[str] = set()
+        while not reply.get("done", True):
+            following = check_path(str(reply.get("nextRecordsUrl")))
+            if following in seen:
+                raise WindowLost("LOCATOR_REPEATED", sobject=object_of(soql))
+            seen.add(following)
+            reply = self._tooling_page(following.removeprefix(f"{self._root}/"), call)
+            rows += reply["records"]
+        return [{name: value for name, value in row.items() if name != "attributes"} for row in rows]
+
+    def _tooling_page(self, path: str, call: Call) -> Mapping[str, Any]:
+        def ask() -> Mapping[str, Any]:
+            reply = self._api.send("GET", path, None, call)
+            if not isinstance(reply, dict) or not isinstance(reply.get("records"), list):
+                raise Transient("NOT_A_QUERY_REPLY", detail="a tooling reply without records")
+            return reply
+
+        return self._api.repeat(call, ask)
+
     def _more(self, locator: str, columns: Sequence[str], call: Call) -> Page:
         path = check_path(locator)
 

@@ -41,6 +41,7 @@ def query(org: Org, request: Request) -> Response:
     found = SELECT.match(text)
     if found is None:
         raise ApiError(400, "MALFORMED_QUERY", f"unexpected token: '{text.split()[0]}'")
+    _may_look(org, request.user_id, found["object"])
     rows = [row for row in table(org, found["object"]) if _matches(row, found["where"])]
     if found["order"]:
         rows.sort(key=lambda row: str(_value(row, found["order"])), reverse=bool(found["down"]))
@@ -59,6 +60,13 @@ def query(org: Org, request: Request) -> Response:
         {"size": len(records), "totalSize": len(records), "done": True, "queryLocator": None,
          "entityTypeName": kind, "records": records}
     )  # fmt: skip
+
+
+def _may_look(org: Org, user_id: str, name: str) -> None:
+    """Metadata is for those who may view setup; to others its objects are not there. Assumed: the refusal's code."""
+    access = permissions_of(org)
+    if not any(access.has(user_id, each) for each in ("ViewSetup", "CustomizeApplication", "ModifyMetadata")):
+        raise ApiError(400, "INVALID_TYPE", f"sObject type '{name}' is not supported.")
 
 
 @route("POST", "/services/data/{version}/tooling/sobjects/CustomField")

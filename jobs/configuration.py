@@ -243,6 +243,8 @@ def _relative_to(key: str, value: Any, folder: Path) -> Any:
         return "sqlite:///" + str(folder / value.removeprefix("sqlite:///"))
     if key.startswith("org.") and value.startswith("file:"):
         return "file:" + str(folder / value.removeprefix("file:"))
+    if key.startswith("org.") and key.endswith(".ca_file"):
+        return str(folder / Path(value).expanduser())
     return value
 
 

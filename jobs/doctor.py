@@ -18,6 +18,11 @@ from state.errors import StoreError
 
 Level = Literal["ok", "warn", "fail", "skip"]
 SKEW_LIMIT = timedelta(minutes=5)
+FENCE = (
+    "SELECT Id FROM ValidationRule WHERE ValidationName = 'Refuse_Stale_Sequence'"
+    " AND EntityDefinition.DeveloperName = 'Rebate_Standing' AND Active = true"
+)
+"""Our own validation rule on standings, as the package names it."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +138,14 @@ def _fields(app: App) -> Iterator[Finding]:
 
 def _package(app: App) -> Iterator[Finding]:
     """The fence against stale writes lives in the org: without it the promise weakens, so say so."""
-    query = "SELECT ValidationName FROM ValidationRule WHERE ValidationName LIKE 'Rebate%'"
-    tooling = getattr(app.org, "tooling_query", None)
-    if tooling is None:
+    try:
+        rules = app.org.tooling_query(FENCE)
+    except (errors.RowRefused, errors.Misconfigured) as refused:
+        yield Finding(
+            "fence", "warn", f"cannot be looked at by this user ({refused.code})",
+            "give the permission View Setup and Configuration, or look in Setup > Rebate Standing > Validation Rules",
+        )  # fmt: skip
         return
-    rules = tooling(query)
     if rules:
         yield Finding("fence", "ok", "the org refuses standings that are older than what it has")
     else:
