@@ -17,7 +17,8 @@ from mappings.file import read_mapping
 from mappings.permissions import permission_set_xml
 from salesforce.tools.metadata_check import check, load
 from salesforce.tools.metadata_check.check import MANIFEST
-from salesforce.tools.metadata_check.nodes import parse
+from salesforce.tools.metadata_check.nodes import NotWellFormed, parse
+from salesforce.tools.metadata_check.schema import conforms
 
 ROOT = Path(__file__).parents[2] / "salesforce"
 FILES = load(ROOT)
@@ -34,6 +35,17 @@ WORDS = {
 def problems(path: str, text: str | None) -> list[str]:
     files = {**FILES, path: text} if text is not None else {k: v for k, v in FILES.items() if k != path}
     return [str(problem) for problem in check(files)]
+
+
+def seen(path: str, text: str | None) -> bool:
+    """Whether the check has something to say; its schema part, which is quick, is asked first."""
+    if text is not None and path.endswith(".xml") and path != MANIFEST:
+        try:
+            if any(conforms(path, parse(text))):
+                return True
+        except NotWellFormed:
+            pass  # the whole check must say so, and is asked now
+    return bool(problems(path, text))
 
 
 def breakages(path: str, text: str) -> Iterator[tuple[str, str | None]]:
@@ -92,7 +104,7 @@ def test_breaking_a_file_in_any_way_is_seen(path: str) -> None:
     tried = 0
     for what, text in breakages(path, FILES[path]):
         assert text != FILES[path], f"{path}: {what} changed nothing"
-        assert problems(path, text), f"{path}: {what}: the check saw nothing"
+        assert seen(path, text), f"{path}: {what}: the check saw nothing"
         tried += 1
     assert tried >= 2
 
