@@ -1,4 +1,4 @@
-"""`rebates verify`, `pause`, `resume`: for whoever runs this."""
+"""`rebates reconcile`, `verify`, `pause`, `resume`: for whoever runs this."""
 
 from __future__ import annotations
 
@@ -11,12 +11,80 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.reconcile import Reconciled
+
 
 def register(app: typer.Typer) -> None:
     """Hang the commands on the tree."""
+    app.command()(reconcile)
     app.command()(verify)
     app.command()(pause)
     app.command()(resume)
+
+
+def reconcile(
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare and report; change nothing here or in the org.")
+    ] = False,
+    accept_missing: Annotated[
+        bool,
+        typer.Option(
+            "--accept-missing", help="Records that are no longer visible were really deleted: reverse them."
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare every record with the org, both ways, and put right what differs. For every night."""
+    from cli.opening import opened
+    from cli.sync import exit_code, stopped_error
+    from jobs.reconcile import reconcile as work
+
+    with opened(context, quiet=as_json) as application:
+        report = work(application, dry_run=dry_run, accept_missing=accept_missing)
+    emit(
+        "reconcile",
+        report.as_json(),
+        as_json=as_json,
+        human=lambda console: _show_reconciled(console, report),
+        warnings=report.warnings,
+        exit_code=exit_code(report),
+        error=stopped_error(report),
+    )
+
+
+def _show_reconciled(console: Console, report: Reconciled) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("compared")
+    for title in ("here", "in the org", "gone", "reversed", "read again"):
+        table.add_column(title, justify="right")
+    for one in report.inventory.stock:
+        counts = (one.live, one.there, one.missing, one.buried, one.read_again)
+        table.add_row(one.entity, *(f"{count:,}" for count in counts))
+    console.print(table)
+    drift = report.drift
+    console.print(
+        f"our records: {drift.compared:,} compared, {drift.changed:,} were changed by somebody, {drift.gone:,} are gone; "
+        f"tasks: {drift.dismissed:,} closed or deleted by somebody, {drift.reassigned:,} given to somebody else"
+    )
+    for sample in drift.samples:
+        console.print(f"  {sample['object']} {sample['key']} {sample['field']}", markup=False)
+    if report.dry_run:
+        console.print(
+            f"[bold]dry run:[/] {report.computed.planned.total:,} writes would be sent, in {report.calls_planned:,} API "
+            "calls; nothing was changed"
+        )
+    else:
+        written = (
+            ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items()) or "nothing"
+        )
+        console.print(f"written: {written}")
+    for name, error in report.stopped.items():
+        console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
+    console.print(f"[dim]{report.api_calls} API calls[/]")
 
 
 def verify(

@@ -7,17 +7,18 @@ again. It closes itself when its tier is reached or its period is over.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.refusals import TooSurprising
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
-from state import people, standings, tasks
+from state import meta, people, standings, tasks
 from state.events import EventRow
 from state.outbox import Wanted
+from state.people import Member
 from state.tasks import TaskRow
 from state.totals import Cell
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 TASK_CHANGE = "Task.change"
 BELL = "Notification"
 
+AFTER_RESTORE = "rebase_needed"  # in `meta`: set by a restore, seen by `jobs.rebase`, dropped here
+
 DUE_WITHIN = timedelta(days=2)  # a call that waits longer is not made
 URGENT_DAYS = 3
 
@@ -37,7 +40,7 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
     shown = {
         one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells={e.cell for e in news}))
     }
-    owners = _owners(planning, shown.values())
+    owners = _responsible(planning, [one.member for one in shown.values()])
     new_tasks, bells = [], []
     for event in news:
         one = shown.get(event.cell)
@@ -54,8 +57,12 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
             bells.append(_bell(planning, one, event, view, owner))
     _guard_storm(planning, len(new_tasks))
     planning.enqueue("task", new_tasks)
-    planning.enqueue("notification", bells)
-    _close_tasks(planning, touched, turned=turned)
+    if meta.get(planning.tx, AFTER_RESTORE) is None:
+        planning.enqueue("notification", bells)
+    # After a restore it is not known which bells rang: one that is left out is better than one that rings twice.
+    meta.drop(planning.tx, AFTER_RESTORE)
+    over = _close_tasks(planning, touched, turned=turned)
+    _follow_owners(planning, over)
 
 
 def event_key(org_id: str, shown: Shown, kind: str, tier: str | None) -> str:
@@ -63,9 +70,9 @@ def event_key(org_id: str, shown: Shown, kind: str, tier: str | None) -> str:
     return sync_key(org_id, shown.program.key, shown.member.id, shown.period.key, kind, tier or "")
 
 
-def _owners(planning: Planning, shown: Any) -> dict[str, str | None]:
+def _responsible(planning: Planning, members: Iterable[Member]) -> dict[str, str | None]:
     """Who is told about each account: its owner, or the configured user where the owner no longer works there."""
-    wanted = {one.member.id: one.member.owner_id for one in shown}
+    wanted = {member.id: member.owner_id for member in members}
     users = people.people(planning.tx, {owner for owner in wanted.values() if owner})
     fallback = planning.app.settings.alerts.fallback_owner
     return {
@@ -113,21 +120,46 @@ def _guard_storm(planning: Planning, count: int) -> None:
         )
 
 
-def _close_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> None:
-    """Close what is over: the tier was reached, the period ended, or the standing is gone."""
+def _close_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> set[str]:
+    """Close what is over: the tier was reached, the period ended, or the account is gone. Returns their keys."""
     if "task" not in planning.targets:
-        return
+        return set()
     waiting = [task for task in tasks.still_open(planning.tx) if turned or task.cell in touched]
     if not waiting:
-        return
+        return set()
     cells = {task.cell for task in waiting}
     current = {one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells=cells))}
+    members = people.members(planning.tx, {cell.member_pk for cell in cells})
     wanted = [
-        Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, current[task.cell].member.id)
+        Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, members[task.cell.member_pk].id)
         for task in waiting
-        if task.cell in current and is_over(task, current[task.cell], planning)
+        if members[task.cell.member_pk].gone
+        or (task.cell in current and is_over(task, current[task.cell], planning))
     ]
     planning.enqueue("task_closed", wanted)
+    return {one.ext_key for one in wanted}
+
+
+def _follow_owners(planning: Planning, over: set[str]) -> None:
+    """A task goes where its account goes, unless a person gave it to somebody (push looks before it writes)."""
+    if "task" not in planning.targets:
+        return
+    waiting = [
+        task
+        for task in tasks.still_open(planning.tx)
+        if task.key not in over and not json.loads(task.document).get("reassigned")
+    ]
+    if not waiting:
+        return
+    members = people.members(planning.tx, {task.cell.member_pk for task in waiting})
+    owners = _responsible(planning, members.values())
+    wanted = []
+    for task in waiting:
+        member = members[task.cell.member_pk]
+        owner = owners[member.id]
+        if not member.gone and owner is not None and owner != task.owner_id:
+            wanted.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": owner}, member.id))
+    planning.enqueue("task", wanted)
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:

@@ -7,9 +7,11 @@ import random
 import socket
 import threading
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -19,7 +21,7 @@ from jobs.program_files import ProgramFiles, read_program_files
 from jobs.progress import Progress, Silent
 from jobs.settings import Settings
 from rebates import parse_program
-from state import meta
+from state import meta, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -64,6 +66,10 @@ class App:
     def owner(self) -> str:
         """Who we are in leases and runs: host and process."""
         return f"{socket.gethostname()}:{os.getpid()}:{self.rng.getrandbits(32):08x}"
+
+    def local_day(self) -> date:
+        """Today where the schedule is kept: what is done once a day is done once in this day."""
+        return self.clock.now().astimezone(ZoneInfo(self.settings.schedule.time_zone)).date()
 
     @cached_property
     def alias(self) -> str:
@@ -110,8 +116,21 @@ class App:
         from connector.org import SalesforceOrg
 
         return SalesforceOrg.connect(
-            self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger()
-        )
+            self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger(),
+            calls_before=self._calls_before(),
+        )  # fmt: skip
+
+    @property
+    def calls(self) -> int:
+        """API calls of this process so far, of those that count."""
+        return self.org.usage.calls if "org" in self.__dict__ or self.given_org is not None else 0
+
+    def _calls_before(self) -> int:
+        """Our API calls of the last 24 hours in earlier runs; commands that open no store count alone."""
+        if "store" not in self.__dict__:
+            return 0
+        with self.store.read() as tx:
+            return runs.calls_since(tx, self.clock.now() - timedelta(days=1))
 
     def __enter__(self) -> Self:
         return self

@@ -94,6 +94,8 @@ def plan(
     org_id = meta.org_id(tx)
     if org_id is None:
         raise Unusable("this store does not know its org yet", "run `rebates sync` (or `rebates pull`) once")
+    members = people.members(tx, {cell.member_pk for cell in touched}).values()
+    outbox.close_of(tx, {member.id for member in members if member.gone}, now=app.clock.now())
     planning = Planning(
         app, tx, org_id, app.clock.now(), {p.key: p for p in programs}, push_targets(app, tx), run_pk
     )
@@ -102,10 +104,10 @@ def plan(
     if "standing" in planning.targets:
         _standings(planning, sorted(cells))
     if "account" in planning.targets:
-        members = {cell.member_pk for cell in cells}
+        shown_on = {cell.member_pk for cell in cells}
         if turned:  # a period ended: accounts whose standings did not change may show another one
-            members |= {row.cell.member_pk for row in standings.find(tx)}
-        _accounts(planning, members)
+            shown_on |= {row.cell.member_pk for row in standings.find(tx)}
+        _accounts(planning, shown_on)
     alerting.plan_alerts(planning, news, touched, turned=turned)
     counts = planning.counts
     return Planned(

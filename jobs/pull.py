@@ -2,33 +2,37 @@
 
 A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock. All
 changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk.
-Nothing that is staged is seen by anybody before every stream is complete.
+Nothing that is staged is seen by anybody before every stream is complete. An account that was merged away takes
+the winner's orders and children along: their own stamps may not have moved (docs/operations.md, Merged accounts).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
+from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Org, Page
 from jobs.app import App
+from jobs.inventory import NEEDED, set_aside
+from jobs.rereading import parent_fields, read_again
 from jobs.running import Running
 from mappings import soql
 from mappings.inbound import Reader, Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import bulk_jobs, meta, rejected, staging, watermarks
+from state import bulk_jobs, inventory, meta, staging, watermarks
+from state.bulk_jobs import BulkJob
 from state.instants import micros
-from state.rejected import RejectedRow
 from state.staging import Applied
 
 log = structlog.get_logger()
@@ -40,6 +44,7 @@ STREAMS = ("user", "currency_rate", "product", "account", "order", "order_line")
 QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before any org
 LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
+RESULTS_KEPT = timedelta(days=6)  # the org keeps the results of a bulk job for seven days
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Stream:
 
     entity: PullEntity
     window: Window
-    first: bool
+    first: bool  # everything is read, not only what changed
+    again: str | None = None  # why everything is read although it was read before
 
     @property
     def name(self) -> str:
@@ -94,6 +100,7 @@ def pull(run: Running) -> Pulled:
     app, run_pk = run.app, run.pk
     with app.store.transaction() as tx:
         staging.discard(tx)  # pages of a run that died: its watermark did not move, so they are read again
+        before = {mark.stream: mark.ceiling for mark in watermarks.read_all(tx)}
     streams = plan_streams(app)
     reading = _Reading(app, run_pk, app.org)
     done: list[tuple[Stream, Method]] = []
@@ -104,15 +111,13 @@ def pull(run: Running) -> Pulled:
         else:
             stopped.append((stream.name, failure))
         run.beat()
+    _follow_merges(app, run_pk, reading, {stream.name for stream, _ in done})
     results = []
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
         for stream, method in sorted(done, key=lambda item: STREAMS.index(item[0].name)):
             bad = reading.rejected.get(stream.name, [])
-            rows = [RejectedRow(row.entity, row.id, row.field, row.message) for row in bad]
-            rejected.set_aside(
-                tx, rows, run_pk=run_pk, now=now
-            )  # first: a row that is applied takes itself off
+            set_aside(tx, bad, run_pk=run_pk, now=now)  # first: a row that is applied takes itself off
             applied = staging.apply(tx, run_pk, stream.name, now=now)
             assert stream.window.until is not None
             since = stream.window.since or BEGINNING
@@ -120,6 +125,9 @@ def pull(run: Running) -> Pulled:
                 tx, stream.name, floor=since, ceiling=stream.window.until, run_pk=run_pk, now=now
             )
             meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity))
+            if stream.entity.refresh == "daily":
+                meta.put(tx, _refreshed_key(stream.name), app.local_day().isoformat())
+            _note_gap(tx, app, stream, before.get(stream.name))
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
     return Pulled(tuple(results), tuple(stopped))
@@ -137,7 +145,14 @@ def plan_streams(app: App) -> list[Stream]:
             mark = watermarks.read(tx, name)
             same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity)
             if mark is None or not same:
-                streams.append(Stream(entity, Window(None, until), first=True))
+                again = None if mark is None else "its mapping changed"
+                streams.append(Stream(entity, Window(None, until), first=True, again=again))
+                continue
+            if (
+                entity.refresh == "daily"
+                and meta.get(tx, _refreshed_key(name)) != app.local_day().isoformat()
+            ):
+                streams.append(Stream(entity, Window(None, until), first=True, again="once a day"))
                 continue
             since = min(mark.ceiling, until) - app.settings.sync.lookback
             streams.append(Stream(entity, Window(since, until), first=False))
@@ -154,6 +169,50 @@ def _fingerprint_key(entity: str) -> str:
     return f"mapping.{entity}"
 
 
+def _refreshed_key(entity: str) -> str:
+    return f"refreshed.{entity}"
+
+
+def _note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) -> None:
+    """What a window cannot show must be looked for by id: purged records after a long gap, rows that left the filter."""
+    if before is None or meta.get(tx, NEEDED) is not None:
+        return
+    assert stream.window.until is not None
+    if stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
+        meta.put(tx, NEEDED, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
+    elif stream.again == "its mapping changed":
+        meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
+
+
+def _follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> None:
+    """Orders and child accounts of the winners of new merges, whatever their stamps say."""
+    if "account" not in complete or not reading.merged:
+        return
+    with app.store.read() as tx:
+        news = inventory.merges_unknown(tx, reading.merged)
+    if not news:
+        return
+    winners = {winner for _, winner in news}
+    log.info("pull.accounts_merged", merges=len(news), winners=len(winners))
+    for name, parent in (("order", "account_id"), ("account", "parent_id")):
+        entity = app.mapping.pull.get(name)
+        if entity is None or name not in complete:
+            continue
+        for by in parent_fields(entity, parent):
+            _, bad = read_again(app, run_pk, entity, winners, by=by)
+            reading.rejected.setdefault(name, []).extend(bad)
+
+
+def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
+    """Stage everything of one entity, as a first read does; returns what could not be read."""
+    until = run.app.org.server_time() - run.app.settings.sync.lag
+    reading = _Reading(run.app, run.pk, run.app.org)
+    for _, _, failure in reading.read_all([Stream(entity, Window(None, until), first=True)]):
+        if failure is not None:
+            raise failure
+    return reading.rejected.get(entity.entity, [])
+
+
 Outcome = tuple[Stream, Method, errors.SyncError | None]
 
 
@@ -163,10 +222,15 @@ class _Reading:
     def __init__(self, app: App, run_pk: int, org: Org) -> None:
         self._app, self._run_pk, self._org = app, run_pk, org
         self.rejected: dict[str, list[Rejected]] = {}
+        self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others."""
         at_once = self._app.settings.sync.initial_read == "bulk"
+        resumed = {stream.name: again for stream in streams if (again := self.resume(stream)) is not None}
+        for again in resumed.values():
+            yield again, "bulk", None
+        streams = [stream for stream in streams if stream.name not in resumed]
         for stream in streams:
             if stream.first and at_once:
                 yield stream, *self._guarded(stream, "bulk", partial(self._bulk, stream))
@@ -248,27 +312,96 @@ class _Reading:
             yield from self._org.query(query, include_deleted=True, locator=first.locator)
 
     def _bulk(self, stream: Stream) -> None:
-        """One bulk job; its id is written down before anything is waited for."""
-        into = self._reader(stream)
+        """One bulk job; its id is written down before anything is waited for, and a later run goes on with it.
+
+        When the org gives the job up, the same window is read in REST pages.
+        """
+        app, since = self._app, stream.window.since
         query = soql.select(stream.entity, window=stream.window, order=False)
-        app = self._app
+        detail = {"query": query, "mapping": fingerprint(stream.entity)}
         with app.store.transaction() as tx:
             job = bulk_jobs.plan(
                 tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
-                now=app.clock.now(), run_pk=self._run_pk,
+                now=app.clock.now(), run_pk=self._run_pk, detail=detail,
             )  # fmt: skip
 
         def remember(job_id: str) -> None:
             with app.store.transaction() as tx:
                 bulk_jobs.created(tx, job, job_id)
 
-        with app.progress.step(f"pull {stream.name} (bulk)") as step:
-            for page in self._org.bulk_query(query, include_deleted=True, on_job=remember):
+        try:
+            self._bulk_rows(stream, query, on_job=remember)
+        except errors.WindowTooWide as error:
+            self._end_job(job, "failed")
+            log.warning("pull.bulk_failed", entity=stream.name, code=error.code, since=str(since))
+            self._drop_staged(stream)
+            self._pages(stream, None)
+            return
+        self._end_job(job, "done")
+
+    def _bulk_rows(
+        self,
+        stream: Stream,
+        query: str,
+        *,
+        job_id: str | None = None,
+        on_job: Callable[[str], None] | None = None,
+    ) -> None:
+        into = self._reader(stream)
+        with self._app.progress.step(f"pull {stream.name} (bulk)") as step:
+            for page in self._org.bulk_query(query, include_deleted=True, job_id=job_id, on_job=on_job):
                 step.total(page.total)
                 self._stage(stream, into, page)
                 step.advance(page.table.num_rows)
-        with app.store.transaction() as tx:
-            bulk_jobs.end(tx, job, "done", now=app.clock.now())
+
+    def resume(self, stream: Stream) -> Stream | None:
+        """Go on with the bulk job of a run that died, when it asks for the same; the stream as that job cut it."""
+        app = self._app
+        with app.store.read() as tx:
+            jobs = bulk_jobs.unfinished(tx, f"pull:{stream.name}")
+        found: Stream | None = None
+        for job in jobs:
+            as_asked = self._as_asked(stream, job) if found is None else None
+            if as_asked is None:
+                self._end_job(job.pk, "abandoned")
+                continue
+            try:
+                self._bulk_rows(as_asked, job.detail["query"], job_id=job.sf_job_id)
+            except errors.WindowLost as error:
+                log.info("pull.job_not_resumed", entity=stream.name, job=job.sf_job_id, code=error.code)
+                self._end_job(job.pk, "abandoned")
+                self._drop_staged(stream)
+                continue
+            log.info("pull.job_resumed", entity=stream.name, job=job.sf_job_id)
+            self._end_job(job.pk, "done")
+            found = as_asked
+        return found
+
+    def _as_asked(self, stream: Stream, job: BulkJob) -> Stream | None:
+        """The stream with the bounds of an earlier job, if the job is young and differs in its upper bound alone."""
+        young = self._app.clock.now() - job.created_at < RESULTS_KEPT
+        if job.sf_job_id is None or not young or job.detail.get("mapping") != fingerprint(stream.entity):
+            return None
+        asked = str(job.detail.get("query", ""))
+        upper = asked.rpartition("SystemModstamp < ")[2].partition(" ")[0]
+        try:
+            until = datetime.fromisoformat(upper)
+            window = Window(stream.window.since, until)
+        except ValueError:
+            return None
+        if soql.select(stream.entity, window=window, order=False) != asked:
+            return None
+        return replace(stream, window=window)
+
+    def _end_job(self, job: int, how: bulk_jobs.Ended) -> None:
+        with self._app.store.transaction() as tx:
+            bulk_jobs.end(tx, job, how, now=self._app.clock.now())
+
+    def _drop_staged(self, stream: Stream) -> None:
+        """Pages of this stream that were read in vain."""
+        self.rejected.pop(stream.name, None)
+        with self._app.store.transaction() as tx:
+            staging.discard(tx, self._run_pk, stream.name)
 
     def _reader(self, stream: Stream) -> Reader:
         self.rejected[stream.name] = []
@@ -278,6 +411,9 @@ class _Reading:
         """Stage one page; the stamp and id of its last row, for going on behind it."""
         batch = into.read(page.table)
         self.rejected[stream.name].extend(batch.rejected)
+        if stream.name == "account":
+            merged = batch.table.filter(pc.is_valid(batch.table["master_id"]))
+            self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
         if batch.table.num_rows:
             with self._app.store.transaction() as tx:
                 staging.stage(tx, self._run_pk, stream.name, batch.table)

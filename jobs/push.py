@@ -19,9 +19,10 @@ from connector.port import RowResult
 from jobs import alerting
 from jobs.planning import push_targets
 from jobs.running import Running
+from jobs.task_changes import change_tasks, note_change
 from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, outcomes, tasks
+from state import bulk_jobs, outbox, outcomes, tasks
 from state.outbox import Row, Stuck
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ ROWS_PER_BULK_JOB = 50_000
 CLAIM_TTL = timedelta(minutes=10)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=4)
+INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
 
 @dataclass
@@ -114,7 +116,7 @@ class _Sending:
     def _send(self, object_name: str, rows: Sequence[Row]) -> list[RowResult]:
         org = self._app.org
         if object_name == alerting.TASK_CHANGE:
-            return self._change_tasks(rows)
+            return change_tasks(self._app, self._by_name["task"], rows)
         if object_name == alerting.BELL:
             return self._ring(rows)
         target = self._targets[object_name]
@@ -125,8 +127,28 @@ class _Sending:
             return org.update(object_name, records)
         assert target.match is not None
         if choose.choose_write(len(records), org.usage.budget_left) == "bulk":
-            return org.bulk_upsert(object_name, target.match, records)
+            return self._bulk(object_name, target.match, records)
         return org.upsert(object_name, target.match, records)
+
+    def _bulk(self, object_name: str, match: str, records: Sequence[dict[str, Any]]) -> list[RowResult]:
+        """An ingest job, written down before it is uploaded: a person finds it in Setup > Bulk Data Load Jobs."""
+        app = self._app
+        with app.store.transaction() as tx:
+            for lost in bulk_jobs.unfinished(tx, f"push:{object_name}"):
+                bulk_jobs.end(tx, lost.pk, "abandoned", now=app.clock.now())  # its rows are sent again by key
+            job = bulk_jobs.plan(
+                tx, f"push:{object_name}", object=object_name, operation="upsert",
+                now=app.clock.now(), run_pk=self._run.pk,
+            )  # fmt: skip
+
+        def remember(job_id: str) -> None:
+            with app.store.transaction() as tx:
+                bulk_jobs.created(tx, job, job_id)
+
+        results = app.org.bulk_upsert(object_name, match, records, on_job=remember)
+        with app.store.transaction() as tx:
+            bulk_jobs.end(tx, job, "done", now=app.clock.now())
+        return results
 
     def _record(self, target: PushTarget, row: Row) -> dict[str, Any]:
         """The payload with its key and what changes on every write."""
@@ -139,19 +161,6 @@ class _Sending:
             else:
                 record[name] = f"{self._app.clock.now():%Y-%m-%dT%H:%M:%S}.000Z"
         return record
-
-    def _change_tasks(self, rows: Sequence[Row]) -> list[RowResult]:
-        """Tasks are changed by their id; one that never reached the org has nothing to change."""
-        with self._app.store.read() as tx:
-            ids = {
-                row.ext_key: (task.sf_id if (task := tasks.get(tx, row.ext_key)) else None) for row in rows
-            }
-        known = [row for row in rows if ids[row.ext_key]]
-        sent = self._app.org.update(
-            self._by_name["task"].object, [{"Id": ids[row.ext_key], **row.payload} for row in known]
-        )
-        answers = {row.ext_key: answer for row, answer in zip(known, sent, strict=True)}
-        return [answers.get(row.ext_key, RowResult(row.ext_key, ok=True)) for row in rows]
 
     def _ring(self, rows: Sequence[Row]) -> list[RowResult]:
         """Bells are not keyed in the org: one that may have rung is not rung again."""
@@ -225,7 +234,7 @@ class _Sending:
 
     def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
         if object_name == alerting.TASK_CHANGE:
-            tasks.closed(tx, row.ext_key, "closed", now=self._app.clock.now())
+            note_change(tx, row, now=self._app.clock.now())
         elif row.kind == "event" and object_name != alerting.BELL and sf_id is not None:
             tasks.found(tx, row.ext_key, sf_id=sf_id, owner_id=row.payload.get("OwnerId"))
 
@@ -233,12 +242,15 @@ class _Sending:
         step, code, now = answer.next_step, answer.code or "", self._app.clock.now()
         assert step is not None
         gone = code == "ENTITY_IS_DELETED"
-        if gone and object_name in (alerting.TASK_CHANGE, "Account"):
-            # A task that a person deleted is dismissed; an account that is gone has no fields to fill.
+        if gone and (object_name == alerting.TASK_CHANGE or row.kind == "state"):
+            # A task that a person deleted is dismissed; what belongs to an account that is gone is nobody's.
             outbox.superseded(tx, row, now=now)
             if object_name == alerting.TASK_CHANGE:
                 tasks.closed(tx, row.ext_key, "dismissed", now=now)
             self.result.superseded += 1
+            return
+        if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
+            self.result.retrying += 1
             return
         if (
             issubclass(step, (errors.Transient, errors.Ambiguous))
@@ -255,6 +267,18 @@ class _Sending:
         outbox.quarantine(tx, row, why, now=now, code=code, message=answer.message)
         self.result.quarantined += 1
         self.result.refused.append((object_name, code, row.account_id or ""))
+
+    def _for_another_owner(self, tx: Any, row: Row) -> bool:
+        """The owner left since we last read users: the fallback owner gets the task, or else our own user does."""
+        owner, fallback = row.payload.get("OwnerId"), self._app.settings.alerts.fallback_owner
+        if owner is None:
+            return False
+        payload = {name: value for name, value in row.payload.items() if name != "OwnerId"}
+        if fallback is not None and fallback != owner:
+            payload["OwnerId"] = fallback
+        if not payload:
+            return False
+        return outbox.amend(tx, row, payload, now=self._app.clock.now())
 
     def _read_back(
         self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]

@@ -104,6 +104,7 @@ def _tellable(error: BaseException) -> bool:
 
 def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
     now = run.app.clock.now()
+    run.counts["api_calls"] = run.app.calls  # however it ended: they count against the day's share
     with run.app.store.transaction() as tx:
         runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
         leases.release(tx, run.lease, now=now)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from connector import errors
 from jobs.app import App
 from jobs.compute import Computed, compute
+from jobs.inventory import Inventory, is_needed, take_inventory
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
+from jobs.rebase import Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
 from state import meta, rejected
@@ -27,7 +29,9 @@ class SyncReport:
     org_id: str
     run: int
     dry_run: bool
+    rebased: Rebased | None = None  # after a restore
     pulled: Pulled = field(default_factory=Pulled)
+    inventory: Inventory = field(default_factory=Inventory)  # after a long gap, a restore, a changed filter
     computed: Computed = field(default_factory=Computed)
     pushed: Pushed = field(default_factory=Pushed)
     changes: list[Change] = field(default_factory=list)  # dry run: what would be written, the first of them
@@ -39,7 +43,7 @@ class SyncReport:
 
     @property
     def stopped(self) -> dict[str, errors.SyncError]:
-        return {**dict(self.pulled.stopped), **self.pushed.stopped}
+        return {**dict(self.pulled.stopped), **self.inventory.stopped, **self.pushed.stopped}
 
     @property
     def set_aside(self) -> int:
@@ -79,6 +83,8 @@ class SyncReport:
             "stopped": {
                 name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
             },
+            "rebased": self.rebased,
+            "inventory": self.inventory.stock,
             "changes": self.changes,
             "calls_planned": self.calls_planned,
         }
@@ -106,8 +112,12 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         report.warnings += app.programs.warnings
         if "pull" in parts or "push" in parts:
             report.warnings += [problem.message for problem in preflight(app)]
+            report.rebased = rebase(run)
         if "pull" in parts:
             report.pulled = pull(run)
+            if (why := is_needed(app)) is not None:
+                report.warnings.append(f"every id was compared with the org: {why}")
+                report.inventory = take_inventory(run)
         if "compute" in parts:
             report.computed = compute(app, run.pk)
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
@@ -120,12 +130,20 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
 
 
 def _org_id(app: App, parts: tuple[Part, ...]) -> str:
-    """The org that the store belongs to; at first use it is bound to the one we are logged in to."""
+    """The org that the store belongs to; computing alone needs no login once it is known."""
+    if parts == ("compute",):
+        with app.store.read() as tx:
+            known = meta.org_id(tx)
+        if known is not None:
+            return known
+    return bind_to_org(app)
+
+
+def bind_to_org(app: App) -> str:
+    """Log in; at first use the store is bound to this org, and no other is accepted ever after."""
+    org_id = app.org.org_id
     with app.store.read() as tx:
         known = meta.org_id(tx)
-    if parts == ("compute",) and known is not None:
-        return known
-    org_id = app.org.org_id
     if known != org_id:
         with app.store.transaction() as tx:
             meta.pin_org(tx, org_id, where=app.store.where)
@@ -142,15 +160,10 @@ def _close(run: Running, report: SyncReport) -> None:
         "standings_changed": report.computed.changed,
         "pushed": report.pushed.done,
         "set_aside": report.set_aside,
-        "api_calls": _calls(run.app),
     }
 
 
-def _calls(app: App) -> int:
-    return app.org.usage.calls if "org" in app.__dict__ else 0
-
-
 def _timed(report: SyncReport, app: App, started: float) -> SyncReport:
-    report.api_calls = _calls(app)
+    report.api_calls = app.calls
     report.seconds = timedelta(seconds=app.clock.monotonic() - started)
     return report

@@ -92,7 +92,9 @@ def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
     """The org no longer shows what it confirmed (a person changed or deleted it): the next plan sends it again."""
     changed = 0
     for at in range(0, len(ext_keys), KEYS_AT_ONCE):
-        mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(ext_keys[at : at + KEYS_AT_ONCE])
+        mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(
+            ext_keys[at : at + KEYS_AT_ONCE]
+        )
         changed += tx.execute(update(acknowledged).where(mine).values(payload_hash="")).rowcount
     return changed
 

@@ -310,6 +310,24 @@ def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> 
         _close(tx, and_(waiting, outbox.c.account_id.in_(some)), "superseded", now)
 
 
+def amend(tx: Connection, row: Row, payload: Mapping[str, Any], *, now: datetime) -> bool:
+    """The org refused a part of it that may be left out or said otherwise: due again at once, same key and sequence."""
+    return _settle(
+        tx,
+        row,
+        state="pending",
+        retry_at=micros(now),
+        payload=dump(payload),
+        payload_hash=payload_hash(payload),
+    )
+
+
+def close_event(tx: Connection, object: str, ext_key: str, *, now: datetime) -> None:
+    """What was to be created has lost its point before it was sent."""
+    mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")
+    _close(tx, and_(mine, outbox.c.state.in_(("pending", "quarantined"))), "superseded", now)
+
+
 def _new_states(tx: Connection, wanted: Sequence[_Written]) -> Iterable[_Written]:
     newest_first = {w.key: w for w in wanted}
     for some in _slices(list(newest_first)):

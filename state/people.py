@@ -83,6 +83,12 @@ def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
     return []
 
 
+def gone(tx: Connection) -> set[str]:
+    """Ids of the accounts that are deleted or merged away: nothing is written to them any more."""
+    query = select(accounts.c.sf_id).where(accounts.c.deleted | accounts.c.master_pk.is_not(None))
+    return set(tx.execute(query).scalars())
+
+
 def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
     """Users by Salesforce id."""
     wanted = sorted(ids)

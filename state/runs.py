@@ -89,6 +89,12 @@ def abandon(tx: Connection, *, older_than: datetime, now: datetime) -> list[Run]
     return dead
 
 
+def calls_since(tx: Connection, since: datetime) -> int:
+    """API calls of all runs that started since then, as each wrote them down."""
+    query = select(runs.c.counts).where(runs.c.started_at >= micros(since))
+    return sum(int(json.loads(text).get("api_calls", 0)) for text in tx.execute(query).scalars())
+
+
 def unfinished(tx: Connection) -> list[Run]:
     return [
         _made(row) for row in tx.execute(select(runs).where(runs.c.finished_at.is_(None)).order_by(runs.c.pk))

@@ -93,11 +93,13 @@ def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied
     return total + Applied(dirty_orders=dirty)
 
 
-def discard(tx: Connection, run_pk: int | None = None) -> int:
-    """Forget staged pages: those of a run, or all of them (a new pull starts). Returns how many pages."""
+def discard(tx: Connection, run_pk: int | None = None, entity: str | None = None) -> int:
+    """Forget staged pages: of a run, of one entity in it, or all (a new pull starts). Returns how many pages."""
     query = delete(staged_pages)
     if run_pk is not None:
         query = query.where(staged_pages.c.run_pk == run_pk)
+    if entity is not None:
+        query = query.where(staged_pages.c.entity == entity)
     return tx.execute(query).rowcount
 
 

@@ -55,6 +55,11 @@ def found(tx: Connection, key: str, *, sf_id: str, owner_id: str | None) -> None
     tx.execute(update(tasks).where(tasks.c.key == key).values(sf_id=sf_id, owner_id=owner_id))
 
 
+def annotate(tx: Connection, key: str, document: str) -> None:
+    """A new note on a task; the note is the caller's."""
+    tx.execute(update(tasks).where(tasks.c.key == key).values(document=document))
+
+
 def closed(tx: Connection, key: str, how: Literal["closed", "dismissed"], *, now: datetime) -> bool:
     """It is over; a task ends once."""
     mine = (tasks.c.key == key) & (tasks.c.state == "open")

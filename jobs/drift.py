@@ -1,0 +1,222 @@
+"""Drift: what the org shows in our fields against what it was told; tasks against what became of them.
+
+A value that a person changed is sent again, a standing that was deleted is made again. A task is never repaired:
+one that a person closed or deleted is dismissed, one that a person gave to a colleague stays with the colleague.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from connector import choose, errors
+from connector.port import Page
+from jobs.app import App
+from mappings.model import PushTarget
+from state import acknowledged, meta, outbox, people, tasks
+
+log = structlog.get_logger()
+
+FEW = 5  # so many of our records may vanish without a question
+SAMPLES = 20
+
+
+@dataclass
+class Drift:
+    """`changed` and `gone` are differences; `dismissed` and `reassigned` are people's decisions about tasks."""
+
+    compared: int = 0
+    changed: int = 0
+    gone: int = 0
+    dismissed: int = 0
+    reassigned: int = 0
+    samples: list[dict[str, str]] = field(default_factory=list)
+    stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+    def note(self, object_name: str, key: str, name: str) -> None:
+        if len(self.samples) < SAMPLES:
+            self.samples.append({"object": object_name, "key": key, "field": name})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of one record; `field` is None when the whole record is gone."""
+
+    key: str
+    field: str | None
+
+
+def compared_targets(app: App) -> Iterator[PushTarget]:
+    """The push tables whose records are states: standings and account fields."""
+    for name in ("standing", "account"):
+        target = app.mapping.push.get(name)
+        if target is not None and name in app.settings.push.targets and target.when != "never":
+            yield target
+
+
+def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
+    """What the org holds in our fields against the last payload that it acknowledged; and how many were compared.
+
+    Records of accounts that are gone (deleted, merged away) are nobody's any more and are left out.
+    """
+    with app.store.read() as tx:
+        told = outbox.last_done(tx, target.object)
+        lost = people.gone(tx)
+        of = outbox.accounts_of(tx, target.object)
+    told = {key: payload for key, payload in told.items() if of.get(key) not in lost}
+    fields = [name for name in target.fields if name not in target.volatile and name != target.match]
+    key = target.match or "Id"
+    query = f"SELECT {', '.join(dict.fromkeys([key, *fields]))} FROM {target.object}"
+    if key != "Id":
+        query += f" WHERE {key} != null"
+    found: list[Difference] = []
+    seen: set[str] = set()
+    for page in _read(app, query, len(told), deleted=False):
+        for row in page.table.to_pylist():
+            expected = told.get(row[key])
+            if expected is None:
+                continue
+            seen.add(row[key])
+            found += [
+                Difference(row[key], name)
+                for name in fields
+                if name in expected and not same(expected[name], row[name])
+            ]
+    found += [Difference(missing, None) for missing in sorted(told.keys() - seen)]
+    return found, len(seen)
+
+
+def repair(app: App, *, accept_missing: bool = False) -> Drift:
+    """Find every difference and make the next plan send it again; write down what people did to tasks."""
+    result = Drift()
+    for target in compared_targets(app):
+        with app.progress.step(f"compare {target.object}"):
+            found, compared = compare(app, target)
+        result.compared += compared
+        gone = [one.key for one in found if one.field is None]
+        changed = sorted({one.key for one in found if one.field is not None})
+        for one in found:
+            result.note(target.object, one.key, one.field or "(the record is gone)")
+        allowed = max(FEW, int((compared + len(gone)) * app.settings.sync.lost_rows_share))
+        if len(gone) > allowed and not accept_missing:
+            result.stopped[target.object] = _vanished(target, len(gone), compared + len(gone))
+            gone = []
+        result.changed += len(changed)
+        result.gone += len(gone)
+        if changed or gone:
+            log.warning("drift.found", object=target.object, changed=len(changed), gone=len(gone))
+            with app.store.transaction() as tx:
+                acknowledged.distrust(tx, target.object, [*changed, *gone])
+                meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
+    _look_after_tasks(app, result)
+    return result
+
+
+def _vanished(target: PushTarget, gone: int, known: int) -> errors.Misconfigured:
+    return errors.Misconfigured(
+        "ROWS_VANISHED",
+        sobject=target.object,
+        detail=f"{gone:,} of our {known:,} records are no longer visible; none was made again",
+        hint=f"Check that the integration user may still see every {target.object} (rebates doctor). "
+        "If they were really deleted: rebates reconcile --accept-missing",
+    )
+
+
+def _look_after_tasks(app: App, result: Drift) -> None:
+    """What became of the tasks that we hold for open."""
+    target = app.mapping.push.get("task")
+    if target is None or "task" not in app.settings.push.targets or target.match is None:
+        return
+    with app.store.read() as tx:
+        open_ones = {task.key: task for task in tasks.still_open(tx)}
+    if not open_ones:
+        return
+    seen: set[str] = set()
+    with app.progress.step("look after tasks") as step:
+        for found in task_states(app, target, len(open_ones)):
+            task = open_ones.get(found.key)
+            if task is None:
+                continue
+            seen.add(found.key)
+            step.advance(1)
+            with app.store.transaction() as tx:
+                if found.is_over:
+                    result.dismissed += tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
+                elif task.sf_id is None:
+                    tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
+                elif found.given_away_from(task.owner_id) and not is_reassigned(task.document):
+                    tasks.annotate(tx, task.key, reassigned(task.document))
+                    result.reassigned += 1
+        # Known to have been in the org and no longer even in its recycle bin: a person deleted it long ago.
+        with app.store.transaction() as tx:
+            for key in sorted(open_ones.keys() - seen):
+                if open_ones[key].sf_id is not None:
+                    result.dismissed += tasks.closed(tx, key, "dismissed", now=app.clock.now())
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task as the org has it, from its recycle bin and archive too."""
+
+    key: str
+    sf_id: str
+    owner_id: str | None
+    created_by: str | None
+    is_closed: bool
+    is_deleted: bool
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_closed or self.is_deleted
+
+    def given_away_from(self, owner_id: str | None) -> bool:
+        """Whether somebody else has it than the one we gave it to (our own user, when we named nobody)."""
+        return self.owner_id != (owner_id or self.created_by)
+
+
+def task_states(
+    app: App, target: PushTarget, expected: int, *, ids: str | None = None
+) -> Iterator[TaskState]:
+    """Our tasks in the org. `ids`: an IN list of record ids instead of all of them."""
+    columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted")
+    where = f"{target.match} != null" if ids is None else f"Id IN ({ids})"
+    query = f"SELECT {', '.join(columns)} FROM {target.object} WHERE {where}"
+    for page in _read(app, query, expected, deleted=True):
+        for sf_id, key, owner, created_by, closed, deleted in zip(
+            *(page.table.column(name).to_pylist() for name in columns), strict=True
+        ):
+            yield TaskState(key, sf_id, owner, created_by, closed == "true", deleted == "true")
+
+
+def is_reassigned(document: str) -> bool:
+    """Whether a person gave the task to somebody; we then leave its owner alone."""
+    return bool(json.loads(document).get("reassigned"))
+
+
+def reassigned(document: str) -> str:
+    """The same note with that written down."""
+    return json.dumps({**json.loads(document), "reassigned": True}, sort_keys=True)
+
+
+def same(told: Any, found: str | None) -> bool:
+    """Whether the org's text is the value that we sent. Salesforce stores an empty text as null."""
+    if told is None or told == "":
+        return found is None or found == ""
+    if found is None:
+        return False
+    if isinstance(told, bool):
+        return found.lower() == str(told).lower()
+    if isinstance(told, (Decimal, int)):
+        return Decimal(found) == Decimal(told)
+    return found.strip() == str(told).strip()
+
+
+def _read(app: App, query: str, expected: int, *, deleted: bool) -> Iterator[Page]:
+    if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
+        return app.org.bulk_query(query, include_deleted=deleted)
+    return app.org.query(query, include_deleted=deleted)

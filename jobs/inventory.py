@@ -1,0 +1,174 @@
+"""Inventory: every id that the org shows, against the store. Sees what no window sees: hard deletes and lost rows.
+
+A record that is gone is reversed like a deleted one. When too many are gone, nothing is reversed and the stream
+stops: records that a user may no longer see look exactly like records that were deleted for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+from sqlalchemy import Connection
+
+from connector import choose, errors
+from connector.port import Page
+from jobs.app import App
+from jobs.rereading import IDS_PER_QUERY, read_again
+from jobs.running import Running
+from mappings import soql
+from mappings.canonical import ENTITIES
+from mappings.inbound import Rejected
+from mappings.model import PullEntity
+from mappings.soql import Window
+from state import inventory, meta, rejected, staging
+from state.instants import micros
+from state.inventory import Compared
+from state.rejected import RejectedRow
+
+log = structlog.get_logger()
+
+STREAMS = ("user", "product", "account", "order", "order_line")  # rates are kept by currency, not by id
+FEW = 5  # so many may vanish from a small org without a question
+NEEDED = "inventory_needed"  # why the next sync takes an inventory by itself
+SAMPLES = 5
+
+
+@dataclass
+class Stock:
+    """What an inventory of one entity found and did."""
+
+    entity: str
+    live: int = 0
+    there: int = 0
+    missing: int = 0
+    buried: int = 0
+    newer: int = 0
+    read_again: int = 0
+    samples: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Inventory:
+    """All entities; `stopped` are those that could not be read, or where too much is missing."""
+
+    stock: list[Stock] = field(default_factory=list)
+    stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> int:
+        return sum(one.buried + one.newer for one in self.stock)
+
+
+def is_needed(app: App) -> str | None:
+    """Why the sync must take an inventory now: a long gap, a restore, a new filter in the mapping; None: no need."""
+    with app.store.read() as tx:
+        return meta.get(tx, NEEDED)
+
+
+def take_inventory(run: Running, *, accept_missing: bool = False) -> Inventory:
+    """Compare all ids, read again what differs, bury what is gone; one transaction an entity, parents first."""
+    app, result = run.app, Inventory()
+    until = app.org.server_time() - app.settings.sync.lag
+    for name in STREAMS:
+        entity = app.mapping.pull.get(name)
+        if entity is None:
+            continue
+        try:
+            result.stock.append(_one(run, entity, until, accept_missing=accept_missing))
+        except errors.WrongOrg:
+            raise
+        except errors.Misconfigured as error:
+            log.error("inventory.stopped", entity=name, code=error.code, detail=error.detail)
+            result.stopped[name] = error
+        run.beat()
+    if not result.stopped:
+        with app.store.transaction() as tx:
+            meta.drop(tx, NEEDED)
+    return result
+
+
+def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: bool) -> Stock:
+    app, name = run.app, entity.entity
+    with app.store.read() as tx:
+        expected = inventory.live_count(tx, name)
+    with app.progress.step(f"ids of {name}", expected) as step:
+        for page in _pages(app, entity, until, expected):
+            with app.store.transaction() as tx:
+                inventory.stage(tx, run.pk, name, _ids(page.table))
+            step.advance(page.table.num_rows)
+    with app.store.transaction() as tx:
+        found = inventory.compare(tx, run.pk, name)
+        _guard(app, entity, found, accept_missing=accept_missing)
+        inventory.forget_rejected(tx, name)
+        buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
+    stock = Stock(
+        name, found.live, found.there, len(found.missing), buried, len(found.newer),
+        samples=[*found.missing, *found.newer][:SAMPLES],
+    )  # fmt: skip
+    if buried:
+        log.warning("inventory.buried", entity=name, rows=buried, first=list(found.missing[:SAMPLES]))
+    if found.newer:
+        stock.read_again = _read_again(run, entity, found)
+    return stock
+
+
+def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:
+    columns = ["Id", "SystemModstamp"]
+    if ENTITIES[entity.entity].field("deleted") is not None:
+        columns.append("IsDeleted")
+    ask = partial(soql.select, entity, window=Window(None, until), columns=columns)
+    if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
+        return app.org.bulk_query(ask(order=False), include_deleted=True)
+    return app.org.query(ask(), include_deleted=True)
+
+
+def _ids(page: pa.Table) -> pa.Table:
+    stamps = [micros(datetime.fromisoformat(text)) for text in page["SystemModstamp"].to_pylist()]
+    deleted = (
+        pc.equal(page["IsDeleted"], "true")
+        if "IsDeleted" in page.column_names
+        else pa.repeat(False, page.num_rows)
+    )
+    return pa.table([page["Id"], pa.array(stamps, pa.int64()), deleted], schema=inventory.SCHEMA)
+
+
+def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: bool) -> None:
+    """Too many gone at once: that is lost sharing, until a person says that it is not."""
+    allowed = max(FEW, int(found.live * app.settings.sync.lost_rows_share))
+    if len(found.missing) <= allowed or accept_missing:
+        return
+    raise errors.Misconfigured(
+        "ROWS_VANISHED",
+        sobject=entity.object,
+        detail=f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
+        hint=f"Check that the integration user may still see every {entity.object} (sharing, permission set). "
+        "If they were really deleted: rebates reconcile --accept-missing",
+    )
+
+
+def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
+    """By id; when that costs more calls than reading everything, everything."""
+    from jobs.pull import read_whole
+
+    app, bad = run.app, list[Rejected]()
+    by_id = -(-len(found.newer) // IDS_PER_QUERY)
+    if by_id > choose.calls_to_read(found.there, "bulk"):
+        bad = read_whole(run, entity)
+    else:
+        _, bad = read_again(app, run.pk, entity, found.newer)
+    with app.store.transaction() as tx:
+        now = app.clock.now()
+        set_aside(tx, bad, run_pk=run.pk, now=now)
+        return staging.apply(tx, run.pk, entity.entity, now=now).rows
+
+
+def set_aside(tx: Connection, bad: list[Rejected], *, run_pk: int, now: datetime) -> None:
+    """Write down rows that could not be read."""
+    rows = [RejectedRow(one.entity, one.id, one.field, one.message) for one in bad]
+    rejected.set_aside(tx, rows, run_pk=run_pk, now=now)

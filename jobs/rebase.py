@@ -1,0 +1,113 @@
+"""Rebase: after a restore the org knows more than the store. Its knowledge is read before anything is written.
+
+Sequence numbers go on above the highest that the org holds, tasks that exist there are known again (so none is made
+twice), and every standing that is not as the restored store remembers it is sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import structlog
+
+from connector import choose
+from jobs.drift import Difference, compare, compared_targets
+from jobs.inventory import NEEDED
+from jobs.running import Running
+from mappings.model import PushTarget
+from state import acknowledged, meta, outbox, rebasing
+
+log = structlog.get_logger()
+
+FLAG = (
+    "rebase_needed"  # "1": a restore put it there; "quiet": the org was read, the next compute rings no bells
+)
+
+
+@dataclass
+class Rebased:
+    """What the org knew. `differences` is the drift report of the moment before anything was sent."""
+
+    tasks: int = 0
+    newest_sequence: int = 0
+    renumbered: int = 0
+    compared: int = 0
+    differences: list[dict[str, str]] = field(default_factory=list)
+
+
+def rebase(run: Running) -> Rebased | None:
+    """Do it if a restore asked for it; None: nothing to do. Killed anywhere, the next run does it again."""
+    app = run.app
+    with app.store.read() as tx:
+        if meta.get(tx, FLAG) != "1":
+            return None
+    result = Rebased()
+    with app.progress.step("read what the org knows"):
+        result.newest_sequence = max((_newest_sequence(run, target) for target in _targets(run)), default=0)
+        in_org = _task_keys(run)
+        found: dict[str, list[Difference]] = {}
+        for target in compared_targets(app):
+            found[target.object], compared = compare(app, target)
+            result.compared += compared
+    run.beat()
+    task = app.mapping.push.get("task")
+    with app.store.transaction() as tx:
+        result.renumbered = rebasing.number_above(tx, result.newest_sequence)
+        for key, sf_id in in_org.items():
+            assert task is not None
+            result.tasks += 1
+            rebasing.adopt_event(tx, task.object, key, sf_id, now=app.clock.now())
+        for object_name, differences in found.items():
+            acknowledged.distrust(tx, object_name, sorted({one.key for one in differences}))
+            result.differences += [
+                {"object": object_name, "key": one.key, "field": one.field or "(the record is gone)"}
+                for one in differences
+            ]
+        # Standings that the backup does not know are not compared: what the plan makes of them is sent under
+        # their key anyway.
+        meta.drop(tx, "push.mapping")
+        meta.put(tx, NEEDED, "the store was restored from a backup")
+        meta.put(tx, FLAG, "quiet")
+    log.warning(
+        "store.rebased", tasks=result.tasks, sequence=result.newest_sequence, renumbered=result.renumbered,
+        compared=result.compared, different=len(result.differences),
+    )  # fmt: skip
+    return result
+
+
+def _targets(run: Running) -> list[PushTarget]:
+    return [target for target in compared_targets(run.app) if _sequence_field(target) is not None]
+
+
+def _sequence_field(target: PushTarget) -> str | None:
+    return next((name for name, value in target.fields.items() if value.from_ == "standing.seq"), None)
+
+
+def _newest_sequence(run: Running, target: PushTarget) -> int:
+    name = _sequence_field(target)
+    query = f"SELECT MAX({name}) newest FROM {target.object}"
+    for page in run.app.org.query(query):
+        for value in page.table.column("newest").to_pylist():
+            if value is not None:
+                return int(Decimal(value))
+    return 0
+
+
+def _task_keys(run: Running) -> dict[str, str]:
+    """Key → id of every task of ours, from the recycle bin too: a deleted one is not made again."""
+    app, target = run.app, run.app.mapping.push.get("task")
+    if target is None or "task" not in app.settings.push.targets or target.match is None:
+        return {}
+    query = f"SELECT Id, {target.match} FROM {target.object} WHERE {target.match} != null"
+    with app.store.read() as tx:
+        expected = len(outbox.accounts_of(tx, target.object))
+    bulk = choose.choose_read(expected, app.org.usage.budget_left) == "bulk"
+    pages = (app.org.bulk_query if bulk else app.org.query)(query, include_deleted=True)
+    return {
+        key: sf_id
+        for page in pages
+        for key, sf_id in zip(
+            page.table.column(target.match).to_pylist(), page.table.column("Id").to_pylist(), strict=True
+        )
+    }

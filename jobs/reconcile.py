@@ -1,0 +1,124 @@
+"""Reconcile, once a night: what no window sees (inventory) and what people changed in our fields (drift).
+
+pull → inventory → drift → compute → push. Everything that is found is repaired in the same run; with `dry_run` the
+same steps are taken inside a transaction that is not kept, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connector import errors
+from jobs.app import App
+from jobs.compute import Computed, compute
+from jobs.drift import Drift, repair
+from jobs.inventory import Inventory, take_inventory
+from jobs.preflight import preflight
+from jobs.pull import Pulled, pull
+from jobs.push import Pushed, push
+from jobs.rebase import rebase
+from jobs.rehearsal import Change, preview, rehearse
+from jobs.running import running
+from state import rejected
+
+
+@dataclass
+class Reconciled:
+    """What was compared, what differed, and what was done about it."""
+
+    dry_run: bool
+    pulled: Pulled = field(default_factory=Pulled)
+    inventory: Inventory = field(default_factory=Inventory)
+    drift: Drift = field(default_factory=Drift)
+    computed: Computed = field(default_factory=Computed)
+    pushed: Pushed = field(default_factory=Pushed)
+    changes: list[Change] = field(default_factory=list)
+    calls_planned: int = 0
+    api_calls: int = 0
+    rejected_waiting: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> dict[str, errors.SyncError]:
+        return {
+            **dict(self.pulled.stopped),
+            **self.inventory.stopped,
+            **self.drift.stopped,
+            **self.pushed.stopped,
+        }
+
+    @property
+    def set_aside(self) -> int:
+        return self.rejected_waiting + self.pushed.quarantined
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "dry_run": self.dry_run,
+            "changed": self.pulled.changed,
+            "inventory": self.inventory.stock,
+            "drift": {
+                "compared": self.drift.compared,
+                "changed": self.drift.changed,
+                "gone": self.drift.gone,
+                "tasks_dismissed": self.drift.dismissed,
+                "tasks_reassigned": self.drift.reassigned,
+                "samples": self.drift.samples,
+            },
+            "standings_changed": self.computed.changed,
+            "planned": self.computed.planned.total,
+            "pushed": self.pushed.done,
+            "pushed_by_object": self.pushed.by_object,
+            "rejected": self.set_aside,
+            "stopped": {
+                name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
+            },
+            "changes": self.changes,
+            "calls_planned": self.calls_planned,
+            "api_calls": self.api_calls,
+        }
+
+
+def reconcile(
+    app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: bool = False
+) -> Reconciled:
+    """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
+    if dry_run:
+        with rehearse(app):
+            return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
+    return _reconcile(app, slot, dry_run=False, accept_missing=accept_missing)
+
+
+def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:
+    from jobs.sync import bind_to_org
+
+    report = Reconciled(dry_run)
+    with running(app, "reconcile", slot) as run:
+        bind_to_org(app)
+        report.warnings += [problem.message for problem in preflight(app)]
+        rebase(run)
+        report.pulled = pull(run)
+        report.inventory = take_inventory(run, accept_missing=accept_missing)
+        report.drift = repair(app, accept_missing=accept_missing)
+        run.beat()
+        report.computed = compute(app, run.pk)
+        report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
+        if dry_run:
+            report.changes, report.calls_planned = preview(app)
+        else:
+            report.pushed = push(run)
+        with app.store.read() as tx:
+            report.rejected_waiting = sum(rejected.counts(tx).values())
+        report.api_calls = app.calls
+        run.partial = bool(report.set_aside or report.stopped or report.computed.refused)
+        run.counts = {
+            "pulled": report.pulled.rows,
+            "changed": report.pulled.changed,
+            "buried": sum(one.buried for one in report.inventory.stock),
+            "drifted": report.drift.changed + report.drift.gone,
+            "pushed": report.pushed.done,
+            "set_aside": report.set_aside,
+        }
+    return report

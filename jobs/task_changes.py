@@ -1,0 +1,87 @@
+"""Changing tasks that are in the org already: closing them, giving them to another owner. People go first.
+
+Before anything is written, the tasks are looked at: one that a person closed or deleted is dismissed and left as it
+is, one that a person gave to a colleague keeps that owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from connector.errors import STALE_SEQUENCE
+from connector.port import RowResult
+from jobs.app import App
+from jobs.drift import TaskState, is_reassigned, reassigned, task_states
+from mappings import soql
+from mappings.model import PushTarget
+from state import outbox, tasks
+from state.outbox import Row
+from state.tasks import TaskRow
+
+log = structlog.get_logger()
+
+IDS_PER_QUERY = 200
+
+
+def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowResult]:
+    """One answer a row. A row that people made pointless is answered as done, without a write."""
+    with app.store.read() as tx:
+        ours = {row.ext_key: tasks.get(tx, row.ext_key) for row in rows}
+    in_org = _look(app, target, [task.sf_id for task in ours.values() if task and task.sf_id])
+    sending: list[Row] = []
+    answers: dict[str, RowResult] = {}
+    with app.store.transaction() as tx:
+        for row in rows:
+            task = ours[row.ext_key]
+            if task is None or task.sf_id is None:
+                if "Status" in row.payload:  # over before it was ever made: then it never will be
+                    outbox.close_event(tx, target.object, row.ext_key, now=app.clock.now())
+                    answers[row.ext_key] = RowResult(row.ext_key, ok=True)
+                else:  # not yet there: its creation carries the owner, and the next plan looks again
+                    answers[row.ext_key] = RowResult(
+                        row.ext_key, ok=False, code="NOT_SENT", message=STALE_SEQUENCE
+                    )
+                continue
+            found = in_org.get(task.sf_id)
+            if found is None or found.is_over:
+                tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
+                answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
+            elif "OwnerId" in row.payload and _is_somebody_elses(task, found):
+                tasks.annotate(tx, task.key, reassigned(task.document))
+                answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
+            else:
+                sending.append(row)
+    if len(sending) < len(rows):
+        log.info("tasks.left_alone", rows=len(rows) - len(sending))
+    if sending:
+        ids = {row.ext_key: task.sf_id for row in sending if (task := ours[row.ext_key])}
+        sent = app.org.update(target.object, [{"Id": ids[row.ext_key], **row.payload} for row in sending])
+        answers |= {row.ext_key: answer for row, answer in zip(sending, sent, strict=True)}
+    return [answers[row.ext_key] for row in rows]
+
+
+def note_change(tx: Connection, row: Row, *, now: datetime) -> None:
+    """A change was confirmed: write down what the task is now."""
+    task = tasks.get(tx, row.ext_key)
+    if task is None:
+        return
+    if "Status" in row.payload:
+        tasks.closed(tx, row.ext_key, "closed", now=now)
+    elif task.sf_id is not None and not is_reassigned(task.document):
+        tasks.found(tx, row.ext_key, sf_id=task.sf_id, owner_id=row.payload["OwnerId"])
+
+
+def _is_somebody_elses(task: TaskRow, found: TaskState) -> bool:
+    return is_reassigned(task.document) or found.given_away_from(task.owner_id)
+
+
+def _look(app: App, target: PushTarget, ids: Sequence[str]) -> dict[str, TaskState]:
+    found: dict[str, TaskState] = {}
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = ",".join(soql.record_id(one) for one in ids[start : start + IDS_PER_QUERY])
+        found |= {state.sf_id: state for state in task_states(app, target, len(ids), ids=some)}
+    return found

@@ -1,0 +1,164 @@
+"""Everything the org has of one entity, as ids and stamps, compared with the facts: the only way to see a hard delete.
+
+Pages of ids are staged like any others, then compared in one statement. What is no longer there is buried: marked
+as deleted, as if the org had said so, and everything that counted it is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, not_, or_, select, update
+
+from state import bulk, dirty
+from state.tables.facts import accounts, order_lines, orders, products, users
+from state.tables.running import rejected_rows, staged_pages
+
+TABLES: dict[str, Table] = {
+    "account": accounts, "product": products, "order": orders, "order_line": order_lines, "user": users,
+}  # fmt: skip
+SCHEMA = pa.schema([("sf_id", pa.string()), ("modstamp", pa.int64()), ("deleted", pa.bool_())])
+IDS_AT_ONCE = 400
+
+present = bulk.scratch("present", sf_id="text!", modstamp="int", deleted="bool")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`live` records the store knows, `there` the org showed; ids that the org lost, and ids to be read again."""
+
+    live: int
+    there: int
+    missing: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+
+
+def stage(tx: Connection, run_pk: int, entity: str, page: pa.Table) -> None:
+    """Put one page of ids aside; its schema is `SCHEMA`."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(page.cast(SCHEMA))
+    body = sink.getvalue().to_pybytes()
+    tx.execute(
+        insert(staged_pages),
+        {"run_pk": run_pk, "entity": _staged_as(entity), "rows": page.num_rows, "body": body},
+    )
+
+
+def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
+    """The staged ids against the facts. A record that the org shows in its recycle bin is there, as deleted."""
+    table, there = TABLES[entity], _load(tx, run_pk, entity)
+    known = _live(table)
+    live = int(tx.execute(select(func.count()).select_from(table).where(known)).scalar_one())
+    absent = (
+        select(table.c.sf_id)
+        .select_from(table.outerjoin(present, present.c.sf_id == table.c.sf_id))
+        .where(known, present.c.sf_id.is_(None))
+        .order_by(table.c.sf_id)
+    )
+    other = or_(table.c.sf_id.is_(None), present.c.modstamp > table.c.modstamp)
+    if "known" in table.c:
+        other = or_(other, not_(table.c.known))
+    if "deleted" in table.c:
+        other = or_(other, and_(table.c.sf_id.is_not(None), present.c.deleted != table.c.deleted))
+    # What lies in the recycle bin and was never here is nothing to us.
+    newer = (
+        select(present.c.sf_id)
+        .select_from(present.outerjoin(table, present.c.sf_id == table.c.sf_id))
+        .where(other, or_(not_(present.c.deleted), table.c.sf_id.is_not(None)))
+        .order_by(present.c.sf_id)
+    )
+    return Compared(live, there, tuple(tx.execute(absent).scalars()), tuple(tx.execute(newer).scalars()))
+
+
+def bury(tx: Connection, entity: str, ids: Sequence[str]) -> int:
+    """These are gone from the org for good: from now on they count as deleted. Returns how many were alive."""
+    table, marks, buried = TABLES[entity], dirty.Orders(tx), 0
+    if "deleted" not in table.c:
+        return 0
+    for at in range(0, len(ids), IDS_AT_ONCE):
+        mine = and_(table.c.sf_id.in_(ids[at : at + IDS_AT_ONCE]), not_(table.c.deleted))
+        if entity == "order_line":
+            marks.mark(select(table.c.order_pk).where(mine).distinct())
+        elif entity == "order":
+            marks.mark(select(table.c.pk).where(mine))
+        elif entity == "account":
+            dirty.mark_accounts(tx, select(table.c.pk).where(mine))
+        buried += tx.execute(update(table).where(mine).values(deleted=True)).rowcount
+    return buried
+
+
+def forget_rejected(tx: Connection, entity: str) -> int:
+    """Rows set aside whose record the org no longer shows (call after `compare`): there is nothing left to mend."""
+    alive = select(present.c.sf_id).where(not_(present.c.deleted))
+    gone = and_(rejected_rows.c.entity == entity, rejected_rows.c.sf_id.not_in(alive))
+    return tx.execute(delete(rejected_rows).where(gone)).rowcount
+
+
+def live_count(tx: Connection, entity: str) -> int:
+    """Records of an entity that the org should show."""
+    table = TABLES[entity]
+    return int(tx.execute(select(func.count()).select_from(table).where(_live(table))).scalar_one())
+
+
+def merges_unknown(tx: Connection, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of (loser, winner) that the store does not have yet."""
+    winner = accounts.alias("winner")
+    have: set[tuple[str, str]] = set()
+    for at in range(0, len(pairs), IDS_AT_ONCE):
+        losers = [loser for loser, _ in pairs[at : at + IDS_AT_ONCE]]
+        query = (
+            select(accounts.c.sf_id, winner.c.sf_id.label("winner"))
+            .join(winner, winner.c.pk == accounts.c.master_pk)
+            .where(accounts.c.sf_id.in_(losers))
+        )
+        have |= {(row.sf_id, row.winner) for row in tx.execute(query)}
+    return [pair for pair in pairs if pair not in have]
+
+
+def _live(table: Table) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [table.c.sf_id.is_not(None)]
+    if "known" in table.c:
+        conditions.append(table.c.known)
+    if "deleted" in table.c:
+        conditions.append(not_(table.c.deleted))
+    return and_(*conditions)
+
+
+def _load(tx: Connection, run_pk: int, entity: str) -> int:
+    bulk.empty(tx, present)
+    mine = (staged_pages.c.run_pk == run_pk) & (staged_pages.c.entity == _staged_as(entity))
+    rows = 0
+    for pk in tx.execute(select(staged_pages.c.pk).where(mine).order_by(staged_pages.c.pk)).scalars().all():
+        body = tx.execute(select(staged_pages.c.body).where(staged_pages.c.pk == pk)).scalar_one()
+        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+            page = reader.read_all()
+        # A record that moved while it was paged through may come twice: one row an id.
+        once = page.group_by("sf_id").aggregate([("modstamp", "max"), ("deleted", "max")])
+        once = once.rename_columns(["sf_id", "modstamp", "deleted"])
+        new = _not_present(tx, once) if rows else once
+        bulk.fill(tx, present, new)
+        rows += new.num_rows
+    tx.execute(delete(staged_pages).where(mine))
+    bulk.settle(tx, present)
+    return rows
+
+
+def _not_present(tx: Connection, page: pa.Table) -> pa.Table:
+    ids = page["sf_id"].to_pylist()
+    if tx.dialect.name == "postgresql":
+        found = tx.exec_driver_sql("SELECT sf_id FROM scratch_present WHERE sf_id = ANY(%s)", (ids,))
+    else:
+        found = tx.exec_driver_sql(
+            "SELECT sf_id FROM scratch_present WHERE sf_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+    double = {row[0] for row in found}
+    return page if not double else page.filter(pa.array([one not in double for one in ids]))
+
+
+def _staged_as(entity: str) -> str:
+    return f"ids of {entity}"

@@ -1,0 +1,45 @@
+"""After a restore: numbers above what the org has seen, and what the org has is known again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from state import acknowledged, meta
+from state.instants import micros
+from state.tables.work import outbox, tasks
+
+ADOPTED = "adopted"  # stands for the hash of a payload that nobody here remembers
+
+
+def number_above(tx: Connection, newest: int) -> int:
+    """Begin a new epoch when the org holds a sequence that we would not exceed; returns how many waiting rows got
+    new numbers, in their old order."""
+    if newest < meta.take_sequence(tx, 1):
+        return 0
+    meta.put(tx, "epoch", str(newest // meta.SEQUENCES_PER_EPOCH + 1))
+    meta.put(tx, "next_seq", "1")
+    waiting = list(
+        tx.execute(
+            select(outbox.c.pk).where(outbox.c.state.in_(("pending", "quarantined"))).order_by(outbox.c.pk)
+        ).scalars()
+    )
+    first = meta.take_sequence(tx, len(waiting))
+    for n, pk in enumerate(waiting):
+        tx.execute(update(outbox).where(outbox.c.pk == pk).values(seq=first + n))
+    return len(waiting)
+
+
+def adopt_event(tx: Connection, object: str, key: str, sf_id: str, *, now: datetime) -> None:
+    """The org has this record already: what waits to create it is done, what would create it will not be written."""
+    known = acknowledged.hashes(tx, [(object, key)])
+    if (object, key) not in known:
+        acknowledged.remember(tx, object, key, seq=0, payload_hash=ADOPTED, sf_id=sf_id, now=now)
+    mine = (outbox.c.object == object) & (outbox.c.ext_key == key) & (outbox.c.kind == "event")
+    tx.execute(
+        update(outbox)
+        .where(mine, outbox.c.state.in_(("pending", "quarantined")))
+        .values(state="superseded", finished_at=micros(now))
+    )
+    tx.execute(update(tasks).where(tasks.c.key == key, tasks.c.sf_id.is_(None)).values(sf_id=sf_id))

@@ -1,0 +1,218 @@
+"""What people delete, bring back, merge and purge in the org, and what the standings make of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from emulator import lifecycle
+from emulator.seed_story import LUMIERE
+
+MAGASIN = "Grand Magasin Group"
+
+
+def one(world, query):
+    (row,) = world.rows(query)
+    return row
+
+
+def account(world, name):
+    return one(
+        world,
+        f"SELECT Id, Rebate_Tier__c, Rebate_Amount__c, Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{name}'",
+    )
+
+
+def qualifying(world, name):
+    return Decimal(account(world, name)["Rebate_Qualifying_Amount__c"])
+
+
+def order_of(world, name, day):
+    return one(world, f"SELECT Id FROM Order WHERE Account.Name = '{name}' AND EffectiveDate = {day}")["Id"]
+
+
+def touch(world, sobject, record_id, **fields):
+    """An administrator saves a record."""
+    from emulator.raw_rows import change, user_named
+
+    with world.org.storage.transaction():
+        change(world.org, sobject, record_id, user_named(world.org), **fields)
+
+
+def later(world, *args):
+    world.wait(minutes=15)
+    done = world(*(args or ("sync",)), "--json")
+    assert done.code == 0, done.text
+    return done
+
+
+def test_a_deleted_order_is_taken_back_and_an_undeleted_one_counts_again(story):
+    story("sync")
+    order = order_of(story, LUMIERE, "2026-11-09")  # 9,000.00
+    lifecycle.delete(story.org, "Order", order)
+    later(story)
+    assert qualifying(story, LUMIERE) == Decimal("36188")
+    lifecycle.undelete(story.org, "Order", order)
+    later(story)
+    assert qualifying(story, LUMIERE) == Decimal("45188")
+
+
+def test_a_deleted_line_is_taken_back_alone(story):
+    story("sync")
+    order = order_of(story, LUMIERE, "2026-11-03")
+    line = one(
+        story, f"SELECT Id FROM OrderItem WHERE OrderId = '{order}' AND Product2.Name = 'Night Cream 50 ml'"
+    )["Id"]
+    lifecycle.delete(story.org, "OrderItem", line)
+    later(story)
+    assert qualifying(story, LUMIERE) == Decimal("34788")  # 10,400.00 less
+
+
+def test_a_deleted_account_is_written_no_more_and_comes_back_whole(story):
+    story("sync")
+    row = account(story, LUMIERE)
+    lifecycle.delete(story.org, "Account", row["Id"])
+    done = later(story)
+    assert done.data["rejected"] == 0
+    assert "Account" not in done.data["pushed_by_object"]
+    assert story("verify", "--deep").code == 0
+    lifecycle.undelete(story.org, "Account", row["Id"])
+    later(story)
+    assert account(story, LUMIERE) == row
+    assert story("verify", "--deep").code == 0
+
+
+def test_the_winner_of_a_merge_takes_over_the_orders_though_their_stamps_did_not_move(story):
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    before = qualifying(story, MAGASIN)
+    (task,) = story.rows(f"SELECT Id FROM Task WHERE AccountId = '{loser['Id']}'")
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    done = later(story)
+    assert qualifying(story, MAGASIN) == before + Decimal("45188")
+    assert one(story, f"SELECT IsClosed FROM Task WHERE Id = '{task['Id']}'")["IsClosed"], (
+        "it speaks of an account that is gone"
+    )
+    assert loser["Id"] not in str(done.data["refused"])
+    assert story("verify", "--deep").code == 0
+    again = later(story)
+    assert again.data["pushed"] == 0, "a merge is followed once"
+    order = order_of(story, MAGASIN, "2026-11-09")
+    touch(story, "Order", order)
+    later(story)
+    assert qualifying(story, MAGASIN) == before + Decimal("45188")
+
+
+def test_a_chain_of_merges_ends_at_the_last_winner(story):
+    story("sync")
+    first, second, last = (account(story, name)["Id"] for name in (LUMIERE, "Petite Fleur Boutique", MAGASIN))
+    before = sum(qualifying(story, name) for name in (LUMIERE, "Petite Fleur Boutique", MAGASIN))
+    lifecycle.merge(story.org, second, [first])
+    lifecycle.merge(story.org, last, [second])
+    later(story)
+    assert qualifying(story, MAGASIN) == before
+    assert story("verify", "--deep").code == 0
+
+
+def test_merges_that_point_at_each_other_end_nowhere_and_stop_nothing(story):
+    story("sync")
+    left, right = account(story, LUMIERE)["Id"], account(story, "Petite Fleur Boutique")["Id"]
+    lifecycle.merge(story.org, left, [right])
+    touch(story, "Account", left, IsDeleted=1, MasterRecordId=right)
+    later(story)
+    assert not story.rows(f"SELECT Id FROM Account WHERE Id IN ('{left}', '{right}')")
+    assert story("verify", "--deep").code == 0
+
+
+def test_only_the_nightly_comparison_sees_an_order_that_was_deleted_for_good(story):
+    story("sync")
+    lifecycle.delete(story.org, "Order", order_of(story, LUMIERE, "2026-11-09"), hard=True)
+    later(story)
+    assert qualifying(story, LUMIERE) == Decimal("45188"), "no window shows it"
+    dry = story("reconcile", "--dry-run", "--json")
+    assert dry.code == 0, dry.text
+    assert {stock["entity"]: stock["missing"] for stock in dry.data["inventory"]}["order"] == 1
+    assert dry.data["planned"] > 0
+    assert qualifying(story, LUMIERE) == Decimal("45188"), "a dry run keeps nothing"
+    done = later(story, "reconcile")
+    assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]} == {
+        "user": 0, "product": 0, "account": 0, "order": 1, "order_line": 1,
+    }  # fmt: skip
+    assert qualifying(story, LUMIERE) == Decimal("36188")
+    assert story("verify", "--deep").code == 0
+    assert later(story, "reconcile").data["pushed"] == 0
+
+
+def test_rows_that_vanish_in_numbers_are_lost_sharing_and_nothing_is_reversed(story):
+    story("sync")
+    hidden = [row["Id"] for row in story.rows("SELECT Id FROM Order")]
+    story.org.faults.hide_rows("Order", hidden)
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert done.code == 2
+    assert done.error["code"] == "ROWS_VANISHED"
+    assert "permission set" in done.error["hint"]
+    assert "nothing was reversed" in done.data["stopped"]["order"]["detail"]
+    assert qualifying(story, LUMIERE) == Decimal("45188")
+    story.org.faults.show_rows()
+    assert later(story, "reconcile").data["pushed"] == 0
+    story.org.faults.hide_rows("Order", hidden)
+    done = story("reconcile", "--accept-missing", "--json")
+    assert qualifying(story, LUMIERE) == Decimal("0"), "a person said that they are gone"
+    story.org.faults.show_rows()
+    later(story, "reconcile")
+    assert qualifying(story, LUMIERE) == Decimal("45188"), "and they came back"
+    assert story("verify", "--deep").code == 0
+
+
+def test_after_a_long_gap_the_sync_compares_every_id_by_itself(story):
+    story("sync")
+    lifecycle.delete(story.org, "Order", order_of(story, LUMIERE, "2026-11-09"))
+    story.wait(days=5)
+    lifecycle.purge(story.org, older_than_days=0)
+    story.wait(days=11)
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]}["order"] == 1
+    assert any("every id" in warning for warning in done_warnings(done))
+    standing = one(
+        story,
+        f"SELECT Qualifying_Amount__c FROM Rebate_Standing__c WHERE Account__r.Name = '{LUMIERE}' AND Period__c = '2026-11'",
+    )
+    assert Decimal(standing["Qualifying_Amount__c"]) == Decimal("36188")
+    assert later(story).data["inventory"] == []
+
+
+def done_warnings(done):
+    import json
+
+    return json.loads(done.out)["warnings"]
+
+
+def test_what_a_person_changed_or_deleted_in_our_records_is_put_right(story):
+    story("sync")
+    row = account(story, LUMIERE)
+    story.change("Account", row["Id"], {"Rebate_Tier__c": "Platinum"})
+    (standing,) = story.rows(
+        f"SELECT Id FROM Rebate_Standing__c WHERE Account__c = '{row['Id']}' AND Period__c = '2026-11'"
+    )
+    story.delete("Rebate_Standing__c", standing["Id"])
+    done = later(story, "reconcile")
+    assert (done.data["drift"]["changed"], done.data["drift"]["gone"]) == (1, 1)
+    assert {"object": "Account", "key": row["Id"], "field": "Rebate_Tier__c"} in done.data["drift"]["samples"]
+    assert done.data["pushed_by_object"] == {"Rebate_Standing__c": 1, "Account": 1}
+    assert account(story, LUMIERE) == row
+    assert story("verify", "--deep").code == 0
+    assert later(story, "reconcile").data["pushed"] == 0
+
+
+def test_a_change_that_a_late_commit_hid_from_every_window_is_read_by_the_comparison(story):
+    story("sync")
+    order = order_of(story, LUMIERE, "2026-11-09")
+    with story.org.faults.late(3600):
+        lifecycle.delete(story.org, "Order", order)
+    for _ in range(5):
+        later(story)
+    assert qualifying(story, LUMIERE) == Decimal("45188"), "beyond the look-back"
+    done = later(story, "reconcile")
+    assert {stock["entity"]: stock["newer"] for stock in done.data["inventory"]}["order"] == 1
+    assert qualifying(story, LUMIERE) == Decimal("36188")
