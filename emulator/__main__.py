@@ -45,7 +45,9 @@ def rates(text: str) -> dict[str, str]:
         if not re.fullmatch(r"[A-Z]{3}", code) or not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", rate):
             raise argparse.ArgumentTypeError(f"'{pair}' is no rate; write EUR=0.92,JPY=155")
         if code == CORPORATE or code in found or not Decimal(rate):
-            raise argparse.ArgumentTypeError(f"'{pair}': every currency once, above zero, without {CORPORATE}")
+            raise argparse.ArgumentTypeError(
+                f"'{pair}': every currency once, above zero, without {CORPORATE}"
+            )
         found[code] = rate
     return found
 

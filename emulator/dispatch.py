@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from emulator import auth, router
 from emulator.errors import ApiError, RecordError
+from emulator.pretty import pretty
 from emulator.router import Request, Response, error_response
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def handle(org: Org, request: Request) -> Response:
         response = perform(org, request, counted=True)
     except ApiError as error:
         response = error_response(error)
+    _lay_out(request, response)
     if request.method == "HEAD":
         response.body = b""
     response.set_header("Date", format_datetime(org.now().replace(microsecond=0), usegmt=True))
@@ -152,6 +154,14 @@ def _unpack(request: Request) -> None:
         request.body = gzip.decompress(request.body) if encoding == "gzip" else zlib.decompress(request.body)
     except (OSError, EOFError, zlib.error) as problem:
         raise ApiError(400, "MALFORMED_REQUEST", f"the request's {encoding} body cannot be read") from problem
+
+
+def _lay_out(request: Request, response: Response) -> None:
+    """`X-PrettyPrint: 1` (any other value but 0 and false is a yes, too)."""
+    wanted = request.headers.get("x-prettyprint", "").strip().lower()
+    is_json = (response.header("Content-Type") or "").startswith("application/json")
+    if wanted not in ("", "0", "false") and is_json and isinstance(response.body, bytes) and response.body:
+        response.body = pretty(response.body.decode()).encode()
 
 
 def _pack(request: Request, response: Response) -> Response:

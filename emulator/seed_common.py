@@ -170,5 +170,6 @@ def since_long(org: Org, sobjects: tuple[str, ...], days: int = 90) -> None:
     stamp = org.stamp() - int(timedelta(days=days) / timedelta(milliseconds=1))
     for name in sobjects:
         org.storage.execute(
-            f'UPDATE "{name}" SET "CreatedDate" = ?, "LastModifiedDate" = ?, "SystemModstamp" = ?', (stamp, stamp, stamp)
+            f'UPDATE "{name}" SET "CreatedDate" = ?, "LastModifiedDate" = ?, "SystemModstamp" = ?',
+            (stamp, stamp, stamp),
         )

@@ -198,6 +198,17 @@ class Tables:
         )
         return tuple(sorted(parts, key=lambda part: part[0]))
 
+    def of_kind(self, parent: Parent, kind: str, path: Path) -> tuple[str, Column] | None:
+        """A polymorphic parent's field when the parent is of that kind; None when it never is."""
+        for sobject, alias in parent.candidates:
+            if sobject.name.lower() == kind.lower():
+                if len(path.parts) > 1:
+                    raise malformed(
+                        self.statement, path.at, f"{path.text}: a branch of TYPEOF lists fields only"
+                    )
+                return sobject.name, self._own(sobject, alias, path.parts[0], path.at)
+        return None
+
     def _of_any(self, parent: Parent, name: str, at: int) -> Column:
         """A field of a polymorphic parent: what all "Name" objects have, whichever table the row is in."""
         wanted = name.lower()

@@ -14,7 +14,7 @@ from emulator.soql.columns import Column, Environment, Tables, result_field
 from emulator.soql.functions import column_of
 from emulator.soql.grouping import Grouping, is_grouped
 from emulator.soql.parse import parse
-from emulator.soql.plan import ChildPlan, ChildSet, Compound, Leaf, Member, Plan, Shape
+from emulator.soql.plan import ByType, ChildPlan, ChildSet, Compound, Leaf, Member, Plan, Shape
 from emulator.soql.refusals import malformed, no_such_child, no_such_type, refusal
 from emulator.soql.tree import Call, ChildQuery, Expression, Item, Path, Query, TypeOf
 from emulator.storage import quote
@@ -93,12 +93,9 @@ class _Compiler:
                 case ChildQuery(query, at):
                     block.features.add("child")
                     shape.members.append(self._child(query, block, id_index, at))
-                case TypeOf(path):
-                    raise malformed(
-                        self._clauses.statement,
-                        path.at,
-                        "TYPEOF is not supported by this org: select the fields by relationship",
-                    )
+                case TypeOf() as by_type:
+                    block.features.add("typeof")
+                    shape.members.append(self._by_type(by_type, block))
                 case Item(Call(name) as call) if name.upper() == "FIELDS":
                     block.features.add(f"fields({self._fields_kind(call)})")
                     before = set(block.features)
@@ -188,6 +185,36 @@ class _Compiler:
         parents[key] = shape
         child.members.append(shape)
         return shape
+
+    def _by_type(self, asked: TypeOf, block: _Block) -> ByType:
+        """Source: SOQL and SOSL Reference, "TYPEOF": polymorphic relationships only, fields per object type."""
+        steps, name = block.tables.resolve(asked.path)
+        whole = (*steps, name)
+        parent = block.tables.parent(whole, asked.at)
+        if parent is None or not parent.polymorphic:
+            raise malformed(
+                self._clauses.statement,
+                asked.at,
+                f"TYPEOF needs a polymorphic relationship, and {name} is none",
+            )
+
+        def leaf(column: Column) -> Leaf:
+            block.tables.refuse_compound(column, asked.at, "used in TYPEOF")
+            return Leaf(column.name, block.add(column), column)
+
+        branches = []
+        for kind, paths in asked.branches:
+            found = [block.tables.of_kind(parent, kind, path) for path in paths]
+            chosen = [each for each in found if each is not None]
+            if not chosen:
+                raise no_such_type(self._clauses.statement, asked.at, kind)
+            branches.append((chosen[0][0], tuple(leaf(column) for _, column in chosen)))
+        otherwise = tuple(
+            leaf(block.tables.column(Path((*whole, *path.parts), path.at))) for path in asked.otherwise
+        )
+        kind_index = block.add(block.tables.column(Path((*whole, "Type"), asked.at)))
+        id_index = block.add(Column(parent.key, result_field("id"), "Id"))
+        return ByType(parent.relationship, id_index, kind_index, tuple(branches), otherwise)
 
     def _fields_kind(self, call: Call) -> str:
         kind = call.args[0].text.upper() if len(call.args) == 1 and isinstance(call.args[0], Path) else ""

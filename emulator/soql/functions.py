@@ -213,7 +213,10 @@ def _output(tables: Tables, call: Call, name: str) -> Column:
             tables.statement, call.at, "FORMAT is not supported by this org: it formats by locale"
         )
     column = column_of(tables, inner)
-    if name == "CONVERTCURRENCY":  # a single-currency org: the amount is in the user's currency already
+    if name == "CONVERTCURRENCY":
+        if tables.environment.schema.sobject("CurrencyType"):  # rather refused than not converted
+            raise malformed(tables.statement, call.at, "convertCurrency is not supported by this org")
+        # in a single-currency org the amount is in the user's currency already
         if column.type != "currency":
             raise malformed(
                 tables.statement, call.at, f"field {column.name} does not support convertCurrency"

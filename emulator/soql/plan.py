@@ -79,6 +79,26 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class ByType:
+    """A polymorphic parent whose members depend on what it is (`TYPEOF … WHEN … THEN … ELSE … END`)."""
+
+    name: str
+    id_index: int
+    type_index: int
+    branches: tuple[tuple[str, tuple[Leaf, ...]], ...]
+    otherwise: tuple[Leaf, ...]
+
+    def value(self, row: Row, replies: Sequence[dict[str, Any]], url: Callable[[str, str], str]) -> Any:
+        """Assumed: null when no branch fits and there is no ELSE."""
+        key, actual = row[self.id_index], row[self.type_index]
+        leaves = dict(self.branches).get(actual, self.otherwise)
+        if key is None or actual is None or not leaves:
+            return None
+        record: Json = {"attributes": {"type": actual, "url": url(actual, key)}}
+        return record | {each.name: each.value(row, replies, url) for each in leaves}
+
+
+@dataclass(frozen=True)
 class ChildSet:
     """The records of a child query, found by the parent's id; null when there are none."""
 
