@@ -130,6 +130,9 @@ def _convert(root: Path) -> Iterator[tuple[str, bytes, list[Component]]]:
         if folder.name == "objects":
             for item in sorted(path for path in folder.iterdir() if path.is_dir()):
                 yield _object(item)
+        elif folder.name == "objectTranslations":
+            for item in sorted(path for path in folder.iterdir() if path.is_dir()):
+                yield _object_translation(item)
         elif folder.name == "lwc":
             for bundle in sorted(path for path in folder.iterdir() if path.is_dir()):
                 if bundle.name not in _NOT_DEPLOYED:
@@ -142,7 +145,7 @@ def _convert(root: Path) -> Iterator[tuple[str, bytes, list[Component]]]:
                 name = _stem(path, suffix)
                 yield f"{folder.name}/{name}.{suffix}", path.read_bytes(), [Component(type_, name)]
         else:
-            known = ", ".join(sorted([*_SINGLE, *_IN_FOLDERS, "lwc", "objects"]))
+            known = ", ".join(sorted([*_SINGLE, *_IN_FOLDERS, "lwc", "objectTranslations", "objects"]))
             raise PackageError(f"{folder}: no kind of metadata this package may hold (known: {known})")
 
 
@@ -207,9 +210,25 @@ def _object(folder: Path) -> tuple[str, bytes, list[Component]]:
     return f"objects/{name}.object", _xml(merged), names
 
 
+def _object_translation(folder: Path) -> tuple[str, bytes, list[Component]]:
+    """Fields in files of their own become `fields` of the one file that the Metadata API wants."""
+    merged = _parse(folder / f"{folder.name}.objectTranslation-meta.xml", "CustomObjectTranslation")
+    for path in _files(folder):
+        if path.name.endswith(".fieldTranslation-meta.xml"):
+            item = _parse(path, "CustomFieldTranslation")
+            item.tag = f"{{{NAMESPACE}}}fields"
+            merged.append(item)
+        else:
+            _stem(path, "objectTranslation")
+    name = f"objectTranslations/{folder.name}.objectTranslation"
+    return name, _xml(merged), [Component("CustomObjectTranslation", folder.name)]
+
+
 def _parse(path: Path, expected: str) -> ElementTree.Element:
     try:
         root = ElementTree.parse(path).getroot()
+    except FileNotFoundError as error:
+        raise PackageError(f"{path} is missing") from error
     except ElementTree.ParseError as error:
         raise PackageError(f"{path}: not well-formed XML: {error}") from error
     if root.tag != f"{{{NAMESPACE}}}{expected}":

@@ -28,7 +28,7 @@ WORDS = {
     "headerColor", "inlineHelpText", "label", "masterLabel", "metricLabel", "motif", "relationshipLabel",
     "pluralLabel", "shortDescription", "textColor", "title", "titleColor", "value", "backgroundEndColor",
     "backgroundStartColor", "indicatorHighColor", "indicatorLowColor", "indicatorMiddleColor", "displayFormat",
-    "identifier", "scope", "language", "supportedFormFactor", "version", "name", "type", "sortOrder",
+    "identifier", "scope", "language", "translation", "supportedFormFactor", "version", "name", "type", "sortOrder",
 }  # fmt: skip
 
 

@@ -73,6 +73,17 @@ def test_reports_and_their_folder_are_laid_out_as_the_metadata_api_wants(tmp_pat
     assert manifest(data) == {"Report": ["Rebates", "Rebates/Standing"]}
 
 
+def test_translated_fields_are_merged_into_their_object() -> None:
+    data = build_package(SOURCE.parent / "translations", "62.0")
+    assert manifest(data)["CustomObjectTranslation"] == [
+        "Account-es",
+        "Rebate_Payout__c-es",
+        "Rebate_Standing__c-es",
+    ]
+    root = ElementTree.fromstring(unpacked(data)["objectTranslations/Rebate_Payout__c-es.objectTranslation"])
+    assert root.findtext("m:fields/m:name", namespaces=NS) == "Status__c"
+
+
 def test_removal_names_an_object_once_and_the_fields_on_standard_objects() -> None:
     data = build_removal(SOURCE, "62.0")
     gone = manifest(data, "destructiveChanges.xml")

@@ -53,7 +53,7 @@ const book = { component: "c-rebate-opportunities", properties: { maxRows: 10 } 
 /** name, what is shown; `picture`: the sizes whose picture is worth keeping */
 const scenarios = [
     { name: "programs", ...card, content: all, expect: /worth/, picture: ["desktop", "phone", "rtl"] },
-    { name: "spanish", ...one, content: all, language: "es", locale: "es-MX", expect: /Avance de rebates/, picture: ["desktop"] },
+    { name: "spanish", ...one, content: all, language: "es", locale: "es-MX", expect: /Avance de rebates[^]*Cerca del nivel[^]*En revisión/, picture: ["desktop"] },
     { name: "stale", ...one, content: all, now: now + 72 * HOUR, expect: /Out of date/, picture: ["desktop"] },
     { name: "loading", ...card, content: {}, expect: /Loading/, picture: ["desktop"] },
     { name: "none", ...card, content: { standings: [], payouts: [] }, expect: /No rebate program yet/, picture: ["desktop"] },

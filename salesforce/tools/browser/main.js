@@ -8,7 +8,7 @@ window.show = async ({ component, properties, content, direction, locale, langua
     document.documentElement.dir = direction;
     document.documentElement.lang = language;
     document.querySelector("#app").style.setProperty("--width", width);
-    window.org = makeOrg(content, { locale, timeZone: "America/New_York", labels: labels[language] });
+    window.org = makeOrg(content, { locale, timeZone: "America/New_York", labels: labels[language], language });
     // the components read locale and labels when they load, as they do in an org: load them after `org` stands
     const { RebateProgress, RebateOpportunities } = await import("./components.js");
     const constructors = { "c-rebate-progress": RebateProgress, "c-rebate-opportunities": RebateOpportunities };

@@ -34,13 +34,13 @@ function complete(row) {
     return record;
 }
 
-function uiField(object, name, value) {
+function uiField(object, name, value, language) {
     const known = fields[object]?.[name];
-    return { value: value ?? null, displayValue: known?.picklist[value] ?? null };
+    return { value: value ?? null, displayValue: known?.picklist[value]?.[language] ?? null };
 }
 
 /** @param {{standings: object[], payouts: object[], hidden?: string[], error?: object}} content */
-export function makeOrg(content, { locale, timeZone, labels }) {
+export function makeOrg(content, { locale, timeZone, labels, language }) {
     const standings = content.standings?.map(complete);
     const lists = {
         Rebate_Standings__r: { object: "Rebate_Standing__c", rows: standings },
@@ -67,7 +67,7 @@ export function makeOrg(content, { locale, timeZone, labels }) {
                     id: row.Id,
                     apiName: object,
                     fields: Object.fromEntries(
-                        names.filter((name) => !hidden.has(name)).map((name) => [name, uiField(object, name, row[name])])
+                        names.filter((name) => !hidden.has(name)).map((name) => [name, uiField(object, name, row[name], language)])
                     )
                 }));
             return { data: { count: records.length, records }, error: undefined };

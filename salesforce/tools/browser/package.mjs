@@ -27,7 +27,15 @@ export function labels() {
     return { en: english, es: spanish };
 }
 
-/** { Rebate_Standing__c: { Status__c: { type, picklist: { On_Track: "On Track" } } } } */
+/** The words of a field's values in Spanish, by their English ones. */
+function spanish(object, field) {
+    const file = `${ROOT}translations/main/default/objectTranslations/${object}-es/${field}.fieldTranslation-meta.xml`;
+    if (!existsSync(file)) return {};
+    const values = blocks(readFileSync(file, "utf8"), "picklistValues");
+    return Object.fromEntries(values.map((block) => [text(block, "masterLabel"), text(block, "translation")]));
+}
+
+/** { Rebate_Standing__c: { Status__c: { type, picklist: { On_Track: { en: "On Track", es: "En curso" } } } } } */
 export function fields() {
     const objects = {};
     for (const object of readdirSync(`${SOURCE}objects`)) {
@@ -36,8 +44,13 @@ export function fields() {
         if (!existsSync(folder)) continue;
         for (const file of readdirSync(folder)) {
             const xml = readFileSync(`${folder}/${file}`, "utf8");
-            const values = blocks(xml, "value").map((block) => [text(block, "fullName"), text(block, "label")]);
-            objects[object][text(xml, "fullName")] = {
+            const name = text(xml, "fullName");
+            const translated = spanish(object, name);
+            const values = blocks(xml, "value").map((block) => {
+                const en = text(block, "label");
+                return [text(block, "fullName"), { en, es: translated[en] ?? en }];
+            });
+            objects[object][name] = {
                 type: text(xml, "type"),
                 formula: xml.includes("<formula>"),
                 picklist: Object.fromEntries(values)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from . import access, analytics, components, objects, pages
+from . import access, analytics, components, objects, pages, translations
 from .model import SUFFIXES, Package
 from .nodes import Node, NotWellFormed, Problem, parse
 from .schema import conforms
@@ -52,7 +52,7 @@ def check(files: Mapping[str, str]) -> list[Problem]:
     for path in package.trees:
         found += _conforms(path, files[path])
         found += _in_its_place(path)
-    for room in (objects, access, pages, components, analytics):
+    for room in (objects, access, pages, components, analytics, translations):
         found += room.problems(package)
     found += _manifest(package, files.get(MANIFEST, ""))
     return sorted(set(found))
@@ -104,6 +104,9 @@ def _there(package: Package) -> Iterator[tuple[str, str]]:
                 "/".join(parts[1:]).removesuffix(f".{kind}-meta.xml").removesuffix(f".{kind}Folder-meta.xml")
             )
             yield kind.capitalize(), name
+        elif parts[0] == "objectTranslations":
+            if path.endswith(".objectTranslation-meta.xml"):
+                yield "CustomObjectTranslation", parts[-1].removesuffix(".objectTranslation-meta.xml")
         elif path.endswith(".object-meta.xml"):
             yield "CustomObject", parts[1]
         elif folder in _TYPES:

@@ -296,20 +296,3 @@ def _labels(package: Package, known: dict[str, Bundle]) -> Iterator[Problem]:
                 yield Problem(file, label.line, f"{name}: <shortDescription> is longer than 80 characters")
             if name not in used:
                 yield Problem(file, label.line, f"no component uses the label {name}{suggestion(name, used)}")
-    for file, root in package.in_folder("translations"):
-        translated = {}
-        for item in root.all("customLabels"):
-            name = item.one("name") or ""
-            translated[name] = item.one("label") or ""
-            if name not in package.labels:
-                yield Problem(file, item.line, f"there is no label {name}{suggestion(name, package.labels)}")
-                continue
-            english = re.findall(r"\{\d\}", package.labels[name].one("value") or "")
-            if sorted(re.findall(r"\{\d\}", translated[name])) != sorted(english):
-                yield Problem(
-                    file,
-                    item.line,
-                    f"{name} does not have the places {' '.join(english)} of the English label",
-                )
-        for name in sorted(set(package.labels) - set(translated)):
-            yield Problem(file, root.line, f"the label {name} is not translated")

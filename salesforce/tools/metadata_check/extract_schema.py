@@ -17,10 +17,12 @@ SCHEMA = Path(__file__).with_name("schema.json")
 ROOTS = (
     "CompactLayout",
     "CustomApplication",
+    "CustomFieldTranslation",
     "CustomField",
     "CustomLabels",
     "CustomNotificationType",
     "CustomObject",
+    "CustomObjectTranslation",
     "CustomTab",
     "Dashboard",
     "DashboardFolder",
