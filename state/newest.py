@@ -8,12 +8,13 @@ from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from rebates.totals import ALL
+from state.dialects import one_of
 from state.instants import moment
 from state.tables.facts import accounts, orders
-from state.tables.programs import buckets, conversions
+from state.tables.programs import buckets, conversions, program_members
 from state.tables.work import contributions
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
@@ -38,7 +39,7 @@ def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, l
     found: dict[Cell, list[Trace]] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
         ranked = (
-            _traces(cells[at : at + CELLS_AT_ONCE])
+            _traces(tx, cells[at : at + CELLS_AT_ONCE])
             .where(buckets.c.name == ALL)
             .add_columns(
                 func.row_number()
@@ -64,7 +65,13 @@ def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, l
     return found
 
 
-def _traces(cells: Sequence[Cell]) -> Any:
+def _traces(tx: Connection, cells: Sequence[Cell]) -> Any:
+    # By way of the members' accounts and their orders: contributions are found by order only.
+    theirs = (
+        select(orders.c.pk)
+        .join(program_members, program_members.c.account_pk == orders.c.account_pk)
+        .where(program_members.c.member_pk.in_(sorted({cell.member_pk for cell in cells})))
+    )
     return (
         select(
             contributions.c.member_pk,
@@ -84,7 +91,10 @@ def _traces(cells: Sequence[Cell]) -> Any:
         .join(accounts, accounts.c.pk == orders.c.account_pk)
         .join(buckets, buckets.c.pk == contributions.c.bucket_pk)
         .join(conversions, conversions.c.pk == contributions.c.conversion_pk)
-        .where(tuple_(contributions.c.member_pk, contributions.c.period_pk).in_(cells))
+        .where(
+            contributions.c.order_pk.in_(theirs),
+            one_of(tx, (contributions.c.member_pk, contributions.c.period_pk), cells),
+        )
     )
 
 
