@@ -24,7 +24,7 @@ URI_MAX = 16_384
 COMPRESS_FROM = 1024
 OVERRIDABLE = ("PATCH", "PUT", "DELETE", "HEAD")
 HANDLERS = (
-    "auth_rest", "web_login", "identity_rest", "order_rules", "discovery", "rest_describe", "rest_records", "replication", "limits",
+    "auth_rest", "web_login", "identity_rest", "order_rules", "permission_rules", "discovery", "rest_describe", "rest_records", "replication", "limits",
     "composite", "collection_rest", "graph",
     "rest_query", "bulk_query", "bulk_ingest",
     "metadata_rest", "tooling", "actions", "admin",

@@ -59,7 +59,7 @@ def read(component: Component, schema: Schema) -> tuple[Wanted, list[Problem]]:
         if any(name == known for known, _, _ in wanted.fields):
             problems.append(component.fails(f"Duplicate fieldPermissions: {name}", each))
             continue
-        problem = _field_problem(schema, name, editable=each.flag("editable"))
+        problem = field_problem(schema, name, editable=each.flag("editable"))
         if problem:
             problems.append(component.fails(problem, each))
             continue
@@ -108,7 +108,8 @@ def _verb(flag: str) -> str:
     )
 
 
-def _field_problem(schema: Schema, name: str, *, editable: bool) -> str | None:
+def field_problem(schema: Schema, name: str, *, editable: bool) -> str | None:
+    """Why a permission set may not name this field (`Account.Rebate_Tier__c`); None when it may."""
     owner, _, rest = name.partition(".")
     sobject = schema.sobject(owner)
     found: Field | None = sobject.field(rest) if sobject else None
