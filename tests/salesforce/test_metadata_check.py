@@ -5,6 +5,7 @@ Each file of the package is broken in turn, in every way that fits it: the check
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -91,6 +92,14 @@ def breakages(path: str, text: str) -> Iterator[tuple[str, str | None]]:
 
 def test_the_package_has_no_problems() -> None:
     assert [str(problem) for problem in check(FILES)] == []
+
+
+def test_the_project_names_the_folders_that_there_are() -> None:
+    project = json.loads((ROOT / "sfdx-project.json").read_text(encoding="utf-8"))
+    folders = [item["path"] for item in project["packageDirectories"]]
+    assert folders == ["force-app", "translations"]
+    assert all((ROOT / folder / "main" / "default").is_dir() for folder in folders)
+    assert f"<version>{project['sourceApiVersion']}</version>" in FILES[MANIFEST]
 
 
 def test_the_manifest_names_what_would_be_deployed() -> None:

@@ -52,7 +52,7 @@ const book = { component: "c-rebate-opportunities", properties: { maxRows: 10 } 
 
 /** name, what is shown; `picture`: the sizes whose picture is worth keeping */
 const scenarios = [
-    { name: "programs", ...card, content: all, expect: /worth/, picture: ["desktop", "phone", "rtl"] },
+    { name: "programs", ...card, content: all, expect: /worth/, keyboard: true, picture: ["desktop", "phone", "rtl"] },
     { name: "spanish", ...one, content: all, language: "es", locale: "es-MX", expect: /Avance de rebates[^]*Cerca del nivel[^]*En revisión/, picture: ["desktop"] },
     { name: "stale", ...one, content: all, now: now + 72 * HOUR, expect: /Out of date/, picture: ["desktop"] },
     { name: "loading", ...card, content: {}, expect: /Loading/, picture: ["desktop"] },
@@ -127,6 +127,22 @@ const browser = await chromium.launch({
 });
 if (options.keep) mkdirSync(options.keep, { recursive: true });
 
+/** A section folds and a link opens with the Enter key alone. */
+async function byKeyboard(page) {
+    const problems = [];
+    const summary = page.locator("summary").first();
+    const isOpen = () => summary.evaluate((node) => node.parentElement.open);
+    const before = await isOpen();
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    if ((await isOpen()) === before) problems.push("the Enter key does not fold the first section");
+    await page.locator("c-rebate-program a").first().focus();
+    await page.keyboard.press("Enter");
+    const visited = await page.evaluate(() => window.org.visited);
+    if (!/Rebate_Standing__c/.test(visited[0] ?? "")) problems.push("the Enter key does not open the standing");
+    return problems;
+}
+
 const findings = [];
 let looked = 0;
 for (const [size, { width, height, direction }] of Object.entries(sizes)) {
@@ -165,6 +181,7 @@ for (const [size, { width, height, direction }] of Object.entries(sizes)) {
         for (const v of result.violations) {
             findings.push(`${where}: axe ${v.id}: ${v.nodes[0].html.slice(0, 160)} ${v.nodes[0].failureSummary}`);
         }
+        if (scenario.keyboard) findings.push(...(await byKeyboard(page)).map((finding) => `${where}: ${finding}`));
         looked += 1;
         await page.close();
     }
