@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, not_, or_, select, update
 
 from state import bulk, dirty
+from state.keys import NO_PRODUCT
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.running import rejected_rows, staged_pages
 
@@ -121,6 +122,8 @@ def merges_unknown(tx: Connection, pairs: Sequence[tuple[str, str]]) -> list[tup
 
 def _live(table: Table) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [table.c.sf_id.is_not(None)]
+    if table is products:
+        conditions.append(table.c.pk != NO_PRODUCT)
     if "known" in table.c:
         conditions.append(table.c.known)
     if "deleted" in table.c:
