@@ -1,0 +1,201 @@
+"""What people and admins do in the org while the program works: through the org's own rules, as they would.
+
+Every action takes small integers and finds its own record by them, so that a tape stays valid when steps are left
+out. An action that finds nothing, or that the org refuses, does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from emulator import lifecycle, records
+from emulator.auth import expire_sessions
+from emulator.context import Context
+from emulator.errors import ApiError, RecordError
+from emulator.life import permissions_of
+from emulator.raw_rows import change, user_named
+
+if TYPE_CHECKING:
+    from emulator.org import Org
+
+# Reading stops without these; the last is a field that we write.
+HIDEABLE = ("Account.Type", "OrderItem.TotalPrice", "Order.Status", "Product2.Family", "Account.Rebate_Tier__c")
+TYPES = ("Channel Partner / Reseller", "Distributor", "Customer - Direct")
+FAMILIES = ("Skin care", "Make-up", "Services", "Fragrance")
+ZONE = ZoneInfo("America/New_York")
+
+
+class People:
+    """Everybody who works in one org."""
+
+    def __init__(self, org: Org) -> None:
+        self.org = org
+        self.admin = user_named(org)
+        self._do: dict[str, Callable[..., None]] = {
+            name: getattr(self, f"_{name}")
+            for name in (
+                "order", "late_order", "give_back", "cancel", "activate", "edit_line", "delete_order",
+                "undelete_order", "move_order", "change_type", "change_owner", "change_family", "close_task",
+                "delete_task", "owner_leaves", "hide_field", "show_fields", "quota_gone", "quota_back",
+                "end_sessions",
+            )
+        }  # fmt: skip
+
+    def act(self, name: str, args: list[int]) -> str:
+        """Do it; says `done`, `nothing` or what the org answered."""
+        if name in ("order", "late_order"):
+            self.org.faults.settle()  # type: ignore[union-attr]
+        try:
+            with self.org.storage.transaction():
+                self._do[name](*args)
+        except (RecordError, ApiError) as refused:
+            return f"refused {refused.code}"
+        except LookupError:
+            return "nothing"
+        return "done"
+
+    # -- finding -----------------------------------------------------------------------------------------
+
+    def _pick(self, number: int, sql: str, *values: Any) -> str:
+        found = [str(row[0]) for row in self.org.storage.rows(sql, values)]
+        if not found:
+            raise LookupError(sql)
+        return found[number % len(found)]
+
+    def _account(self, number: int) -> str:
+        return self._pick(number, 'SELECT "Id" FROM "Account" WHERE NOT "IsDeleted" ORDER BY "Id"')
+
+    def _order_of(self, number: int, status: str) -> str:
+        return self._pick(
+            number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" AND "StatusCode" = ? ORDER BY "Id" DESC LIMIT 8', status
+        )
+
+    def _today(self) -> date:
+        return self.org.now().astimezone(ZONE).date()
+
+    # -- orders ------------------------------------------------------------------------------------------
+
+    def _order(self, account: int, first: int, many: int, second: int, day: int, price: int) -> None:
+        ctx = Context(self.admin)
+        book = self._pick(0, 'SELECT "Id" FROM "Pricebook2" WHERE "IsStandard"')
+        when = self._today() - timedelta(days=(0, 0, 0, 1, 3, 30)[day % 6])
+        made = records.insert(
+            self.org, ctx, "Order",
+            {"AccountId": self._account(account), "EffectiveDate": when.isoformat(), "Status": "Draft", "Pricebook2Id": book},
+        )  # fmt: skip
+        for number, product in enumerate((first, second)[: 1 + second % 2]):
+            line = {
+                "OrderId": made,
+                "PricebookEntryId": self._pick(product, 'SELECT "Id" FROM "PricebookEntry" ORDER BY "Id"'),
+                "Quantity": 1 + (many // (1 + number)) % 60,
+            }
+            if price % 3 == 0:
+                line["UnitPrice"] = f"{10 + price % 90}.{price % 100:02d}"
+            records.insert(self.org, ctx, "OrderItem", line)
+        if price % 11:
+            records.update(self.org, ctx, "Order", made, {"Status": "Activated"})
+
+    def _late_order(self, *args: int) -> None:
+        """A long transaction: its rows carry the stamps of its start and show up later, all at once."""
+        with self.org.faults.late((3, 20, 60, 100)[args[5] % 4]):  # type: ignore[union-attr]
+            self._order(*args)
+
+    def _give_back(self, number: int, many: int, *_: int) -> None:
+        ctx = Context(self.admin)
+        first = self._order_of(number, "Activated")
+        row = self.org.storage.row('SELECT "AccountId", "Pricebook2Id" FROM "Order" WHERE "Id" = ?', (first,))
+        assert row is not None
+        line = self.org.storage.row(
+            'SELECT "Id", "PricebookEntryId", "AvailableQuantity" FROM "OrderItem" WHERE "OrderId" = ? AND NOT "IsDeleted" LIMIT 1',
+            (first,),
+        )
+        if line is None or not line[2] or line[2] < 100:
+            raise LookupError(first)
+        made = records.insert(
+            self.org, ctx, "Order",
+            {"AccountId": row[0], "EffectiveDate": self._today().isoformat(), "Status": "Draft", "Pricebook2Id": row[1],
+             "IsReductionOrder": True, "OriginalOrderId": first},
+        )  # fmt: skip
+        item = {"OrderId": made, "PricebookEntryId": line[1], "OriginalOrderItemId": line[0]}
+        records.insert(self.org, ctx, "OrderItem", item | {"Quantity": -(1 + many % (line[2] // 100))})
+        records.update(self.org, ctx, "Order", made, {"Status": "Activated"})
+
+    def _cancel(self, number: int, *_: int) -> None:
+        records.update(self.org, Context(self.admin), "Order", self._order_of(number, "Activated"), {"Status": "Draft"})
+
+    def _activate(self, number: int, *_: int) -> None:
+        records.update(self.org, Context(self.admin), "Order", self._order_of(number, "Draft"), {"Status": "Activated"})
+
+    def _edit_line(self, number: int, which: int, many: int, *_: int) -> None:
+        order = self._order_of(number, "Activated")
+        line = self._pick(
+            which, 'SELECT "Id" FROM "OrderItem" WHERE "OrderId" = ? AND NOT "IsDeleted" ORDER BY "Id"', order
+        )
+        values: dict[str, Any] = {"Quantity": 1 + many % 80} if many % 2 else {"UnitPrice": f"{5 + many % 120}.{many % 100:02d}"}
+        records.update(self.org, Context(self.admin), "OrderItem", line, values)
+
+    def _delete_order(self, number: int, *_: int) -> None:
+        order = self._pick(number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8')
+        lifecycle.delete(self.org, "Order", order)
+
+    def _undelete_order(self, number: int, *_: int) -> None:
+        lifecycle.undelete(self.org, "Order", self._pick(number, 'SELECT "Id" FROM "Order" WHERE "IsDeleted" ORDER BY "Id"'))
+
+    def _move_order(self, number: int, account: int, *_: int) -> None:
+        ctx, order = Context(self.admin), self._order_of(number, "Activated")
+        records.update(self.org, ctx, "Order", order, {"Status": "Draft"})
+        records.update(self.org, Context(self.admin), "Order", order, {"AccountId": self._account(account)})
+        records.update(self.org, Context(self.admin), "Order", order, {"Status": "Activated"})
+
+    # -- accounts, products, tasks, users ----------------------------------------------------------------
+
+    def _change_type(self, number: int, kind: int, *_: int) -> None:
+        records.update(self.org, Context(self.admin), "Account", self._account(number), {"Type": TYPES[kind % 3]})
+
+    def _change_owner(self, number: int, user: int, *_: int) -> None:
+        owner = self._pick(user, 'SELECT "Id" FROM "User" WHERE "IsActive" ORDER BY "Id"')
+        records.update(self.org, Context(self.admin), "Account", self._account(number), {"OwnerId": owner})
+
+    def _change_family(self, number: int, family: int, *_: int) -> None:
+        product = self._pick(number, 'SELECT "Id" FROM "Product2" ORDER BY "Id"')
+        records.update(self.org, Context(self.admin), "Product2", product, {"Family": FAMILIES[family % 4]})
+
+    def _task(self, number: int) -> str:
+        return self._pick(number, 'SELECT "Id" FROM "Task" WHERE NOT "IsDeleted" AND "Status" <> \'Completed\' ORDER BY "Id"')
+
+    def _close_task(self, number: int, *_: int) -> None:
+        records.update(self.org, Context(self.admin), "Task", self._task(number), {"Status": "Completed"})
+
+    def _delete_task(self, number: int, *_: int) -> None:
+        lifecycle.delete(self.org, "Task", self._task(number))
+
+    def _owner_leaves(self, number: int, back: int, *_: int) -> None:
+        user = self._pick(number, "SELECT \"Id\" FROM \"User\" WHERE \"Username\" LIKE '%.%@northwind.example' ORDER BY \"Id\"")
+        change(self.org, "User", user, self.admin, IsActive=int(back % 3 == 0))
+
+    # -- admins ------------------------------------------------------------------------------------------
+
+    def _hide_field(self, number: int, *_: int) -> None:
+        permissions_of(self.org).hide(HIDEABLE[number % len(HIDEABLE)])
+
+    def _show_fields(self, *_: int) -> None:
+        permissions_of(self.org).show(*HIDEABLE)
+
+    def _quota_gone(self, left: int, *_: int) -> None:
+        self.org.settings.api_max = self.org.usage.used(self.org.now_ms()) + left % 4
+
+    def _quota_back(self, *_: int) -> None:
+        self.org.settings.api_max = 100_000
+
+    def _end_sessions(self, *_: int) -> None:
+        expire_sessions(self.org)
+
+    def make_peace(self) -> None:
+        """Nothing is in anybody's way any more."""
+        self._show_fields()
+        self._quota_back()
+        self.org.faults.clear()  # type: ignore[union-attr]
+        self.org.faults.settle(all_of_them=True)  # type: ignore[union-attr]

@@ -1,0 +1,218 @@
+"""The tape: every decision of one simulated history, drawn from a seed or read back from a recording.
+
+A tape is a list of steps. A step is something that happens (a sync, an order, time passing) with its arguments,
+and a sparse map from the n-th interruptible point inside it to what goes wrong there. Points without an entry go
+well, so that leaving entries out is always a valid, simpler tape: that is what shrinking does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STEPS = 40
+Event = list[Any]
+
+
+@dataclass
+class Step:
+    """One thing that happens: its name, its arguments (small integers), and what goes wrong inside it."""
+
+    name: str
+    args: list[int] = field(default_factory=list)
+    events: dict[int, Event] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        events = {str(n): event for n, event in self.events.items()}
+        return {"name": self.name, "args": self.args} | ({"events": events} if events else {})
+
+
+# Weights of what happens. Anything that is not a run of ours or time is somebody acting in the org.
+STEP_WEIGHTS = {
+    "sync": 14,
+    "wait": 10,
+    "restart": 1,
+    "pull": 1,
+    "compute": 1,
+    "push": 1,
+    "order": 8,
+    "late_order": 3,
+    "give_back": 2,
+    "cancel": 2,
+    "activate": 1,
+    "edit_line": 4,
+    "delete_order": 2,
+    "undelete_order": 1,
+    "move_order": 2,
+    "change_type": 1,
+    "change_owner": 1,
+    "change_family": 1,
+    "close_task": 2,
+    "delete_task": 1,
+    "owner_leaves": 1,
+    "hide_field": 1,
+    "show_fields": 1,
+    "quota_gone": 1,
+    "quota_back": 2,
+    "end_sessions": 1,
+}
+RUNS = ("sync", "pull", "compute", "push")
+WAITS = (1, 7, 45, 130, 960, 3600, 7200, 43_200, 90_000, 180_000)  # seconds
+
+
+@dataclass
+class Swarm:
+    """The temper of one seed: how often what goes wrong. Many of these are zero in any one seed."""
+
+    fault: float
+    crash: float
+    preempt: float
+    users: float
+    disk: float
+    stop: float
+    kinds: list[str]
+    weights: dict[str, int]
+
+    @classmethod
+    def drawn(cls, chance: random.Random, kinds: list[str]) -> Swarm:
+        def rate(highest: float, zero: float) -> float:
+            return 0.0 if chance.random() < zero else chance.random() * highest
+
+        some = [kind for kind in kinds if chance.random() < 0.45] or kinds
+        weights = {
+            name: weight if name in ("sync", "wait") or chance.random() < 0.75 else 0
+            for name, weight in STEP_WEIGHTS.items()
+        }
+        return cls(
+            fault=rate(0.25, 0.25),
+            crash=rate(0.05, 0.35),
+            preempt=rate(0.03, 0.5),
+            users=rate(0.05, 0.5),
+            disk=rate(0.02, 0.8),
+            stop=rate(0.02, 0.8),
+            kinds=some,
+            weights=weights,
+        )
+
+
+class Tape:
+    """Draws decisions and records them, or replays them."""
+
+    def __init__(self, setup: dict[str, Any], steps: list[Step] | None, chance: random.Random | None) -> None:
+        self.setup = setup
+        self.steps: list[Step] = []
+        self._given = steps
+        self._chance = chance
+        self._swarm: Swarm | None = None
+        self._at = -1
+        self._point = 0
+
+    @classmethod
+    def from_seed(cls, seed: int, kinds: list[str]) -> Tape:
+        chance = random.Random(seed)
+        setup = {
+            "jitter": chance.getrandbits(32),
+            "fresh": chance.random() < 0.25,  # the store is empty: the first read is part of the history
+            "skew": chance.choice((0, 0, 0, 20, -20, 50, -50, 290, -290)),  # seconds our clock is ahead
+            "jwt_tokens": chance.random() < 0.3,
+        }
+        made = cls(setup, None, chance)
+        made._swarm = Swarm.drawn(chance, kinds)
+        return made
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Tape:
+        steps = [
+            Step(each["name"], list(each["args"]), {int(n): e for n, e in each.get("events", {}).items()})
+            for each in data["steps"]
+        ]
+        return cls(dict(data["setup"]), steps, None)
+
+    @classmethod
+    def load(cls, path: Path) -> Tape:
+        return cls.of(json.loads(path.read_text("utf-8")))
+
+    def as_json(self) -> dict[str, Any]:
+        return {"setup": self.setup, "steps": [step.as_json() for step in self.steps]}
+
+    def next_step(self) -> Step | None:
+        """The next thing that happens; None: the history is over."""
+        self._at += 1
+        self._point = 0
+        if self._given is not None:
+            if self._at >= len(self._given):
+                return None
+            given = self._given[self._at]
+            step = Step(given.name, list(given.args), {})
+        else:
+            if self._at >= STEPS:
+                return None
+            assert self._chance is not None
+            assert self._swarm is not None
+            names = list(self._swarm.weights)
+            name = self._chance.choices(names, [self._swarm.weights[each] for each in names])[0]
+            step = Step(name, [self._chance.randrange(1_000_000) for _ in range(6)])
+        self.steps.append(step)
+        return step
+
+    def at_request(self, faults: list[str], *, may_preempt: bool) -> Event | None:
+        """What happens as this request is made; `faults` are those that make sense for it."""
+        return self._event(lambda c, s: _drawn(c, s, [f for f in faults if f in s.kinds], may_preempt))
+
+    def at_commit(self, *, after: bool, may_preempt: bool) -> Event | None:
+        """What happens just before, or just after, a transaction of the store is saved."""
+        return self._event(lambda c, s: _drawn_commit(c, s, after, may_preempt))
+
+    def _event(self, draw: Any) -> Event | None:
+        number = self._point
+        self._point += 1
+        if not self.steps:
+            return None
+        step = self.steps[-1]
+        if self._given is not None:
+            given = self._given[self._at].events.get(number) if self._at < len(self._given) else None
+            event = list(given) if given is not None else None
+        else:
+            event = draw(self._chance, self._swarm)
+        if event is not None:
+            step.events[number] = event
+        return event
+
+
+def _args(chance: random.Random) -> list[int]:
+    return [chance.randrange(1_000_000) for _ in range(6)]
+
+
+def _drawn(chance: random.Random, swarm: Swarm, faults: list[str], may_preempt: bool) -> Event | None:
+    draw = chance.random()
+    if draw < swarm.crash:
+        return ["crash"]
+    draw -= swarm.crash
+    if draw < swarm.stop:
+        return ["stop"]
+    draw -= swarm.stop
+    if draw < swarm.preempt:
+        return ["preempt", *_args(chance)[:2]] if may_preempt else None
+    draw -= swarm.preempt
+    if draw < swarm.users:
+        return ["order", *_args(chance)]
+    draw -= swarm.users
+    if draw < swarm.fault and faults:
+        return ["fault", chance.choice(faults), *_args(chance)[:2]]
+    return None
+
+
+def _drawn_commit(chance: random.Random, swarm: Swarm, after: bool, may_preempt: bool) -> Event | None:
+    draw = chance.random()
+    if draw < swarm.crash:
+        return ["crash"]
+    draw -= swarm.crash
+    if draw < swarm.disk and not after:
+        return ["disk"]
+    draw -= swarm.disk
+    if draw < swarm.preempt and after and may_preempt:
+        return ["preempt", *_args(chance)[:2]]
+    return None

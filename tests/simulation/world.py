@@ -1,0 +1,441 @@
+"""A world: one org, one store, one clock, and the processes that work between them. They can be killed anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from connector.errors import SyncError
+from connector.org import SalesforceOrg
+from emulator.dispatch import load_handlers
+from emulator.oauth_apps import ConnectedApp, register_app
+from emulator.org import Org
+from emulator.seed_common import INTEGRATION, backdate, catalog, company, order, rep, since_long
+from emulator.raw_rows import put
+from jobs import running
+from jobs.app import App
+from jobs.configuration import Configuration
+from jobs.deploy import deploy
+from jobs.refusals import Refused
+from jobs.settings import Settings
+from jobs.sync import EVERYTHING, Part, sync
+from mappings.file import read_mapping
+from mappings.problems import MappingProblems
+from jobs.program_files import read_program_files
+from state.errors import StoreError
+from state.store import Store
+from tests.simulation import truth
+from tests.simulation.network import KINDS, URL, Wire
+from tests.simulation.people import People
+from tests.simulation.tape import Event, Tape
+
+START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+SECRET = "sim-secret"
+LOOKBACK = timedelta(seconds=120)
+DEPTH_MAX = 2  # a process that is held up while another works, which is held up in turn
+
+
+class SimCrash(BaseException):
+    """The process is gone: nothing of it runs any more, not even its `finally`."""
+
+
+class SimClock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self, start: datetime, skew: timedelta = timedelta(0)) -> None:
+        self.moment = start
+        self.skew = skew
+
+    def org_now(self) -> datetime:
+        return self.moment
+
+    def now(self) -> datetime:
+        return self.moment + self.skew
+
+    def monotonic(self) -> float:
+        return (self.moment - START).total_seconds() + 1_000_000
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class SimStore(Store):
+    """The real store, with a point before and after every commit."""
+
+    app: SimApp
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        app = self.app
+        app.breathe()
+        app.depth += 1
+        try:
+            with super().transaction() as tx:
+                yield tx
+                app.world.commit_point(app, after=False)
+        finally:
+            app.depth -= 1
+        app.world.commit_point(app, after=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self.app.breathe()
+        with super().read() as tx:
+            yield tx
+
+
+class SimApp(App):
+    """One process of ours."""
+
+    world: World
+    number: int
+    alive: bool
+    depth: int
+
+    def breathe(self) -> None:
+        """A dead process does nothing more."""
+        if not self.alive:
+            raise SimCrash
+
+    @cached_property
+    def owner(self) -> str:  # type: ignore[override]
+        return f"worker:{self.number}"
+
+    @cached_property
+    def mapping(self) -> Any:  # type: ignore[override]
+        return self.world.template.mapping
+
+    @cached_property
+    def programs(self) -> Any:  # type: ignore[override]
+        return self.world.template.programs
+
+    @cached_property
+    def store(self) -> Store:  # type: ignore[override]
+        opened = SimStore(self.world.template.engine(self.world.store_path))
+        opened.app = self
+        return opened
+
+    @cached_property
+    def org(self) -> Any:  # type: ignore[override]
+        return SalesforceOrg.connect(
+            self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger(),
+            environ={"SIM_SECRET": SECRET}, transport=Wire(self),
+        )  # fmt: skip
+
+
+def _drop(logger: object, name: str, line: dict[str, Any]) -> dict[str, Any]:
+    raise structlog.DropEvent
+
+
+def quiet() -> None:
+    """No log lines: a simulated year writes more of them than anybody reads."""
+    structlog.configure(processors=[_drop])
+
+
+def settings_for(url: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "programs": str(truth.PROGRAMS),
+            "state": {"url": url},
+            "sync": {"lookback": f"{int(LOOKBACK.total_seconds())}s"},
+            "org": {
+                "main": {
+                    "alias": "main", "instance_url": URL, "auth": "client_credentials", "client_id": "sim",
+                    "client_secret": "env:SIM_SECRET", "bulk_prefetch": 0, "api_budget_share": 0.9,
+                }
+            },
+        }
+    )  # fmt: skip
+
+
+class Template:
+    """The org before the story starts, made once: seeded and with our package; and two stores for it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        memory = Path("/dev/shm")
+        self._own = tempfile.TemporaryDirectory(prefix="rebates-sim-", dir=memory if memory.is_dir() else None)
+        self.folder = folder or Path(self._own.name)
+        self.mapping = read_mapping("standard", "main")
+        self.programs = read_program_files(truth.PROGRAMS)
+        assert not self.programs.broken
+        self.rules = truth.programs()
+        self._engines: dict[Path, Engine] = {}
+        load_handlers()
+        self._build()
+
+    def _build(self) -> None:
+        clock = SimClock(START - timedelta(hours=2))
+        org = Org.create(self.folder / "org.db", clock=clock.org_now, seed=1)
+        _seed(org)
+        register_app(org, ConnectedApp("sim", SECRET, run_as=INTEGRATION))
+        Store.open(f"sqlite:///{self.folder / 'empty.db'}").close()
+        shutil.copy(self.folder / "empty.db", self.folder / "synced.db")
+        world = World.over(self, org, clock, self.folder / "synced.db", Tape.of({"setup": {"jitter": 1}, "steps": []}))
+        app = world.process()
+        deploy(app)
+        clock.sleep(600)
+        _copy(self.folder / "org.db", self.folder / "org-deployed.db")
+        sync(app)
+        clock.sleep(600)
+        sync(app)
+        app.close()
+        _copy(self.folder / "synced.db", self.folder / "store-synced.db")
+        _copy(self.folder / "org.db", self.folder / "org-synced.db")
+        org.close()
+
+    def engine(self, path: Path) -> Engine:
+        """One engine for every process and every seed: what it has learned about our statements is kept."""
+        if path not in self._engines:
+            self._engines[path] = Store.attach(f"sqlite:///{path}").engine
+        return self._engines[path]
+
+    @contextmanager
+    def folder_for_one(self) -> Iterator[Path]:
+        """An empty folder for one history; the same one each time."""
+        live = self.folder / "live"
+        live.mkdir()
+        try:
+            yield live
+        finally:
+            for engine in self._engines.values():
+                engine.dispose()
+            shutil.rmtree(live)
+
+    def close(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+        self._own.cleanup()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A whole copy of a database that may be open; in one file, without a log beside it."""
+    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
+        old.backup(new)
+    new.close()
+    old.close()
+
+
+def _seed(org: Org) -> None:
+    with org.storage.transaction():
+        admin = company(org, "Northwind Partner Sales")
+        users = [rep(org, admin, "Maya", "Torres"), rep(org, admin, "Sam", "Okafor")]
+        goods = catalog(
+            org, admin,
+            [("Serum", "S", "Skin care", 38_00), ("Lipstick", "L", "Make-up", 18_50), ("Rotor", "R", "Brakes", 78_25),
+             ("Training", "T", "Services", 120_00)],
+        )  # fmt: skip
+        kinds = ("Channel Partner / Reseller", "Channel Partner / Reseller", "Distributor", "Customer - Direct")
+        accounts = [
+            put(org, "Account", admin, Name=f"Partner {n}", Type=kind, OwnerId=users[n % 2], BillingCountry="US")
+            for n, kind in enumerate(kinds)
+        ]
+        sales = ((0, "Serum", 40), (0, "Lipstick", 100), (1, "Serum", 30), (2, "Rotor", 50), (2, "Serum", 5), (3, "Serum", 9))
+        for n, (account, product, many) in enumerate(sales):
+            day = date(2026, 11, 2 + n)
+            made = order(org, goods, accounts[account], users[0], day, [(product, many)], Name=f"Order {n}")
+            backdate(org, made, day)
+        since_long(org, ("User", "Account", "Product2", "Pricebook2", "PricebookEntry"))
+
+
+class World:
+    """One history: `process()` starts a process of ours; the tape says what goes wrong at each point."""
+
+    def __init__(self, template: Template, tape: Tape, folder: Path) -> None:
+        setup = tape.setup
+        fresh = setup.get("fresh", False)
+        name = "org-deployed.db" if fresh else "org-synced.db"
+        shutil.copy(template.folder / name, folder / "org.db")
+        shutil.copy(template.folder / ("empty.db" if fresh else "store-synced.db"), folder / "store.db")
+        clock = SimClock(START, timedelta(seconds=setup.get("skew", 0)))
+        org = Org.create(folder / "org.db", clock=clock.org_now, seed=2)
+        org.settings.jwt_access_tokens = bool(setup.get("jwt_tokens"))
+        self._prepare(template, org, clock, folder / "store.db", tape)
+
+    @classmethod
+    def over(cls, template: Template, org: Org, clock: SimClock, store: Path, tape: Tape) -> World:
+        """A world over an org and a store that are there already."""
+        made = cls.__new__(cls)
+        made._prepare(template, org, clock, store, tape)
+        return made
+
+    def _prepare(self, template: Template, org: Org, clock: SimClock, store: Path, tape: Tape) -> None:
+        self.template, self.org, self.clock, self.store_path, self.tape = template, org, clock, store, tape
+        self.people = People(org)
+        self.calm = False
+        self.nested = 0
+        self.processes = 0
+        self.jitter = random.Random(tape.setup.get("jitter", 0))
+        self.coverage: Counter[str] = Counter()
+        self.trace: list[str] = []
+        self.violations: list[str] = []
+        self.requests = 0
+        self.commits = 0  # of the store
+        self.checked = -1  # at how many commits it was last looked at
+        self.gaps: set[tuple[str, str, Fraction]] = set()  # (account, next tier, missing) that were true at some time
+        self.amounts: set[tuple[str, str, str, Fraction]] = set()  # (program, account, period's start, amount) likewise
+        org.after_write.append(self._seen)
+        self.remember()
+
+    # -- processes ---------------------------------------------------------------------------------------
+
+    def process(self) -> SimApp:
+        """A new process of ours, nothing opened yet."""
+        self.processes += 1
+        configuration = Configuration(settings_for(f"sqlite:///{self.store_path}"))
+        app = SimApp.build(configuration, clock=self.clock, rng=random.Random(self.jitter.getrandbits(32)))
+        app.world, app.number, app.alive, app.depth = self, self.processes, True, 0
+        return app
+
+    def run(self, app: SimApp, parts: tuple[Part, ...] = EVERYTHING) -> str:
+        """One run to its end, however it ends: `ok`, `partial`, an error's name, or `crash`."""
+        try:
+            report = sync(app, parts=parts)
+            told = "partial" if report.set_aside or report.stopped or report.pushed.retrying else "ok"
+        except SimCrash:
+            if app.alive:
+                raise
+            self.bury(app)
+            return "crash"
+        except running.Interrupted:
+            app.stopping.clear()
+            told = "interrupted"
+        except (SyncError, Refused, StoreError, MappingProblems) as error:
+            told = f"{type(error).__name__} {getattr(error, 'code', '')}".strip()
+        self.coverage[f"ended: {told}"] += 1
+        return told
+
+    def bury(self, app: SimApp) -> None:
+        """What is left of a killed process: its connections are closed by the system."""
+        app.__dict__.pop("store", None)  # its transactions were undone on the way out
+        app.__dict__.pop("org", None)
+
+    # -- points ------------------------------------------------------------------------------------------
+
+    def request_point(self, app: SimApp, kind: str, faults: list[str]) -> list[Any] | None:
+        """Before a request leaves: the fault that will strike it, if any. May kill, hold up or ask to stop."""
+        app.breathe()
+        self.requests += 1
+        if self.calm:
+            return None
+        event = self.tape.at_request(faults, may_preempt=self._may_preempt(app))
+        fault = self._happen(app, event, f"request {kind}")
+        if fault is not None:
+            self.coverage[f"fault: {fault[0]} @ {kind}"] += 1
+        return fault
+
+    def answered(self, app: SimApp, kind: str, status: int, fault: Event | None) -> None:
+        """After the org did its work, before the program hears of it."""
+        self.trace.append(f"{app.number} {kind} {status} {fault and fault[0]}")
+        if self.calm:
+            return
+        event = self.tape.at_commit(after=True, may_preempt=self._may_preempt(app))
+        self._happen(app, event, f"reply {kind}")
+
+    def commit_point(self, app: SimApp, *, after: bool) -> None:
+        """Just before, or just after, a transaction is saved."""
+        app.breathe()
+        self.commits += after
+        if self.calm:
+            return
+        event = self.tape.at_commit(after=after, may_preempt=after and self._may_preempt(app))
+        self._happen(app, event, "after commit" if after else "before commit")
+
+    def _may_preempt(self, app: SimApp) -> bool:
+        return self.nested < DEPTH_MAX and app.depth == 0
+
+    def _happen(self, app: SimApp, event: Event | None, where: str) -> list[Any] | None:
+        if event is None:
+            return None
+        what, *args = event
+        self.trace.append(f"{app.number} {where}: {what}")
+        if what == "fault":
+            return list(args)
+        self.coverage[f"{what} @ {where}"] += 1
+        if what == "crash":
+            app.alive = False
+            raise SimCrash
+        if what == "stop":
+            app.stopping.set()
+        elif what == "disk":
+            raise StoreError("the disk is full", where="simulated")
+        elif what == "preempt" and self._may_preempt(app):
+            self._hold_up(app, args[0], args[1])
+        elif what == "order":
+            self.act("order", args)
+        return None
+
+    def _hold_up(self, app: SimApp, how_long: int, then: int) -> None:
+        """The process is held up, perhaps beyond its lease, while somebody orders and another process works."""
+        self.nested += 1
+        try:
+            self.clock.sleep((1, 700, 1000, 4000)[how_long % 4])
+            if then % 2:
+                self.act("order", [then, then // 3, then // 5, then // 7, 0, then // 11])
+                self.clock.sleep(5)
+            other = self.process()
+            self.trace.append(f"{other.number} meanwhile: {self.run(other)}")
+            other.close() if other.alive else None
+            self.clock.sleep((0, 0, 20, 2000)[then % 4])
+        finally:
+            self.nested -= 1
+
+    # -- the org -----------------------------------------------------------------------------------------
+
+    def act(self, name: str, args: list[int]) -> str:
+        done = self.people.act(name, args)
+        self.trace.append(f"org {name}: {done}")
+        self.coverage[f"org: {name}" if done == "done" else f"org: {name} not"] += 1
+        self.remember()
+        return done
+
+    def remember(self) -> None:
+        """Which gaps are true now, for those who ask later whether a task told something that ever was."""
+        for (program, account, period), one in truth.truth(self.org, self.template.rules).items():
+            self.amounts.add((program, account, truth.first_day(period), one.amount))
+            if one.gap is not None and one.next_tier is not None:
+                self.gaps.add((account, one.next_tier, one.gap))
+
+    def _seen(self, org: Org, sobject: Any, new: dict[str, Any], old: dict[str, Any] | None) -> None:
+        """Every write in the org passes here."""
+        if sobject.name == "Rebate_Standing__c" and old is not None:
+            before, after = old.get("Rebate_Seq__c"), new.get("Rebate_Seq__c")
+            if before is not None and (after is None or after < before):
+                self.violations.append(f"Rebate_Seq__c went back from {before} to {after}")
+        if sobject.name == "Task" and old is None and new.get("Rebate_Key__c"):
+            self._check_phantom(new)
+
+    def _check_phantom(self, task: dict[str, Any]) -> None:
+        """`Partner 0: $1,234.50 to Gold, worth …` must have been so at some time."""
+        text = str(task["Subject"]).split(": $", 1)[1]
+        amount, _, rest = text.partition(" to ")
+        told = (str(task["WhatId"]), rest.split(",", 1)[0], Fraction(amount.replace(",", "")))
+        self.remember()
+        if told not in self.gaps and not self.coverage["org: hide_field"]:
+            self.violations.append(f"a phantom task: {task['Subject']}")
+
+    def digest(self) -> str:
+        """Of everything that happened, in order, and of what the org has in the end."""
+        rows = self.org.storage.rows(
+            'SELECT "Sync_Key__c", "Rebate__c", "Qualifying_Amount__c", "Rebate_Seq__c" FROM "Rebate_Standing__c" ORDER BY 1'
+        )
+        return hashlib.sha256("\n".join([*self.trace, repr(rows), self.clock.moment.isoformat()]).encode()).hexdigest()
+
+    def close(self) -> None:
+        self.org.close()
+
+
+__all__ = ["KINDS", "SimApp", "SimCrash", "SimStore", "Template", "World"]
