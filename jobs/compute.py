@@ -15,19 +15,20 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
+from jobs import inputs
 from jobs.app import App
 from jobs.documents import row_of
+from jobs.inputs import Calculator
 from jobs.planning import Planned, plan
 from jobs.refused_programs import RefusedProgram, sort_out
 from rebates.events import Event, events
 from rebates.program import Program
-from rebates.standing import Standing, Working, standing
-from rebates.totals import Inputs
+from rebates.standing import Standing, Working
 from state import contributions, meta, rollover, rules
 from state import events as event_log
 from state.events import EventRow
 from state.standings import Saved, save_standings
-from state.totals import Cell, CellTotals, load_totals, waiting_cells
+from state.totals import Cell, waiting_cells
 
 CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
 
@@ -65,18 +66,21 @@ def compute(app: App, run_pk: int) -> Computed:
         installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
         contributions.recompute_dirty(tx)
         turned = _turn_of_the_day(tx, programs, now)
+        calculator = Calculator(tx, programs, now)
+        calculator.widen()
         changed: list[Saved] = []
         news: list[EventRow] = []
         looked = incomplete = 0
         while cells := waiting_cells(tx, limit=CELLS_PER_BATCH):
-            batch = load_totals(tx, cells, programs)
-            computed = [(one, _standing(one, now)) for one in batch]
-            saved = save_standings(tx, [row_of(one.cell, at) for one, at in computed], now=now, run_pk=run_pk)
+            computed = calculator.compute(cells)
+            rows = [row_of(found.one.cell, found.standing, found.payout) for found in computed]
+            saved = save_standings(tx, rows, now=now, run_pk=run_pk)
             news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
-            _drop_unknown(tx, cells, batch)
+            _drop_unknown(tx, cells, computed)
+            calculator.after_change(_changed_tier(computed, saved))
             changed += [Saved(s.cell, s.revision, None, "") for s in saved]  # the documents stay in the store
             looked += len(computed)
-            incomplete += sum(bool(at.incomplete) for _, at in computed)
+            incomplete += sum(bool(found.standing.incomplete) for found in computed)
             step.advance(len(cells))
         planned = plan(
             app, tx, everything, {saved.cell for saved in changed}, news, turned=turned, run_pk=run_pk
@@ -90,17 +94,6 @@ def compute(app: App, run_pk: int) -> Computed:
         (*installed.added, *installed.changed, *installed.retired),
         installed.problems,
         tuple(refused),
-    )
-
-
-def _standing(one: CellTotals, now: datetime) -> Standing:
-    return standing(
-        one.program,
-        one.period,
-        one.totals,
-        as_of=one.program.day_of(now),
-        member=one.member_id,
-        inputs=Inputs(missing=one.missing),
     )
 
 
@@ -125,12 +118,23 @@ def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime)
     return turned
 
 
+def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -> list[inputs.Computed]:
+    """Standings that came to another tier than they had."""
+    former = {one.cell: one.before for one in saved}
+    return [
+        found
+        for found in computed
+        if (before := former.get(found.one.cell)) is not None
+        and json.loads(before)["tier"] != found.standing.tier
+    ]
+
+
 def _news(
-    computed: Sequence[tuple[CellTotals, Standing]], saved: Sequence[Saved], now: datetime, run_pk: int
+    computed: Sequence[inputs.Computed], saved: Sequence[Saved], now: datetime, run_pk: int
 ) -> Iterable[EventRow]:
     """Events of the standings that changed; those of periods that are over are no news to anybody."""
     former = {one.cell: one.before for one in saved}
-    for one, at in computed:
+    for one, at, _ in computed:
         if one.cell not in former or at.as_of >= one.period.end or at.as_of < one.period.start:
             continue
         text = former[one.cell]
@@ -163,11 +167,11 @@ def _row(event: Event, cell: Cell, now: datetime, run_pk: int) -> EventRow:
     )
 
 
-def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[CellTotals]) -> None:
+def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[inputs.Computed]) -> None:
     """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever."""
     from state import standings
 
-    gone = sorted(set(asked) - {one.cell for one in answered})
+    gone = sorted(set(asked) - {found.one.cell for found in answered})
     if gone:
         standings.clear(tx, gone)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rebates.money import text
 from rebates.program import Program
+from rebates.settle import Payout
 from rebates.standing import Standing
 from state.standings import StandingRow
 from state.totals import Cell
@@ -20,8 +21,11 @@ from state.totals import Cell
 MILLION = 1_000_000
 
 
-def document_of(at: Standing) -> dict[str, Any]:
-    """Everything about a standing but whose it is and when: amounts as exact text."""
+def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
+    """Everything about a standing but whose it is and when: amounts as exact text.
+
+    `payout` is there where periods hang together: what this one comes to after those before it.
+    """
     terms = at.working.program
     following = at.tier_number if at.tier_number < len(terms.tiers) else None
     higher = terms.tiers[following] if following is not None else None
@@ -48,10 +52,22 @@ def document_of(at: Standing) -> dict[str, Any]:
         "incomplete": list(at.incomplete),
         "ladder": _ladder(at, terms),
         "steps": [step.as_dict() for step in at.steps],
+    } | ({} if payout is None else {"payout": _payout(at, payout)})
+
+
+def _payout(at: Standing, payout: Payout) -> dict[str, str]:
+    amounts = {
+        "settled": at.working.inputs.settled,
+        "carried_in": at.working.inputs.carried,
+        "paid": payout.paid,
+        "carried": payout.carried,
+        "invoiced": payout.invoiced,
+        "waived": payout.waived,
     }
+    return {name: text(amount) for name, amount in amounts.items()} | {"reason": payout.reason}
 
 
-def row_of(cell: Cell, at: Standing) -> StandingRow:
+def row_of(cell: Cell, at: Standing, payout: Payout | None = None) -> StandingRow:
     """The row that the store keeps of a standing."""
     return StandingRow(
         member_pk=cell.member_pk,
@@ -61,7 +77,9 @@ def row_of(cell: Cell, at: Standing) -> StandingRow:
         tier=at.tier,
         next_tier=at.next_tier,
         to_next_e6=None if at.to_next_tier is None else _e6(at.to_next_tier),
-        document=json.dumps(document_of(at), sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        document=json.dumps(
+            document_of(at, payout), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ),
     )
 
 

@@ -47,20 +47,11 @@ def why_refused(program: Program) -> str | None:
         return str(error)
     settlement, limits = program.settlement, program.limits
     reasons = (
-        (program.markets, "[market] overrides are not read from the store's accounts"),
-        (
-            program.growth is not None and program.growth.baseline != "fixed",
-            "the baseline needs sales of earlier periods, which the store does not keep",
-        ),
-        (settlement.window != "period", f"tiers are counted over the {settlement.window}"),
         (
             settlement.returns == "original_period",
             'returns = "original_period": the store counts a return on its own day',
         ),
-        (limits.max_payout_program is not None, "max_payout_program needs what was paid before"),
         (limits.budget is not None, "a budget is shared among all members"),
-        (limits.guarantee_cumulative, "a cumulative guarantee needs what was earned before"),
-        (program.proration.by != "none", "proration needs the days on which a member took part"),
         (program.hierarchy.pay == "share", 'pay = "share" divides a rebate among several accounts'),
         (program.stacking.mode != "parallel", f'stacking = "{program.stacking.mode}" compares programs'),
         (

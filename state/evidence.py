@@ -132,7 +132,7 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
         .limit(limit)
     )
     rows = tx.execute(query).all()
-    account_fields = account_fields(tx, {row.account_pk for row in rows})
+    of_accounts = account_fields(tx, {row.account_pk for row in rows})
     product_fields = _products(tx, {row.product_pk for row in rows})
     for row in rows:
         order_fields = _attributes(row.order_attributes) | {
@@ -152,7 +152,7 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
             from_e6(row.quantity_e6),
             bool(row.active),
             bool(row.gone),
-            account_fields[row.account_pk],
+            of_accounts[row.account_pk],
             product_fields[row.product_pk],
             order_fields,
             _attributes(row.line_attributes) | {"id": row.line_id},

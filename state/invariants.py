@@ -126,7 +126,7 @@ def _standings(tx: Connection) -> Iterator[Violation]:
     missing = (
         select(totals.c.member_pk, totals.c.period_pk)
         .join(periods, periods.c.pk == totals.c.period_pk)
-        .where(periods.c.active, ~exists().where(of_cell), ~exists().where(waits))
+        .where(periods.c.active, ~periods.c.baseline, ~exists().where(of_cell), ~exists().where(waits))
     )
     yield from _rows(tx, "a total has no standing and does not wait for one", missing, "run: rebates compute")
     last = standing_history.c

@@ -132,7 +132,10 @@ def _rows(
     for bucket in program.buckets:
         # What the buyer is decides whether a line counts; who is paid is another question.
         if bucket.counts_account(buyer.fields):
-            for member, start, end in spans:
+            for member, first, after in spans:
+                start, end = _taking_part(program, member, first, after)
+                if start >= end:
+                    continue
                 rest = rest_of_span(start, end, program.time_zone)
                 yield (account.pk, buckets[program_pk, bucket.name], member.pk, start, *rest, program_pk)
 
@@ -174,6 +177,26 @@ def _group_members(
         if member is not None and not member.gone:
             start = FIRST_DAY if entry.first is None else entry.first.toordinal()
             yield member, start, LAST_DAY if entry.last is None else entry.last.toordinal() + 1
+
+
+def _taking_part(program: Program, member: Known, start: int, end: int) -> tuple[int, int]:
+    """A span cut to the days on which the member takes part (its fields `active_from` and `active_to`).
+
+    What a newcomer bought before stays countable where growth is measured: it is its baseline.
+    """
+    first, last = active_days(member.fields)
+    if first is not None and program.growth is None:
+        start = max(start, first.toordinal())
+    return start, end if last is None else min(end, last.toordinal() + 1)
+
+
+def active_days(fields: Mapping[str, object]) -> tuple[date | None, date | None]:
+    """The first and the last day on which an account takes part, where it says so; open ends are None."""
+    first, last = fields.get("active_from"), fields.get("active_to")
+    return (
+        date.fromisoformat(str(first)[:10]) if first else None,
+        date.fromisoformat(str(last)[:10]) if last else None,
+    )
 
 
 def rest_of_span(start: int, end: int, zone: str) -> tuple[int, int, int]:

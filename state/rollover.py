@@ -27,7 +27,7 @@ def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
     query = (
         select(periods)
         .join(programs, programs.c.pk == periods.c.program_pk)
-        .where(programs.c.key == program_key, programs.c.active, periods.c.active)
+        .where(programs.c.key == program_key, programs.c.active, periods.c.active, ~periods.c.baseline)
         .order_by(periods.c.start_day)
     )
     return [

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from rebates.program import Program
-from state import bulk, dirty, judging
+from state import baselines, bulk, dirty, judging
 from state.dialects import upsert
 from state.instants import micros
 from state.tables.programs import (
@@ -176,7 +176,9 @@ def _write_buckets(tx: Connection, pk: int, program: Program) -> None:
 
 def _write_periods(tx: Connection, pk: int, program: Program) -> None:
     tx.execute(update(periods).where(periods.c.program_pk == pk).values(active=False))
-    for period in program.periods():
+    # What growth is compared with is counted like any period; where it is one of the program's own, once.
+    compared = [period for period in baselines.periods_of(program) if period not in program.periods()]
+    for period in (*program.periods(), *compared):
         statement = upsert(tx, periods).values(
             program_pk=pk,
             name=period.key,
@@ -185,12 +187,16 @@ def _write_periods(tx: Connection, pk: int, program: Program) -> None:
             start_at=micros(period.start_at),
             end_at=micros(period.end_at),
             active=True,
+            baseline=period in compared,
         )
         tx.execute(
             statement.on_conflict_do_update(
                 index_elements=["program_pk", "start_day", "end_day"],
                 # A new time zone moves the instants, not the days.
-                set_={name: statement.excluded[name] for name in ("name", "start_at", "end_at", "active")},
+                set_={
+                    name: statement.excluded[name]
+                    for name in ("name", "start_at", "end_at", "active", "baseline")
+                },
             )
         )
 

@@ -104,7 +104,11 @@ def open_periods(tx: Connection, day: date) -> list[int]:
     at = day.toordinal()
     query = select(periods.c.pk).join(programs, programs.c.pk == periods.c.program_pk)
     query = query.where(
-        programs.c.active, periods.c.active, periods.c.start_day <= at, periods.c.end_day > at
+        programs.c.active,
+        periods.c.active,
+        ~periods.c.baseline,
+        periods.c.start_day <= at,
+        periods.c.end_day > at,
     )
     return list(tx.execute(query.order_by(periods.c.pk)).scalars())
 
@@ -120,14 +124,14 @@ def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program])
     out = []
     for at in range(0, len(cells), CELLS_AT_ONCE):
         some = [cell for cell in cells[at : at + CELLS_AT_ONCE] if cell.period_pk in places.periods]
-        found = _sums(tx, [Cell(c.member_pk, pk) for c in some for pk in places.window_pks(c.period_pk)])
+        found = sums(tx, [Cell(c.member_pk, pk) for c in some for pk in places.window_pks(c.period_pk)])
         names = _member_ids(tx, {cell.member_pk for cell in some})
         for cell in some:
             program, period = places.periods[cell.period_pk]
             by_period, missing = {}, list[str]()
             for pk in places.window_pks(cell.period_pk):
                 one = places.periods[pk][1]
-                by_period[one] = _converted(
+                by_period[one] = in_program_currency(
                     found.get(Cell(cell.member_pk, pk), ()), program, one, book, missing
                 )
             out.append(
@@ -171,12 +175,13 @@ def _places(tx: Connection, by_key: Mapping[str, Program]) -> _Places:
     query = (
         select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
         .join(programs, programs.c.pk == periods.c.program_pk)
-        .where(programs.c.active, periods.c.active)
+        .where(programs.c.active, periods.c.active, ~periods.c.baseline)
     )
     return _Places(tx.execute(query), by_key)
 
 
-def _sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
+def sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
+    """The rows of `totals` by cell, each with its bucket's name and its conversion."""
     found: dict[Cell, list[Any]] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
         query = (
@@ -191,7 +196,7 @@ def _sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
     return found
 
 
-def _converted(
+def in_program_currency(
     rows: Iterable[Any], program: Program, period: Period, book: RateBook, missing: list[str]
 ) -> dict[str, Tally]:
     out: dict[str, Tally] = {}

@@ -7,7 +7,7 @@ be compared, and the key of a standing in the org never changes.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, UniqueConstraint, false
 from sqlmodel import Field
 
 from state.tables.base import CLUSTERED, Row, day, flag, int64, key_part, surrogate, table, words
@@ -50,7 +50,10 @@ class Bucket(Row, table=True):
 
 
 class Period(Row, table=True):
-    """A half-open stretch of a program, as days and as instants in the program's time zone."""
+    """A half-open stretch of a program, as days and as instants in the program's time zone.
+
+    `baseline`: it has totals and no standings; growth is measured against it.
+    """
 
     __tablename__ = "periods"
     __table_args__ = (UniqueConstraint("program_pk", "start_day", "end_day"),)
@@ -62,6 +65,7 @@ class Period(Row, table=True):
     start_at: int = int64()
     end_at: int = int64()
     active: bool = flag()
+    baseline: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class ProgramMember(Row, table=True):

@@ -38,7 +38,7 @@ _numbers = itertools.count()
 
 def sf_id(prefix: str, name: str) -> str:
     """An 18 character id that a person can still read."""
-    return (prefix + name).ljust(18, "0")[:18]
+    return (prefix + name).ljust(18, "z")[:18]
 
 
 class ShopClock:
@@ -67,6 +67,9 @@ class Shop:
     stamp: int = 0
     runs: int = 0
     app: App | None = None
+
+    def id_of(self, account: str) -> str:
+        return sf_id("001", account)
 
     def program(self, text: str, name: str = "program") -> None:
         """Write (or replace) a program file."""

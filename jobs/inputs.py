@@ -1,0 +1,227 @@
+"""What a standing is computed from besides its totals: the account's market and days, its baseline, its past.
+
+Programs whose periods hang together (`is_chained`) are walked member by member from the first period on, exactly as
+`program try` does; all others take each standing on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from rebates.caps import guarantee_surplus
+from rebates.periods import Period
+from rebates.program import Program
+from rebates.settle import Payout
+from rebates.standing import Standing, standing
+from rebates.totals import Inputs
+from state import baselines, chains, evidence, rules
+from state.baselines import Compared
+from state.membership import active_days
+from state.rollover import periods_of
+from state.totals import Cell, CellTotals, load_totals
+
+ZERO = Decimal(0)
+
+
+class Computed(NamedTuple):
+    """One standing and, where periods hang together, what it comes to as a payout."""
+
+    one: CellTotals
+    standing: Standing
+    payout: Payout | None
+
+
+def is_chained(program: Program) -> bool:
+    """Whether what a period pays depends on the member's periods before it."""
+    limits = program.limits
+    return (
+        program.settlement.window != "period"
+        or limits.max_payout_program is not None
+        or limits.min_payout is not None
+        or limits.guarantee_cumulative
+        or any("min_payout" in (market.limits or {}) for market in program.markets)
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One program in the store, and its day."""
+
+    pk: int
+    program: Program
+    today: date
+    rows: Mapping[date, int]  # first day of a period → its pk
+    compared: Compared | None
+
+    @property
+    def reads_accounts(self) -> bool:
+        """Whether anything depends on the member's own fields."""
+        growth = self.program.growth
+        return bool(
+            self.program.markets
+            or self.program.proration.by != "none"
+            or (growth is not None and growth.new_members != "none")
+        )
+
+    def period_before(self, period: Period) -> int | None:
+        before = [start for start in self.rows if start < period.start]
+        return self.rows[max(before)] if before else None
+
+    def period_after(self, period: Period) -> int | None:
+        return self.rows.get(period.end)
+
+
+class Calculator:
+    """Computes cells of the programs in force, with everything that the engine needs to know."""
+
+    def __init__(self, tx: Connection, programs: Sequence[Program], now: datetime) -> None:
+        self.tx = tx
+        pks = rules.installed(tx)
+        self._frames: dict[str, _Frame] = {}
+        for program in programs:
+            pk, growth = pks[program.key], program.growth
+            compares = growth is not None and growth.baseline != "fixed"
+            self._frames[program.key] = _Frame(
+                pk,
+                program,
+                program.day_of(now),
+                {row.start: row.pk for row in periods_of(tx, program.key)},
+                Compared(tx, pk, program) if compares else None,
+            )
+
+    def widen(self) -> None:
+        """What waits makes others wait: comparisons first, then the periods of a chain."""
+        for frame in self._frames.values():
+            if frame.compared is not None:
+                frame.compared.mark_dependents()
+            if is_chained(frame.program):
+                chains.widen(self.tx, frame.pk)
+
+    def compute(self, cells: Sequence[Cell]) -> list[Computed]:
+        """Standings of cells; those of programs or periods that are no longer there are left out."""
+        programs = [frame.program for frame in self._frames.values()]
+        out: list[Computed] = []
+        batch = load_totals(self.tx, cells, programs)
+        in_order = sorted(batch, key=lambda one: (one.program.key, one.cell.member_pk, one.period.start))
+        for key, some in groupby(in_order, key=lambda one: one.program.key):
+            frame = self._frames[key]
+            mine = list(some)
+            out += self._chained(frame, mine) if is_chained(frame.program) else self._each(frame, mine)
+        return out
+
+    def after_change(self, moved: Iterable[Computed]) -> None:
+        """A tier that moved is the last tier of the period after it, if that one is in progress."""
+        following = []
+        for found in moved:
+            frame = self._frames[found.one.program.key]
+            after = frame.period_after(found.one.period)
+            if (
+                after is not None
+                and frame.today < found.one.period.end + (found.one.period.end - found.one.period.start) * 2
+            ):
+                following.append(Cell(found.one.cell.member_pk, after))
+        chains.mark_existing(self.tx, following)
+
+    def _each(self, frame: _Frame, some: list[CellTotals]) -> Iterator[Computed]:
+        facts = self._facts(frame, some)
+        last = self._last_tiers(frame, some)
+        tiers: dict[Cell, str | None] = {}
+        for one in some:
+            inputs, market = facts[one.cell]
+            before = frame.period_before(one.period)
+            place = None if before is None else Cell(one.cell.member_pk, before)
+            if place is not None and frame.today in one.period:
+                inputs = replace(inputs, last_tier=tiers.get(place, last.get(place)))
+            at = _standing(frame, one, inputs, market)
+            tiers[one.cell] = at.tier
+            yield Computed(one, at, None)
+
+    def _last_tiers(self, frame: _Frame, some: Iterable[CellTotals]) -> dict[Cell, str | None]:
+        """Saved tiers of the periods before those in progress."""
+        places = []
+        for one in some:
+            before = frame.period_before(one.period) if frame.today in one.period else None
+            if before is not None:
+                places.append(Cell(one.cell.member_pk, before))
+        return chains.tiers_of(self.tx, places)
+
+    def _chained(self, frame: _Frame, some: list[CellTotals]) -> Iterator[Computed]:
+        asked = {one.cell for one in some}
+        cells = chains.cells_of(self.tx, frame.pk, {cell.member_pk for cell in asked})
+        everything = load_totals(self.tx, cells, [frame.program])
+        everything.sort(key=lambda one: (one.cell.member_pk, one.period.start))
+        facts = self._facts(frame, everything)
+        for _, whole in groupby(everything, key=lambda one: one.cell.member_pk):
+            for found in walk(frame, list(whole), facts):
+                if found.one.cell in asked:
+                    yield found
+
+    def _facts(self, frame: _Frame, some: Sequence[CellTotals]) -> dict[Cell, tuple[Inputs, str | None]]:
+        """Inputs that do not depend on other periods, and the market."""
+        members = {one.cell.member_pk for one in some}
+        fields = evidence.account_fields(self.tx, members) if frame.reads_accounts else {}
+        compared: dict[Cell, baselines.Baseline] = {}
+        if frame.compared is not None:
+            compared = frame.compared.of([(one.cell, one.period) for one in some], frame.today)
+        out = {}
+        for one in some:
+            account = fields.get(one.cell.member_pk, {})
+            first, last = active_days(account)
+            base = compared.get(one.cell, baselines.Baseline())
+            inputs = Inputs(
+                baseline=base.value,
+                baseline_elapsed=base.elapsed,
+                active_from=first,
+                active_to=last,
+                missing=tuple(dict.fromkeys((*one.missing, *base.missing))),
+            )
+            out[one.cell] = inputs, frame.program.market_of(account)
+        return out
+
+
+def walk(
+    frame: _Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, tuple[Inputs, str | None]]
+) -> Iterator[Computed]:
+    """One member's periods in order: each knows what those before it earned, paid and left over."""
+    carried = ZERO
+    paid: dict[Period, Decimal] = {}
+    earned: list[Decimal] = []
+    last: Standing | None = None
+    for one in whole:
+        inputs, market = facts[one.cell]
+        terms = frame.program.for_market(market)
+        window = frame.program.window(one.period)
+        guarantee = terms.limits.guarantee if terms.limits.guarantee_cumulative else None
+        inputs = replace(
+            inputs,
+            settled=last.rebate if last is not None and last.period in window else ZERO,
+            carried=carried,
+            member_paid=sum((amount for when, amount in paid.items() if when not in window), ZERO),
+            last_tier=None if last is None else last.tier,
+            guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
+        )
+        at = _standing(frame, one, inputs, market)
+        due = at.payout
+        carried, last = due.carried, at
+        paid[one.period] = due.paid
+        earned.append(at.rebate)
+        yield Computed(one, at, due)
+
+
+def _standing(frame: _Frame, one: CellTotals, inputs: Inputs, market: str | None) -> Standing:
+    return standing(
+        frame.program,
+        one.period,
+        one.totals,
+        as_of=frame.today,
+        member=one.member_id,
+        inputs=inputs,
+        market=market,
+    )

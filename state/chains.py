@@ -1,0 +1,87 @@
+"""Standings that hang together: what a period pays depends on the periods before it.
+
+A change in one of a member's periods then makes all its periods wait, and they are computed from the first on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, union
+
+from state import dirty
+from state.tables.programs import periods
+from state.tables.work import dirty_cells, standings, totals
+from state.totals import CELLS_AT_ONCE, Cell
+
+MEMBERS_AT_ONCE = 400
+
+
+def widen(tx: Connection, program_pk: int) -> None:
+    """All cells of a program's members that have one waiting wait, too."""
+    mine = _mine(program_pk)
+    waiting = select(dirty_cells.c.member_pk).where(dirty_cells.c.period_pk.in_(mine))
+    if tx.execute(waiting.limit(1)).first() is None:
+        return
+    both = union(
+        *(
+            select(table.c.member_pk, table.c.period_pk).where(
+                table.c.period_pk.in_(mine), table.c.member_pk.in_(waiting)
+            )
+            for table in (standings, totals)
+        )
+    ).subquery()
+    dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))
+
+
+def cells_of(tx: Connection, program_pk: int, members: Collection[int]) -> list[Cell]:
+    """Every cell of some members in a program: with totals, with a standing, or waiting for one."""
+    mine, wanted = _mine(program_pk), sorted(members)
+    found: set[Cell] = set()
+    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
+        some = wanted[at : at + MEMBERS_AT_ONCE]
+        for table in (standings, totals, dirty_cells):
+            query = (
+                select(table.c.member_pk, table.c.period_pk)
+                .where(table.c.member_pk.in_(some), table.c.period_pk.in_(mine))
+                .distinct()
+            )
+            found |= {Cell(row.member_pk, row.period_pk) for row in tx.execute(query)}
+    return sorted(found)
+
+
+def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
+    """The tier that saved standings are in."""
+    found: dict[Cell, str | None] = {}
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        some = cells[at : at + CELLS_AT_ONCE]
+        query = select(standings.c.member_pk, standings.c.period_pk, standings.c.tier).where(
+            standings.c.member_pk.in_({cell.member_pk for cell in some}),
+            standings.c.period_pk.in_({cell.period_pk for cell in some}),
+        )
+        found |= {Cell(row.member_pk, row.period_pk): row.tier for row in tx.execute(query)}
+    return found
+
+
+def mark_existing(tx: Connection, cells: Sequence[Cell]) -> None:
+    """Those of the cells that have a standing wait to be computed again."""
+    by_period: dict[int, list[int]] = {}
+    for cell in cells:
+        by_period.setdefault(cell.period_pk, []).append(cell.member_pk)
+    for period_pk, members in by_period.items():
+        for at in range(0, len(members), MEMBERS_AT_ONCE):
+            some = members[at : at + MEMBERS_AT_ONCE]
+            mine = standings.c.period_pk == period_pk
+            dirty.mark_cells(
+                tx,
+                select(standings.c.member_pk, standings.c.period_pk).where(
+                    mine, standings.c.member_pk.in_(some)
+                ),
+            )
+
+
+def _mine(program_pk: int) -> Select[Any]:
+    return select(periods.c.pk).where(
+        periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
+    )

@@ -1,0 +1,253 @@
+"""A sync gives the answer that `program try` gives, for every kind of program, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from jobs.trial import run_trial
+from jobs.trial_files import TrialFiles, TrialLine
+from rebates import parse_program
+from rebates.currency import DatedRate
+
+HEAD = """
+key = "{key}"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "{period}"
+"""
+LADDER = """
+[[tiers]]
+name = "Silver"
+threshold = "1000"
+rate = "2.5%"
+[[tiers]]
+name = "Gold"
+threshold = "4000"
+rate = "7%"
+"""
+RATIOS = """
+[[tiers]]
+name = "Silver"
+threshold = "105%"
+rate = "2%"
+[[tiers]]
+name = "Gold"
+threshold = "130%"
+rate = "4%"
+"""
+BUYERS = [f"A{n}" for n in range(6)]
+PRODUCTS = {"P1": "Care", "P2": "Care", "P3": "Color", "P4": "Tools"}
+
+KINDS: dict[str, tuple[str, str, str]] = {
+    # name: (period, keys of the program, tables)
+    "retrospective": ("month", "", LADDER),
+    "stepped": ("quarter", 'method = "stepped"', LADDER),
+    "exceed": ("month", 'boundary = "exceed"', LADDER),
+    "units": ("quarter", 'qualifier = "quantity"\nmeasure = "amount"', LADDER.replace("000", "0")),
+    "capped": ("month", 'max_payout = "111.11"', LADDER),
+    "guaranteed": ("quarter", 'guarantee = "50"', LADDER),
+    "cap over the program": ("month", 'max_payout_program = "400"', LADDER),
+    "minimum payout": ("month", 'min_payout = "90"', LADDER),
+    "cumulative guarantee": ("quarter", 'guarantee = "90"\nguarantee_cumulative = true', LADDER),
+    "year to date": ("month", "", LADDER + '[settlement]\nwindow = "year"\n'),
+    "quarter to date, stepped": (
+        "month",
+        'method = "stepped"',
+        LADDER + '[settlement]\nwindow = "quarter"\nclaw_back = "carry_forward"\n',
+    ),
+    "markets": (
+        "month",
+        "",
+        LADDER + '[market.emea]\nregion = ["EMEA"]\n[market.emea.tiers.Gold]\nrate = "11%"\n',
+    ),
+    "growth on last year": (
+        "quarter",
+        'qualifier = "growth"',
+        RATIOS + '[growth]\nbaseline = "same_period_last_year"\n',
+    ),
+    "growth on an average": (
+        "quarter",
+        'qualifier = "growth"',
+        RATIOS + '[growth]\nbaseline = "average"\nyears = 2\nmode = "excess"\n',
+    ),
+    "growth on a fixed amount": (
+        "quarter",
+        'qualifier = "growth"',
+        RATIOS + '[growth]\nbaseline = "2000"\n',
+    ),
+    "attainment": (
+        "quarter",
+        'qualifier = "attainment"',
+        RATIOS + "[targets]\n" + "".join(f'{{{name}}} = "1500"\n' for name in BUYERS[:4]),
+    ),
+    "prorated guarantee": (
+        "quarter",
+        'guarantee = "300"',
+        LADDER + '[proration]\nby = "days"\nof = ["guarantee"]\n',
+    ),
+    "families": ("quarter", "", '[counts]\nproduct.family = ["Care", "Color"]\n' + LADDER),
+    "parents": ("quarter", "", LADDER + '[hierarchy]\nroll_up = "parent"\n'),
+    "currencies by day": ("quarter", "", LADDER),
+    "currencies by period end": ("quarter", 'currency_policy = "period_end"', LADDER),
+    "currencies by average": ("quarter", 'currency_policy = "period_average"', LADDER),
+}
+
+
+class Sales:
+    """Random orders that can be given to a shop and to `program try`."""
+
+    def __init__(self, seed: int, *, currencies: bool, back_to: int = 2024) -> None:
+        self.rng = random.Random(seed)
+        self.currencies = currencies
+        self.back_to = back_to
+        self.orders: dict[str, tuple[str, date, str, list[tuple[str, Decimal, int]]]] = {}
+        self.number = 0
+        for _ in range(140):
+            self.add()
+
+    def add(self) -> str:
+        self.number += 1
+        name = f"o{self.number}"
+        self.orders[name] = self._made()
+        return name
+
+    def change(self) -> str:
+        name = self.rng.choice(sorted(self.orders))
+        self.orders[name] = self._made()
+        return name
+
+    def _made(self) -> tuple[str, date, str, list[tuple[str, Decimal, int]]]:
+        rng = self.rng
+        span = (date(2026, 11, 20) - date(self.back_to, 1, 1)).days
+        day = date(self.back_to, 1, 1) + timedelta(days=rng.randrange(span))
+        lines = [
+            (
+                rng.choice(sorted(PRODUCTS)),
+                Decimal(rng.randrange(-20_000, 150_000)) / 100,
+                rng.randrange(1, 30),
+            )
+            for _ in range(2)
+        ]
+        currency = rng.choice(["USD", "EUR"]) if self.currencies else ""
+        return rng.choice(BUYERS), day, currency, lines
+
+    def into(self, shop, names=None) -> None:
+        shop.orders(
+            [
+                (
+                    name,
+                    buyer,
+                    day,
+                    [{"product": p, "amount": a, "quantity": q} for p, a, q in lines],
+                    {"currency": currency} if currency else {},
+                )
+                for name, (buyer, day, currency, lines) in sorted(self.orders.items())
+                if names is None or name in names
+            ]
+        )
+
+    def files(self, ids) -> TrialFiles:
+        files = TrialFiles()
+        for name, (buyer, day, currency, lines) in sorted(self.orders.items()):
+            for n, (product, amount, quantity) in enumerate(lines):
+                files.lines.append(
+                    TrialLine(
+                        len(files.lines) + 2, name, f"{name}x{n}", ids[buyer], day, Decimal(quantity), amount,
+                        currency or None, None, None, {"product_id": product, "product_family": PRODUCTS[product]},
+                    )
+                )  # fmt: skip
+        for number, buyer in enumerate(BUYERS):
+            record = {"id": ids[buyer], "region": "EMEA" if number % 2 else "APAC"}
+            if number in (1, 2):
+                record["parent_id"] = ids[BUYERS[0]]
+            if number == 3:
+                record |= {"active_from": "2026-02-10", "active_to": "2026-10-05"}
+            files.accounts[ids[buyer]] = record
+        if self.currencies:
+            files.rates = [
+                DatedRate("USD", Decimal(1)),
+                DatedRate("EUR", Decimal("0.9")),
+                DatedRate("EUR", Decimal("0.83"), date(2026, 5, 20)),
+            ]
+        return files
+
+
+def furnish(shop, *, currencies: bool) -> None:
+    for number, buyer in enumerate(BUYERS):
+        shop.account(
+            buyer,
+            region="EMEA" if number % 2 else "APAC",
+            **({"parent": BUYERS[0]} if number in (1, 2) else {}),
+            **({"active_from": "2026-02-10", "active_to": "2026-10-05"} if number == 3 else {}),
+        )
+    for product, family in PRODUCTS.items():
+        shop.product(product, family=family)
+    if currencies:
+        shop.rate("USD", "1")
+        shop.rate("EUR", "0.9")
+        shop.rate("EUR", "0.83", date(2026, 5, 20))
+
+
+def expected(text, sales, ids, today) -> dict[tuple[str, str], tuple[object, ...]]:
+    """(member, period) → what `program try` says."""
+    trial = run_trial([parse_program(text, "p")], sales.files(ids), as_of=today)
+    return {
+        (row.standing.member or "", row.standing.period.key): (
+            row.standing.rebate,
+            row.standing.tier,
+            row.standing.qualifier,
+            bool(row.standing.incomplete),
+            row.paid,
+        )
+        for row in trial.standings
+    }
+
+
+def found(shop, ids) -> dict[tuple[str, str], tuple[object, ...]]:
+    out = {}
+    for (_, name, period), doc in shop.standings().items():
+        paid = doc.get("payout", {}).get("paid")
+        out[ids[name], period] = (
+            Decimal(doc["rebate"]), doc["tier"], Decimal(doc["qualifier"]), bool(doc["incomplete"]),
+            max(Decimal(doc["rebate"]), Decimal(0)) if paid is None else Decimal(paid),
+        )  # fmt: skip
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_store_says_what_the_trial_says_before_and_after_changes(make_shop, kind):
+    period, keys, tables = KINDS[kind]
+    shop = make_shop()
+    ids = {buyer: shop.id_of(buyer) for buyer in BUYERS}
+    text = keys + HEAD.format(key="k", period=period) + tables
+    for buyer in BUYERS:
+        text = text.replace(f"{{{buyer}}}", ids[buyer])
+    currencies = kind.startswith("currencies")
+    sales = Sales(7, currencies=currencies)
+    today = date(2026, 11, 24)
+    shop.today(today)
+    shop.program(text)
+    furnish(shop, currencies=currencies)
+    sales.into(shop)
+    assert not shop.sync().refused
+    compare(found(shop, ids), expected(text, sales, ids, today))
+    for _ in range(3):
+        changed = {sales.add(), sales.change(), sales.change()}
+        sales.into(shop, changed)
+        shop.sync()
+        compare(found(shop, ids), expected(text, sales, ids, today))
+    assert shop.broken_promises() == []
+
+
+def compare(store, trial) -> None:
+    store = dict(store)
+    for key, row in trial.items():
+        if key not in store and not row[0] and not row[3]:
+            continue
+        assert store.pop(key, None) == row, key
+    # The store opens the running period for everybody who bought before, the trial only for those who bought in it.
+    assert {period for _, period in store} <= {"2026-11", "2026-Q4"}
