@@ -51,6 +51,7 @@ REFUSED = {
     "aggregate": "Aggregate Relationships not supported in Bulk Query",
     "child": "Aggregate Relationships not supported in Bulk Query",
     "offset": "OFFSET is not supported in Bulk Query",
+    "typeof": "TYPEOF is not supported in Bulk Query",
     "compound": "Selecting compound data not supported in Bulk Query",
     "fields(ALL)": "FIELDS(ALL) is not supported in Bulk Query",
     "fields(CUSTOM)": "FIELDS(CUSTOM) is not supported in Bulk Query",

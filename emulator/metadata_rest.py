@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from base64 import b64decode, b64encode
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emulator import jsontext
@@ -46,8 +47,29 @@ class Deployment:
 
 
 def deployments(org: Org) -> dict[str, Deployment]:
-    found: dict[str, Deployment] = org.extensions.setdefault("deployments", {})
+    """All deploys by id; an org kept in a file knows those from before a restart."""
+    if "deployments" not in org.extensions:
+        org.extensions["deployments"] = {
+            key: _restored(each) for key, each in org.storage.kept_all("deployments").items()
+        }
+    found: dict[str, Deployment] = org.extensions["deployments"]
     return found
+
+
+def _restored(kept: dict[str, Any]) -> Deployment:
+    outcome = Outcome(
+        [Done(**each) for each in kept["outcome"]["done"]],
+        [Problem(**each) for each in kept["outcome"]["problems"]],
+        kept["outcome"]["applied"],
+    )
+    return Deployment(**(kept | {"data": b64decode(kept["data"]), "outcome": outcome}))
+
+
+def _keep(org: Org, made: Deployment) -> None:
+    """Written down where it can be found again; an org in memory has no again."""
+    if org.storage.persistent:
+        kept = asdict(made) | {"data": b64encode(made.data).decode()}
+        org.storage.keep("deployments", made.id, kept)
 
 
 @route("POST", "/services/data/{version}/metadata/deployRequest")
@@ -57,6 +79,7 @@ def start(org: Org, request: Request) -> Response:
     made = Deployment(org.ids.next("0Af"), request.user_id, options, data, org.stamp())
     with org.storage.transaction():  # the id counter is kept
         deployments(org)[made.id] = made
+        _keep(org, made)
     body = {"validatedDeployRequestId": None, "id": made.id, "deployOptions": options, "deployResult": None}
     return json_response(body | {"url": _url(request, made)}, 201)
 
@@ -82,6 +105,7 @@ def cancel(org: Org, request: Request, id: str) -> Response:
     if found.state in TERMINAL:
         raise ApiError(400, "INVALID_ID_FIELD", f"Deployment already completed: {found.id}")
     found.state = "Canceling"
+    _keep(org, found)
     return json_response({"id": found.id, "deployResult": result(org, found, details=False)}, 202)
 
 
@@ -139,6 +163,9 @@ def _advance(org: Org, found: Deployment) -> None:
         found.state, found.completed = "Canceled", org.now_ms()
     elif found.state == "InProgress":
         _run(org, found)
+    else:
+        return
+    _keep(org, found)
 
 
 def _run(org: Org, found: Deployment) -> None:

@@ -102,4 +102,10 @@ def call(org: Org, token: str) -> Call:
     return Call(org, token)
 
 
+@pytest.fixture
+def caller() -> Callable[[Org], Call]:
+    """`caller(org)`: the administrator of another org, or of one that was opened again."""
+    return lambda org: Call(org, login(org))
+
+
 CallFixture = Callable[..., Response]

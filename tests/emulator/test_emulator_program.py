@@ -85,7 +85,8 @@ def test_tls_is_verified_by_its_own_authority(tmp_path: Path) -> None:
     with running(tmp_path, *arguments) as (ready, _):
         assert ready["url"].startswith("https://127.0.0.1:")
         org = tomllib.loads(config.read_text())["org"]["main"]
-        assert token(org, verify=ready["ca_file"])
+        assert org["ca_file"] == ready["ca_file"]
+        assert token(org, verify=org["ca_file"])
         with pytest.raises(requests.exceptions.SSLError):
             requests.get(ready["url"], timeout=5)
         assert (folder / "emulator-key.pem").stat().st_mode & 0o777 == 0o600
@@ -106,6 +107,31 @@ def test_an_org_in_a_file_is_seeded_once_and_not_mixed(
     assert "name another --file" in capsys.readouterr().err
 
 
+def test_an_org_of_several_currencies_has_their_rates_and_says_so_on_every_record(tmp_path: Path) -> None:
+    config, kept = tmp_path / "rebates.toml", tmp_path / "org.db"
+    arguments = ("--multi-currency", "EUR=0.92,JPY=155.3", "--write-config", str(config), "--file", str(kept))
+    for _ in range(2):  # and after a restart
+        with running(tmp_path, *arguments, "--quiet") as (ready, _process):
+            org = tomllib.loads(config.read_text())["org"]["main"]
+            headers = {"Authorization": f"Bearer {token(org)}"}
+
+            def rows(soql: str, url: str = ready["url"], headers: Any = headers) -> list[dict[str, Any]]:
+                address = f"{url}/services/data/v68.0/query"
+                reply = requests.get(address, params={"q": soql}, headers=headers, timeout=10)
+                assert reply.status_code == 200, reply.text
+                found: list[dict[str, Any]] = reply.json()["records"]
+                return [{k: v for k, v in each.items() if k != "attributes"} for each in found]
+
+            rates = "SELECT IsoCode, ConversionRate, DecimalPlaces, IsCorporate FROM CurrencyType ORDER BY IsoCode"
+            assert rows(rates) == [
+                {"IsoCode": "EUR", "ConversionRate": 0.92, "DecimalPlaces": 2, "IsCorporate": False},
+                {"IsoCode": "JPY", "ConversionRate": 155.3, "DecimalPlaces": 0, "IsCorporate": False},
+                {"IsoCode": "USD", "ConversionRate": 1.0, "DecimalPlaces": 2, "IsCorporate": True},
+            ]
+            currencies = {each["CurrencyIsoCode"] for each in rows("SELECT CurrencyIsoCode FROM User")}
+            assert currencies == {"USD"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -114,6 +140,10 @@ def test_an_org_in_a_file_is_seeded_once_and_not_mixed(
         (["--now", "2026-11-23T15:00:00"], "no time zone"),
         (["--seed", "other"], "invalid choice"),
         (["--accounts", "0"], "1 or more"),
+        (["--multi-currency", "EUR"], "write EUR=0.92"),
+        (["--multi-currency", "EUR=much"], "write EUR=0.92"),
+        (["--multi-currency", "EUR=0.92,EUR=0.93"], "every currency once"),
+        (["--multi-currency", "USD=1"], "without USD"),
     ],
 )
 def test_arguments_that_cannot_be_are_refused(

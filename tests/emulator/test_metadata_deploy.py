@@ -303,3 +303,25 @@ def test_an_org_kept_in_a_file_still_has_its_fields_and_rules(
     assert standing.field("Days_Left__c") is not None
     assert [rule.name for rule in rules_of(again).of("Rebate_Standing__c")] == ["Refuse_Stale_Sequence"]
     again.close()
+
+
+def test_a_deploy_is_known_by_its_id_after_a_restart(
+    tmp_path: Path, rebates_zip: bytes, clock: Any, caller: Any
+) -> None:
+    org = Org.create(tmp_path / "org.db", clock=clock)
+    call = caller(org)
+    body, kind = multipart(rebates_zip, {"rollbackOnError": True})
+    made = call("POST", "metadata/deployRequest", body=body, headers={"Content-Type": kind}).json()["id"]
+    address = f"metadata/deployRequest/{made}?includeDetails=true"
+    org.close()
+
+    org = Org.create(tmp_path / "org.db", clock=clock)  # before anybody looked: it still waits
+    call = caller(org)
+    assert call("GET", address).json()["deployResult"]["status"] == "InProgress"
+    done = call("GET", address).json()["deployResult"]
+    assert (done["status"], problems(done)) == ("Succeeded", [])
+    org.close()
+
+    org = Org.create(tmp_path / "org.db", clock=clock)
+    assert caller(org)("GET", address).json()["deployResult"] == done
+    org.close()

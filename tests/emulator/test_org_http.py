@@ -7,8 +7,11 @@ import http.client
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.org import Org
+from emulator.pretty import pretty
 from emulator.router import Request, Response
 from emulator.server import serve, start
 
@@ -110,6 +113,44 @@ def test_the_quota_comes_back_after_a_day(call, org, clock):
 
     call.token = login(org)
     assert call("GET", "limits").status == 200
+
+
+def test_the_used_quota_outlives_a_restart(tmp_path, clock, caller):
+    path = tmp_path / "org.db"
+    org = Org.create(path, clock=clock)
+    call = caller(org)
+    for _ in range(3):
+        call("GET", "limits")
+    org.close()
+    org = Org.create(path, clock=clock)
+    assert caller(org)("GET", "limits").header("Sforce-Limit-Info") == "api-usage=4/100000"
+    org.close()
+
+
+def test_a_reply_is_laid_out_for_people_who_ask(call):
+    account = call.create("Account", Name='{"a": [1, 2]}', AnnualRevenue=12345678)
+    address = f"sobjects/Account/{account}?fields=Name,AnnualRevenue,Site"
+    plain = call("GET", address)
+    laid_out = call("GET", address, headers={"X-PrettyPrint": "1"})
+    lines = laid_out.content().decode().split("\n")
+    assert (lines[0], lines[-1]) == ("{", "}")
+    assert '  "AnnualRevenue" : 1.2345678E7,' in lines
+    assert laid_out.json() == plain.json()
+    assert call("GET", address, headers={"X-PrettyPrint": "0"}).content() == plain.content()
+    refused = call("GET", "nonsense", headers={"X-PrettyPrint": "true"}).content().decode()
+    assert refused.startswith('[ {\n  "errorCode" : "NOT_FOUND",\n')
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=60)
+def test_laying_out_changes_nothing_but_the_spaces(data):
+    assert json.loads(pretty(json.dumps(data, separators=(",", ":"), ensure_ascii=False))) == data
 
 
 def test_the_date_is_the_orgs_date(call):
