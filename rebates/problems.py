@@ -53,5 +53,5 @@ def problem(path: Path, message: str, suggestion: str | None = None, code: str =
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     """The known word that `word` most looks like, as a question; None when nothing is close."""
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), known, n=1)
     return f'did you mean "{close[0]}"?' if close else None

@@ -1,0 +1,75 @@
+"""What became of many outbox rows at once: the set-based twins of `outbox.acknowledge` and `outbox.retry_at`.
+
+A batch was claimed by one sender in one epoch. Rows that are no longer its own are left alone, as they are one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, select, update
+
+from state import acknowledged
+from state.instants import micros
+from state.outbox import Row
+from state.tables.work import outbox
+
+ROWS_AT_ONCE = 400  # parameters of one statement: below SQLite's smallest limit
+
+
+def acknowledge_all(
+    tx: Connection, answers: Sequence[tuple[Row, str | None]], *, now: datetime
+) -> list[tuple[Row, str | None]]:
+    """The org confirmed these rows, with the record id where it told one; returns those that were still ours."""
+    ours = _ours(tx, [row for row, _ in answers])
+    done = [(row, sf_id) for row, sf_id in answers if row.pk in ours]
+    if not done:
+        return []
+    _update(
+        tx,
+        ({"at_pk": row.pk, "to_sf_id": sf_id} for row, sf_id in done),
+        state="done",
+        finished_at=micros(now),
+        sf_id=bindparam("to_sf_id", type_=Text),
+    )
+    acknowledged.remember_all(tx, done, now=now)
+    return done
+
+
+def retry_all(tx: Connection, rows: Sequence[tuple[Row, datetime]], *, code: str | None) -> int:
+    """None of these reached the org: each is pending again, not before its moment. Returns how many were ours."""
+    ours = _ours(tx, [row for row, _ in rows])
+    _update(
+        tx,
+        ({"at_pk": row.pk, "not_before": micros(when)} for row, when in rows if row.pk in ours),
+        state="pending",
+        retry_at=bindparam("not_before", type_=BigInteger),
+        code=code,
+        message=None,
+    )
+    return len(ours)
+
+
+def _ours(tx: Connection, rows: Sequence[Row]) -> set[int]:
+    """Which of the rows are in flight under the claim that we hold; locked until the transaction ends."""
+    found: set[int] = set()
+    for at in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[at : at + ROWS_AT_ONCE]
+        for owner, epoch in {(row.owner, row.epoch) for row in some}:
+            mine = and_(
+                outbox.c.pk.in_([row.pk for row in some if (row.owner, row.epoch) == (owner, epoch)]),
+                outbox.c.state == "inflight",
+                outbox.c.owner == owner,
+                outbox.c.epoch == epoch,
+            )
+            found |= set(tx.execute(select(outbox.c.pk).where(mine).with_for_update()).scalars())
+    return found
+
+
+def _update(tx: Connection, changes: Iterable[dict[str, Any]], **values: Any) -> None:
+    parameters = list(changes)
+    if parameters:
+        statement = update(outbox).where(outbox.c.pk == bindparam("at_pk", type_=BigInteger))
+        tx.execute(statement.values(owner=None, claimed_until=None, **values), parameters)
