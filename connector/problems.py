@@ -31,6 +31,9 @@ def problems_in(body: object) -> tuple[Problem, ...]:
             None,
         )
         if code is None:
+            # An action answers each of its inputs with a list of errors of its own.
+            nested = item.get("errors")
+            found += problems_in(nested) if isinstance(nested, list) else ()
             continue
         message = item.get("message") or item.get("error_description") or item.get("exceptionMessage")
         fields = item.get("fields")

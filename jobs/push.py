@@ -181,6 +181,11 @@ class _Sending:
                     answers.append(RowResult(row.ext_key, ok=False, code=error.code))
                     continue
                 log.warning("bell.unknown_fate", code=error.code)
+            except (errors.RowRefused, errors.Misconfigured) as error:
+                if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
+                    raise
+                # Its reader left, or its account is gone: nobody is there to hear it, and nobody else must wait.
+                log.warning("bell.dropped", code=error.code, account=row.account_id)
             answers.append(RowResult(row.ext_key, ok=True))
         return answers
 

@@ -1,0 +1,174 @@
+"""What becomes of a task: owners change and leave, people close and reassign, tiers are reached and lost, periods end."""
+
+from __future__ import annotations
+
+from emulator import lifecycle
+from emulator.raw_rows import change, find, user_named
+from emulator.seed_story import LUMIERE, partner_orders_again
+
+TASKS = "SELECT Id, Status, IsClosed, OwnerId, Owner.Name, Rebate_Key__c FROM Task WHERE Account.Name = '{}' ORDER BY Id"
+
+
+def tasks(world, name=LUMIERE):
+    return world.rows(TASKS.format(name))
+
+
+def the_task(world):
+    (task,) = tasks(world)
+    return task
+
+
+def later(world, *args):
+    world.wait(minutes=15)
+    done = world(*(args or ("sync",)), "--json")
+    assert done.code == 0, (done.error, done.err)
+    return done
+
+
+def as_admin(world, sobject, record_id, **fields):
+    with world.org.storage.transaction():
+        change(world.org, sobject, record_id, user_named(world.org), **fields)
+
+
+def user(world, first):
+    (row,) = world.rows(f"SELECT Id FROM User WHERE FirstName = '{first}'")
+    return row["Id"]
+
+
+def boss(world):
+    (row,) = world.rows("SELECT Id FROM User WHERE Username = 'admin@northwind.example'")
+    return row["Id"]
+
+
+def account_id(world, name=LUMIERE):
+    (row,) = world.rows(f"SELECT Id FROM Account WHERE Name = '{name}'")
+    return row["Id"]
+
+
+def state_of(world, key):
+    from state import tasks as kept
+    from state.store import Store
+
+    store = Store.open(f"sqlite:///{world.folder}/rebates.db")
+    try:
+        with store.read() as tx:
+            return kept.get(tx, key).state
+    finally:
+        store.close()
+
+
+def test_a_task_follows_the_owner_of_its_account(story):
+    story("sync")
+    sam = user(story, "Sam")
+    as_admin(story, "Account", account_id(story), OwnerId=sam)
+    done = later(story)
+    assert the_task(story)["OwnerId"] == sam
+    assert done.data["pushed_by_object"]["Task.change"] == 1
+    assert "Task.change" not in later(story).data["pushed_by_object"]
+
+
+def test_a_task_that_a_person_gave_to_a_colleague_stays_there(story):
+    story("sync")
+    sam, ada = user(story, "Sam"), boss(story)
+    as_admin(story, "Task", the_task(story)["Id"], OwnerId=ada)
+    as_admin(story, "Account", account_id(story), OwnerId=sam)
+    later(story)
+    assert the_task(story)["OwnerId"] == ada
+    as_admin(story, "Account", account_id(story), OwnerId=user(story, "Maya"))
+    later(story)
+    assert the_task(story)["OwnerId"] == ada, "once given away, for good"
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["IsClosed"], "it still closes when its tier is reached"
+
+
+def test_a_task_goes_to_the_fallback_when_its_owner_leaves(story):
+    ada = boss(story)
+    story.config(f'[alerts]\nfallback_owner = "{ada}"\n')
+    story("sync")
+    lifecycle.deactivate(story.org, find(story.org, "User", FirstName="Maya")["Username"])
+    later(story)
+    assert the_task(story)["OwnerId"] == ada
+
+
+def test_an_owner_who_left_a_moment_ago_does_not_hold_up_the_task(story):
+    ada = boss(story)
+    story.config(f'[alerts]\nfallback_owner = "{ada}"\n')
+    assert story("pull").code == 0
+    assert story("compute").code == 0
+    lifecycle.deactivate(story.org, find(story.org, "User", FirstName="Maya")["Username"])
+    done = story("push", "--json")
+    assert the_task(story)["OwnerId"] == ada
+    assert not [one for one in done.data["refused"] if one["object"] == "Task"]
+
+
+def test_without_a_fallback_our_own_user_has_the_task_rather_than_nobody(story):
+    story("pull")
+    story("compute")
+    lifecycle.deactivate(story.org, find(story.org, "User", FirstName="Maya")["Username"])
+    story("push")
+    (us,) = story.rows("SELECT Id FROM User WHERE Username = 'integration@northwind.example'")
+    assert the_task(story)["OwnerId"] == us["Id"]
+    story.wait(minutes=15)
+    story("sync")
+    sam = user(story, "Sam")
+    as_admin(story, "Account", account_id(story), OwnerId=sam)
+    later(story)
+    assert the_task(story)["OwnerId"] == sam, "nobody gave it away: it follows the account"
+
+
+def test_a_task_that_a_person_closed_is_dismissed_not_reopened_and_not_made_again(story):
+    story("sync")
+    task = the_task(story)
+    as_admin(story, "Task", task["Id"], Status="Deferred", IsClosed=1)
+    done = later(story, "reconcile")
+    assert done.data["drift"]["tasks_dismissed"] == 1
+    assert state_of(story, task["Rebate_Key__c"]) == "dismissed"
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["Status"] == "Deferred", "nobody touches it any more"
+
+
+def test_a_closed_task_is_noticed_before_it_is_written_to(story):
+    story("sync")
+    task = the_task(story)
+    as_admin(story, "Task", task["Id"], Status="Deferred", IsClosed=1)
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["Status"] == "Deferred"
+    assert state_of(story, task["Rebate_Key__c"]) == "dismissed"
+
+
+def test_a_deleted_task_is_dismissed_and_not_made_again(story):
+    story("sync")
+    task = the_task(story)
+    lifecycle.delete(story.org, "Task", task["Id"])
+    later(story, "reconcile")
+    assert state_of(story, task["Rebate_Key__c"]) == "dismissed"
+    later(story)
+    assert tasks(story) == []
+    story.wait(days=16)
+    lifecycle.purge(story.org)
+    story("sync")
+    assert tasks(story) == []
+
+
+def test_a_tier_that_is_reached_and_lost_again_makes_no_second_task(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    order = partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["IsClosed"]
+    lifecycle.delete(story.org, "Order", order)
+    later(story)
+    assert [task["Rebate_Key__c"] for task in tasks(story)] == [key]
+    assert the_task(story)["IsClosed"]
+
+
+def test_a_task_closes_itself_when_its_period_is_over(story):
+    story("sync")
+    assert not the_task(story)["IsClosed"]
+    story.wait(days=7)  # December has begun
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    assert [task["IsClosed"] for task in tasks(story)][0]
