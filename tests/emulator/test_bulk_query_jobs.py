@@ -156,7 +156,7 @@ def test_rows_come_in_another_order_when_the_org_is_told_to_show_it(
             "Selecting compound data not supported in Bulk Query",
         ),
         ("SELECT FIELDS(ALL) FROM Account LIMIT 1", "API_ERROR", "FIELDS(ALL)"),
-        ("SELECT TYPEOF What WHEN Account THEN Id END FROM Task", "MALFORMED_QUERY", "TYPEOF"),
+        ("SELECT TYPEOF What WHEN Account THEN Id END FROM Task", "API_ERROR", "TYPEOF"),
         (
             "SELECT Id FROM TaskStatus",
             "INVALIDENTITY",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,18 +114,13 @@ class World:
 
 
 @pytest.fixture
-def new_world(
+def open_world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., World]]:
-    """Makes worlds: `new_world(seed)` where `seed(org)` fills the org."""
+) -> Iterator[Callable[[Org, MovableClock], World]]:
+    """Serves an org and writes its configuration; all is closed at the end of the test."""
     closing: list[Callable[[], None]] = []
 
-    def make(seed: Callable[[Org], object] | None = None) -> World:
-        clock = MovableClock(TODAY - timedelta(seconds=5))
-        org = Org.create(clock=clock, seed=7)
-        if seed is not None:
-            seed(org)
-        clock.advance(seconds=5)
+    def open_(org: Org, clock: MovableClock) -> World:
         serving = serve(org)
         served = serving.__enter__()
         closing.append(lambda: serving.__exit__(None, None, None))
@@ -131,14 +129,60 @@ def new_world(
         monkeypatch.chdir(tmp_path)
         return World(org, served.url, tmp_path, monkeypatch, capsys, clock)
 
-    yield make
+    yield open_
     for close in closing:
         close()
 
 
 @pytest.fixture
-def story(new_world: Callable[..., World]) -> World:
-    """The story org with the package deployed."""
-    world = new_world(seed_story)
-    assert world("org", "deploy").code == 0
-    return world
+def new_world(open_world: Callable[[Org, MovableClock], World]) -> Callable[..., World]:
+    """Makes worlds: `new_world(seed)` where `seed(org)` fills the org."""
+
+    def make(seed: Callable[[Org], object] | None = None) -> World:
+        clock = MovableClock(TODAY - timedelta(seconds=5))
+        org = Org.create(clock=clock, seed=7)
+        if seed is not None:
+            seed(org)
+        clock.advance(seconds=5)
+        return open_world(org, clock)
+
+    return make
+
+
+@dataclass
+class Template:
+    """A folder with an org in a file and the key of its app, and the moment at which it was left."""
+
+    folder: Path
+    left_at: datetime
+
+
+@pytest.fixture(scope="session")
+def deployed_story(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The story org with the package deployed by the command line: once, for all tests that start there."""
+    folder = tmp_path_factory.mktemp("story")
+    clock = MovableClock(TODAY - timedelta(seconds=5))
+    org = Org.create(folder / "org.db", clock=clock, seed=7)
+    seed_story(org)
+    clock.advance(seconds=5)
+    with serve(org) as served, pytest.MonkeyPatch.context() as patch:
+        write_config(org, served.url, folder / "rebates.toml", USER, PROGRAMS)
+        patch.chdir(folder)
+        patch.setenv("REBATES_CLOCK", clock().isoformat())
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            assert int(run(["org", "deploy"])) == 0, said.getvalue()
+    org.close()
+    return Template(folder, clock())
+
+
+@pytest.fixture
+def story(
+    open_world: Callable[[Org, MovableClock], World], deployed_story: Template, tmp_path: Path
+) -> World:
+    """The story org with the package deployed: a copy of its own."""
+    for name in ("org.db", "rebates.key", "rebates.db"):
+        if (deployed_story.folder / name).exists():
+            shutil.copy2(deployed_story.folder / name, tmp_path / name)
+    clock = MovableClock(deployed_story.left_at)
+    return open_world(Org.create(tmp_path / "org.db", clock=clock, seed=7), clock)
