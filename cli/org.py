@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,3 +41,55 @@ def deploy(
 
     warnings = [f"one step is left to an administrator: {done.manual}"] if done.manual else []
     emit("org deploy", done, as_json=as_json, human=human, warnings=warnings)
+
+
+@app.command()
+def undeploy(
+    context: typer.Context,
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="List what removal would take; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take the package out of the org. Rebate records and fields go with it, with everything in them."""
+    from cli.opening import opened
+    from jobs import deploy as work
+    from jobs.refusals import Unusable
+
+    if not check_only and not yes:
+        if not sys.stdin.isatty():
+            raise Unusable(
+                "this removes fields and records from the org",
+                "look with --check-only, then run it with --yes",
+            )
+        typer.confirm(
+            "Remove our fields, objects and all records in them from the org?", abort=True, err=True
+        )
+    with opened(context, quiet=as_json) as application:
+        done = work.undeploy(application, check_only=check_only)
+
+    def human(console: Console) -> None:
+        console.print("would remove:" if check_only else "removed:")
+        for kind, names in sorted(done.components.items()):
+            console.print(
+                f"  {kind}: {', '.join(names[:6])}"
+                + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+                markup=False,
+            )
+        for name, count in done.records.items():
+            console.print(f"  {count:,} records of {name}")
+
+    emit("org undeploy", done, as_json=as_json, human=human)
+
+
+@app.command("permission-set")
+def permission_set(context: typer.Context) -> None:
+    """Print a permission set with exactly what the configured mapping reads and writes, as metadata XML."""
+    from cli.opening import opened
+    from mappings.check import gather
+    from mappings.permissions import permission_set_xml
+
+    with opened(context, quiet=True) as application:
+        described = gather(application.mapping, application.org.describe)
+        sys.stdout.write(permission_set_xml(application.mapping, described))

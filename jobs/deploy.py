@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector import errors
-from connector.package_zip import build_package
+from connector.package_zip import build_package, build_removal, components
 from connector.port import DeployProgress
 from jobs.app import App
 from jobs.refusals import Refused, Unusable
@@ -45,8 +45,47 @@ def package_source() -> Path:
 def deploy(app: App, *, check_only: bool = False) -> Deployed:
     """Send the package, wait for the org, report each refused component. Never deletes anything in the org."""
     package = build_package(package_source(), app.configuration.org().api_version)
+    last = _send(app, "deploy", package, check_only=check_only)
+    state, manual = (None, None) if check_only else _assign(app)
+    return Deployed(last.id, check_only, last.components, state, app.org.usage.calls, manual)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What an undeploy takes: components by type, and the records that go with our objects."""
+
+    id: str
+    check_only: bool
+    components: dict[str, list[str]]
+    records: dict[str, int]
+    api_calls: int
+
+
+def undeploy(app: App, *, check_only: bool) -> Removal:
+    """Take the package out of the org again; `check_only` lets the org say whether it could and changes nothing."""
+    source = package_source()
+    named: dict[str, list[str]] = {}
+    for component in components(source):
+        named.setdefault(component.type, []).append(component.name)
+    records = {name: _count(app, name) for name in named.get("CustomObject", ()) if name.endswith("__c")}
+    removal = build_removal(source, app.configuration.org().api_version)
+    last = _send(app, "undeploy", removal, check_only=check_only)
+    return Removal(last.id, check_only, named, records, app.org.usage.calls)
+
+
+def _count(app: App, object_name: str) -> int:
+    try:
+        return sum(
+            1 for page in app.org.query(f"SELECT Id FROM {object_name}") for _ in range(page.table.num_rows)
+        )
+    except errors.Misconfigured:  # not there: nothing would be lost
+        return 0
+
+
+def _send(app: App, name: str, package: bytes, *, check_only: bool) -> DeployProgress:
+    """One deploy to its end; raises DeployFailed with each refused component."""
     last: DeployProgress | None = None
-    with app.progress.step("deploy") as step:
+    with app.progress.step(name) as step:
         shown = 0
         for last in app.org.deploy(package, check_only=check_only):
             step.total(last.components or None)
@@ -63,8 +102,7 @@ def deploy(app: App, *, check_only: bool = False) -> Deployed:
             deploy_id=last.id,
             failures=[{"file": f, "component": c, "problem": p} for f, c, p in last.failures],
         )
-    state, manual = (None, None) if check_only else _assign(app)
-    return Deployed(last.id, check_only, last.components, state, app.org.usage.calls, manual)
+    return last
 
 
 def _assign(app: App) -> tuple[str | None, str | None]:

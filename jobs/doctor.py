@@ -48,6 +48,7 @@ def examine(app: App) -> list[Finding]:
     if all(one.level != "fail" for one in login):
         findings += _guarded("fields", lambda: _fields(app))
         findings += _guarded("package", lambda: _package(app))
+        findings += _guarded("rights", lambda: _rights(app))
     else:
         findings.append(Finding("fields", "skip", "needs a login"))
     return findings
@@ -153,3 +154,31 @@ def _package(app: App) -> Iterator[Finding]:
             "fence", "warn", "no validation rule against stale writes: two workers converge only at the nightly reconcile",
             "rebates org deploy",
         )  # fmt: skip
+
+
+def _rights(app: App) -> Iterator[Finding]:
+    """An integration user that may do everything is a key to everything."""
+    user_id = getattr(app.org, "user_id", None)
+    if user_id is None:
+        return
+    query = (
+        "SELECT PermissionSet.Label, PermissionSet.PermissionsModifyAllData, PermissionSet.PermissionsViewAllData "
+        f"FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'"
+    )
+    broad: dict[str, list[str]] = {}
+    try:
+        for page in app.org.query(query):
+            for row in page.table.to_pylist():
+                for right, name in (("ModifyAllData", "Modify All Data"), ("ViewAllData", "View All Data")):
+                    if row[f"PermissionSet.Permissions{right}"] == "true":
+                        broad.setdefault(name, []).append(row["PermissionSet.Label"])
+    except errors.Misconfigured as refused:
+        yield Finding("rights", "skip", f"this user may not look at its own permission sets ({refused.code})")
+        return
+    for name, sets in broad.items():
+        yield Finding(
+            "rights", "warn", f"our user has {name}, through {', '.join(sorted(set(sets)))}",
+            "take it away: Rebate_Sync_Integration grants all that a sync needs",
+        )  # fmt: skip
+    if not broad:
+        yield Finding("rights", "ok", "neither View All Data nor Modify All Data")
