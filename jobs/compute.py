@@ -24,7 +24,7 @@ from jobs.refused_programs import RefusedProgram, sort_out
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working
-from state import contributions, meta, rollover, rules
+from state import contributions, gaps, meta, rollover, rules
 from state import events as event_log
 from state.events import EventRow
 from state.standings import Saved, save_standings
@@ -66,7 +66,9 @@ def compute(app: App, run_pk: int) -> Computed:
         installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
         contributions.recompute_dirty(tx)
         turned = _turn_of_the_day(tx, programs, now)
-        calculator = Calculator(tx, programs, now)
+        missing = gaps.find(tx, app.local_day())
+        gaps.mark_changed(tx, missing)
+        calculator = Calculator(tx, programs, now, missing)
         calculator.widen()
         changed: list[Saved] = []
         news: list[EventRow] = []

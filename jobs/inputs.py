@@ -23,6 +23,7 @@ from rebates.standing import Standing, standing
 from rebates.totals import Inputs
 from state import baselines, chains, evidence, rules
 from state.baselines import Compared
+from state.gaps import Gaps
 from state.membership import active_days
 from state.rollover import periods_of
 from state.totals import Cell, CellTotals, load_totals
@@ -81,8 +82,11 @@ class _Frame:
 class Calculator:
     """Computes cells of the programs in force, with everything that the engine needs to know."""
 
-    def __init__(self, tx: Connection, programs: Sequence[Program], now: datetime) -> None:
+    def __init__(
+        self, tx: Connection, programs: Sequence[Program], now: datetime, gaps: Gaps | None = None
+    ) -> None:
         self.tx = tx
+        self._gaps = gaps or {}
         pks = rules.installed(tx)
         self._frames: dict[str, _Frame] = {}
         for program in programs:
@@ -180,7 +184,7 @@ class Calculator:
                 baseline_elapsed=base.elapsed,
                 active_from=first,
                 active_to=last,
-                missing=tuple(dict.fromkeys((*one.missing, *base.missing))),
+                missing=tuple(dict.fromkeys((*one.missing, *base.missing, *self._gaps.get(one.cell, ())))),
             )
             out[one.cell] = inputs, frame.program.market_of(account)
         return out

@@ -170,5 +170,5 @@ def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
 
 def set_aside(tx: Connection, bad: list[Rejected], *, run_pk: int, now: datetime) -> None:
     """Write down rows that could not be read."""
-    rows = [RejectedRow(one.entity, one.id, one.field, one.message) for one in bad]
+    rows = [RejectedRow(one.entity, one.id, one.field, one.message, one.parent) for one in bad]
     rejected.set_aside(tx, rows, run_pk=run_pk, now=now)

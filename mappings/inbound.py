@@ -18,6 +18,9 @@ from mappings.columns import Column
 from mappings.expression import CannotCompute, Expression
 from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
+# Which column says whose a record is.
+PARENT = {"order_line": "order_id", "order": "account_id"}
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -29,6 +32,7 @@ class Rejected:
     field: str
     code: str
     message: str
+    parent: str | None = None  # id of the order of a line, of the account of an order, where it could be read
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Reader:
         if bad or skipped:
             keep = pa.array([row not in bad and row not in skipped for row in range(rows)], pa.bool_())
             table = table.filter(keep)
-        return Inbound(table, self._rejected(page_columns, bad), len(skipped))
+        parents = arrays.get(PARENT.get(self.entity.name, ""))
+        return Inbound(table, self._rejected(page_columns, bad, parents), len(skipped))
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)
@@ -131,7 +136,9 @@ class Reader:
         required = [arrays[field.name] for field in self.entity.fields if field.required]
         return {row for row in rows if all(array[row].is_valid for array in required)}
 
-    def _rejected(self, page: _Page, bad: dict[int, tuple[str, str]]) -> tuple[Rejected, ...]:
+    def _rejected(
+        self, page: _Page, bad: dict[int, tuple[str, str]], parents: pa.Array | None
+    ) -> tuple[Rejected, ...]:
         ids = page.texts("Id") if bad else None
         out = []
         for row, (name, code) in sorted(bad.items()):
@@ -144,6 +151,7 @@ class Reader:
                     name,
                     code,
                     f"{self._where(name)} {scalars.REASONS[code]}",
+                    None if parents is None else parents[row].as_py(),
                 )
             )
         return tuple(out)

@@ -21,15 +21,16 @@ class RejectedRow:
     sf_id: str
     field: str
     reason: str
+    parent_id: str | None = None  # the order of a line, the account of an order, where it could be read
 
 
 @dataclass(frozen=True)
 class Waiting(RejectedRow):
     """A rejected row as listed."""
 
-    first_seen_at: datetime
-    last_seen_at: datetime
-    run_pk: int | None
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    run_pk: int | None = None
 
 
 def set_aside(
@@ -42,7 +43,7 @@ def set_aside(
     tx.execute(
         statement.on_conflict_do_update(
             index_elements=["entity", "sf_id", "field"],
-            set_={c: statement.excluded[c] for c in ("reason", "run_pk", "last_seen_at")},
+            set_={c: statement.excluded[c] for c in ("reason", "run_pk", "last_seen_at", "parent_id")},
         ),
         [
             {
@@ -50,6 +51,7 @@ def set_aside(
                 "sf_id": row.sf_id,
                 "field": row.field,
                 "reason": row.reason,
+                "parent_id": row.parent_id,
                 "run_pk": run_pk,
                 "first_seen_at": micros(now),
                 "last_seen_at": micros(now),
@@ -71,6 +73,7 @@ def waiting(tx: Connection, *, entity: str | None = None, limit: int | None = 10
             row.sf_id,
             row.field,
             row.reason,
+            row.parent_id,
             moment(row.first_seen_at),
             moment(row.last_seen_at),
             row.run_pk,

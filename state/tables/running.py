@@ -85,6 +85,7 @@ class RejectedRow(Row, table=True):
     run_pk: int | None = optional_int64()
     first_seen_at: int = int64()
     last_seen_at: int = int64()
+    parent_id: str | None = optional_words()  # the order of a line, the account of an order
 
 
 class AuditRow(Row, table=True):
