@@ -18,7 +18,7 @@ class Problem:
 def problems_in(body: object) -> tuple[Problem, ...]:
     """Reads every error shape the API has: array, object, OAuth, Bulk. Unreadable parts are left out."""
     items = body if isinstance(body, list) else [body]
-    found = []
+    found: list[Problem] = []
     for item in items:
         if not isinstance(item, dict):
             continue

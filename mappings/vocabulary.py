@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from rebates.events import Kind as EventKind
 from rebates.program import Method
-from rebates.standing import Status
+from rebates.status import Status
 
 Kind = Literal[
     "id", "text", "enum", "amount", "quantity", "qualifier", "rate", "day", "moment", "bool", "int", "json"

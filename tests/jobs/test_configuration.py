@@ -102,7 +102,7 @@ def test_an_org_that_is_not_there_is_named_with_a_suggestion(tmp_path):
         InvalidConfiguration, match=r'org\.mian: there is no such org \(did you mean "main"\?\)'
     ):
         load(tmp_path, ORG).org("mian")
-    with pytest.raises(InvalidConfiguration, match="it has no .org"):
+    with pytest.raises(InvalidConfiguration, match=r"it has no \[org"):
         load(tmp_path, "").org()
 
 
