@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,34 @@ def test_not_found_is_worded_and_ordered_as_recorded(call):
     (found,) = call("GET", "sobjects/Nonsense__c/describe").json()
     assert list(found) == recorded["keys"]
     assert (found["errorCode"], found["message"]) == (recorded["code"], recorded["message"])
+
+
+def test_a_part_of_a_composite_that_is_not_found_is_worded_as_recorded(call):
+    """The recording is of a composite call."""
+    (recorded,) = (
+        each
+        for each in json.loads((GOLDEN / "errors.json").read_text("utf-8"))
+        if each["code"] == "NOT_FOUND"
+    )
+    part = {"method": "GET", "url": "/services/data/v68.0/sobjects/Nonsense__c/1", "referenceId": "a"}
+    reply = call("POST", "composite", json={"compositeRequest": [part]})
+    (answer,) = reply.json()["compositeResponse"]
+    assert (reply.status, answer["httpStatusCode"]) == (200, 404)
+    assert list(answer["body"][0]) == recorded["keys"]
+    assert answer["body"][0]["message"] == recorded["message"]
+
+
+def test_every_recording_is_listed_and_used():
+    listed = (GOLDEN / "README.md").read_text("utf-8")
+    here = Path(__file__).parent
+    tests = "".join(path.read_text("utf-8") for path in here.glob("test_*.py"))
+    for path in GOLDEN.glob("*.json"):
+        assert f"`{path.name}`" in listed, path.name
+        assert f'"{path.name}"' in tests, path.name
+    for name in DESCRIBES:
+        assert name in listed, name
+    for name in re.findall(r"`(test_\w+)`", listed):
+        assert f"def {name}(" in tests, name
 
 
 def test_a_custom_field_is_described_with_all_keys():

@@ -80,6 +80,12 @@ def test_jsforce_describes_writes_reads_pages_and_loads(seen: dict[str, Any], ju
     assert seen["bulk"]["name"] == 'Zürich "AG"'
     assert seen["bulk"]["revenue"] == "1.2345678E7"
     assert seen["bulk"]["created"].endswith("Z")
+    assert seen["aborted"] == {
+        "states": ["Open", "Aborted"], "successful": 0, "failed": 0, "unprocessed": ["Never loaded", "Nor this"],
+    }  # fmt: skip
+    assert seen["ended"] == {"state": "JobComplete", "processed": 2, "failed": 1}
+    assert "not supported in Bulk Query" in seen["unfit"]
+    assert seen["types"] == 0
     assert seen["destroyed"]
     assert seen["deleted"] == {"visible": 0, "all": 1}
     stored = judged.storage.row('SELECT "Name" FROM "Account" WHERE "Erp_Key__c" = \'M-1\'')

@@ -67,6 +67,33 @@ const rows = await stream.toArray();
 const zurich = rows.find((row) => row.Name.startsWith("Zürich"));
 seen.bulk = { rows: rows.length, name: zurich.Name, revenue: zurich.AnnualRevenue, created: zurich.CreatedDate };
 
+// The states of an ingest job, one by one, and the three files of a job that was given up.
+const job = org.bulk2.createJob({ object: "Account", operation: "insert" });
+const states = [];
+await job.open();
+states.push((await job.check()).state);
+await job.uploadData([{ Name: "Never loaded" }, { Name: "Nor this" }]);
+await job.abort();
+states.push((await job.check()).state);
+seen.aborted = {
+  states,
+  successful: (await job.getSuccessfulResults()).length,
+  failed: (await job.getFailedResults()).length,
+  unprocessed: (await job.getUnprocessedRecords()).map((row) => row.Name).sort(),
+};
+const whole = org.bulk2.createJob({ object: "Account", operation: "insert" });
+await whole.open();
+await whole.uploadData([{ Name: "Loaded", Erp_Key__c: "S-1" }, { Name: "", Erp_Key__c: "S-2" }]);
+await whole.close();
+await whole.poll(20, 20000);
+const ended = await whole.check();
+seen.ended = { state: ended.state, processed: ended.numberRecordsProcessed, failed: ended.numberRecordsFailed };
+const unfit = await org.bulk2.query("SELECT COUNT(Id) FROM Account", { pollInterval: 20 }).catch((error) => error);
+seen.unfit = unfit.message;
+
+const types = await org.query("SELECT Subject, TYPEOF What WHEN Account THEN Site END FROM Task");
+seen.types = types.totalSize;
+
 const destroyed = await org.sobject("Account").destroy(created.id);
 seen.destroyed = destroyed.success;
 const gone = await org.query(`SELECT Id FROM Account WHERE Id = '${created.id}'`);
