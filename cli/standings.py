@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Hang the commands on the tree."""
     app.command()(status)
     app.command()(explain)
+    app.command(name="why-changed")(why_changed)
 
 
 def status(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -168,3 +169,31 @@ def show_explanation(console: Console, one: Explanation) -> None:
             )  # fmt: skip
         console.print(table)
     console.print()
+
+
+def why_changed(
+    context: typer.Context,
+    account: Annotated[str, typer.Argument(help="Account id, or a part of its name.")],
+    since: Annotated[str, typer.Option(help="A day, a moment (UTC) or the number of a run.")],
+    program: Annotated[str | None, typer.Option(help="Only this program.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What moved an account's rebates since then: lines, returns, new terms, rates, account records."""
+    from cli.opening import opened
+    from jobs.why_changed import why_changed as work
+
+    with opened(context, quiet=True) as application:
+        found = work(application, account, since, program=program)
+
+    def human(console: Console) -> None:
+        console.print(
+            f"{found.account_name or found.account}, since {found.since:%Y-%m-%d %H:%M} UTC", markup=False
+        )
+        for one in found.moved:
+            for line in one.lines():
+                console.print(line, markup=False)
+        if not found.moved:
+            console.print("nothing moved")
+        console.print(f"{found.unchanged} standings stay as they were")
+
+    emit("why-changed", found.as_json(), as_json=as_json, human=human)

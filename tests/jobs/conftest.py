@@ -132,7 +132,7 @@ class Shop:
     def pull(self, entity: str, *rows: dict[str, Any]) -> None:
         self.stamp += 1
         store = self.opened.store
-        table = batch(entity, *rows, modstamp=self.stamp)
+        table = batch(entity, *rows, modstamp=micros(self.clock.now()) + self.stamp)
         with store.transaction() as tx:
             staging.stage(tx, 10_000 + self.stamp, entity, table)
         with store.transaction() as tx:

@@ -1,0 +1,200 @@
+"""Why a number is not what it was: the standing then and now, and everything that moved between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.explanation import find_account
+from jobs.refusals import Unusable
+from rebates.money import money_text, text
+from state import changes, runs, standings
+from state.changes import ChangedLine
+from state.standings import Past, StandingView
+
+
+class Cause(NamedTuple):
+    """One thing that moved. `kind`: line, return, gone, order, version, rate, account."""
+
+    kind: str
+    text: str
+    order: str | None = None
+    amount: Decimal | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "text": self.text, "order": self.order, "amount": self.amount}
+
+
+@dataclass(frozen=True)
+class WhyChanged:
+    """One standing then and now. `before` is None where it was not there yet."""
+
+    standing: StandingView
+    before: Past | None
+    after: Past
+    causes: tuple[Cause, ...]
+
+    @property
+    def change(self) -> Decimal:
+        return self.after.rebate - (self.before.rebate if self.before else Decimal(0))
+
+    def as_json(self) -> dict[str, Any]:
+        """Money as text."""
+        return {
+            "program": self.standing.program,
+            "period": self.standing.period,
+            "before": _past(self.before),
+            "after": _past(self.after),
+            "change": self.change,
+            "causes": [cause.as_json() for cause in self.causes],
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        currency = self.standing.currency
+        then = (
+            f"{self.before.tier or 'no tier'}, {money_text(self.before.rebate, currency)}"
+            if self.before
+            else "no standing"
+        )
+        now = f"{self.after.tier or 'no tier'}, {money_text(self.after.rebate, currency)}"
+        head = (
+            f"{self.standing.program} {self.standing.period}: {then} -> {now} {currency} "
+            f"({money_text(self.change, currency)})"
+        )
+        return [head, *(f"  {cause.kind}: {cause.text}" for cause in self.causes)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Every standing of an account that moved, and how many stayed."""
+
+    account: str
+    account_name: str | None
+    since: datetime
+    moved: tuple[WhyChanged, ...]
+    unchanged: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "account_name": self.account_name,
+            "since": self.since,
+            "standings": [one.as_json() for one in self.moved],
+            "unchanged": self.unchanged,
+        }
+
+
+def why_changed(app: App, account: str, since: str, *, program: str | None = None) -> Answer:
+    """What moved an account's standings since a day, an instant or a run (its number)."""
+    with app.store.read() as tx:
+        member = find_account(tx, account)
+        settled, changed = _since(tx, since)
+        moved, unchanged = [], 0
+        for row in standings.find(tx, account=member.id, program=program):
+            past = standings.history(tx, row.cell, since=settled)
+            before = past[0] if past[0].changed_at <= settled else None
+            if past[-1] is before:
+                unchanged += 1
+                continue
+            causes = tuple(_causes(tx, row, before, past[-1], changed))
+            moved.append(WhyChanged(row, before, past[-1], causes))
+        return Answer(member.id, member.name, settled, tuple(moved), unchanged)
+
+
+def _since(tx: Connection, given: str) -> tuple[datetime, datetime]:
+    """When the former standings held, and from when on the org's records count as changed."""
+    if given.isdecimal():
+        run = runs.get(tx, int(given))
+        if run is None:
+            raise Unusable(f"there is no run {given}", "`rebates status` lists the last runs")
+        return run.finished_at or run.started_at, run.started_at
+    try:
+        if len(given) == 10:
+            day = datetime.combine(date.fromisoformat(given), time(), UTC)
+            return day, day
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise Unusable(
+            f"{given!r} is no day, moment or run",
+            "--since 2026-11-01, 2026-11-01T08:00:00Z, or the number of a run",
+        ) from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at, at
+
+
+def _causes(
+    tx: Connection, row: StandingView, before: Past | None, after: Past, since: datetime
+) -> Iterator[Cause]:
+    if before is not None and before.program_version != after.program_version:
+        versions = (before.program_version, after.program_version)
+        yield from _versions(*changes.definitions(tx, row.program, versions), versions)
+    for rate in changes.rates_since(tx, row.cell, since):
+        start = f" from {rate.starts_on}" if rate.starts_on else ""
+        yield Cause("rate", f"{rate.currency} is {rate.rate}{start} ({rate.source})")
+    for one in changes.accounts_since(tx, row.cell, since):
+        yield Cause(
+            "account", f"the record of {one.name or one.id} changed {one.changed_at:%Y-%m-%d %H:%M} UTC"
+        )
+    for line in changes.lines_since(tx, row.cell, since):
+        yield _line(line, row.currency)
+
+
+def _line(line: ChangedLine, currency: str) -> Cause:
+    order = line.order_number or line.order_id
+    when = line.ordered_on or (line.ordered_at.date() if line.ordered_at else None)
+    words = f"order {order} of {when}: {money_text(line.amount, currency)}, {text(line.quantity)} units"
+    if line.deleted:
+        return Cause("gone", f"{words}, deleted", order, line.amount)
+    if not line.active:
+        return Cause("gone", f"{words}, the order is not active", order, line.amount)
+    if line.amount < 0:
+        return Cause("return", words, order, line.amount)
+    if line.order_only:
+        return Cause("order", f"{words}, its order changed", order, line.amount)
+    return Cause("line", words, order, line.amount)
+
+
+def _versions(old: str | None, new: str | None, numbers: tuple[int, int]) -> Iterator[Cause]:
+    head = f"version {numbers[0]} became version {numbers[1]}"
+    if old is None or new is None:
+        yield Cause("version", head)
+        return
+    before, after = dict(_flat(json.loads(old), "")), dict(_flat(json.loads(new), ""))
+    for key in [*before, *(key for key in after if key not in before)]:
+        if before.get(key) != after.get(key):
+            was, now = before.get(key, "not set"), after.get(key, "not set")
+            yield Cause("version", f"{head}: {key}: {was} -> {now}")
+
+
+def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """A definition as one line a term; tiers and the like by their names."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _flat(one, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for number, one in enumerate(value, 1):
+            name = one.get("name") if isinstance(one, dict) else None
+            yield from _flat(one, f"{key}[{name or number}]")
+    elif value is not None:
+        yield key, str(value)
+
+
+def _past(past: Past | None) -> dict[str, Any] | None:
+    if past is None:
+        return None
+    return {
+        "tier": past.tier,
+        "rebate": past.rebate,
+        "qualifier": past.qualifier,
+        "program_version": past.program_version,
+        "changed_at": past.changed_at,
+        "run": past.run_pk,
+    }

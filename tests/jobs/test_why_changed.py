@@ -1,0 +1,90 @@
+"""Why a number moved between two runs: lines, returns, terms, rates, records."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from jobs.refusals import Unusable
+from jobs.why_changed import why_changed
+
+PROGRAM = """
+key = "care"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[[tiers]]
+name = "Silver"
+threshold = "100"
+rate = "10%"
+[[tiers]]
+name = "Gold"
+threshold = "1000"
+rate = "20%"
+"""
+DAY = date(2026, 6, 3)
+
+
+@pytest.fixture
+def story(shop):
+    """Acme at 600 on the 10th of June."""
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM)
+    shop.account("Acme")
+    shop.order("1", "Acme", DAY, {"amount": 600})
+    shop.sync()
+    shop.today(date(2026, 6, 12))
+    return shop
+
+
+def asked(shop, since="2026-06-11"):
+    return why_changed(shop.opened, "Acme", since)
+
+
+def test_a_new_line_and_a_return_are_named_with_their_orders(story):
+    story.order("2", "Acme", DAY, {"amount": 500})
+    story.order("3", "Acme", DAY, {"amount": -50})
+    story.sync()
+    (moved,) = asked(story).moved
+    assert (moved.before.tier, moved.after.tier) == ("Silver", "Gold")
+    assert moved.change == 150  # 20 % of 1,050 after 10 % of 600
+    assert [(c.kind, c.order, c.amount) for c in moved.causes] == [("line", "2", 500), ("return", "3", -50)]
+
+
+def test_an_order_that_is_no_longer_active_is_named(story):
+    story.order("1", "Acme", DAY, active=False)
+    story.sync()
+    (moved,) = asked(story).moved
+    assert moved.change == -60
+    assert [(c.kind, c.order) for c in moved.causes] == [("gone", "1")]
+
+
+def test_new_terms_are_named_key_by_key(story):
+    story.program(PROGRAM.replace("10%", "12%"))
+    story.sync()
+    (moved,) = asked(story).moved
+    (cause,) = moved.causes
+    assert cause.kind == "version"
+    assert "version 1 became version 2" in cause.text
+    assert "tiers[Silver]" in cause.text
+    assert "0.1" in cause.text
+    assert "0.12" in cause.text
+
+
+def test_what_did_not_move_is_only_counted(story):
+    story.sync()
+    answer = asked(story)
+    assert (answer.moved, answer.unchanged) == ((), 1)
+
+
+def test_a_standing_that_was_not_there_says_so(story):
+    (moved,) = asked(story, "2026-06-01").moved
+    assert moved.before is None
+    assert moved.lines()[0] == "care 2026-06: no standing -> Silver, 60.00 USD (60.00)"
+
+
+@pytest.mark.parametrize("since", ["yesterday", "99", "2026-13-01"])
+def test_a_since_that_nobody_understands_is_refused(story, since):
+    with pytest.raises(Unusable):
+        asked(story, since)
