@@ -110,3 +110,35 @@ def restore(
         as_json=as_json,
         human=lambda console: console.print(said),
     )
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(help="URL of the store: sqlite:///rebates.db")],
+    target: Annotated[
+        str, typer.Argument(help="URL of an empty database: postgresql+psycopg://user@host/name")
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Copy a store into another database, whole or not at all. Run `rebates pause` first, and `resume` on the copy."""
+    from state.copy import copy as work
+    from state.store import Store
+
+    reading = Store.open(source, upgrade=False)
+    try:
+        writing = Store.open(target)
+        try:
+            rows = work(reading, writing)
+            where = writing.where
+        finally:
+            writing.close()
+    finally:
+        reading.close()
+    total = sum(rows.values())
+    emit(
+        "db copy", {"source": reading.where, "target": where, "rows": rows}, as_json=as_json,
+        human=lambda console: console.print(
+            f"{total:,} rows in {len(rows)} tables copied to {where}\nnext: set [state] url to it, then rebates resume",
+            markup=False,
+        ),
+    )  # fmt: skip
