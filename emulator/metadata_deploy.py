@@ -7,17 +7,19 @@ Sources: Metadata API Developer Guide, "deploy()", "DeployResult", "DeployMessag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from emulator import permission_metadata
-from emulator.formula_syntax import FormulaError, references
+from emulator.formula_syntax import FormulaError
 from emulator.formulas import Formulas
 from emulator.life import permissions_of, rules_of
 from emulator.metadata_fields import Refused, custom_field, custom_object, picklist_values
 from emulator.metadata_kept import ORDER, STANDARD_VALUE_SETS, forget
+from emulator.metadata_outcome import Done, Outcome
 from emulator.metadata_read import Component, Package, Problem
+from emulator.metadata_references import reader_of
 from emulator.metadata_shape import (
     apply_field,
     check_change,
@@ -37,32 +39,6 @@ PREFIXES = {
     "PermissionSet": "0PS", "CustomLabel": "101", "Layout": "00h", "ListView": "00B", "CustomTab": "01r",
     "LightningComponentBundle": "0Rb", "CompactLayout": "0AH", "FlexiPage": "0M0",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Done:
-    """One component that was, or with checkOnly would be, deployed or deleted."""
-
-    type: str
-    full_name: str
-    file: str
-    id: str
-    created: bool = False
-    changed: bool = False
-    deleted: bool = False
-
-
-@dataclass
-class Outcome:
-    done: list[Done] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    applied: bool = False
-
-    @property
-    def status(self) -> str:
-        if not self.problems:
-            return "Succeeded"
-        return "SucceededPartial" if self.applied and self.done else "Failed"
 
 
 def deploy(
@@ -295,7 +271,11 @@ class _Attempt:
                 )
                 continue
             going = {each for _, each in listed}
-            reader = self._reader_of(name, going) if kind == "CustomField" else None
+            reader = (
+                reader_of(name, going, self.formulas, self.schema, rules_of(self.org))
+                if kind == "CustomField"
+                else None
+            )
             if reader:
                 problem = f"This custom field is referenced elsewhere in salesforce.com : {reader}"
                 self.problems.append(Problem(file, kind, name, problem))
@@ -307,21 +287,6 @@ class _Attempt:
                 self.schema.remove_sobject(name)
             done = Done(kind, name, file, known["id"], changed=True, deleted=True)
             self.steps.append((done, lambda kind=kind, name=name: forget(self.org, kind, name)))  # type: ignore[misc]
-
-    def _reader_of(self, full_name: str, going: set[str]) -> str | None:
-        """A formula or rule that still reads a field."""
-        owner, _, name = full_name.partition(".")
-        sobject = self.schema.sobject(owner)
-        for each in sobject.fields.values() if sobject else ():
-            if each.calculated and f"{owner}.{each.name}" not in going and sobject:
-                node = self.formulas.check_field(sobject.name, each)
-                if any(ref.path == (name,) for ref in references(node)):
-                    return f"Custom Field - {each.name}"
-        for rule in rules_of(self.org).of(owner):
-            gone = f"{owner}.{rule.name}" in going
-            if not gone and any(ref.path == (name,) for ref in references(rule.condition)):
-                return f"Validation Rule - {rule.name}"
-        return None
 
 
 def _nothing() -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from emulator import jsontext
 from emulator.errors import ApiError
 from emulator.life import permissions_of
-from emulator.metadata_deploy import Done, Outcome, deploy
+from emulator.metadata_deploy import deploy
+from emulator.metadata_outcome import Done, Outcome
 from emulator.metadata_read import NotAPackage, Package, Problem, read_zip
 from emulator.raw_rows import by_id
 from emulator.router import Request, Response, json_response, route

@@ -400,11 +400,6 @@ def test_years_follow_the_users_time_zone_only_when_converted(ask: Ask, org: Org
         ("SELECT SUM(Name) FROM Account", "MALFORMED_QUERY", "does not support aggregate operator SUM"),
         ("SELECT NOPE(Name) FROM Account", "MALFORMED_QUERY", "unexpected token: 'NOPE'"),
         (
-            "SELECT TYPEOF What WHEN Account THEN Id END FROM Task",
-            "MALFORMED_QUERY",
-            "TYPEOF is not supported",
-        ),
-        (
             "SELECT Id FROM Account WHERE Id IN (SELECT Name FROM Contact)",
             "MALFORMED_QUERY",
             "can only query id fields",
