@@ -19,7 +19,7 @@ import structlog
 
 from connector import errors
 from jobs.app import App
-from jobs.refusals import AnotherRun, Paused, Refused
+from jobs.refusals import AnotherRun, Interrupted, Paused, Refused
 from state import leases, meta, runs
 from state.leases import Lease
 
@@ -28,10 +28,6 @@ LEASE_TTL = timedelta(minutes=15)
 DEAD_AFTER = timedelta(minutes=30)  # without a heartbeat
 
 log = structlog.get_logger()
-
-
-class Interrupted(Exception):
-    """Asked to stop: the batch at hand was finished and saved."""
 
 
 @dataclass
@@ -81,7 +77,7 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
             f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
         )
     run = Running(app, pk, job, when, lease)
-    with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app):
+    with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app), _fenced(run):
         log.info("job.started")
         try:
             yield run
@@ -89,6 +85,17 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
             _end(run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""))
             raise
         _end(run, "partial" if run.partial else "ok", None)
+
+
+@contextmanager
+def _fenced(run: Running) -> Iterator[None]:
+    """Every transaction of the run asks for its lease: a run that slept through it saves nothing more."""
+    store = run.app.store
+    store.guard = lambda tx: leases.check(tx, run.lease)
+    try:
+        yield
+    finally:
+        store.guard = None
 
 
 def _outcome(error: BaseException) -> runs.Outcome:
@@ -104,6 +111,7 @@ def _tellable(error: BaseException) -> bool:
 
 def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
     now = run.app.clock.now()
+    run.app.store.guard = None  # how it ended is written down also when the lease is lost
     run.counts["api_calls"] = run.app.calls  # however it ended: they count against the day's share
     with run.app.store.transaction() as tx:
         runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)

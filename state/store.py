@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.where = engine.url.render_as_string(hide_password=True)
+        self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
     @classmethod
     def open(cls, url: str, *, upgrade: bool = True) -> Store:
@@ -75,6 +76,8 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """Everything inside is saved together or not at all."""
         with self._explained(), self.engine.begin() as tx:
+            if self.guard is not None:
+                self.guard(tx)
             yield tx
 
     @contextmanager
