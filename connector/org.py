@@ -6,7 +6,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -148,7 +148,8 @@ class SalesforceOrg:
             heard = self._session.heard
         if heard is None:
             raise Transient("NO_DATE", detail="the org's replies carry no Date header")
-        return heard[0].astimezone(UTC)
+        # A Date that is half a minute old would end a window before what people did since.
+        return (heard[0].astimezone(UTC) + timedelta(seconds=heard[1])).replace(microsecond=0)
 
     def describe(self, objects: Sequence[str]) -> dict[str, ObjectDescribe | None]:
         return self._rest.describe(objects)

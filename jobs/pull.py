@@ -138,6 +138,8 @@ def plan_streams(app: App) -> list[Stream]:
     until = app.org.server_time() - app.settings.sync.lag
     streams = []
     with app.store.read() as tx:
+        # The org's clock was there already, when another process read it: a window never ends before that.
+        until = max([until, *(mark.ceiling for mark in watermarks.read_all(tx))])
         for name in STREAMS:
             entity = app.mapping.pull.get(name)
             if entity is None:
