@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from connector import choose, errors
+from connector import choose, errors, limits
 from connector.port import RowResult
 from jobs import alerting
 from jobs.planning import push_targets
@@ -27,8 +27,7 @@ from state.outbox import Row, Stuck
 
 log = structlog.get_logger()
 
-ROWS_PER_BATCH = 1_000  # what one composite call carries
-ROWS_PER_BULK_JOB = 50_000
+ROWS_PER_BATCH = limits.COMPOSITE_ROWS
 CLAIM_TTL = timedelta(minutes=10)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=4)
@@ -106,7 +105,7 @@ class _Sending:
             return outbox.claim(
                 tx,
                 now=app.clock.now(),
-                limit=ROWS_PER_BULK_JOB if bulk else ROWS_PER_BATCH,
+                limit=limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
                 owner=app.owner,
                 epoch=self._run.lease.epoch,
                 ttl=CLAIM_TTL,
@@ -183,9 +182,15 @@ class _Sending:
                 log.warning("bell.unknown_fate", code=error.code)
             except (errors.RowRefused, errors.Misconfigured) as error:
                 if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
-                    raise
+                    if not answers:
+                        raise
+                    return _unsent(answers, rows)
                 # Its reader left, or its account is gone: nobody is there to hear it, and nobody else must wait.
                 log.warning("bell.dropped", code=error.code, account=row.account_id)
+            except errors.SyncError:
+                if not answers:
+                    raise
+                return _unsent(answers, rows)
             answers.append(RowResult(row.ext_key, ok=True))
         return answers
 
@@ -311,6 +316,11 @@ class _Sending:
                     )
                 )
         return found
+
+
+def _unsent(answers: list[RowResult], rows: Sequence[Row]) -> list[RowResult]:
+    """What was answered so far, and the rest as not sent: raising would put off, and ring again, what has rung."""
+    return answers + [RowResult(row.ext_key, ok=False, code="NOT_SENT") for row in rows[len(answers) :]]
 
 
 def waiting(row: Row) -> timedelta:

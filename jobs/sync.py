@@ -153,7 +153,8 @@ def bind_to_org(app: App) -> str:
 def _close(run: Running, report: SyncReport) -> None:
     with run.app.store.read() as tx:
         report.rejected_waiting = sum(rejected.counts(tx).values())
-    run.partial = bool(report.set_aside or report.stopped or report.computed.refused)
+    left = report.set_aside or report.pushed.retrying or report.stopped or report.computed.refused
+    run.partial = bool(left)
     run.counts = {
         "pulled": report.pulled.rows,
         "changed": report.pulled.changed,
