@@ -23,7 +23,7 @@ def calls_to_write(rows: int, way: Way, *, bytes_per_row: int = 500) -> int:
         return 0
     if way == "rest":
         return ceil(rows / limits.COMPOSITE_ROWS)
-    jobs = ceil(rows * bytes_per_row / limits.BULK_UPLOAD_BYTES)
+    jobs = max(ceil(rows / limits.BULK_JOB_ROWS), ceil(rows * bytes_per_row / limits.BULK_UPLOAD_BYTES))
     return jobs * (7 + limits.BULK_POLLS_EXPECTED)
 
 

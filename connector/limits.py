@@ -29,6 +29,7 @@ JSON_NUMBER_DIGITS: Final = 15  # the API reads JSON numbers as doubles; 15 sign
 
 # --- Bulk API 2.0 --------------------------------------------------------------------------------------
 BULK_PAGE_ROWS: Final = 50_000  # maxRecords: a page is verified in memory before it is handed on
+BULK_JOB_ROWS: Final = 50_000  # records of one ingest job: they and their results are in memory at once
 BULK_UPLOAD_BYTES: Final = 100_000_000  # raw CSV of one job (150 MB as base64)
 BULK_FIRST_POLL_SECONDS: Final = 0.15  # small jobs are often done at once
 BULK_POLL_GROWTH: Final = 1.6

@@ -168,6 +168,6 @@ def test_what_things_cost_in_calls() -> None:
     assert [calls_to_read(rows, "rest") for rows in (0, 2_000, 2_001)] == [1, 1, 2]
     assert calls_to_read(1_000_000, "bulk") == 30
     assert [calls_to_write(rows, "rest") for rows in (0, 1, 1_000, 1_001)] == [0, 1, 1, 2]
-    assert calls_to_write(100_000, "bulk") == 15
+    assert [calls_to_write(rows, "bulk") for rows in (50_000, 100_000)] == [15, 30]
     assert calls_to_write(0, "bulk") == 0
     assert (calls_to_notify(501), calls_to_describe(26), calls_to_poll(5)) == (2, 2, 1)
