@@ -226,7 +226,7 @@ STALE_SEQUENCE = "RB_STALE_SEQ"
 
 HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "INVALID_FIELD": "Grant field-level security (our permission set) or mend the mapping: rebates mapping check",
+        "INVALID_FIELD": "Grant field-level security for it in the permission set Rebate_Sync_Integration, or mend the mapping: rebates mapping check",
         "INVALID_FIELD_FOR_INSERT_UPDATE": "Make the field editable for the integration user: rebates doctor",
         "INVALID_TYPE": "The object does not exist for this user: rebates mapping check",
         "NOT_FOUND": "The object or external id is not visible: rebates org deploy, then rebates doctor",

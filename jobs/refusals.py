@@ -45,3 +45,13 @@ class TooSurprising(Refused):
 
     code = "fuse"
     exit_code = 1
+
+
+class Interrupted(Refused):
+    """Asked to stop (SIGTERM, Ctrl-C): the batch at hand was finished and saved."""
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped as asked; what was done is saved", "the next run goes on from here")

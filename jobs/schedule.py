@@ -19,7 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from connector import errors
 from jobs.app import App
 from jobs.clock import SystemClock
-from jobs.refusals import AnotherRun, Paused, Refused, Unusable
+from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, Unusable
 from jobs.settings import JobSchedule
 from jobs.slots import latest_slot, next_slot, slots_between
 from state import runs
@@ -101,6 +101,8 @@ def run_due(app: App, job: Job) -> str:
     except (AnotherRun, Paused) as error:
         log.info("job.skipped", job=job.name, slot=slot.isoformat(), why=error.code)
         return "skipped"
+    except Interrupted:
+        return "interrupted"
     except (Refused, errors.SyncError, StoreError) as error:
         log.error("job.failed", job=job.name, slot=slot.isoformat(), code=error.code, hint=error.hint)
         return "failed"
