@@ -29,7 +29,7 @@ from connector.replies import Call
 from connector.retry import Safety, retrying
 from connector.secrets import SecretMissing, parse_reference, resolve
 from connector.session import decoded
-from connector.token_store import FileTokenStore, TokenStore
+from connector.token_store import FileTokenStore, KeyringTokenStore, TokenStore
 
 _GRANT = {
     "jwt": "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -88,7 +88,7 @@ class Login:
         self._rng = rng
         self._log = log
         self._base = base
-        self._store = store or self._own_file()
+        self._store = store or self._own_place()
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
         self._rotated: str | None = None
@@ -213,11 +213,13 @@ class Login:
         stored = self._store.load() if self._store is not None else None
         return self._rotated or stored or self._secret(self._settings.refresh_token)
 
-    def _own_file(self) -> TokenStore | None:
-        """A refresh token that came from a file is kept in that file when the org replaces it."""
+    def _own_place(self) -> TokenStore | None:
+        """Where the refresh token came from, it is kept when the org replaces it; an environment keeps nothing."""
         if self._settings.auth != "refresh_token" or self._settings.refresh_token is None:
             return None
         kind, rest = parse_reference(self._settings.refresh_token)
+        if kind == "keyring":
+            return KeyringTokenStore(rest)
         if kind != "file":
             return None
         path = Path(rest).expanduser()

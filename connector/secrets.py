@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -69,15 +70,7 @@ def _read_file(path: Path, base: Path | None) -> str:
 
 
 def _read_keyring(name: str) -> str:
-    try:
-        keyring = importlib.import_module("keyring")
-    except ModuleNotFoundError:
-        raise SecretMissing(
-            "SECRET_MISSING",
-            detail=f"keyring:{name} needs the keyring package",
-            hint="Install rebate-sync[keyring], or use env: or file:",
-        ) from None
-    value = keyring.get_password(KEYRING_SERVICE, name)
+    value = _keyring(name).get_password(KEYRING_SERVICE, name)
     if not value:
         raise SecretMissing(
             "SECRET_MISSING",
@@ -85,3 +78,19 @@ def _read_keyring(name: str) -> str:
             hint=f"keyring set {KEYRING_SERVICE} {name}",
         )
     return str(value)
+
+
+def write_keyring(name: str, secret: str) -> None:
+    """Replace the entry behind `keyring:NAME`."""
+    _keyring(name).set_password(KEYRING_SERVICE, name, secret)
+
+
+def _keyring(name: str) -> Any:
+    try:
+        return importlib.import_module("keyring")
+    except ModuleNotFoundError:
+        raise SecretMissing(
+            "SECRET_MISSING",
+            detail=f"keyring:{name} needs the keyring package",
+            hint="Install rebate-sync[keyring], or use env: or file:",
+        ) from None

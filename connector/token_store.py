@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from connector.secrets import write_keyring
+
 
 class TokenStore(Protocol):
     """Keeps a refresh token that the org replaces at every use."""
@@ -36,3 +38,17 @@ class FileTokenStore:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+class KeyringTokenStore:
+    """The refresh token in the keyring entry that the configuration names."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def load(self) -> str | None:
+        """Nothing of its own: the reference in the configuration leads to the same entry."""
+        return None
+
+    def save(self, refresh_token: str) -> None:
+        write_keyring(self._name, refresh_token)

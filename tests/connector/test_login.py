@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -95,6 +96,31 @@ def test_a_refresh_token_that_was_stored_wins_over_the_configured_one(
     configured = changed(settings, auth="refresh_token", refresh_token="env:RT")
     connect(configured, environ={"RT": "old"}, token_store=store)
     assert scripted.calls("/services/oauth2/token")[0].form["refresh_token"] == "newest-refresh"
+
+
+def test_a_refresh_token_from_the_keyring_is_replaced_there(
+    scripted: Any, connect: Any, settings: OrgSettings, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = {("rebate-sync", "prod"): "first-refresh"}
+
+    class Keyring:
+        @staticmethod
+        def get_password(service: str, name: str) -> str | None:
+            return entries.get((service, name))
+
+        @staticmethod
+        def set_password(service: str, name: str, secret: str) -> None:
+            entries[service, name] = secret
+
+    monkeypatch.setitem(sys.modules, "keyring", Keyring)
+    reply = make.reply(scripted.token_body(refresh_token="second-refresh"))
+    scripted.on("POST", "/services/oauth2/token", reply)
+    configured = changed(settings, auth="refresh_token", refresh_token="keyring:prod")
+    connect(configured)
+    assert entries == {("rebate-sync", "prod"): "second-refresh"}
+    connect(configured)
+    used = [each.form["refresh_token"] for each in scripted.calls("/services/oauth2/token")]
+    assert used == ["first-refresh", "second-refresh"]
 
 
 def test_a_lost_reply_to_a_rotating_login_is_not_asked_for_again(
