@@ -107,8 +107,16 @@ def shortened(reply: Response, content: bytes) -> Response:
 
 
 def writes(request: Request) -> bool:
-    """Whether a request means to change records."""
-    return request.method not in ("GET", "HEAD") and not READING_POSTS.search(request.path)
+    """Whether a request means to change records; a composite call does when one of its parts does."""
+    if request.method in ("GET", "HEAD"):
+        return False
+    if re.search(r"/composite/?$", request.path.partition("?")[0], re.IGNORECASE):
+        sent = request.json()
+        parts = sent.get("compositeRequest") if isinstance(sent, dict) else None
+        return any(
+            str(part.get("method", "GET")).upper() != "GET" for part in parts or () if isinstance(part, dict)
+        )
+    return not READING_POSTS.search(request.path)
 
 
 def unauthorized(shape: str) -> Response:

@@ -176,7 +176,9 @@ class _Sending:
                     body=payload["body"],
                 )
             except (errors.Ambiguous, errors.Transient) as error:
-                if isinstance(error, errors.Transient) and not error.sent:
+                # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
+                refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
+                if refused or (isinstance(error, errors.Transient) and not error.sent):
                     answers.append(RowResult(row.ext_key, ok=False, code=error.code))
                     continue
                 log.warning("bell.unknown_fate", code=error.code)

@@ -1,0 +1,238 @@
+"""Quota, lost permissions, unreadable rows, jobs that died half-way, an org in maintenance: what a sync does then."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+
+import pytest
+
+from emulator.fault_kinds import Fault
+from emulator.life import permissions_of
+from emulator.raw_rows import change, user_named
+from emulator.seed_story import LUMIERE, partner_orders_again
+
+STANDING = (
+    "SELECT Qualifying_Amount__c, Incomplete__c FROM Rebate_Standing__c "
+    f"WHERE Account__r.Name = '{LUMIERE}' AND Period__c = '2026-11'"
+)
+
+
+def standing(world):
+    (row,) = world.rows(STANDING)
+    return row
+
+
+def qualifying(world):
+    return Decimal(standing(world)["Qualifying_Amount__c"])
+
+
+def later(world, *args, code=0):
+    world.wait(minutes=15)
+    done = world(*(args or ("sync",)), "--json")
+    assert done.code == code, (done.code, done.error, done.err)
+    return done
+
+
+def as_admin(world, sobject, record_id, **fields):
+    with world.org.storage.transaction():
+        change(world.org, sobject, record_id, user_named(world.org), **fields)
+
+
+def bulk_states(world):
+    from sqlalchemy import select
+
+    from state.store import Store
+    from state.tables.running import bulk_jobs
+
+    store = Store.open(f"sqlite:///{world.folder}/rebates.db")
+    try:
+        with store.read() as tx:
+            return [
+                (row.purpose, row.state) for row in tx.execute(select(bulk_jobs).order_by(bulk_jobs.c.pk))
+            ]
+    finally:
+        store.close()
+
+
+# --- rows that cannot be read -----------------------------------------------------------------------------
+def test_a_line_that_cannot_be_read_makes_its_standing_incomplete_until_it_is_mended(story):
+    story("sync")
+    (line,) = story.rows(
+        f"SELECT Id, Quantity FROM OrderItem WHERE Order.Account.Name = '{LUMIERE}' AND Order.EffectiveDate = 2026-11-09"
+    )
+    as_admin(story, "OrderItem", line["Id"], Quantity=None)
+    done = later(story, code=3)
+    assert done.data["rejected"] == 1
+    row = standing(story)
+    assert line["Id"] in row["Incomplete__c"]
+    assert "quantity" in row["Incomplete__c"]
+    assert Decimal(row["Qualifying_Amount__c"]) == Decimal("45188"), (
+        "the last version that could be read still counts"
+    )
+    (aside,) = story("status", "--json").data["set_aside"]["first"]
+    assert (aside["entity"], aside["id"], aside["field"]) == ("order_line", line["Id"], "quantity")
+    later(story, code=3)
+    as_admin(story, "OrderItem", line["Id"], Quantity=int(float(line["Quantity"])))
+    later(story)
+    assert standing(story)["Incomplete__c"] is None
+    assert story("verify", "--deep").code == 0
+
+
+def test_an_order_that_was_never_readable_is_named_in_the_open_standings_of_its_account(story):
+    story("sync")
+    order = partner_orders_again(story.org)
+    as_admin(story, "Order", order, EffectiveDate=None)
+    later(story, code=3)
+    row = standing(story)
+    assert order in row["Incomplete__c"]
+    assert Decimal(row["Qualifying_Amount__c"]) == Decimal("45188")
+    as_admin(story, "Order", order, EffectiveDate="2026-11-24")
+    later(story)
+    assert standing(story)["Incomplete__c"] is None
+    assert qualifying(story) == Decimal("50588")
+
+
+# --- fields and permissions -------------------------------------------------------------------------------
+def test_a_field_that_may_no_longer_be_read_stops_its_stream_alone_and_lowers_nothing(story):
+    story("sync")
+    permissions_of(story.org).hide("OrderItem.TotalPrice")
+    partner_orders_again(story.org)
+    done = later(story, code=2)
+    assert done.error["code"] == "INVALID_FIELD"
+    assert "TotalPrice on OrderItem" in done.error["message"]
+    assert "Rebate_Sync_Integration" in done.error["hint"]
+    assert [stream["entity"] for stream in done.data["streams"]] == ["user", "product", "account", "order"]
+    assert qualifying(story) == Decimal("45188")
+    permissions_of(story.org).show("OrderItem.TotalPrice")
+    later(story)
+    assert qualifying(story) == Decimal("50588"), "it comes back by itself"
+    assert story("verify", "--deep").code == 0
+
+
+# --- the day's API calls ----------------------------------------------------------------------------------
+def test_a_run_at_its_budget_parks_and_the_next_one_goes_on(story):
+    story("pull")
+    story("compute")
+    story.org.settings.api_max = 12
+    done = story("sync", "--json")
+    assert (done.code, done.error["code"]) == (5, "ORG_NEARLY_EXHAUSTED")
+    assert story("status", "--json").data["runs"][0]["outcome"] == "parked"
+    assert story("status", "--json").data["outbox"]["pending"] > 0, "the work is kept"
+    story.org.settings.api_max = 15_000
+    later(story)
+    assert qualifying(story) == Decimal("45188")
+    assert story("verify", "--deep").code == 0
+
+
+def test_calls_of_earlier_runs_count_against_our_share_for_a_day(story):
+    story("sync")
+    story.org.usage.reset()  # the org has plenty left
+    (run, *_) = story("status", "--json").data["runs"]
+    story.org.settings.api_max = 2 * run["counts"]["api_calls"]
+    partner_orders_again(story.org)
+    done = later(story, code=5)
+    assert done.error["code"] == "API_BUDGET_SHARE"
+    story.wait(days=1)
+    assert story("sync").code == 0
+
+
+# --- bulk jobs --------------------------------------------------------------------------------------------
+def results_are_gone(world):
+    world.org.faults.add(
+        Fault("status", path=r"jobs/query/\w+/results", status=404, code="NOT_FOUND", times=1)
+    )
+
+
+def test_a_bulk_job_of_a_run_that_died_is_gone_on_with(story):
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    results_are_gone(story)
+    assert story("sync").code == 1
+    assert bulk_states(story) == [("pull:user", "open")]
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.code == 0, (done.error, done.err)
+    assert len(bulk_states(story)) == 5, "the first one is not asked again"
+    assert {state for _, state in bulk_states(story)} == {"done"}
+    assert qualifying(story) == Decimal("45188")
+    later(story)
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_bulk_job_that_is_too_old_is_left_and_asked_again(story):
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    results_are_gone(story)
+    assert story("sync").code == 1
+    story.wait(days=8)
+    assert story("sync").code == 0
+    assert bulk_states(story)[0] == ("pull:user", "abandoned")
+    assert len(bulk_states(story)) == 6
+
+
+# --- once a day -------------------------------------------------------------------------------------------
+def test_an_entity_that_is_refreshed_daily_is_read_whole_once_a_local_day(story):
+    from mappings.initial import standard_text
+
+    text = standard_text().replace(
+        '[pull.product]\nobject = "Product2"', '[pull.product]\nobject = "Product2"\nrefresh = "daily"'
+    )
+    assert 'refresh = "daily"' in text
+    (story.folder / "mapping.toml").write_text(text)
+    path = story.folder / "rebates.toml"
+    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    story("sync")
+
+    def read():
+        streams = later(story).data["streams"]
+        return next(stream["rows"] for stream in streams if stream["entity"] == "product")
+
+    assert read() == 0
+    story.wait(days=1)
+    assert read() > 10
+    assert read() == 0
+
+
+# --- an org in maintenance --------------------------------------------------------------------------------
+def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
+    story("sync")
+    partner_orders_again(story.org)
+    story.org.faults.add(Fault("read_only", times=0))
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.data is not None, done.err
+    assert done.data["retrying"] > 0
+    story.org.faults.clear()
+    story.wait(hours=5)
+    later(story)
+    assert qualifying(story) == Decimal("50588")
+    assert story("verify", "--deep").code == 0
+
+
+# --- what is said -----------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_no_log_line_or_error_carries_a_token_or_a_customers_value(story):
+    story.config('[logging]\nlevel = "debug"\nformat = "json"\n')
+    canary = "canary-4711@private.example"
+    said = []
+    faults = story.org.faults
+    for fault in (
+        Fault("status", path="/query", status=400, code="MALFORMED_QUERY", message=canary, nth=2),
+        Fault("unauthorized", path="composite", nth=2),
+        Fault("html", path="composite", nth=4),
+        Fault("row_error", path="Account", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message=canary, times=2),
+        Fault("row_error", path="Task", code="REQUIRED_FIELD_MISSING", message=canary, times=1),
+        Fault("drop_ack", path="composite/sobjects", nth=3),
+    ):
+        faults.add(fault)
+    for _ in range(3):
+        done = story("sync", "--json")
+        said += [done.err, json.dumps(done.error)]
+        story.wait(minutes=15)
+    assert faults.log, "nothing went wrong: this proves nothing"
+    text = "".join(said)
+    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION" in text or "quarantin" in text or '"event"' in text
+    assert canary not in text
+    assert not re.search(r"00D\w{12,15}!\S+", text), "a session id"
+    for secret in (LUMIERE, "Torres", "integration@northwind.example", "SELECT ", "BEGIN"):
+        assert secret not in text, secret
