@@ -154,6 +154,17 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{part.amount:,.2f}",
         )
     console.print(table)
+    for posting in one.postings:
+        parts = (
+            f" (late lines {money(posting.prior_period, currency)}, tier and terms {money(posting.rate, currency)})"
+            if posting.kind == "adjustment"
+            else ""
+        )
+        console.print(
+            f"  {posting.kind}: {money(posting.amount, currency)} for {posting.period}, booked in "
+            f"{posting.booked_in} on {posting.posted_at:%Y-%m-%d}{parts}",
+            markup=False,
+        )
     if one.not_counted:
         table = Table(
             box=None, pad_edge=False, header_style="bold", title="not counted", title_justify="left"

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from jobs import inputs
 from jobs.app import App
+from jobs.closing import Ledger
 from jobs.documents import row_of
 from jobs.inputs import Calculator
 from jobs.planning import Planned, plan
@@ -70,6 +71,7 @@ def compute(app: App, run_pk: int) -> Computed:
         gaps.mark_changed(tx, missing)
         calculator = Calculator(tx, programs, now, missing)
         calculator.widen()
+        ledger = Ledger(tx, programs, now, run_pk)
         changed: list[Saved] = []
         news: list[EventRow] = []
         looked = incomplete = 0
@@ -80,10 +82,12 @@ def compute(app: App, run_pk: int) -> Computed:
             news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
             _drop_unknown(tx, cells, computed)
             calculator.after_change(_changed_tier(computed, saved))
+            ledger.correct(computed, saved)
             changed += [Saved(s.cell, s.revision, None, "") for s in saved]  # the documents stay in the store
             looked += len(computed)
             incomplete += sum(bool(found.standing.incomplete) for found in computed)
             step.advance(len(cells))
+        ledger.close()
         planned = plan(
             app, tx, everything, {saved.cell for saved in changed}, news, turned=turned, run_pk=run_pk
         )

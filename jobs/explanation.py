@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from jobs.app import App
 from jobs.refusals import Unusable
 from rebates.program import Program
-from state import evidence, people, standings
+from state import evidence, people, postings, standings
 from state.evidence import ContributionView, LineView
 from state.people import Member
+from state.postings import PostingView
 from state.standings import StandingView
 
 
@@ -35,6 +36,7 @@ class Explanation:
     document: dict[str, Any]
     contributions: list[ContributionView]
     not_counted: list[NotCounted]
+    postings: list[PostingView] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Money as text, days as ISO."""
@@ -76,6 +78,7 @@ class Explanation:
                 }
                 for one in self.not_counted
             ],
+            "postings": [asdict(one) for one in self.postings],
             "changed_at": row.changed_at,
             "run": row.run_pk,
         }
@@ -130,6 +133,7 @@ def _explanation(tx: Connection, row: StandingView, program: Program) -> Explana
         json.loads(row.document),
         evidence.contributions_of(tx, row.cell),
         list(_not_counted(tx, row, program)),
+        postings.about(tx, row.cell),
     )
 
 

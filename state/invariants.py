@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import audit
+from state import audit, postings
 from state.contributions import CELL, EVERYTHING, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, periods, programs
@@ -55,6 +55,10 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
         *_standings(tx),
         *_outbox(tx),
         *_pulls(tx),
+    ]
+    found += [
+        Violation("a settled amount was changed", 1, seal, "see docs/operations.md, Audit trail")
+        for seal in postings.broken_seals(tx)
     ]
     problem = audit.verify(tx)
     if problem is not None:

@@ -133,6 +133,50 @@ class StandingHistory(Row, table=True):
     run_pk: int | None = optional_int64()
 
 
+class ClosedPeriod(Row, table=True):
+    """Periods that are closed for good; postings writes them once, with what was settled then."""
+
+    __tablename__ = "closed_periods"
+    period_pk: int = key_part()
+    closed_at: int = int64()
+    run_pk: int | None = optional_int64()
+
+
+class Posting(Row, table=True):
+    """What was settled for a closed period, and each later correction; appended by postings, never changed.
+
+    `period_pk` is what it is about, `booked_pk` the period it is booked in. The amounts of one member and
+    period add up to what they are worth now.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        Index("ix_postings_member_pk_period_pk", "member_pk", "period_pk"),
+        Index("ix_postings_member_pk_booked_pk", "member_pk", "booked_pk"),
+        Index(
+            "uq_postings_settled",
+            "member_pk",
+            "period_pk",
+            unique=True,
+            sqlite_where=sql("kind = 'settled'"),
+            postgresql_where=sql("kind = 'settled'"),
+        ),
+    )
+    pk: int | None = surrogate()
+    kind: str = words()  # settled, adjustment
+    member_pk: int = int64()
+    period_pk: int = int64()
+    booked_pk: int = int64()
+    amount_e6: int = int64()
+    prior_period_e6: int = int64()
+    rate_e6: int = int64()
+    qualifier_e6: int = int64()
+    tier: str | None = optional_words()
+    program_version: int = int64()
+    posted_at: int = int64()
+    run_pk: int | None = optional_int64()
+
+
 class Event(Row, table=True):
     """A tier reached, lost, or near; events writes it once for ever (`identity`), alerts reads it."""
 
@@ -229,6 +273,8 @@ contributions = table(Contribution)
 totals = table(Total)
 standings = table(Standing)
 standing_history = table(StandingHistory)
+closed_periods = table(ClosedPeriod)
+postings = table(Posting)
 events = table(Event)
 outbox = table(OutboxRow)
 acknowledged = table(Acknowledged)

@@ -1,0 +1,108 @@
+"""Closing periods: after the days of grace what a period pays is posted, and whatever changes later is an adjustment.
+
+A correction is told apart as in `rebates.settle`: what the late lines earn at the tier that was settled, and what
+another tier or other terms change about everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from sqlalchemy import Connection
+
+from jobs.inputs import Computed, is_chained
+from rebates.case import set_out
+from rebates.money import exact, fraction, round_money
+from rebates.program import Program
+from state import postings, rollover
+from state.postings import Balance, Booking
+from state.standings import Saved
+
+MILLION = 1_000_000
+
+
+class Ledger:
+    """The postings of one compute."""
+
+    def __init__(self, tx: Connection, programs: Sequence[Program], now: datetime, run_pk: int) -> None:
+        self.tx, self.programs, self.now, self.run_pk = tx, programs, now, run_pk
+        self._closed = postings.closed(tx)
+        self._versions = postings.versions(tx)
+        self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
+
+    def correct(self, computed: Iterable[Computed], saved: Sequence[Saved]) -> int:
+        """Standings of closed periods that changed: the difference is booked in the open period."""
+        if not self._closed:
+            return 0
+        changed = {one.cell for one in saved}
+        late = [
+            found
+            for found in computed
+            if found.one.cell in changed
+            and found.one.cell.period_pk in self._closed
+            and found.one.program.settlement.late_lines == "adjust"
+            and not found.standing.incomplete
+        ]
+        known = postings.balances(self.tx, [found.one.cell for found in late])
+        booked = [self._booking(found, known.get(found.one.cell)) for found in late]
+        made = [one for one in booked if one.prior_period_e6 or one.rate_e6]
+        return postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+
+    def close(self) -> int:
+        """Settle the periods whose grace has passed; returns how many standings."""
+        settled = 0
+        for program in self.programs:
+            today = program.day_of(self.now)
+            ends = {period.start: program.settlement.closes_on(period) for period in program.periods()}
+            for row in self._rows[program.key]:
+                if row.pk not in self._closed and ends[row.start] <= today:
+                    settled += postings.close(
+                        self.tx, row.pk, by_payout=is_chained(program), now=self.now, run_pk=self.run_pk
+                    )
+        return settled
+
+    def _booking(self, found: Computed, before: Balance | None) -> Booking:
+        cell, at = found.one.cell, found.standing
+        settled = before.amount_e6 if before else 0
+        worth = at.rebate if found.payout is None else found.payout.paid
+        total = _e6(worth) - settled
+        qualifier = _e6(at.qualifier)
+        if before is not None and before.qualifier_e6 == qualifier:
+            prior = 0  # the lines are the same: it is the terms that changed
+        elif found.payout is not None or before is None:
+            prior = total
+        else:
+            prior = _e6(_at_tier(found, before.tier)) - settled
+        return Booking(
+            cell,
+            self._open(found.one.program),
+            prior,
+            total - prior,
+            qualifier,
+            at.tier,
+            self._versions[found.one.program.key],
+        )
+
+    def _open(self, program: Program) -> int:
+        """The period that is running; after the program its last."""
+        today = program.day_of(self.now)
+        rows = self._rows[program.key]
+        return next((row.pk for row in rows if row.start <= today < row.end), rows[-1].pk)
+
+
+def _at_tier(found: Computed, tier: str | None) -> Decimal:
+    """What the lines would earn at the tier that was settled."""
+    with exact():
+        terms, totals, inputs = found.standing.working
+        names = [one.name for one in terms.tiers]
+        index = names.index(tier) if tier in names else -1
+        case = set_out(terms, found.one.period, totals, found.one.member_id, inputs)
+        bands = case.bands(index, case.scales[0].value)
+        return round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
+
+
+def _e6(value: Decimal) -> int:
+    return int(value * MILLION)

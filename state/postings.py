@@ -1,0 +1,230 @@
+"""Settled amounts: one posting a member when a period closes, and further ones for what turns out different later.
+
+A posting is never changed (the database refuses it). Each batch is sealed in the audit trail with a hash over
+its rows, so that changing one shows even where somebody got past the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, insert, literal, select
+
+from state import audit
+from state.instants import micros, moment
+from state.tables.programs import periods, programs
+from state.tables.running import audit as trail
+from state.tables.work import closed_periods, postings, standings
+from state.totals import Cell, from_e6
+
+MEMBERS_AT_ONCE = 400
+SEALED = "postings made"
+COMPLETE = '"incomplete":[]'  # as documents are spelled: an incomplete standing is not settled
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A correction of a closed period, in millionths: what late lines earn, and what other terms or tiers change."""
+
+    cell: Cell
+    booked_pk: int
+    prior_period_e6: int
+    rate_e6: int
+    qualifier_e6: int
+    tier: str | None
+    program_version: int
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a member's closed period was settled at. `tier` and `qualifier_e6` are those of its last posting."""
+
+    amount_e6: int
+    qualifier_e6: int
+    tier: str | None
+    program_version: int
+
+
+@dataclass(frozen=True)
+class PostingView:
+    """A posting with the names that people know."""
+
+    kind: str
+    period: str
+    booked_in: str
+    amount: Decimal
+    prior_period: Decimal
+    rate: Decimal
+    tier: str | None
+    program_version: int
+    posted_at: datetime
+
+
+def closed(tx: Connection) -> set[int]:
+    """Periods that are closed."""
+    return set(tx.execute(select(closed_periods.c.period_pk)).scalars())
+
+
+def versions(tx: Connection) -> dict[str, int]:
+    """The current version of every program."""
+    return {row.key: row.version for row in tx.execute(select(programs.c.key, programs.c.version))}
+
+
+def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run_pk: int | None) -> int:
+    """Settle every complete standing of a period, once and for ever; returns how many.
+
+    `by_payout`: what is settled is what the standing's document pays after the periods before it.
+    """
+    tx.execute(insert(closed_periods).values(period_pk=period_pk, closed_at=micros(now), run_pk=run_pk))
+    complete = (standings.c.period_pk == period_pk) & standings.c.document.contains(COMPLETE, autoescape=True)
+    before = _last(tx)
+    if by_payout:
+        query = select(standings).where(complete).order_by(standings.c.member_pk)
+        rows = [
+            _row(row, int(Decimal(json.loads(row.document)["payout"]["paid"]) * 1_000_000), now, run_pk)
+            for row in tx.execute(query)
+        ]
+        if rows:
+            tx.execute(insert(postings), rows)
+    else:
+        columns = {
+            "kind": literal("settled"),
+            "member_pk": standings.c.member_pk,
+            "period_pk": standings.c.period_pk,
+            "booked_pk": standings.c.period_pk,
+            "amount_e6": standings.c.rebate_e6,
+            "prior_period_e6": literal(0),
+            "rate_e6": literal(0),
+            "qualifier_e6": standings.c.qualifier_e6,
+            "tier": standings.c.tier,
+            "program_version": standings.c.program_version,
+            "posted_at": literal(micros(now)),
+            "run_pk": literal(run_pk),
+        }
+        made = select(*columns.values()).where(complete).order_by(standings.c.member_pk)
+        tx.execute(insert(postings).from_select(list(columns), made))
+    return _seal(tx, before, now, f"period {period_pk}")
+
+
+def correct(tx: Connection, bookings: Sequence[Booking], *, now: datetime, run_pk: int | None) -> int:
+    """Post corrections; returns how many."""
+    before = _last(tx)
+    rows = [
+        {
+            "kind": "adjustment",
+            "member_pk": one.cell.member_pk,
+            "period_pk": one.cell.period_pk,
+            "booked_pk": one.booked_pk,
+            "amount_e6": one.prior_period_e6 + one.rate_e6,
+            "prior_period_e6": one.prior_period_e6,
+            "rate_e6": one.rate_e6,
+            "qualifier_e6": one.qualifier_e6,
+            "tier": one.tier,
+            "program_version": one.program_version,
+            "posted_at": micros(now),
+            "run_pk": run_pk,
+        }
+        for one in bookings
+    ]
+    if rows:
+        tx.execute(insert(postings), rows)
+    return _seal(tx, before, now, "adjustments")
+
+
+def balances(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Balance]:
+    """What was posted for some members and periods so far."""
+    wanted, out = sorted(cells), dict[Cell, Balance]()
+    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
+        some = wanted[at : at + MEMBERS_AT_ONCE]
+        query = (
+            select(postings)
+            .where(
+                postings.c.member_pk.in_({cell.member_pk for cell in some}),
+                postings.c.period_pk.in_({cell.period_pk for cell in some}),
+            )
+            .order_by(postings.c.pk)
+        )
+        for row in tx.execute(query):
+            cell = Cell(row.member_pk, row.period_pk)
+            so_far = out[cell].amount_e6 if cell in out else 0
+            out[cell] = Balance(so_far + row.amount_e6, row.qualifier_e6, row.tier, row.program_version)
+    return out
+
+
+def about(tx: Connection, cell: Cell) -> list[PostingView]:
+    """Postings about a standing's period, and those of other periods that are booked in it."""
+    of, booked = periods.alias("of"), periods.alias("booked")
+    query = (
+        select(postings, of.c.name.label("period"), booked.c.name.label("booked_in"))
+        .join(of, of.c.pk == postings.c.period_pk)
+        .join(booked, booked.c.pk == postings.c.booked_pk)
+        .where(
+            postings.c.member_pk == cell.member_pk,
+            (postings.c.period_pk == cell.period_pk) | (postings.c.booked_pk == cell.period_pk),
+        )
+        .order_by(postings.c.pk)
+    )
+    return [
+        PostingView(
+            row.kind, row.period, row.booked_in, from_e6(row.amount_e6), from_e6(row.prior_period_e6),
+            from_e6(row.rate_e6), row.tier, row.program_version, moment(row.posted_at),
+        )
+        for row in tx.execute(query)
+    ]  # fmt: skip
+
+
+def broken_seals(tx: Connection) -> Iterator[str]:
+    """Batches of postings that are not what the audit trail sealed; and postings that nobody sealed."""
+    sealed = 0
+    for row in tx.execute(select(trail.c.seq, trail.c.detail).where(trail.c.action == SEALED)):
+        detail = json.loads(row.detail)
+        sealed += detail["count"]
+        if _digest(tx, detail["first"], detail["last"]) != (detail["count"], detail["sha256"]):
+            yield f"the postings {detail['first']} to {detail['last']} were changed after they were made"
+    if tx.execute(select(func.count()).select_from(postings)).scalar_one() != sealed:
+        yield "there are postings that the audit trail does not know"
+
+
+def _row(row: object, amount_e6: int, now: datetime, run_pk: int | None) -> dict[str, object]:
+    shared = {
+        name: getattr(row, name)
+        for name in ("member_pk", "period_pk", "qualifier_e6", "tier", "program_version")
+    }
+    return shared | {
+        "kind": "settled",
+        "booked_pk": shared["period_pk"],
+        "amount_e6": amount_e6,
+        "prior_period_e6": 0,
+        "rate_e6": 0,
+        "posted_at": micros(now),
+        "run_pk": run_pk,
+    }
+
+
+def _last(tx: Connection) -> int:
+    return int(tx.execute(select(func.coalesce(func.max(postings.c.pk), 0))).scalar_one())
+
+
+def _seal(tx: Connection, before: int, now: datetime, what: str) -> int:
+    last = _last(tx)
+    if last == before:
+        return 0
+    count, digest = _digest(tx, before + 1, last)
+    detail = {"first": before + 1, "last": last, "count": count, "sha256": digest}
+    audit.append(tx, actor="sync", action=SEALED, object=what, detail=detail, now=now)
+    return count
+
+
+def _digest(tx: Connection, first: int, last: int) -> tuple[int, str]:
+    """(rows, hash) of a range of postings."""
+    seal, count = hashlib.sha256(), 0
+    query = select(postings).where(postings.c.pk.between(first, last)).order_by(postings.c.pk)
+    for row in tx.execute(query):
+        seal.update(json.dumps(list(row), separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+        count += 1
+    return count, seal.hexdigest()

@@ -1,0 +1,140 @@
+"""A closed period is settled once; what turns out different later is an adjustment in the open period."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from jobs.explanation import explain
+from state import invariants
+from state.errors import StoreError
+
+PROGRAM = """
+key = "care"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+grace_days = 5
+[[tiers]]
+name = "Silver"
+threshold = "100"
+rate = "10%"
+[[tiers]]
+name = "Gold"
+threshold = "1000"
+rate = "20%"
+"""
+MAY = date(2026, 5, 20)
+
+
+@pytest.fixture
+def story(make_shop):
+    """Acme at 600 in May; it is the 3rd of June, within the days of grace."""
+    shop = make_shop()
+    shop.today(date(2026, 6, 3))
+    shop.program(PROGRAM)
+    shop.account("Acme")
+    shop.order("1", "Acme", MAY, {"amount": 600})
+    shop.sync()
+    return shop
+
+
+def ledger(shop, period="2026-05"):
+    (found,) = explain(shop.opened, "Acme", period=period)
+    return [
+        (one.kind, one.period, one.booked_in, one.amount, one.prior_period, one.rate)
+        for one in found.postings
+    ]
+
+
+def closed(shop):
+    shop.today(date(2026, 6, 10))
+    shop.sync()
+    return shop
+
+
+def test_within_its_grace_a_period_takes_late_lines_and_settles_nothing(story):
+    assert ledger(story) == []
+    story.order("2", "Acme", MAY, {"amount": 100})
+    story.sync()
+    assert ledger(story) == []
+    assert ledger(closed(story)) == [("settled", "2026-05", "2026-05", 70, 0, 0)]
+
+
+def test_a_period_is_settled_once(story):
+    closed(story)
+    closed(story)
+    assert ledger(story) == [("settled", "2026-05", "2026-05", 60, 0, 0)]
+    assert story.broken_promises() == []
+
+
+def test_a_late_line_is_an_adjustment_told_apart_from_the_tier_that_it_brings(story):
+    closed(story)
+    story.order("2", "Acme", MAY, {"amount": 500})
+    story.sync()
+    # 1,100 at Silver would be 110: the line earns 50; at Gold it is 220: the tier brings 110 more.
+    late = ("adjustment", "2026-05", "2026-06", 160, 50, 110)
+    assert ledger(story) == [("settled", "2026-05", "2026-05", 60, 0, 0), late]
+    assert ledger(story, "2026-06") == [late], "the open period shows what is booked in it"
+    story.sync()
+    assert len(ledger(story)) == 2, "nothing is posted twice"
+
+
+def test_a_return_after_closing_takes_back_what_it_had_earned(story):
+    closed(story)
+    story.order("2", "Acme", MAY, {"amount": -550})
+    story.sync()
+    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", -60, -55, -5)
+    story.order("2", "Acme", MAY, active=False)
+    story.sync()
+    assert sum(entry[3] for entry in ledger(story)) == 60, "the postings add up to what the period is worth"
+    assert story.broken_promises() == []
+
+
+def test_other_terms_for_a_closed_period_are_a_rate_effect(story):
+    closed(story)
+    story.program(PROGRAM.replace("10%", "12%"))
+    story.sync()
+    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", 12, 0, 12)
+
+
+def test_somebody_whose_first_order_comes_late_gets_all_of_it_as_an_adjustment(story):
+    closed(story)
+    story.account("Bell")
+    story.order("9", "Bell", MAY, {"amount": 200})
+    story.sync()
+    (found,) = explain(story.opened, "Bell", period="2026-05")
+    assert [(one.kind, one.amount) for one in found.postings] == [("adjustment", Decimal(20))]
+
+
+def test_a_program_may_ignore_what_comes_late(story):
+    story.program('late_lines = "ignore"' + PROGRAM)
+    closed(story)
+    story.order("2", "Acme", MAY, {"amount": 500})
+    story.sync()
+    assert ledger(story) == [("settled", "2026-05", "2026-05", 60, 0, 0)]
+
+
+@pytest.mark.parametrize("deed", ["UPDATE postings SET amount_e6 = 1", "DELETE FROM postings"])
+def test_the_database_refuses_to_change_a_posting(story, deed):
+    closed(story)
+    with pytest.raises((DBAPIError, StoreError), match="append-only"), story.opened.store.transaction() as tx:
+        tx.execute(text(deed))
+
+
+def test_a_posting_that_was_changed_behind_the_database_is_found(shop):
+    shop.today(date(2026, 6, 3))
+    shop.program(PROGRAM)
+    shop.account("Acme")
+    shop.order("1", "Acme", MAY, {"amount": 600})
+    closed(shop)
+    with shop.opened.store.transaction() as tx:
+        tx.execute(text("DROP TRIGGER postings_refuse_update"))
+        tx.execute(text("UPDATE postings SET amount_e6 = 1"))
+    with shop.opened.store.read() as tx:
+        found = [one.name for one in invariants.check(tx)]
+    assert "a settled amount was changed" in found
