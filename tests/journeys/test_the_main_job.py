@@ -102,7 +102,7 @@ def test_explain_says_which_orders_counted_and_why_others_did_not(story):
     reasons = {line["product"]: line["reason"] for line in standing["not_counted"]}
     assert "Services" in reasons["In-store Beauty Training Day"]
     assert "not active" in reasons["Night Cream 50 ml"]
-    assert any("5% on 45188 USD = 2259.40" in step["text"] for step in standing["steps"])
+    assert any("5% on 45188.00 USD = 2259.40" in step["text"] for step in standing["steps"])
 
 
 def test_a_dry_run_shows_the_writes_and_their_cost_and_keeps_nothing(story):
