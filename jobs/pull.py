@@ -23,6 +23,8 @@ from sqlalchemy import Connection
 from connector import choose, errors
 from connector.port import Org, Page
 from jobs.app import App
+from jobs.counting import KEY as COUNTED_ON
+from jobs.counting import count_rows
 from jobs.inventory import NEEDED, set_aside
 from jobs.rereading import parent_fields, read_again
 from jobs.running import Running
@@ -130,6 +132,13 @@ def pull(run: Running) -> Pulled:
             _note_gap(tx, app, stream, before.get(stream.name))
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
+    whole = not before or all(stream.first for stream, _ in done)
+    if whole:
+        with app.store.transaction() as tx:
+            meta.put(tx, COUNTED_ON, app.local_day().isoformat())  # everything was just seen
+    elif done:
+        until = max(stream.window.until for stream, _ in done if stream.window.until is not None)
+        stopped += count_rows(run, {stream.name for stream, _ in done}, until)
     return Pulled(tuple(results), tuple(stopped))
 
 

@@ -216,3 +216,19 @@ def test_a_change_that_a_late_commit_hid_from_every_window_is_read_by_the_compar
     done = later(story, "reconcile")
     assert {stock["entity"]: stock["newer"] for stock in done.data["inventory"]}["order"] == 1
     assert qualifying(story, LUMIERE) == Decimal("36188")
+
+
+def test_the_first_sync_of_a_day_sees_that_rows_are_no_longer_visible(story):
+    story("sync")
+    story.org.faults.hide_rows("Order", [row["Id"] for row in story.rows("SELECT Id FROM Order")])
+    later(story)  # the same day: no window shows it
+    story.wait(days=1)
+    done = story("sync", "--json")
+    assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED")
+    assert "0 are visible; nothing was reversed" in done.error["message"]
+    assert qualifying(story, LUMIERE) == Decimal("45188")
+    story.org.faults.show_rows()
+    later(story)
+    used = story.org.usage.total
+    later(story)
+    assert story.org.usage.total == used + 1, "counted once a day"
