@@ -183,8 +183,8 @@ class _Counting:
     def _takes_part(self, member: str, day: date) -> bool:
         record = self.files.accounts.get(member, {})
         first, last = record.get("active_from"), record.get("active_to")
-        return (not first or date.fromisoformat(first[:10]) <= day or self.newest.growth is not None) and (
-            not last or day <= date.fromisoformat(last[:10])
+        return (not first or date.fromisoformat(first) <= day or self.newest.growth is not None) and (
+            not last or day <= date.fromisoformat(last)
         )
 
     def _factor(self, line: TrialLine, day: date, period: Period | None) -> Fraction:

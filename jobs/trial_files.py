@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -86,10 +86,15 @@ class _Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class _Layout:
-    """The columns of one kind of file; `aliases` are names that other systems give to them."""
+    """The columns of one kind of file; `aliases` are names that other systems give to them.
 
-    needed: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
+    A row is there once by its `key` columns: `one` says in words what they name.
+    """
+
+    needed: tuple[str, ...]
+    known: tuple[str, ...]
+    key: tuple[str, ...]
+    one: str
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
@@ -97,22 +102,26 @@ class _Layout:
         return self.aliases.get(plain, plain)
 
 
-_ORDERS = _Layout(ORDER_COLUMNS, (*ORDER_COLUMNS, *OPTIONAL_COLUMNS))
+_ORDERS = _Layout(
+    ORDER_COLUMNS, (*ORDER_COLUMNS, *OPTIONAL_COLUMNS), ("order_id", "line_id"), "order and line"
+)
 _ACCOUNTS = _Layout(
-    ("id",), ("id", "name", "type", "region", "parent_id", "active_from", "active_to"),
+    ("id",), ("id", "name", "type", "region", "parent_id", "active_from", "active_to"), ("id",), "account",
     {"account_id": "id", "account": "id", "member": "id"},
 )  # fmt: skip
 _PRODUCTS = _Layout(
     ("id",),
     ("id", "name", "code", "family"),
+    ("id",),
+    "product",
     {"product_id": "id", "product": "id", "product_code": "code", "product_family": "family"},
 )
 _RATES = _Layout(
-    ("currency", "rate"), ("currency", "rate", "starts_on", "source"),
+    ("currency", "rate"), ("currency", "rate", "starts_on", "source"), ("currency", "starts_on"), "currency and day",
     {"date": "starts_on", "from": "starts_on", "start_date": "starts_on", "valid_from": "starts_on", "iso_code": "currency"},
 )  # fmt: skip
 _TARGETS = _Layout(
-    ("account_id",), ("account_id", "period", "target", "baseline"),
+    ("account_id",), ("account_id", "period", "target", "baseline"), ("account_id", "period"), "account and period",
     {"member": "account_id", "account": "account_id", "id": "account_id"},
 )  # fmt: skip
 
@@ -124,7 +133,6 @@ def read_trial_files(
     """Read all given files. `Unusable` when one is missing, is no CSV, or lacks a needed column."""
     files = TrialFiles()
     files.lines = list(_read(orders, _ORDERS, _line, files.set_aside))
-    _refuse_repeated(files, orders)
     if accounts is not None:
         files.accounts = read_accounts(accounts, files.set_aside)
     if products is not None:
@@ -144,52 +152,54 @@ def read_accounts(path: Path, aside: list[SetAside] | None = None) -> dict[str, 
 def _read(
     path: Path, layout: _Layout, make: Callable[[int, dict[str, str]], T], aside: list[SetAside]
 ) -> Iterator[T]:
+    """Every row that can be read, once; the others go to `aside` with the line that they begin in."""
+    text = _text_of(path)
+    first, _, _ = text.partition("\n")
+    if not text.strip():
+        raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(layout.needed)}")
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    seen: dict[tuple[str, ...], int] = {}
+    try:
+        header = [layout.column(name) for name in next(reader)]
+        _check_header(path, header, layout.needed, layout.known)
+        following = reader.line_num + 1
+        for cells in reader:
+            number, following = following, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+            try:
+                if len(cells) != len(header):
+                    raise _Unreadable("", f"has {len(cells)} columns, the header has {len(header)}")
+                key = tuple(row.get(name, "") for name in layout.key)
+                made = make(number, row)
+                first_line = seen.setdefault(key, number)
+                if first_line != number:
+                    raise _Unreadable(layout.key[-1], f"the same {layout.one} as in line {first_line}")
+            except _Unreadable as problem:
+                known_as = row.get("line_id") or row.get("id", "")
+                aside.append(SetAside(path.name, number, problem.field, str(problem), known_as))
+            else:
+                yield made
+    except csv.Error as error:
+        raise Unusable(
+            f"{path}: line {reader.line_num}: {error}", "is the file a CSV with one row a line?"
+        ) from None
+
+
+def _text_of(path: Path) -> str:
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unusable(
             f"{path}: is not UTF-8 text (byte {error.start})", "save the file as CSV UTF-8"
         ) from None
-    first, _, _ = text.partition("\n")
-    if not text.strip():
-        raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(layout.needed)}")
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [layout.column(name) for name in next(reader)]
-        _check_header(path, header, layout.needed, layout.known)
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
-            number = reader.line_num
-            if len(cells) != len(header):
-                aside.append(
-                    SetAside(
-                        path.name,
-                        number,
-                        "",
-                        f"has {len(cells)} columns, the header has {len(header)}",
-                        row.get("line_id", ""),
-                    )
-                )
-                continue
-            try:
-                yield make(number, row)
-            except _Unreadable as problem:
-                aside.append(
-                    SetAside(
-                        path.name,
-                        number,
-                        problem.field,
-                        str(problem),
-                        row.get("line_id") or row.get("id", ""),
-                    )
-                )
-    except csv.Error as error:
+    if "\0" in text:  # UTF-16 without its mark reads as UTF-8 with a zero beside every letter
         raise Unusable(
-            f"{path}: line {reader.line_num}: {error}", "is the file a CSV with one row a line?"
-        ) from None
+            f"{path}: is not UTF-8 text (zero at byte {text.index(chr(0))})", "save the file as CSV UTF-8"
+        )
+    return text
 
 
 def _check_header(path: Path, header: list[str], needed: tuple[str, ...], known: tuple[str, ...]) -> None:
@@ -225,11 +235,13 @@ def _when(row: Mapping[str, str], name: str) -> date | datetime:
     try:
         if len(raw) == 10:
             return date.fromisoformat(raw)
-        moment = datetime.fromisoformat(raw.replace("+0000", "+00:00"))
+        moment = datetime.fromisoformat(raw)
     except ValueError:
         raise _Unreadable(
             name, f"{raw!r} is not a day (2026-01-31) or a moment (2026-01-31T10:00:00Z)"
         ) from None
+    if not MINYEAR < moment.year < MAXYEAR:  # elsewhere on earth it is a day that no calendar here has
+        raise _Unreadable(name, f"{raw!r} is too far away")
     return moment.date() if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -250,31 +262,12 @@ def _line(number: int, row: dict[str, str]) -> TrialLine:
     )  # fmt: skip
 
 
-def _refuse_repeated(files: TrialFiles, path: Path) -> None:
-    """An order line counts once: a second row with the same ids is set aside, not added."""
-    seen: dict[tuple[str, str], int] = {}
-    kept = []
-    for line in files.lines:
-        first = seen.setdefault((line.order_id, line.line_id), line.number)
-        if first != line.number:
-            files.set_aside.append(
-                SetAside(
-                    path.name,
-                    line.number,
-                    "line_id",
-                    f"the same order and line as in line {first}",
-                    line.line_id,
-                )
-            )
-        else:
-            kept.append(line)
-    files.lines = kept
-
-
 def _record(number: int, row: dict[str, str]) -> dict[str, str]:
     _need(row, "id")
     for name in ("active_from", "active_to"):
-        _day(row, name)
+        if name in row:
+            _when(row, name)
+            row[name] = datetime.fromisoformat(row[name]).date().isoformat()  # the day as it is written
     return row
 
 

@@ -192,8 +192,8 @@ class ProgramRun:
         missing = tuple(sorted(set(self.counts.missing.get((member, period), ()))))
         inputs = Inputs(
             missing=missing,
-            active_from=date.fromisoformat(first[:10]) if first else None,
-            active_to=date.fromisoformat(last[:10]) if last else None,
+            active_from=date.fromisoformat(first) if first else None,
+            active_to=date.fromisoformat(last) if last else None,
         )
         for target in self.targets.get(member, ()):
             if target.period in (None, period.key):

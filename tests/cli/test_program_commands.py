@@ -74,11 +74,54 @@ def test_unreadable_rows_are_set_aside_with_line_field_and_reason(files, capsys)
         (7, "quantity"),
         (8, "amount"),
         (9, "account_id"),
-        (11, ""),
         (10, "line_id"),
+        (11, ""),
     ]
     assert told["data"]["standings"][0]["rebate"] == "200.00", "the good rows go on"
     assert told["warnings"] == ["6 rows could not be read and were set aside"]
+
+
+def test_a_moment_outside_every_calendar_sets_only_its_own_row_aside(files, capsys):
+    far = "O5,1,A1,0001-01-01T00:00:00+05:00,1,5\nO6,1,A1,9999-12-31T23:59:59-05:00,1,5\n"
+    (files / "orders.csv").write_text(ORDERS + far)
+    code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert code == 3
+    assert [(row["line"], row["field"]) for row in told["data"]["rejected"]] == [(6, "date"), (7, "date")]
+    assert told["data"]["standings"][0]["rebate"] == "200.00"
+
+
+def test_a_row_is_named_by_the_line_it_begins_in(files, capsys):
+    (files / "orders.csv").write_text(ORDERS + 'O5,1,"A\n3",never,1,5\nO1,1,A1,2026-01-05,10,3000.00\n')
+    _, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+    assert [(row["line"], row["reason"][:29]) for row in told["data"]["rejected"]] == [
+        (6, "'never' is not a day (2026-01"),
+        (8, "the same order and line as in"),
+    ]
+
+
+def test_a_second_record_of_one_account_does_not_replace_the_first(files, capsys):
+    (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", '[members]\ntype = "Reseller"\n[[tiers]]', 1))
+    (files / "accounts.csv").write_text(
+        "account_id,type,active_from\nA1,Reseller,20260106T101010Z\nA1,Customer,\n"
+    )
+    code, told = said(
+        capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv", "--accounts", files / "accounts.csv",
+    )  # fmt: skip
+    assert code == 3
+    assert [(row["file"], row["line"], row["reason"]) for row in told["data"]["rejected"]] == [
+        ("accounts.csv", 3, "the same account as in line 2")
+    ]
+    assert [row["rebate"] for row in told["data"]["standings"]] == ["50.00"], (
+        "1500 less 500, from its first day on"
+    )
+
+
+def test_text_in_utf_16_is_refused_with_what_to_do(files, capsys):
+    for encoding in ("utf-16", "utf-16-le"):
+        (files / "orders.csv").write_text(ORDERS, encoding=encoding)
+        code, told = said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+        assert (code, told["error"]["hint"]) == (2, "save the file as CSV UTF-8")
+        assert "is not UTF-8 text" in told["error"]["message"]
 
 
 @pytest.mark.parametrize(
