@@ -25,7 +25,7 @@ from jobs.refused_programs import RefusedProgram, sort_out
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working
-from state import contributions, gaps, meta, rollover, rules
+from state import chains, contributions, gaps, meta, rollover, rules
 from state import events as event_log
 from state.events import EventRow
 from state.standings import Saved, save_standings
@@ -64,13 +64,14 @@ def compute(app: App, run_pk: int) -> Computed:
     with app.progress.step("compute") as step, app.store.transaction() as tx:
         everything = app.programs_in_force(tx)
         programs, refused = sort_out(everything)
+        records = chains.changed_accounts(tx)
         installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
         contributions.recompute_dirty(tx)
         turned = _turn_of_the_day(tx, programs, now)
         missing = gaps.find(tx, app.local_day())
         gaps.mark_changed(tx, missing)
         calculator = Calculator(tx, programs, now, missing)
-        calculator.widen()
+        calculator.widen(records)
         ledger = Ledger(tx, programs, now, run_pk)
         changed: list[Saved] = []
         news: list[EventRow] = []

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.together import Together
 from rebates.caps import guarantee_surplus
 from rebates.periods import Period
 from rebates.program import Program
@@ -52,7 +53,7 @@ def is_chained(program: Program) -> bool:
 
 
 @dataclass(frozen=True)
-class _Frame:
+class Frame:
     """One program in the store, and its day."""
 
     pk: int
@@ -88,11 +89,11 @@ class Calculator:
         self.tx = tx
         self._gaps = gaps or {}
         pks = rules.installed(tx)
-        self._frames: dict[str, _Frame] = {}
+        self._frames: dict[str, Frame] = {}
         for program in programs:
             pk, growth = pks[program.key], program.growth
             compares = growth is not None and growth.baseline != "fixed"
-            self._frames[program.key] = _Frame(
+            self._frames[program.key] = Frame(
                 pk,
                 program,
                 program.day_of(now),
@@ -100,11 +101,17 @@ class Calculator:
                 Compared(tx, pk, program) if compares else None,
             )
 
-    def widen(self) -> None:
-        """What waits makes others wait: comparisons first, then the periods of a chain."""
+        self._together = Together(tx, self._frames, self._alone)
+
+    def widen(self, changed_accounts: Sequence[int] = ()) -> None:
+        """What waits makes others wait: comparisons first, then rivals, then the periods of a chain."""
         for frame in self._frames.values():
+            if frame.reads_accounts:
+                chains.widen_members(self.tx, frame.pk, changed_accounts)
             if frame.compared is not None:
                 frame.compared.mark_dependents()
+        self._together.widen()
+        for frame in self._frames.values():
             if is_chained(frame.program):
                 chains.widen(self.tx, frame.pk)
 
@@ -116,9 +123,12 @@ class Calculator:
         in_order = sorted(batch, key=lambda one: (one.program.key, one.cell.member_pk, one.period.start))
         for key, some in groupby(in_order, key=lambda one: one.program.key):
             frame = self._frames[key]
-            mine = list(some)
-            out += self._chained(frame, mine) if is_chained(frame.program) else self._each(frame, mine)
+            out += self._together.settled(frame, list(self._alone(frame, list(some))))
         return out
+
+    def _alone(self, frame: Frame, some: list[CellTotals]) -> Iterable[Computed]:
+        """Standings as if there were no other program and nobody else in this one."""
+        return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
     def after_change(self, moved: Iterable[Computed]) -> None:
         """A tier that moved is the last tier of the period after it, if that one is in progress."""
@@ -133,7 +143,7 @@ class Calculator:
                 following.append(Cell(found.one.cell.member_pk, after))
         chains.mark_existing(self.tx, following)
 
-    def _each(self, frame: _Frame, some: list[CellTotals]) -> Iterator[Computed]:
+    def _each(self, frame: Frame, some: list[CellTotals]) -> Iterator[Computed]:
         facts = self._facts(frame, some)
         last = self._last_tiers(frame, some)
         tiers: dict[Cell, str | None] = {}
@@ -147,7 +157,7 @@ class Calculator:
             tiers[one.cell] = at.tier
             yield Computed(one, at, None)
 
-    def _last_tiers(self, frame: _Frame, some: Iterable[CellTotals]) -> dict[Cell, str | None]:
+    def _last_tiers(self, frame: Frame, some: Iterable[CellTotals]) -> dict[Cell, str | None]:
         """Saved tiers of the periods before those in progress."""
         places = []
         for one in some:
@@ -156,7 +166,7 @@ class Calculator:
                 places.append(Cell(one.cell.member_pk, before))
         return chains.tiers_of(self.tx, places)
 
-    def _chained(self, frame: _Frame, some: list[CellTotals]) -> Iterator[Computed]:
+    def _chained(self, frame: Frame, some: list[CellTotals]) -> Iterator[Computed]:
         asked = {one.cell for one in some}
         cells = chains.cells_of(self.tx, frame.pk, {cell.member_pk for cell in asked})
         everything = load_totals(self.tx, cells, [frame.program])
@@ -167,7 +177,7 @@ class Calculator:
                 if found.one.cell in asked:
                     yield found
 
-    def _facts(self, frame: _Frame, some: Sequence[CellTotals]) -> dict[Cell, tuple[Inputs, str | None]]:
+    def _facts(self, frame: Frame, some: Sequence[CellTotals]) -> dict[Cell, tuple[Inputs, str | None]]:
         """Inputs that do not depend on other periods, and the market."""
         members = {one.cell.member_pk for one in some}
         fields = evidence.account_fields(self.tx, members) if frame.reads_accounts else {}
@@ -191,7 +201,7 @@ class Calculator:
 
 
 def walk(
-    frame: _Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, tuple[Inputs, str | None]]
+    frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, tuple[Inputs, str | None]]
 ) -> Iterator[Computed]:
     """One member's periods in order: each knows what those before it earned, paid and left over."""
     carried = ZERO
@@ -219,7 +229,7 @@ def walk(
         yield Computed(one, at, due)
 
 
-def _standing(frame: _Frame, one: CellTotals, inputs: Inputs, market: str | None) -> Standing:
+def _standing(frame: Frame, one: CellTotals, inputs: Inputs, market: str | None) -> Standing:
     return standing(
         frame.program,
         one.period,

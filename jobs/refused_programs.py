@@ -45,15 +45,17 @@ def why_refused(program: Program) -> str | None:
         require_expressible(program)
     except NotExpressible as error:
         return str(error)
-    settlement, limits = program.settlement, program.limits
+    settlement = program.settlement
     reasons = (
         (
             settlement.returns == "original_period",
             'returns = "original_period": the store counts a return on its own day',
         ),
-        (limits.budget is not None, "a budget is shared among all members"),
         (program.hierarchy.pay == "share", 'pay = "share" divides a rebate among several accounts'),
-        (program.stacking.mode != "parallel", f'stacking = "{program.stacking.mode}" compares programs'),
+        (
+            program.stacking.mode == "sequential",
+            'stacking = "sequential" pays on what an earlier program left of each line',
+        ),
         (
             program.amendment == "as_of" and program.effective > program.starts,
             'amendment = "as_of" from a day within the program needs the earlier terms besides',

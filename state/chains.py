@@ -6,16 +6,21 @@ A change in one of a member's periods then makes all its periods wait, and they 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, union
+from sqlalchemy import Connection, Select, case, func, select, union
 
 from state import dirty
+from state.instants import moment
+from state.tables.facts import accounts, orders
 from state.tables.programs import periods
-from state.tables.work import dirty_cells, standings, totals
+from state.tables.work import contributions, dirty_accounts, dirty_cells, standings, totals
 from state.totals import CELLS_AT_ONCE, Cell
 
 MEMBERS_AT_ONCE = 400
+# Where an order has a day, its instant does not decide.
+instant_only = case((orders.c.ordered_on.is_(None), orders.c.ordered_at))
 
 
 def widen(tx: Connection, program_pk: int) -> None:
@@ -24,15 +29,7 @@ def widen(tx: Connection, program_pk: int) -> None:
     waiting = select(dirty_cells.c.member_pk).where(dirty_cells.c.period_pk.in_(mine))
     if tx.execute(waiting.limit(1)).first() is None:
         return
-    both = union(
-        *(
-            select(table.c.member_pk, table.c.period_pk).where(
-                table.c.period_pk.in_(mine), table.c.member_pk.in_(waiting)
-            )
-            for table in (standings, totals)
-        )
-    ).subquery()
-    dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))
+    _mark_members(tx, program_pk, waiting)
 
 
 def cells_of(tx: Connection, program_pk: int, members: Collection[int]) -> list[Cell]:
@@ -85,3 +82,70 @@ def _mine(program_pk: int) -> Select[Any]:
     return select(periods.c.pk).where(
         periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
     )
+
+
+def widen_across(tx: Connection, from_pk: int, to_pk: int) -> None:
+    """Members with a cell waiting in one program wait in another, too."""
+    waiting = select(dirty_cells.c.member_pk).where(dirty_cells.c.period_pk.in_(_mine(from_pk)))
+    if tx.execute(waiting.limit(1)).first() is not None:
+        _mark_members(tx, to_pk, waiting)
+
+
+def widen_periods(tx: Connection, program_pk: int) -> None:
+    """All cells of a program's periods in which one waits wait, too."""
+    waiting = select(dirty_cells.c.period_pk).where(dirty_cells.c.period_pk.in_(_mine(program_pk)))
+    for period_pk in tx.execute(waiting.distinct()).scalars().all():
+        both = union(
+            *(
+                select(table.c.member_pk, table.c.period_pk).where(table.c.period_pk == period_pk)
+                for table in (standings, totals)
+            )
+        ).subquery()
+        dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))
+
+
+def changed_accounts(tx: Connection) -> list[int]:
+    """Accounts whose record changed since the rules last looked at them."""
+    return list(tx.execute(select(dirty_accounts.c.account_pk)).scalars())
+
+
+def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> None:
+    """All cells of some members in a program wait."""
+    for at in range(0, len(members), MEMBERS_AT_ONCE):
+        some = select(accounts.c.pk).where(accounts.c.pk.in_(members[at : at + MEMBERS_AT_ONCE]))
+        _mark_members(tx, program_pk, some)
+
+
+def cells_in(tx: Connection, period_pk: int) -> list[Cell]:
+    """Every cell of a period: with totals, with a standing, or waiting for one."""
+    parts = (
+        select(table.c.member_pk).where(table.c.period_pk == period_pk)
+        for table in (standings, totals, dirty_cells)
+    )
+    return sorted(Cell(member, period_pk) for member in tx.execute(union(*parts)).scalars())
+
+
+def first_orders(tx: Connection, period_pk: int) -> list[tuple[int, date | None, datetime | None]]:
+    """(member, day, instant) of the first order that counts for each member in a period."""
+    query = (
+        select(contributions.c.member_pk, func.min(orders.c.ordered_on), func.min(instant_only))
+        .join(orders, orders.c.pk == contributions.c.order_pk)
+        .where(contributions.c.period_pk == period_pk)
+        .group_by(contributions.c.member_pk)
+    )
+    return [
+        (member, None if on is None else date.fromordinal(on), None if at is None else moment(at))
+        for member, on, at in tx.execute(query)
+    ]
+
+
+def _mark_members(tx: Connection, program_pk: int, members: Select[Any]) -> None:
+    both = union(
+        *(
+            select(table.c.member_pk, table.c.period_pk).where(
+                table.c.period_pk.in_(_mine(program_pk)), table.c.member_pk.in_(members)
+            )
+            for table in (standings, totals)
+        )
+    ).subquery()
+    dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))

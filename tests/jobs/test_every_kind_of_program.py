@@ -91,6 +91,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "families": ("quarter", "", '[counts]\nproduct.family = ["Care", "Color"]\n' + LADDER),
     "parents": ("quarter", "", LADDER + '[hierarchy]\nroll_up = "parent"\n'),
+    "budget, first come": ("quarter", 'budget = "700"', LADDER),
+    "budget, shared": ("quarter", 'budget = "700"\nbudget_split = "pro_rata"', LADDER),
     "currencies by day": ("quarter", "", LADDER),
     "currencies by period end": ("quarter", 'currency_policy = "period_end"', LADDER),
     "currencies by average": ("quarter", 'currency_policy = "period_average"', LADDER),
@@ -251,3 +253,48 @@ def compare(store, trial) -> None:
         assert store.pop(key, None) == row, key
     # The store opens the running period for everybody who bought before, the trial only for those who bought in it.
     assert {period for _, period in store} <= {"2026-11", "2026-Q4"}
+
+
+def test_of_exclusive_programs_only_the_best_deal_pays_whichever_changed_last(make_shop):
+    """Two programs on the same sales: the choice follows the sales, and equals the trial's."""
+    shop = make_shop()
+    ids = {buyer: shop.id_of(buyer) for buyer in BUYERS}
+    exclusive = '[stacking]\nmode = "exclusive"\ngroup = "g"\norder = {order}\n'
+    steady = "[[tiers]]\nname = 'Base'\nthreshold = '0'\nrate = '3%'\n"
+    texts = [
+        HEAD.format(key="steep", period="quarter") + LADDER + exclusive.format(order=1),
+        HEAD.format(key="steady", period="quarter") + steady + exclusive.format(order=2),
+    ]
+    sales, today = Sales(11, currencies=False), date(2026, 11, 24)
+    shop.today(today)
+    for number, text in enumerate(texts):
+        shop.program(text, f"p{number}")
+    furnish(shop, currencies=False)
+    sales.into(shop)
+    for _ in range(3):
+        assert not shop.sync().refused
+        trial = run_trial([parse_program(text, "p") for text in texts], sales.files(ids), as_of=today)
+        store = {(p, ids[name], period): doc for (p, name, period), doc in shop.standings().items()}
+        beaten = 0
+        for row in trial.standings:
+            at = row.standing
+            doc = store[at.program, at.member or "", at.period.key]
+            assert Decimal(doc["rebate"]) == at.rebate, (at.program, at.member, at.period.key)
+            if row.remarks:
+                beaten += 1
+                assert any(row.remarks[0] in step["text"] for step in doc["steps"])
+        assert beaten > 3
+        changed = {sales.add(), sales.change(), sales.change()}
+        sales.into(shop, changed)
+
+
+def test_an_account_that_moves_to_another_market_is_paid_its_terms(shop):
+    period, _, tables = KINDS["markets"]
+    shop.program(HEAD.format(key="k", period=period) + tables)
+    shop.account("Acme", region="APAC")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 5000})
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(350)}
+    shop.account("Acme", region="EMEA")
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(550)}

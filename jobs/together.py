@@ -1,0 +1,150 @@
+"""What one gets depends on what others get: a program's budget, and exclusive programs on the same sales.
+
+Both are worked out from what everybody would get alone, never from what was saved: the answer does not depend on
+which standings happened to be computed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from rebates.caps import Claim, within_budget
+from rebates.money import text
+from rebates.periods import Period
+from rebates.stacking import beaten
+from rebates.standing import Standing
+from state import chains
+from state.totals import Cell, CellTotals, load_totals
+
+if TYPE_CHECKING:
+    from jobs.inputs import Computed, Frame
+
+ZERO = Decimal(0)
+Alone = Callable[["Frame", "list[CellTotals]"], "Iterable[Computed]"]
+
+
+class Together:
+    """Budgets and exclusive groups of the programs in force. `alone` computes standings as if there were neither."""
+
+    def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone) -> None:
+        self.tx, self.frames, self.alone = tx, frames, alone
+        self._granted: dict[tuple[str, Period], Mapping[str, Decimal]] = {}
+
+    def widen(self) -> None:
+        """A standing that waits makes those wait that share a budget or a group with it."""
+        for frame in self.frames.values():
+            for rival in self._rivals(frame):
+                chains.widen_across(self.tx, frame.pk, rival.pk)
+        for frame in self.frames.values():
+            if frame.program.limits.budget is not None:
+                chains.widen_periods(self.tx, frame.pk)
+
+    def settled(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+        """The standings with the budget shared out, and nothing for those whose program is beaten."""
+        return self._best_deals(frame, self._budgeted(frame, found))
+
+    # --- budgets ------------------------------------------------------------------------------
+
+    def _budgeted(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+        if frame.program.limits.budget is None:
+            return found
+        return [self._granted_to(frame, one) for one in found]
+
+    def _granted_to(self, frame: Frame, found: Computed) -> Computed:
+        at = found.standing
+        allowed = self._grants(frame, at.period)[found.one.member_id]
+        if allowed == at.rebate:
+            return found
+        remark = f"the budget leaves {text(allowed)} of {text(at.rebate)}"
+        payout = found.payout
+        if payout is not None:
+            payout = payout._replace(paid=min(payout.paid, allowed))
+        return found._replace(standing=_with(at, remark, rebate=allowed, capped=True), payout=payout)
+
+    def _grants(self, frame: Frame, period: Period) -> Mapping[str, Decimal]:
+        """What each member of a period gets of the budget."""
+        key = (frame.program.key, period)
+        if key not in self._granted:
+            period_pk = frame.rows[period.start]
+            everybody = self._alone(frame, chains.cells_in(self.tx, period_pk))
+            days = {
+                member: _first_day(frame, on, at)
+                for member, on, at in chains.first_orders(self.tx, period_pk)
+            }
+            claims = [
+                Claim(
+                    one.one.member_id,
+                    one.standing.rebate,
+                    days.get(one.one.cell.member_pk, period.end).isoformat(),
+                )
+                for one in everybody
+            ]
+            self._granted[key] = within_budget(frame.program.limits, claims, frame.program.currency)
+        return self._granted[key]
+
+    # --- exclusive groups ---------------------------------------------------------------------
+
+    def _rivals(self, frame: Frame) -> list[Frame]:
+        """The other programs of an exclusive group."""
+        own = frame.program.stacking
+        if own.mode != "exclusive":
+            return []
+        return [
+            other
+            for other in self.frames.values()
+            if other is not frame
+            and other.program.stacking.mode == "exclusive"
+            and other.program.stacking.group == own.group
+        ]
+
+    def _best_deals(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+        rivals = self._rivals(frame)
+        if not rivals:
+            return found
+        claims: dict[tuple[int, date, date], list[tuple[Frame, Decimal]]] = {}
+        for rival in rivals:
+            for one in self._of_members(rival, found):
+                claims.setdefault(_place(one), []).append((rival, one.standing.rebate))
+        return [self._unless_beaten(frame, one, claims.get(_place(one), [])) for one in found]
+
+    def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
+        cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
+        return self._budgeted(rival, self._alone(rival, cells))
+
+    def _unless_beaten(self, frame: Frame, found: Computed, others: list[tuple[Frame, Decimal]]) -> Computed:
+        claims = [(frame, found.standing.rebate), *others]
+        losers = beaten((one.program.key, one.program.stacking, rebate) for one, rebate in claims)
+        winner = losers.get(frame.program.key)
+        if winner is None:
+            return found
+        group = frame.program.stacking.group
+        remark = f"not paid: {winner} is the better deal of the group {group}"
+        payout = None if found.payout is None else found.payout._replace(paid=ZERO)
+        return found._replace(standing=_with(found.standing, remark, rebate=ZERO), payout=payout)
+
+    def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
+        batch = load_totals(self.tx, cells, [frame.program])
+        batch.sort(key=lambda one: (one.cell.member_pk, one.period.start))
+        return list(self.alone(frame, batch))
+
+
+def _with(at: Standing, remark: str, *, rebate: Decimal, capped: bool | None = None) -> Standing:
+    """The same standing at another rebate, with the reason among its notes."""
+    inputs = at.working.inputs
+    working = at.working._replace(inputs=replace(inputs, notes=(*inputs.notes, remark)))
+    return replace(at, rebate=rebate, capped=at.capped if capped is None else capped, working=working)
+
+
+def _place(found: Computed) -> tuple[int, date, date]:
+    return found.one.cell.member_pk, found.one.period.start, found.one.period.end
+
+
+def _first_day(frame: Frame, on: date | None, at: object) -> date:
+    days = [day for day in (on, None if at is None else frame.program.day_of(at)) if day is not None]  # type: ignore[arg-type]
+    return min(days)
