@@ -121,13 +121,27 @@ class _Sending:
         target = self._targets[object_name]
         records = [self._record(target, row) for row in rows]
         if rows[0].kind == "event":
-            return org.create(object_name, records, key_field=target.match)
+            return self._create(object_name, target, rows, records)
         if target.match == "Id":
             return org.update(object_name, records)
         assert target.match is not None
         if choose.choose_write(len(records), org.usage.budget_left) == "bulk":
             return self._bulk(object_name, target.match, records)
         return org.upsert(object_name, target.match, records)
+
+    def _create(
+        self, object_name: str, target: PushTarget, rows: Sequence[Row], records: Sequence[dict[str, Any]]
+    ) -> list[RowResult]:
+        """Create once. What may have been sent before is looked for first, deleted ones too: a key in the recycle
+        bin is free again, and a person who threw the task away is not asked twice."""
+        maybe = [row.ext_key for row in rows if row.attempts > 1 or row.enqueued_at < self._run.slot]
+        known = self._find(object_name, maybe)
+        fresh = [one for one, row in zip(records, rows, strict=True) if row.ext_key not in known]
+        sent = self._app.org.create(object_name, fresh, key_field=target.match) if fresh else []
+        answers = {answer.key: answer for answer in sent}
+        return [
+            answers.get(row.ext_key) or RowResult(row.ext_key, ok=True, id=known[row.ext_key]) for row in rows
+        ]
 
     def _bulk(self, object_name: str, match: str, records: Sequence[dict[str, Any]]) -> list[RowResult]:
         """An ingest job, written down before it is uploaded: a person finds it in Setup > Bulk Data Load Jobs."""
@@ -304,12 +318,16 @@ class _Sending:
             and not answer.ok
             and answer.next_step is errors.Ambiguous
         ]
-        if not doubtful:
+        return self._find(object_name, doubtful)
+
+    def _find(self, object_name: str, keys: Sequence[str]) -> dict[str, str]:
+        """Record ids by key of those that the org has, or had until somebody deleted them."""
+        if not keys:
             return {}
         match = self._targets[object_name].match
         found: dict[str, str] = {}
-        for start in range(0, len(doubtful), 200):
-            some = ", ".join(soql.text(key) for key in doubtful[start : start + 200])
+        for start in range(0, len(keys), 200):
+            some = ", ".join(soql.text(key) for key in keys[start : start + 200])
             query = f"SELECT Id, {match} FROM {object_name} WHERE {match} IN ({some})"
             for page in self._app.org.query(query, include_deleted=True):
                 found.update(

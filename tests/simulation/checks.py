@@ -33,7 +33,7 @@ def after_step(world: World) -> list[str]:
         'SELECT "Rebate_Key__c", count(*) FROM "Task" WHERE "Rebate_Key__c" IS NOT NULL GROUP BY 1 HAVING count(*) > 1'
     )
     found += [f"the task {key} exists {count} times" for key, count in twice]
-    found += _said_once(world)
+    found += told_once(world)
     if world.commits == world.checked:
         return found  # the store is as it was
     world.checked = world.commits
@@ -46,7 +46,7 @@ def after_step(world: World) -> list[str]:
     return found
 
 
-def _said_once(world: World) -> list[str]:
+def told_once(world: World) -> list[str]:
     """Whatever keys they have: nobody is told the same thing twice."""
     said: Counter[tuple[str, str, str]] = Counter()
     for account, subject, text in world.org.storage.rows(
@@ -88,7 +88,9 @@ def _partial_is_not_success(tx: Connection) -> list[str]:
     if newer is not None and newer > int(newest[0].finished_at.timestamp() * 1_000_000):
         return []  # written after it
     left = tx.execute(
-        select(func.count()).where(outbox_rows.c.state.in_(("pending", "quarantined")), outbox_rows.c.enqueued_at >= started)
+        select(func.count()).where(
+            outbox_rows.c.state.in_(("pending", "quarantined")), outbox_rows.c.enqueued_at >= started
+        )
     ).scalar_one()
     return [f"a run that left {left} rows undelivered was reported as ok"] if left else []
 
@@ -108,10 +110,13 @@ def _watermarks_are_behind(world: World, tx: Connection) -> list[str]:
             )
         }
         for key, account, code, gone in world.org.storage.rows(
-            'SELECT "Id", "AccountId", "StatusCode", "IsDeleted" FROM "Order" WHERE "SystemModstamp" < ?', (limit,)
+            'SELECT "Id", "AccountId", "StatusCode", "IsDeleted" FROM "Order" WHERE "SystemModstamp" < ?',
+            (limit,),
         ):
             if have.get(key) != (account, code == "Activated", bool(gone)):
-                found.append(f"the watermark is ahead of the order {key}: {have.get(key)} for {(account, code, gone)}")
+                found.append(
+                    f"the watermark is ahead of the order {key}: {have.get(key)} for {(account, code, gone)}"
+                )
     if "order_line" in marks:
         limit = int((marks["order_line"].ceiling - LOOKBACK).timestamp() * 1000)
         lines = {
@@ -122,7 +127,9 @@ def _watermarks_are_behind(world: World, tx: Connection) -> list[str]:
             'SELECT "Id", "TotalPrice", "IsDeleted" FROM "OrderItem" WHERE "SystemModstamp" < ?', (limit,)
         ):
             if lines.get(key) != (cents * 10_000, bool(gone)):
-                found.append(f"the watermark is ahead of the order line {key}: {lines.get(key)} for {(cents, gone)}")
+                found.append(
+                    f"the watermark is ahead of the order line {key}: {lines.get(key)} for {(cents, gone)}"
+                )
     return found
 
 
@@ -134,7 +141,7 @@ def at_peace(world: World) -> list[str]:
     world.clock.sleep(3600)
     app = world.process()
     found: list[str] = []
-    told = ""
+    told = reconciled = ""
     for _ in range(SYNCS_TO_PEACE):
         with app.store.transaction() as tx:
             outbox.retry(tx, now=app.clock.now())  # what an operator does once the trouble is over
@@ -142,15 +149,21 @@ def at_peace(world: World) -> list[str]:
         world.trace.append(f"peace {told}")
         world.clock.sleep(5 * 3600)
         with app.store.read() as tx:
-            waiting = {state: n for state, n in outbox.counts(tx).items() if state not in ("done", "superseded")}
-        if told == "ok" and not waiting:
+            waiting = undelivered(tx)
+        if told == "ok" and not waiting and reconciled == "ok":
             break
+        if told == "ok" and reconciled != "ok":
+            reconciled = world.run_reconcile(app)  # the nightly comparison: what nothing else can put right
+            world.trace.append(f"peace reconcile {reconciled}")
     else:
         found.append(f"no peace after {SYNCS_TO_PEACE} syncs: the last ended {told}, in the outbox {waiting}")
     found += after_step(world)
     found += _standings_are_true(world, app)
     verified = verify(app, deep=True)
-    found += [f"verify: {problem}" for problem in (*verified.damage, *map(str, verified.violations), *map(str, verified.drift))]
+    found += [
+        f"verify: {problem}"
+        for problem in (*verified.damage, *map(str, verified.violations), *map(str, verified.drift))
+    ]
     found += _delivered_exists(world, app)
     if not found:
         found += _idle_costs_one_call(world, app)
@@ -166,13 +179,15 @@ def _idle_costs_one_call(world: World, app: SimApp) -> list[str]:
     before = world.org.usage.total
     told = world.run(app)
     cost = world.org.usage.total - before
-    return [] if (told, cost) == ("ok", 1) else [f"a sync with nothing to do ended {told} and cost {cost} calls"]
+    return (
+        [] if (told, cost) == ("ok", 1) else [f"a sync with nothing to do ended {told} and cost {cost} calls"]
+    )
 
 
 def _standings_are_true(world: World, app: SimApp) -> list[str]:
     """Org, store and plain arithmetic agree on every standing."""
     expected = truth(world.org, world.template.rules)
-    in_org = _standings_in_org(world)
+    in_org = standings_in_org(world)
     found = [f"the org lacks the standing {key}: {one}" for key, one in expected.items() if key not in in_org]
     for key, (amount, tier, rebate, gap) in in_org.items():
         one = expected.get(key)
@@ -186,7 +201,7 @@ def _standings_are_true(world: World, app: SimApp) -> list[str]:
     return found
 
 
-def _standings_in_org(world: World) -> dict[Key, tuple[Fraction, str | None, Fraction, Fraction | None]]:
+def standings_in_org(world: World) -> dict[Key, tuple[Fraction, str | None, Fraction, Fraction | None]]:
     sobject = world.org.schema.require("Rebate_Standing__c")
     names = ("Qualifying_Amount__c", "Rebate__c", "To_Next_Tier__c")
     units = [10 ** _field(sobject, name).scale for name in names]
@@ -196,7 +211,9 @@ def _standings_in_org(world: World) -> dict[Key, tuple[Fraction, str | None, Fra
     )
     found = {}
     for program, account, period, tier, *numbers in rows:
-        amount, rebate, gap = (None if n is None else Fraction(n, unit) for n, unit in zip(numbers, units, strict=True))
+        amount, rebate, gap = (
+            None if n is None else Fraction(n, unit) for n, unit in zip(numbers, units, strict=True)
+        )
         found[program, account, period] = (amount or Fraction(0), tier, rebate or Fraction(0), gap)
     return found
 
@@ -212,7 +229,13 @@ def _store_is_true(app: SimApp, expected: dict[Key, True_]) -> list[str]:
         ids = {row.pk: row.sf_id for row in tx.execute(select(accounts.c.pk, accounts.c.sf_id))}
         for row in saved.find(tx):
             document = json.loads(row.document)
-            period = next(p.key for rule in app.programs.programs if rule.key == row.program for p in rule.periods() if p.start == row.start)
+            period = next(
+                p.key
+                for rule in app.programs.programs
+                if rule.key == row.program
+                for p in rule.periods()
+                if p.start == row.start
+            )
             key = (row.program, ids[row.cell.member_pk], period)
             seen.add(key)
             one = expected.get(key)
@@ -241,9 +264,16 @@ def _accounts_are_true(world: World, expected: dict[Key, True_]) -> list[str]:
 
 def _delivered_exists(world: World, app: SimApp) -> list[str]:
     """A task that the outbox calls delivered is in the org, deleted or not; and none is there that it did not send."""
-    in_org = {row[0] for row in world.org.storage.rows('SELECT "Rebate_Key__c" FROM "Task" WHERE "Rebate_Key__c" IS NOT NULL')}
+    in_org = {
+        row[0]
+        for row in world.org.storage.rows(
+            'SELECT "Rebate_Key__c" FROM "Task" WHERE "Rebate_Key__c" IS NOT NULL'
+        )
+    }
     with app.store.read() as tx:
-        query = select(outbox_rows.c.ext_key).where(outbox_rows.c.object == "Task", outbox_rows.c.state == "done")
+        query = select(outbox_rows.c.ext_key).where(
+            outbox_rows.c.object == "Task", outbox_rows.c.state == "done"
+        )
         done = set(tx.execute(query).scalars())
     return [f"the task {key} is called delivered and is not in the org" for key in sorted(done - in_org)] + [
         f"the task {key} is in the org and the outbox does not know" for key in sorted(in_org - done)
@@ -254,3 +284,8 @@ def _field(sobject: Any, name: str) -> Any:
     found = sobject.field(name)
     assert found is not None, name
     return found
+
+
+def undelivered(tx: Connection) -> dict[str, int]:
+    """Outbox rows that are not over, by state."""
+    return {state: n for state, n in outbox.counts(tx).items() if state not in ("done", "superseded")}

@@ -90,7 +90,13 @@ class Wire(BaseAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         body = request.body or b""
-        content = body.encode() if isinstance(body, str) else b"".join(body) if not isinstance(body, bytes) else body
+        content = (
+            body.encode()
+            if isinstance(body, str)
+            else b"".join(body)
+            if not isinstance(body, bytes)
+            else body
+        )
         address = request.path_url
         kind = kind_of(str(request.method), address, content)
         fault = self._app.world.request_point(self._app, kind, list(FAULTS[kind]))
@@ -114,7 +120,9 @@ class Wire(BaseAdapter):
             return before
         if name in ROWS:
             assert fault is not None
-            struck = Fault("row_error", path="^(Rebate_Standing__c|Account|Task)$", nth=1 + fault[1] % 3, code=ROWS[name])
+            struck = Fault(
+                "row_error", path="^(Rebate_Standing__c|Account|Task)$", nth=1 + fault[1] % 3, code=ROWS[name]
+            )
             struck.times = 1 + fault[2] % 2
             world.org.faults.add(struck)
             try:
@@ -132,7 +140,9 @@ def _before(name: str, sent: requests.PreparedRequest) -> Response | None:
         cause = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
         raise requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, "", cause), request=sent)  # type: ignore[arg-type]
     if name == "cut_before":
-        raise requests.ConnectionError(urllib3.exceptions.ProtocolError("cut", ConnectionResetError()), request=sent)
+        raise requests.ConnectionError(
+            urllib3.exceptions.ProtocolError("cut", ConnectionResetError()), request=sent
+        )
     if name == "busy_before":
         return error_response(ApiError(503, "SERVER_UNAVAILABLE", "Server too busy. Please try again."))
     if name == "busy_later":
@@ -159,7 +169,9 @@ def _before(name: str, sent: requests.PreparedRequest) -> Response | None:
 
 def _after(name: str, reply: Response, sent: requests.PreparedRequest) -> Response:
     if name == "ack_lost":
-        raise requests.ConnectionError(urllib3.exceptions.ProtocolError("cut", ConnectionResetError()), request=sent)
+        raise requests.ConnectionError(
+            urllib3.exceptions.ProtocolError("cut", ConnectionResetError()), request=sent
+        )
     if name == "server_error_after":
         return error_response(ApiError(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
     if name == "gateway_after":

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from emulator.org import Org
 
 # Reading stops without these; the last is a field that we write.
-HIDEABLE = ("Account.Type", "OrderItem.TotalPrice", "Order.Status", "Product2.Family", "Account.Rebate_Tier__c")
+HIDEABLE = (
+    "Account.Type",
+    "OrderItem.TotalPrice",
+    "Order.Status",
+    "Product2.Family",
+    "Account.Rebate_Tier__c",
+)
 TYPES = ("Channel Partner / Reseller", "Distributor", "Customer - Direct")
 FAMILIES = ("Skin care", "Make-up", "Services", "Fragrance")
 ZONE = ZoneInfo("America/New_York")
@@ -70,7 +76,9 @@ class People:
 
     def _order_of(self, number: int, status: str) -> str:
         return self._pick(
-            number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" AND "StatusCode" = ? ORDER BY "Id" DESC LIMIT 8', status
+            number,
+            'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" AND "StatusCode" = ? ORDER BY "Id" DESC LIMIT 8',
+            status,
         )
 
     def _today(self) -> date:
@@ -124,25 +132,35 @@ class People:
         records.update(self.org, ctx, "Order", made, {"Status": "Activated"})
 
     def _cancel(self, number: int, *_: int) -> None:
-        records.update(self.org, Context(self.admin), "Order", self._order_of(number, "Activated"), {"Status": "Draft"})
+        records.update(
+            self.org, Context(self.admin), "Order", self._order_of(number, "Activated"), {"Status": "Draft"}
+        )
 
     def _activate(self, number: int, *_: int) -> None:
-        records.update(self.org, Context(self.admin), "Order", self._order_of(number, "Draft"), {"Status": "Activated"})
+        records.update(
+            self.org, Context(self.admin), "Order", self._order_of(number, "Draft"), {"Status": "Activated"}
+        )
 
     def _edit_line(self, number: int, which: int, many: int, *_: int) -> None:
         order = self._order_of(number, "Activated")
         line = self._pick(
             which, 'SELECT "Id" FROM "OrderItem" WHERE "OrderId" = ? AND NOT "IsDeleted" ORDER BY "Id"', order
         )
-        values: dict[str, Any] = {"Quantity": 1 + many % 80} if many % 2 else {"UnitPrice": f"{5 + many % 120}.{many % 100:02d}"}
+        values: dict[str, Any] = (
+            {"Quantity": 1 + many % 80} if many % 2 else {"UnitPrice": f"{5 + many % 120}.{many % 100:02d}"}
+        )
         records.update(self.org, Context(self.admin), "OrderItem", line, values)
 
     def _delete_order(self, number: int, *_: int) -> None:
-        order = self._pick(number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8')
+        order = self._pick(
+            number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8'
+        )
         lifecycle.delete(self.org, "Order", order)
 
     def _undelete_order(self, number: int, *_: int) -> None:
-        lifecycle.undelete(self.org, "Order", self._pick(number, 'SELECT "Id" FROM "Order" WHERE "IsDeleted" ORDER BY "Id"'))
+        lifecycle.undelete(
+            self.org, "Order", self._pick(number, 'SELECT "Id" FROM "Order" WHERE "IsDeleted" ORDER BY "Id"')
+        )
 
     def _move_order(self, number: int, account: int, *_: int) -> None:
         ctx, order = Context(self.admin), self._order_of(number, "Activated")
@@ -153,7 +171,9 @@ class People:
     # -- accounts, products, tasks, users ----------------------------------------------------------------
 
     def _change_type(self, number: int, kind: int, *_: int) -> None:
-        records.update(self.org, Context(self.admin), "Account", self._account(number), {"Type": TYPES[kind % 3]})
+        records.update(
+            self.org, Context(self.admin), "Account", self._account(number), {"Type": TYPES[kind % 3]}
+        )
 
     def _change_owner(self, number: int, user: int, *_: int) -> None:
         owner = self._pick(user, 'SELECT "Id" FROM "User" WHERE "IsActive" ORDER BY "Id"')
@@ -164,7 +184,10 @@ class People:
         records.update(self.org, Context(self.admin), "Product2", product, {"Family": FAMILIES[family % 4]})
 
     def _task(self, number: int) -> str:
-        return self._pick(number, 'SELECT "Id" FROM "Task" WHERE NOT "IsDeleted" AND "Status" <> \'Completed\' ORDER BY "Id"')
+        return self._pick(
+            number,
+            'SELECT "Id" FROM "Task" WHERE NOT "IsDeleted" AND "Status" <> \'Completed\' ORDER BY "Id"',
+        )
 
     def _close_task(self, number: int, *_: int) -> None:
         records.update(self.org, Context(self.admin), "Task", self._task(number), {"Status": "Completed"})
@@ -173,7 +196,9 @@ class People:
         lifecycle.delete(self.org, "Task", self._task(number))
 
     def _owner_leaves(self, number: int, back: int, *_: int) -> None:
-        user = self._pick(number, "SELECT \"Id\" FROM \"User\" WHERE \"Username\" LIKE '%.%@northwind.example' ORDER BY \"Id\"")
+        user = self._pick(
+            number, 'SELECT "Id" FROM "User" WHERE "Username" LIKE \'%.%@northwind.example\' ORDER BY "Id"'
+        )
         change(self.org, "User", user, self.admin, IsActive=int(back % 3 == 0))
 
     # -- admins ------------------------------------------------------------------------------------------
@@ -197,5 +222,7 @@ class People:
         """Nothing is in anybody's way any more."""
         self._show_fields()
         self._quota_back()
+        for (user,) in self.org.storage.rows('SELECT "Id" FROM "User" WHERE NOT "IsActive"'):
+            change(self.org, "User", str(user), self.admin, IsActive=1)
         self.org.faults.clear()  # type: ignore[union-attr]
         self.org.faults.settle(all_of_them=True)  # type: ignore[union-attr]

@@ -14,6 +14,13 @@ from tests.simulation.network import KINDS
 from tests.simulation.tape import RUNS, WAITS, Step, Tape
 from tests.simulation.world import SimApp, Template, World
 
+PARTS: dict[str, tuple[Part, ...]] = {
+    "sync": EVERYTHING,
+    "pull": ("pull",),
+    "compute": ("compute",),
+    "push": ("push",),
+}
+
 
 @dataclass
 class Outcome:
@@ -68,11 +75,8 @@ def _step(world: World, app: SimApp, step: Step) -> SimApp:
         app.close()
         app = world.process()
     elif step.name in RUNS:
-        # The org's clock is asked again after a minute: a window that ends before an edit that people just made
-        # would show the other half of an order (docs: how a window is cut).
-        world.clock.sleep(65)
-        parts: tuple[Part, ...] = EVERYTHING if step.name == "sync" else (step.name,)  # type: ignore[assignment]
-        told = world.run(app, parts)
+        world.clock.sleep(2)  # a window ends up to three seconds ago: what people do is whole or not in it
+        told = world.run_reconcile(app) if step.name == "reconcile" else world.run(app, PARTS[step.name])
         world.trace.append(f"{app.number} {step.name}: {told}")
         if not app.alive:
             app = world.process()

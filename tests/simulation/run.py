@@ -39,7 +39,16 @@ def _chunk(seeds: list[int]) -> list[Line]:
     lines = []
     for seed in seeds:
         one = play_seed(_here(), seed)
-        lines.append((seed, one.digest, one.violations, one.coverage, one.requests, one.tape.as_json() if one.violations else {}))
+        lines.append(
+            (
+                seed,
+                one.digest,
+                one.violations,
+                one.coverage,
+                one.requests,
+                one.tape.as_json() if one.violations else {},
+            )
+        )
     return lines
 
 
@@ -102,11 +111,16 @@ def main(arguments: list[str] | None = None) -> int:
             chosen.keep.mkdir(parents=True, exist_ok=True)
             (chosen.keep / f"seed-{seed}.json").write_text(json.dumps({"violation": violations[0], **tape}))
         if done % 500 == 0:
-            print(f"{done} seeds, {failed} failed, {done / (time.monotonic() - started) * 60:.0f} seeds a minute", flush=True)
+            print(
+                f"{done} seeds, {failed} failed, {done / (time.monotonic() - started) * 60:.0f} seeds a minute",
+                flush=True,
+            )
     minutes = (time.monotonic() - started) / 60
     table, missing = coverage_table(coverage)
     print(table)
-    print(f"{done} seeds, {asked} requests, {failed} failed, {done / minutes:.0f} seeds a minute on {chosen.processes} cores")
+    print(
+        f"{done} seeds, {asked} requests, {failed} failed, {done / minutes:.0f} seeds a minute on {chosen.processes} cores"
+    )
     if failed and not chosen.no_shrink:
         _shrink_all(chosen.keep)
     if missing and done >= FLOOR_SEEDS:
@@ -131,7 +145,9 @@ def _shrink_all(folder: Path) -> None:
             return bool(outcome.violations) and _about(outcome.violations[0]) == told
 
         small = shrink(_here(), Tape.of(data), same)
-        path.with_suffix(".small.json").write_text(json.dumps({"violation": data["violation"], **small.as_json()}, indent=1))
+        path.with_suffix(".small.json").write_text(
+            json.dumps({"violation": data["violation"], **small.as_json()}, indent=1)
+        )
         print(f"{path}: {len(data['steps'])} steps, {len(small.steps)} after shrinking")
 
 

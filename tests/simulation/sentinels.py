@@ -6,6 +6,7 @@ replacing one function, and a seed budget says how soon it must be noticed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,7 +20,6 @@ import jobs.alerting
 import jobs.pull
 import jobs.push
 import jobs.running
-import rebates.standing
 import state.events
 import state.leases
 import state.outbox
@@ -96,7 +96,9 @@ def the_cursor_moves_before_the_rows() -> Patches:
             for stream in streams:
                 mark = watermarks.read(tx, stream.name)
                 if mark is not None and stream.window.until >= mark.ceiling:
-                    watermarks.advance(tx, stream.name, floor=mark.floor, ceiling=stream.window.until, now=app.clock.now())
+                    watermarks.advance(
+                        tx, stream.name, floor=mark.floor, ceiling=stream.window.until, now=app.clock.now()
+                    )
         return streams
 
     yield patch.object(jobs.pull, "plan_streams", wrong)
@@ -169,7 +171,11 @@ def short_results_are_zipped() -> Patches:
 
 @sentinel(40)
 def money_is_a_float() -> Patches:
-    yield patch.object(rebates.standing, "round_money", lambda value, currency: Decimal(str(round(float(value), 2))))
+    yield patch.object(
+        sys.modules["rebates.standing"],  # the package's name `standing` is the function
+        "round_money",
+        lambda value, currency: Decimal(str(round(float(value), 2))),
+    )
 
 
 @sentinel(60)
@@ -181,7 +187,11 @@ def the_watermark_follows_our_own_clock() -> Patches:
 def older_rows_are_sent_too() -> Patches:
     """No coalescing: two versions of one standing wait side by side."""
     right = state.outbox._close
-    yield patch.object(state.outbox, "_close", lambda tx, which, to, now: None if to == "superseded" else right(tx, which, to, now))
+    yield patch.object(
+        state.outbox,
+        "_close",
+        lambda tx, which, to, now: None if to == "superseded" else right(tx, which, to, now),
+    )
 
 
 @sentinel(60)
@@ -193,7 +203,15 @@ def a_task_comes_back_the_next_day() -> Patches:
     def wrong(tx: Any, rows: Any) -> Any:
         right(tx, rows)
         today[:] = [str(row.occurred_at.date()) for row in rows[:1]] or today
-        return [replace(row, pk=tx.execute(events_table.select().where(events_table.c.identity == row.identity)).first().pk) for row in rows]
+        return [
+            replace(
+                row,
+                pk=tx.execute(events_table.select().where(events_table.c.identity == row.identity))
+                .first()
+                .pk,
+            )
+            for row in rows
+        ]
 
     def with_day(*args: Any) -> str:
         return f"{key(*args)[:28]}{''.join(today)[5:].replace('-', '')}"

@@ -38,6 +38,7 @@ STEP_WEIGHTS = {
     "pull": 1,
     "compute": 1,
     "push": 1,
+    "reconcile": 1,
     "order": 8,
     "late_order": 3,
     "give_back": 2,
@@ -59,7 +60,7 @@ STEP_WEIGHTS = {
     "quota_back": 2,
     "end_sessions": 1,
 }
-RUNS = ("sync", "pull", "compute", "push")
+RUNS = ("sync", "pull", "compute", "push", "reconcile")
 WAITS = (1, 7, 45, 130, 960, 3600, 7200, 43_200, 90_000, 180_000)  # seconds
 
 

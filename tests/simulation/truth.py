@@ -49,7 +49,9 @@ def truth(org: Org, rules: list[dict[str, Any]]) -> dict[Key, True_]:
         for rule in rules:
             if kind not in rule["members"]["type"]:
                 continue
-            families = rule.get("counts", {}).get("product.family") or rule.get("counts", {}).get("product", {}).get("family")
+            families = rule.get("counts", {}).get("product.family") or rule.get("counts", {}).get(
+                "product", {}
+            ).get("family")
             if families is not None and family not in families:
                 continue
             when = date.fromisoformat(day)

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -24,18 +24,19 @@ from connector.org import SalesforceOrg
 from emulator.dispatch import load_handlers
 from emulator.oauth_apps import ConnectedApp, register_app
 from emulator.org import Org
-from emulator.seed_common import INTEGRATION, backdate, catalog, company, order, rep, since_long
 from emulator.raw_rows import put
+from emulator.seed_common import INTEGRATION, backdate, catalog, company, order, rep, since_long
 from jobs import running
 from jobs.app import App
 from jobs.configuration import Configuration
 from jobs.deploy import deploy
+from jobs.program_files import read_program_files
+from jobs.reconcile import Reconciled, reconcile
 from jobs.refusals import Refused
 from jobs.settings import Settings
-from jobs.sync import EVERYTHING, Part, sync
+from jobs.sync import EVERYTHING, Part, SyncReport, sync
 from mappings.file import read_mapping
 from mappings.problems import MappingProblems
-from jobs.program_files import read_program_files
 from state.errors import StoreError
 from state.store import Store
 from tests.simulation import truth
@@ -167,7 +168,9 @@ class Template:
 
     def __init__(self, folder: Path | None = None) -> None:
         memory = Path("/dev/shm")
-        self._own = tempfile.TemporaryDirectory(prefix="rebates-sim-", dir=memory if memory.is_dir() else None)
+        self._own = tempfile.TemporaryDirectory(
+            prefix="rebates-sim-", dir=memory if memory.is_dir() else None
+        )
         self.folder = folder or Path(self._own.name)
         self.mapping = read_mapping("standard", "main")
         self.programs = read_program_files(truth.PROGRAMS)
@@ -180,11 +183,13 @@ class Template:
     def _build(self) -> None:
         clock = SimClock(START - timedelta(hours=2))
         org = Org.create(self.folder / "org.db", clock=clock.org_now, seed=1)
-        _seed(org)
+        seed_org(org)
         register_app(org, ConnectedApp("sim", SECRET, run_as=INTEGRATION))
         Store.open(f"sqlite:///{self.folder / 'empty.db'}").close()
         shutil.copy(self.folder / "empty.db", self.folder / "synced.db")
-        world = World.over(self, org, clock, self.folder / "synced.db", Tape.of({"setup": {"jitter": 1}, "steps": []}))
+        world = World.over(
+            self, org, clock, self.folder / "synced.db", Tape.of({"setup": {"jitter": 1}, "steps": []})
+        )
         app = world.process()
         deploy(app)
         clock.sleep(600)
@@ -229,7 +234,7 @@ def _copy(source: Path, target: Path) -> None:
     old.close()
 
 
-def _seed(org: Org) -> None:
+def seed_org(org: Org) -> None:
     with org.storage.transaction():
         admin = company(org, "Northwind Partner Sales")
         users = [rep(org, admin, "Maya", "Torres"), rep(org, admin, "Sam", "Okafor")]
@@ -238,12 +243,32 @@ def _seed(org: Org) -> None:
             [("Serum", "S", "Skin care", 38_00), ("Lipstick", "L", "Make-up", 18_50), ("Rotor", "R", "Brakes", 78_25),
              ("Training", "T", "Services", 120_00)],
         )  # fmt: skip
-        kinds = ("Channel Partner / Reseller", "Channel Partner / Reseller", "Distributor", "Customer - Direct")
+        kinds = (
+            "Channel Partner / Reseller",
+            "Channel Partner / Reseller",
+            "Distributor",
+            "Customer - Direct",
+        )
         accounts = [
-            put(org, "Account", admin, Name=f"Partner {n}", Type=kind, OwnerId=users[n % 2], BillingCountry="US")
+            put(
+                org,
+                "Account",
+                admin,
+                Name=f"Partner {n}",
+                Type=kind,
+                OwnerId=users[n % 2],
+                BillingCountry="US",
+            )
             for n, kind in enumerate(kinds)
         ]
-        sales = ((0, "Serum", 40), (0, "Lipstick", 100), (1, "Serum", 30), (2, "Rotor", 50), (2, "Serum", 5), (3, "Serum", 9))
+        sales = (
+            (0, "Serum", 40),
+            (0, "Lipstick", 100),
+            (1, "Serum", 30),
+            (2, "Rotor", 50),
+            (2, "Serum", 5),
+            (3, "Serum", 9),
+        )
         for n, (account, product, many) in enumerate(sales):
             day = date(2026, 11, 2 + n)
             made = order(org, goods, accounts[account], users[0], day, [(product, many)], Name=f"Order {n}")
@@ -285,8 +310,12 @@ class World:
         self.requests = 0
         self.commits = 0  # of the store
         self.checked = -1  # at how many commits it was last looked at
-        self.gaps: set[tuple[str, str, Fraction]] = set()  # (account, next tier, missing) that were true at some time
-        self.amounts: set[tuple[str, str, str, Fraction]] = set()  # (program, account, period's start, amount) likewise
+        self.gaps: set[tuple[str, str, Fraction]] = (
+            set()
+        )  # (account, next tier, missing) that were true at some time
+        self.amounts: set[tuple[str, str, str, Fraction]] = (
+            set()
+        )  # (program, account, period's start, amount) likewise
         org.after_write.append(self._seen)
         self.remember()
 
@@ -302,8 +331,15 @@ class World:
 
     def run(self, app: SimApp, parts: tuple[Part, ...] = EVERYTHING) -> str:
         """One run to its end, however it ends: `ok`, `partial`, an error's name, or `crash`."""
+        return self._ended(app, lambda: sync(app, parts=parts))
+
+    def run_reconcile(self, app: SimApp) -> str:
+        """The nightly comparison of everything, likewise."""
+        return self._ended(app, lambda: reconcile(app, accept_missing=True))
+
+    def _ended(self, app: SimApp, job: Callable[[], SyncReport | Reconciled]) -> str:
         try:
-            report = sync(app, parts=parts)
+            report = job()
             told = "partial" if report.set_aside or report.stopped or report.pushed.retrying else "ok"
         except SimCrash:
             if app.alive:
@@ -432,7 +468,9 @@ class World:
         rows = self.org.storage.rows(
             'SELECT "Sync_Key__c", "Rebate__c", "Qualifying_Amount__c", "Rebate_Seq__c" FROM "Rebate_Standing__c" ORDER BY 1'
         )
-        return hashlib.sha256("\n".join([*self.trace, repr(rows), self.clock.moment.isoformat()]).encode()).hexdigest()
+        return hashlib.sha256(
+            "\n".join([*self.trace, repr(rows), self.clock.moment.isoformat()]).encode()
+        ).hexdigest()
 
     def close(self) -> None:
         self.org.close()

@@ -1,0 +1,98 @@
+"""The promise under fire: seeds, tapes that once failed, and whether the simulator itself can be trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.network import FAULTS, KINDS
+from tests.simulation.play import play, play_seed, shrink
+from tests.simulation.run import coverage_table
+from tests.simulation.sentinels import SENTINELS, broken
+from tests.simulation.tape import Step, Tape
+
+SEEDS = 30
+SECONDS = 40  # an upper bound for slow machines; the count decides elsewhere
+TAPES = sorted((Path(__file__).parent / "tapes").glob("*.json"))
+# Caught within a seed or two; the others have their budgets in `make simulate`.
+QUICK = ("a_new_key_for_every_try", "the_cursor_moves_before_the_rows")
+
+
+def test_every_seed_keeps_every_promise(template):
+    started = time.monotonic()
+    for seed in range(SEEDS):
+        outcome = play_seed(template, seed)
+        assert not outcome.violations, f"seed {seed}: {outcome.violations}"
+        assert outcome.requests > 0
+        if time.monotonic() - started > SECONDS:
+            assert seed >= 3, "not even a handful of histories in the time given"
+            break
+
+
+@pytest.mark.parametrize("path", TAPES, ids=[path.stem for path in TAPES])
+def test_a_tape_that_once_failed_passes(template, path):
+    outcome = play(template, Tape.load(path))
+    assert not outcome.violations, "\n".join(outcome.violations)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_known_mistake_is_seen(template, name):
+    _, budget = SENTINELS[name]
+    with broken(name):
+        assert any(play_seed(template, seed).violations for seed in range(min(budget, 6)))
+
+
+def test_the_same_seed_is_the_same_history(template):
+    first, again = play_seed(template, 5), play_seed(template, 5)
+    assert first.digest == again.digest
+    assert first.trace == again.trace
+    replayed = play(template, Tape.of(json.loads(json.dumps(first.tape.as_json()))))
+    assert replayed.digest == first.digest, "the recorded tape is the seed's history"
+
+
+def test_a_history_does_not_depend_on_the_order_of_sets(template):
+    program = (
+        "from tests.simulation.world import Template, quiet; from tests.simulation.play import play_seed\n"
+        "quiet(); print(play_seed(Template(), 3).digest)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": "."},
+        capture_output=True, text=True, check=True, timeout=200,
+    )  # fmt: skip
+    assert done.stdout.strip() == play_seed(template, 3).digest
+
+
+def test_a_failing_tape_is_made_small(template):
+    """With the cursor before the rows it takes an order and a sync that dies: all else is left out."""
+    with broken("the_cursor_moves_before_the_rows"):
+        steps = [
+            Step("wait", [3]), Step("change_owner", [1, 1]), Step("order", [0, 0, 9, 2, 0, 1]), Step("wait", [3]),
+            Step("sync", [], {3: ["fault", "ack_lost", 1, 1], 10: ["crash"]}), Step("wait", [2]), Step("end_sessions", []),
+        ]  # fmt: skip
+        tape = Tape({"jitter": 1}, steps, None)
+        assert play(template, Tape.of(tape_json(steps))).violations, "the mistake shows on this tape"
+        small = shrink(
+            template, Tape.of(tape_json(steps)), lambda outcome: bool(outcome.violations), tries=60
+        )
+    assert tape.setup == small.setup
+    assert [step.name for step in small.steps] == ["order", "sync"]
+    assert sum(len(step.events) for step in small.steps) == 1
+
+
+def tape_json(steps: list[Step]) -> dict[str, object]:
+    return {"setup": {"jitter": 1}, "steps": [step.as_json() for step in steps]}
+
+
+def test_every_fault_can_strike_and_is_counted():
+    struck = Counter(f"fault: {name} @ {kind}" for kind, names in FAULTS.items() for name in names)
+    table, missing = coverage_table(struck)
+    assert not missing
+    assert all(name in table for name in KINDS)
