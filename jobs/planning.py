@@ -173,8 +173,8 @@ def _within_closed(planning: Planning, shown: Shown) -> bool:
 def _accounts(planning: Planning, member_pks: set[int]) -> None:
     """The most useful standing of each account; fields of an account that has none any more are cleared."""
     target = planning.targets["account"]
-    known = acknowledged.of_object(planning.tx, target.object)
     members = people.members(planning.tx, member_pks)
+    known = acknowledged.hashes(planning.tx, [(target.object, member.id) for member in members.values()])
     chosen: dict[int, list[tuple[Shown, Any]]] = {}
     days = {program.day_of(planning.now) for program in planning.programs.values()}
     seen: set[Cell] = set()
@@ -193,14 +193,15 @@ def _accounts(planning: Planning, member_pks: set[int]) -> None:
         if best is not None:
             view = view_of(best, org_id=planning.org_id, today=best.program.day_of(planning.now))
             payload = _lasting(target, record(target, view))
-        elif member.id in known:
+        elif (target.object, member.id) in known:
             payload = {name: None for name in target.fields if name not in target.volatile}
             cleared += 1
         else:
             continue
         payload.pop("Id", None)
         wanted.append(Wanted("state", target.object, member.id, payload, member.id))
-    _guard_mass_clear(planning, cleared, len(known))
+    if cleared:
+        _guard_mass_clear(planning, cleared, acknowledged.count(planning.tx, target.object))
     planning.enqueue("account", wanted)
 
 

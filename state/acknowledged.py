@@ -109,6 +109,12 @@ def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     return found
 
 
+def count(tx: Connection, object: str) -> int:
+    """How many records of an object the org has of ours."""
+    mine = select(func.count()).select_from(acknowledged).where(acknowledged.c.object == object)
+    return int(tx.execute(mine).scalar_one())
+
+
 def of_object(tx: Connection, object: str) -> dict[str, Acknowledged]:
     """Everything the org has of one object, by key: for the nightly comparison."""
     query = select(acknowledged).where(acknowledged.c.object == object).order_by(acknowledged.c.ext_key)
