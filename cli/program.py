@@ -28,17 +28,31 @@ Csv = typer.Option(exists=True, dir_okay=False, readable=True)
 
 @app.command("check")
 def check(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Program files.", exists=True, dir_okay=False)],
     accounts: Annotated[
         Path | None,
         typer.Option(help="Accounts CSV: members of two exclusive programs, rules that match nothing."),
     ] = None,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store", help="Hold the rules against the accounts, products and orders in the store."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Problems, warnings and notes of program files, with line and suggestion. Exit 2 when one cannot be used."""
     from jobs.program_check import check_files
 
-    checked = check_files(files, accounts)
+    known = None
+    if store:
+        from cli.opening import opened
+        from jobs.store_facts import facts_of_store
+
+        with opened(context, quiet=True) as application:
+            known = facts_of_store(application)
+    checked = check_files(files, accounts, known)
     data = {"files": [entry.as_json() for entry in checked]}
     bad = [entry for entry in checked if entry.problems]
     error = None
@@ -181,6 +195,7 @@ def print_schema(made: dict[str, Any]) -> None:
 
 @app.command("diff")
 def diff(
+    context: typer.Context,
     old: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     new: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     orders: Annotated[
@@ -193,9 +208,12 @@ def diff(
     products: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
     rates: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
     targets: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Show what the change does to every standing in the store.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """What changed between two versions of a program, and with --orders what that does to every standing."""
+    """What changed between two versions of a program; with --orders or --store what that does to every standing."""
     from jobs.program_diff import diff_files
     from jobs.trial_files import read_trial_files
     from rebates import read_program
@@ -205,7 +223,14 @@ def diff(
         if orders is None
         else read_trial_files(orders, accounts=accounts, products=products, rates=rates, targets=targets)
     )
-    found = diff_files(read_program(old), read_program(new), files)
+    if store:
+        from cli.opening import opened
+        from jobs.store_facts import diff_store
+
+        with opened(context, quiet=True) as application:
+            found = diff_store(application, read_program(old), read_program(new))
+    else:
+        found = diff_files(read_program(old), read_program(new), files)
 
     def human(console: Console) -> None:
         for line in found.lines():

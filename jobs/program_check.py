@@ -75,9 +75,11 @@ class Checked:
         return out
 
 
-def check_files(files: Sequence[Path], accounts: Path | None = None) -> list[Checked]:
-    """Every file on its own, then the programs together."""
-    facts = None if accounts is None else facts_of(read_accounts(accounts))
+def check_files(
+    files: Sequence[Path], accounts: Path | None = None, known: Facts | None = None
+) -> list[Checked]:
+    """Every file on its own, then the programs together; against an accounts file, or what a store knows."""
+    facts = known if accounts is None else facts_of(read_accounts(accounts))
     checked = [_check(file, facts) for file in files]
     programs = [entry.program for entry in checked if entry.program is not None]
     if facts is not None and programs:

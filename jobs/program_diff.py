@@ -15,6 +15,8 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.standing import Standing
 
+Standings = dict[tuple[str, Period], Standing]  # by member and period
+
 
 class Moved(NamedTuple):
     """One member and period under both versions; None where a version does not know it."""
@@ -42,6 +44,16 @@ class ProgramDiff:
     def total(self) -> Decimal:
         return sum((entry.change for entry in self.moved), Decimal(0))
 
+    @property
+    def by_tier(self) -> dict[tuple[str, str], tuple[int, Decimal]]:
+        """(tier before, tier after) → (standings, what they change by), for those that move."""
+        out: dict[tuple[str, str], tuple[int, Decimal]] = {}
+        for entry in self.moved:
+            key = (_tier(entry.old), _tier(entry.new))
+            count, change = out.get(key, (0, Decimal(0)))
+            out[key] = (count + 1, change + entry.change)
+        return dict(sorted(out.items()))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "changes": [change._asdict() for change in self.changes],
@@ -56,6 +68,15 @@ class ProgramDiff:
                     "change": money_text(entry.change, self.currency),
                 }
                 for entry in self.moved
+            ],
+            "by_tier": [
+                {
+                    "old_tier": old,
+                    "new_tier": new,
+                    "standings": count,
+                    "change": money_text(change, self.currency),
+                }
+                for (old, new), (count, change) in self.by_tier.items()
             ],
             "unchanged": self.unchanged,
             "total_change": money_text(self.total, self.currency),
@@ -74,6 +95,8 @@ class ProgramDiff:
             out.append(
                 f"{entry.member} {entry.period}: {tiers[0]} {old} -> {tiers[1]} {new} ({money_text(entry.change, self.currency)})"
             )
+        for (old, new), (count, change) in self.by_tier.items():
+            out.append(f"{old} -> {new}: {count} standings, {money_text(change, self.currency)}")
         if self.moved or self.unchanged:
             out.append(
                 f"{len(self.moved)} standings move, {self.unchanged} stay; together {money_text(self.total, self.currency)} {self.currency}"
@@ -92,7 +115,11 @@ def diff_files(old: Program, new: Program, files: TrialFiles | None = None) -> P
         return ProgramDiff(new.currency, changes)
     before = _standings([old], files)
     versions = [old, new] if new.amendment == "as_of" and new.effective > old.effective else [new]
-    after = _standings(versions, files)
+    return compared(new.currency, changes, before, _standings(versions, files))
+
+
+def compared(currency: str, changes: tuple[Change, ...], before: Standings, after: Standings) -> ProgramDiff:
+    """Every standing that moves between two runs, in the order of member and period."""
     moved, unchanged = [], 0
     for key in sorted(before.keys() | after.keys()):
         entry = Moved(key[0], key[1].key, before.get(key), after.get(key))
@@ -101,9 +128,13 @@ def diff_files(old: Program, new: Program, files: TrialFiles | None = None) -> P
             moved.append(entry)
         else:
             unchanged += 1
-    return ProgramDiff(new.currency, changes, tuple(moved), unchanged)
+    return ProgramDiff(currency, changes, tuple(moved), unchanged)
 
 
-def _standings(versions: list[Program], files: TrialFiles) -> dict[tuple[str, Period], Standing]:
+def _standings(versions: list[Program], files: TrialFiles) -> Standings:
     trial = run_trial(versions, replace(files, set_aside=[]))
     return {(row.standing.member or "", row.standing.period): row.standing for row in trial.standings}
+
+
+def _tier(at: Standing | None) -> str:
+    return "no standing" if at is None else at.tier or "no tier"

@@ -116,6 +116,15 @@ def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> No
         _mark_members(tx, program_pk, some)
 
 
+def all_cells(tx: Connection, program_pk: int) -> list[Cell]:
+    """Every cell of a program, member by member."""
+    parts = (
+        select(table.c.member_pk, table.c.period_pk).where(table.c.period_pk.in_(_mine(program_pk)))
+        for table in (standings, totals)
+    )
+    return sorted(Cell(row.member_pk, row.period_pk) for row in tx.execute(union(*parts)))
+
+
 def cells_in(tx: Connection, period_pk: int) -> list[Cell]:
     """Every cell of a period: with totals, with a standing, or waiting for one."""
     parts = (

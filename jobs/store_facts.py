@@ -1,0 +1,62 @@
+"""What the store says about program files before they are activated: standings that would move, rules that match nothing."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.inputs import Calculator
+from jobs.program_diff import ProgramDiff, Standings, compared
+from jobs.refusals import Unusable
+from jobs.refused_programs import sort_out, why_refused
+from jobs.rehearsal import rehearse
+from rebates.diff import terms_diff
+from rebates.lint_facts import Facts
+from rebates.program import Program
+from state import chains, contributions, known_values, rules
+
+CELLS_AT_ONCE = 2_000
+
+
+def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
+    """What a change does to every standing of the program in the store, beside the other programs in force.
+
+    Both versions are installed and computed in a rehearsal: the store is as it was afterwards.
+    """
+    if old.key != new.key:
+        raise Unusable(
+            f"{old.key} and {new.key} are two programs, not two versions of one", "versions have the same key"
+        )
+    for program in (old, new):
+        reason = why_refused(program)
+        if reason is not None:
+            raise Unusable(
+                f"a sync cannot compute {program.key}: {reason}", "give --orders to try it on files"
+            )
+    with rehearse(app):
+        with app.store.transaction() as tx:
+            before = _standings(app, tx, old)
+            after = _standings(app, tx, new)
+        return compared(new.currency, tuple(terms_diff(old, new)), before, after)
+
+
+def facts_of_store(app: App) -> Facts:
+    """Accounts, the values that are in use, currencies and rates: what a linter can hold rules against."""
+    with app.store.read() as tx:
+        known = known_values.read(tx)
+    return Facts(known.accounts, known.values, known.currencies, known.rated)
+
+
+def _standings(app: App, tx: Connection, program: Program) -> Standings:
+    accepted, refused = sort_out(app.programs_in_force_read(tx))
+    programs = [program, *(one for one in accepted if one.key != program.key)]
+    now = app.clock.now()
+    rules.install_programs(tx, programs, now, keep={one.key for one in refused if one.key != program.key})
+    contributions.recompute_dirty(tx)
+    calculator = Calculator(tx, programs, now)
+    cells = chains.all_cells(tx, rules.installed(tx)[program.key])
+    out: Standings = {}
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        for found in calculator.compute(cells[at : at + CELLS_AT_ONCE]):
+            out[found.one.member_id, found.one.period] = found.standing
+    return out

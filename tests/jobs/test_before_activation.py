@@ -1,0 +1,70 @@
+"""What a changed program would do, asked of the store before it is activated."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from jobs.program_check import check_files
+from jobs.refusals import Unusable
+from jobs.store_facts import diff_store, facts_of_store
+from rebates import parse_program
+
+PROGRAM = """
+key = "care"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[counts]
+product.family = ["Care"]
+[[tiers]]
+name = "Silver"
+threshold = "100"
+rate = "10%"
+[[tiers]]
+name = "Gold"
+threshold = "1000"
+rate = "20%"
+"""
+
+
+@pytest.fixture
+def story(shop):
+    """Acme at 800 and Bell at 50 in June."""
+    shop.program(PROGRAM)
+    shop.product("Cream", family="Care")
+    for name, amount in (("Acme", 800), ("Bell", 50)):
+        shop.account(name)
+        shop.order(name, name, date(2026, 6, 3), {"amount": amount, "product": "Cream"})
+    shop.sync()
+    return shop
+
+
+def test_a_lower_threshold_shows_who_moves_and_by_how_much_and_changes_nothing(story):
+    before = story.standings()
+    new = PROGRAM.replace('"1000"', '"800"')
+    found = diff_store(story.opened, parse_program(PROGRAM, "old"), parse_program(new, "new"))
+    (moved,) = found.moved
+    assert (moved.member, moved.period, moved.change) == (story.id_of("Acme"), "2026-06", 80)
+    assert found.by_tier == {("Silver", "Gold"): (1, 80)}
+    assert found.unchanged == 1
+    assert story.standings() == before
+    assert story.broken_promises() == []
+
+
+def test_two_programs_are_not_two_versions(story):
+    with pytest.raises(Unusable, match="two programs"):
+        diff_store(
+            story.opened, parse_program(PROGRAM, "a"), parse_program(PROGRAM.replace("care", "x"), "b")
+        )
+
+
+def test_a_rule_that_matches_nothing_in_the_store_is_found(story, tmp_path):
+    path = tmp_path / "new.toml"
+    path.write_text(PROGRAM.replace('["Care"]', '["Caer"]'))
+    (checked,) = check_files([path], known=facts_of_store(story.opened))
+    assert any("Caer" in finding.message for finding, _ in checked.findings)
+    path.write_text(PROGRAM)
+    (checked,) = check_files([path], known=facts_of_store(story.opened))
+    assert not any("Care" in finding.message for finding, _ in checked.findings)
