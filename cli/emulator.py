@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -19,10 +21,21 @@ def register(app: typer.Typer) -> None:
 
 def emulator(context: typer.Context) -> None:
     """Pass every argument on: the emulator imports nothing of ours, and we nothing of it."""
-    process = subprocess.Popen([sys.executable, "-m", "emulator", *context.args])
+    arguments = with_programs(context.args, Path.cwd())
+    process = subprocess.Popen([sys.executable, "-m", "emulator", *arguments])
     try:
         code = process.wait()
     except KeyboardInterrupt:
         process.terminate()
         code = process.wait()
     raise typer.Exit(code)
+
+
+def with_programs(arguments: Sequence[str], folder: Path) -> list[str]:
+    """The configuration it writes names programs that are there: the folder's own, else the examples that ship."""
+    from jobs.example_files import example_programs
+
+    names = {argument.partition("=")[0] for argument in arguments}
+    if "--write-config" not in names or "--programs" in names or (folder / "programs").is_dir():
+        return list(arguments)
+    return [*arguments, "--programs", str(example_programs())]
