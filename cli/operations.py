@@ -105,10 +105,13 @@ def verify(
         found = work(application, deep=deep)
 
     def human(console: Console) -> None:
+        from rich.markup import escape
+
         for line in [*found.damage, *map(str, found.violations)]:
-            console.print(f"[bold red]broken:[/] {line}", highlight=False)
+            console.print(f"[bold red]broken:[/] {escape(line)}", highlight=False)
         for one in found.drift[:20]:
-            console.print(f"[yellow]differs in the org:[/] {one['object']} {one['key']} {one['field']}")
+            where = f"{one['object']} {one['key']} {one['field']}"
+            console.print(f"[yellow]differs in the org:[/] {escape(where)}")
         if len(found.drift) > 20:
             console.print(f"… and {len(found.drift) - 20} more")
         if found.ok:

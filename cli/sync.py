@@ -161,4 +161,5 @@ def show(console: Console, report: SyncReport) -> None:
         console.print(f"[yellow]{report.rejected_waiting:,} records are set aside[/] (see `rebates status`)")
     for name, error in report.stopped.items():
         console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
-    console.print(f"[dim]{report.api_calls} API calls, {report.seconds.total_seconds():.2f} s[/]")
+    calls = "1 API call" if report.api_calls == 1 else f"{report.api_calls:,} API calls"
+    console.print(f"[dim]{calls}, {report.seconds.total_seconds():.2f} s[/]")
