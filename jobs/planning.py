@@ -179,8 +179,8 @@ def _accounts(planning: Planning, member_pks: set[int]) -> None:
     days = {program.day_of(planning.now) for program in planning.programs.values()}
     seen: set[Cell] = set()
     for day in sorted(days):
-        for shown in planning.shown(standings.find(planning.tx, on=day)):
-            if shown.row.cell.member_pk in member_pks and shown.row.cell not in seen:
+        for shown in planning.shown(standings.find(planning.tx, on=day, members=member_pks)):
+            if shown.row.cell not in seen:
                 seen.add(shown.row.cell)
                 today = shown.program.day_of(planning.now)
                 chosen.setdefault(shown.row.cell.member_pk, []).append((shown, today))

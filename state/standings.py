@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
@@ -17,6 +17,8 @@ from state.tables.facts import accounts
 from state.tables.programs import periods, programs
 from state.tables.work import dirty_cells, standing_history, standings
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ def find(
     period: str | None = None,
     on: date | None = None,
     cells: Collection[Cell] | None = None,
+    members: Collection[int] | None = None,
     limit: int | None = None,
     after: Cell | None = None,
 ) -> list[StandingView]:
@@ -191,8 +194,13 @@ def find(
         query = query.where(periods.c.start_day <= on.toordinal(), periods.c.end_day > on.toordinal())
     if after is not None:
         query = query.where(tuple_(standings.c.member_pk, standings.c.period_pk) > tuple_(*after))
+    found: list[StandingView] = []
+    if members is not None:
+        for pks in _slices(sorted(members)):
+            chosen = query.where(standings.c.member_pk.in_(pks))
+            found += [_viewed(row) for row in tx.execute(_ordered(chosen))]
+        return found[:limit]
     if cells is not None:
-        found: list[StandingView] = []
         for some in _slices(sorted(cells)):
             chosen = query.where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
             found += [_viewed(row) for row in tx.execute(_ordered(chosen))]
@@ -287,5 +295,5 @@ def _programs_of(tx: Connection, period_pks: set[int]) -> dict[int, Any]:
     return {row.period_pk: row for row in tx.execute(query)}
 
 
-def _slices(cells: Sequence[Cell]) -> Iterable[Sequence[Cell]]:
+def _slices(cells: Sequence[T]) -> Iterable[Sequence[T]]:
     return (cells[at : at + CELLS_AT_ONCE] for at in range(0, len(cells), CELLS_AT_ONCE))
