@@ -1,0 +1,47 @@
+"""Programs at the command line: refused ones, what moved a number, what a change would do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+RETAIL = Path("programs/retail-2026.toml").resolve().read_text()
+
+
+def own_programs(world, **files):
+    folder = world.folder / "own"
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    path = world.folder / "rebates.toml"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join('programs = "own"' if line.startswith("programs") else line for line in lines))
+
+
+def test_a_program_that_cannot_be_computed_ends_a_sync_with_2_and_stops_nobody_else(story):
+    other = 'returns = "original_period"\n' + RETAIL.replace("retail-2026", "other-2026", 1)
+    own_programs(story, retail=RETAIL, other=other)
+    done = story("sync", "--json")
+    assert done.code == 2
+    assert "other-2026" in done.error["message"]
+    assert "original_period" in done.error["message"]
+    assert done.data["standings"] > 0
+    assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
+
+
+def test_why_changed_and_diff_tell_what_other_terms_do(story):
+    own_programs(story, retail=RETAIL)
+    first = story("sync", "--json").data["run"]
+    story.wait(minutes=5)
+    new = story.folder / "new.toml"
+    new.write_text(RETAIL.replace('rate = "5%"', 'rate = "6%"'))
+    found = story("program", "diff", "own/retail.toml", str(new), "--store", "--json").data
+    moved = {row["period"]: row["change"] for row in found["standings"]}
+    assert moved
+    own_programs(story, retail=new.read_text())
+    story("sync")
+    answer = story("why-changed", "Lumi", "--since", str(first), "--json").data
+    november = next(row for row in answer["standings"] if row["period"] == "2026-11")
+    assert Decimal(november["change"]) == Decimal("451.88")  # 1 % of 45,188.00
+    assert {cause["kind"] for cause in november["causes"]} >= {"version"}
+    assert "version 1 became version 2" in story("why-changed", "Lumi", "--since", str(first)).out
