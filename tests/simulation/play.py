@@ -102,7 +102,7 @@ def shrink(template: Template, tape: Tape, still_fails: Callable[[Outcome], bool
             without[number] = {**data["steps"][number], "events": events}
             if fails({**data, "steps": without}):
                 data["steps"] = without
-    return Tape.of(data)
+    return play(template, Tape.of(data)).tape  # as it was played: what never came to pass is not in it
 
 
 def _minimal(items: list[Any], fails: Callable[[list[Any]], bool]) -> list[Any]:

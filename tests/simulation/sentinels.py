@@ -80,7 +80,8 @@ def acknowledged_before_it_was_sent() -> Patches:
     right = Sending._send
 
     def wrong(self: Any, name: str, rows: Any) -> Any:
-        self._settle(name, rows, [RowResult(row.ext_key, ok=True) for row in rows])
+        if name in ("Rebate_Standing__c", "Account"):
+            self._settle(name, rows, [RowResult(row.ext_key, ok=True) for row in rows])
         return right(self, name, rows)
 
     yield patch.object(Sending, "_send", wrong)

@@ -25,7 +25,7 @@ from tests.simulation import checks, truth
 from tests.simulation.people import People
 from tests.simulation.world import START, seed_org
 
-KILLS = 5
+KILLS = 3
 SERVER = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 
 
