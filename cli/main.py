@@ -69,14 +69,13 @@ def _fail(
     args: Sequence[str], exit_code: int, code: str, message: str, hint: str | None, details: object = None
 ) -> int:
     if "--json" in args:
-        command = " ".join(word for word in args[:2] if not word.startswith("-"))
         error = {
             "code": code,
             "message": message,
             "hint": hint,
             **(details if isinstance(details, dict) else {}),
         }
-        sys.stdout.write(envelope(command, error=error) + "\n")
+        sys.stdout.write(envelope(_command_of(args), error=error) + "\n")
     else:
         from rich.markup import escape
 
@@ -85,6 +84,21 @@ def _fail(
         if hint:
             console.print(f"  [dim]→[/] {escape(hint)}")
     return int(exit_code)
+
+
+def _command_of(args: Sequence[str]) -> str:
+    """The command's name as its results call it, whatever stands before and behind it: `--org eu explain ACME` is `explain`."""
+    names = {
+        command.name or (command.callback.__name__ if command.callback else "")
+        for command in app.registered_commands
+    }
+    groups = {group.name for group in app.registered_groups}
+    for at, word in enumerate(args):
+        if word in names:
+            return word
+        if word in groups:
+            return " ".join([word, *(part for part in args[at + 1 : at + 2] if not part.startswith("-"))])
+    return ""
 
 
 if __name__ == "__main__":
