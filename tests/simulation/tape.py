@@ -137,7 +137,9 @@ class Tape:
         return cls.of(json.loads(path.read_text("utf-8")))
 
     def as_json(self) -> dict[str, Any]:
-        return {"setup": self.setup, "steps": [step.as_json() for step in self.steps]}
+        """What was played; before that, what was given."""
+        steps = self.steps if self._at >= 0 else self._given or []
+        return {"setup": self.setup, "steps": [step.as_json() for step in steps]}
 
     def next_step(self) -> Step | None:
         """The next thing that happens; None: the history is over."""
