@@ -18,7 +18,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs.app import App
 from mappings.model import PushTarget
-from state import acknowledged, meta, outbox, people, tasks
+from state import acknowledged, addressees, meta, outbox, people, tasks
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
     with app.store.read() as tx:
         told = outbox.last_done(tx, target.object)
         lost = people.gone(tx)
-        of = outbox.accounts_of(tx, target.object)
+        of = addressees.accounts_of(tx, target.object)
     told = {key: payload for key, payload in told.items() if of.get(key) not in lost}
     fields = [name for name in target.fields if name not in target.volatile and name != target.match]
     key = target.match or "Id"

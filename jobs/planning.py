@@ -22,7 +22,7 @@ from jobs.views import Shown, view_of
 from mappings.model import Mapping, PushTarget
 from mappings.outbound import record
 from rebates.program import Program
-from state import acknowledged, meta, newest, outbox, people, standings
+from state import acknowledged, addressees, meta, newest, outbox, people, standings
 from state.events import EventRow
 from state.outbox import Wanted
 from state.totals import Cell
@@ -95,7 +95,7 @@ def plan(
     if org_id is None:
         raise Unusable("this store does not know its org yet", "run `rebates sync` (or `rebates pull`) once")
     members = people.members(tx, {cell.member_pk for cell in touched}).values()
-    outbox.close_of(tx, {member.id for member in members if member.gone}, now=app.clock.now())
+    addressees.close_of(tx, {member.id for member in members if member.gone}, now=app.clock.now())
     planning = Planning(
         app, tx, org_id, app.clock.now(), {p.key: p for p in programs}, push_targets(app, tx), run_pk
     )

@@ -15,26 +15,23 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
-from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Org, Page
+from jobs.aftermath import follow_merges, last_key, note_gap
 from jobs.app import App
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows
-from jobs.inventory import NEEDED, set_aside
-from jobs.rereading import parent_fields, read_again
+from jobs.inventory import set_aside
 from jobs.running import Running
 from mappings import soql
 from mappings.inbound import Reader, Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import bulk_jobs, inventory, meta, staging, watermarks
+from state import bulk_jobs, meta, staging, watermarks
 from state.bulk_jobs import BulkJob
-from state.instants import micros
 from state.staging import Applied
 
 log = structlog.get_logger()
@@ -113,7 +110,7 @@ def pull(run: Running) -> Pulled:
         else:
             stopped.append((stream.name, failure))
         run.beat()
-    _follow_merges(app, run_pk, reading, {stream.name for stream, _ in done})
+    follow_merges(app, run_pk, reading, {stream.name for stream, _ in done})
     results = []
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
@@ -129,7 +126,7 @@ def pull(run: Running) -> Pulled:
             meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity))
             if stream.entity.refresh == "daily":
                 meta.put(tx, _refreshed_key(stream.name), app.local_day().isoformat())
-            _note_gap(tx, app, stream, before.get(stream.name))
+            note_gap(tx, app, stream, before.get(stream.name))
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
     whole = not before or all(stream.first for stream, _ in done)
@@ -182,36 +179,6 @@ def _fingerprint_key(entity: str) -> str:
 
 def _refreshed_key(entity: str) -> str:
     return f"refreshed.{entity}"
-
-
-def _note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) -> None:
-    """What a window cannot show must be looked for by id: purged records after a long gap, rows that left the filter."""
-    if before is None or meta.get(tx, NEEDED) is not None:
-        return
-    assert stream.window.until is not None
-    if stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
-        meta.put(tx, NEEDED, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
-    elif stream.again == "its mapping changed":
-        meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
-
-
-def _follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> None:
-    """Orders and child accounts of the winners of new merges, whatever their stamps say."""
-    if "account" not in complete or not reading.merged:
-        return
-    with app.store.read() as tx:
-        news = inventory.merges_unknown(tx, reading.merged)
-    if not news:
-        return
-    winners = {winner for _, winner in news}
-    log.info("pull.accounts_merged", merges=len(news), winners=len(winners))
-    for name, parent in (("order", "account_id"), ("account", "parent_id")):
-        entity = app.mapping.pull.get(name)
-        if entity is None or name not in complete:
-            continue
-        for by in parent_fields(entity, parent):
-            _, bad = read_again(app, run_pk, entity, winners, by=by)
-            reading.rejected.setdefault(name, []).extend(bad)
 
 
 def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
@@ -428,12 +395,4 @@ class _Reading:
         if batch.table.num_rows:
             with self._app.store.transaction() as tx:
                 staging.stage(tx, self._run_pk, stream.name, batch.table)
-        return _last_key(page.table)
-
-
-def _last_key(table: pa.Table) -> tuple[int, str] | None:
-    if table.num_rows == 0:
-        return None
-    stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
-    text = stamp[0].as_py().replace("Z", "+00:00")
-    return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()
+        return last_key(page.table)

@@ -16,7 +16,7 @@ from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
 from jobs.running import Running
 from mappings.model import PushTarget
-from state import acknowledged, meta, outbox, rebasing
+from state import acknowledged, addressees, meta, rebasing
 
 log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ def _task_keys(run: Running) -> dict[str, str]:
         return {}
     query = f"SELECT Id, {target.match} FROM {target.object} WHERE {target.match} != null"
     with app.store.read() as tx:
-        expected = len(outbox.accounts_of(tx, target.object))
+        expected = len(addressees.accounts_of(tx, target.object))
     bulk = choose.choose_read(expected, app.org.usage.budget_left) == "bulk"
     pages = (app.org.bulk_query if bulk else app.org.query)(query, include_deleted=True)
     return {

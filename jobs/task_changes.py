@@ -18,7 +18,7 @@ from jobs.app import App
 from jobs.drift import TaskState, is_reassigned, reassigned, task_states
 from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, tasks
+from state import addressees, tasks
 from state.outbox import Row
 from state.tasks import TaskRow
 
@@ -39,7 +39,7 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
             task = ours[row.ext_key]
             if task is None or task.sf_id is None:
                 if "Status" in row.payload:  # over before it was ever made: then it never will be
-                    outbox.close_event(tx, target.object, row.ext_key, now=app.clock.now())
+                    addressees.close_event(tx, target.object, row.ext_key, now=app.clock.now())
                     answers[row.ext_key] = RowResult(row.ext_key, ok=True)
                 else:  # not yet there: its creation carries the owner, and the next plan looks again
                     answers[row.ext_key] = RowResult(

@@ -295,37 +295,10 @@ def last_done(tx: Connection, object: str) -> dict[str, Mapping[str, Any]]:
     return {row.ext_key: load(row.payload) for row in tx.execute(query)}
 
 
-def accounts_of(tx: Connection, object: str) -> dict[str, str]:
-    """Key → account id, of everything an object was ever told."""
-    query = select(outbox.c.ext_key, outbox.c.account_id).where(
-        outbox.c.object == object, outbox.c.account_id.is_not(None)
-    )
-    return {row.ext_key: row.account_id for row in tx.execute(query.distinct())}
-
-
-def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:
-    """Accounts are gone: what still waits for them has nowhere to go."""
-    waiting = outbox.c.state.in_(("pending", "quarantined"))
-    for some in _slices(sorted(account_ids)):
-        _close(tx, and_(waiting, outbox.c.account_id.in_(some)), "superseded", now)
-
-
 def amend(tx: Connection, row: Row, payload: Mapping[str, Any], *, now: datetime) -> bool:
-    """The org refused a part of it that may be left out or said otherwise: due again at once, same key and sequence."""
-    return _settle(
-        tx,
-        row,
-        state="pending",
-        retry_at=micros(now),
-        payload=dump(payload),
-        payload_hash=payload_hash(payload),
-    )
-
-
-def close_event(tx: Connection, object: str, ext_key: str, *, now: datetime) -> None:
-    """What was to be created has lost its point before it was sent."""
-    mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")
-    _close(tx, and_(mine, outbox.c.state.in_(("pending", "quarantined"))), "superseded", now)
+    """The org refused a part that may be left out: due again at once, same key and sequence."""
+    changed = {"payload": dump(payload), "payload_hash": payload_hash(payload)}
+    return _settle(tx, row, state="pending", retry_at=micros(now), **changed)
 
 
 def _new_states(tx: Connection, wanted: Sequence[_Written]) -> Iterable[_Written]:

@@ -1,0 +1,61 @@
+"""What a pull brings with it: the orders of merged accounts, and what must be looked for by id afterward."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.inventory import NEEDED
+from jobs.rereading import parent_fields, read_again
+from state import inventory, meta
+from state.instants import micros
+
+if TYPE_CHECKING:
+    from jobs.pull import Stream, _Reading
+
+log = structlog.get_logger()
+
+
+def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) -> None:
+    """What a window cannot show must be looked for by id: purged records after a long gap, rows that left the filter."""
+    if before is None or meta.get(tx, NEEDED) is not None:
+        return
+    assert stream.window.until is not None
+    if stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
+        meta.put(tx, NEEDED, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
+    elif stream.again == "its mapping changed":
+        meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
+
+
+def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> None:
+    """Orders and child accounts of the winners of new merges, whatever their stamps say."""
+    if "account" not in complete or not reading.merged:
+        return
+    with app.store.read() as tx:
+        news = inventory.merges_unknown(tx, reading.merged)
+    if not news:
+        return
+    winners = {winner for _, winner in news}
+    log.info("pull.accounts_merged", merges=len(news), winners=len(winners))
+    for name, parent in (("order", "account_id"), ("account", "parent_id")):
+        entity = app.mapping.pull.get(name)
+        if entity is None or name not in complete:
+            continue
+        for by in parent_fields(entity, parent):
+            _, bad = read_again(app, run_pk, entity, winners, by=by)
+            reading.rejected.setdefault(name, []).extend(bad)
+
+
+def last_key(table: pa.Table) -> tuple[int, str] | None:
+    """Stamp and id of the last row of a page, for going on behind it."""
+    if table.num_rows == 0:
+        return None
+    stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
+    text = stamp[0].as_py().replace("Z", "+00:00")
+    return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()
