@@ -60,19 +60,22 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
         .where(known, present.c.sf_id.is_(None))
         .order_by(table.c.sf_id)
     )
-    other = or_(table.c.sf_id.is_(None), present.c.modstamp > table.c.modstamp)
+    differs = present.c.modstamp > table.c.modstamp
     if "known" in table.c:
-        other = or_(other, not_(table.c.known))
+        differs = or_(differs, not_(table.c.known))
     if "deleted" in table.c:
-        other = or_(other, and_(table.c.sf_id.is_not(None), present.c.deleted != table.c.deleted))
-    # What lies in the recycle bin and was never here is nothing to us.
-    newer = (
+        differs = or_(differs, present.c.deleted != table.c.deleted)
+    changed = (
         select(present.c.sf_id)
-        .select_from(present.outerjoin(table, present.c.sf_id == table.c.sf_id))
-        .where(other, or_(not_(present.c.deleted), table.c.sf_id.is_not(None)))
-        .order_by(present.c.sf_id)
+        .select_from(table.join(present, present.c.sf_id == table.c.sf_id))
+        .where(differs)
     )
-    return Compared(live, there, tuple(tx.execute(absent).scalars()), tuple(tx.execute(newer).scalars()))
+    # What lies in the recycle bin and was never here is nothing to us. Told apart by sets and not by an outer join:
+    # order lines have no index on their id alone, and a look-up of each would read all of them every time.
+    unseen = select(present.c.sf_id).where(not_(present.c.deleted))
+    unseen_here = unseen.except_(select(table.c.sf_id).where(table.c.sf_id.is_not(None)))
+    newer = sorted([*tx.execute(changed).scalars(), *tx.execute(unseen_here).scalars()])
+    return Compared(live, there, tuple(tx.execute(absent).scalars()), tuple(newer))
 
 
 def bury(tx: Connection, entity: str, ids: Sequence[str]) -> int:

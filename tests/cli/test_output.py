@@ -28,7 +28,13 @@ class Pair:
 
 def test_money_is_text_times_are_utc_and_durations_are_seconds():
     moment = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
-    value = {"a": Pair(Decimal("1E+3"), Color.RED), "t": moment, "d": date(2026, 11, 24), "s": timedelta(seconds=1.5), "p": Path("x")}
+    value = {
+        "a": Pair(Decimal("1E+3"), Color.RED),
+        "t": moment,
+        "d": date(2026, 11, 24),
+        "s": timedelta(seconds=1.5),
+        "p": Path("x"),
+    }
     assert jsonable(value) == {
         "a": {"left": "1000", "right": "red"}, "t": "2026-11-24T10:00:00Z", "d": "2026-11-24", "s": 1.5, "p": "x",
     }  # fmt: skip
@@ -41,7 +47,13 @@ def test_a_float_has_no_way_out():
 
 def test_every_answer_has_the_same_five_keys():
     body = json.loads(envelope("org deploy", {"n": 1}, warnings=["careful"]))
-    assert body == {"schema": "rebates.org-deploy/1", "ok": True, "data": {"n": 1}, "warnings": ["careful"], "error": None}
+    assert body == {
+        "schema": "rebates.org-deploy/1",
+        "ok": True,
+        "data": {"n": 1},
+        "warnings": ["careful"],
+        "error": None,
+    }
     assert json.loads(envelope("x", error={"code": "c", "message": "m", "hint": None}))["ok"] is False
 
 
@@ -71,7 +83,9 @@ def test_help_lists_the_exit_codes(capsys):
 
 
 @pytest.mark.parametrize("command", [["sync"], ["status"], ["explain", "x"], ["verify"], ["outbox", "list"]])
-def test_in_an_empty_folder_a_command_says_what_is_missing_and_leaves_nothing(capsys, tmp_path, monkeypatch, command):
+def test_in_an_empty_folder_a_command_says_what_is_missing_and_leaves_nothing(
+    capsys, tmp_path, monkeypatch, command
+):
     monkeypatch.chdir(tmp_path)
     assert run(command) == 2
     said = capsys.readouterr().err
