@@ -70,7 +70,7 @@ def company(org: Org, name: str, time_zone: str = "America/New_York") -> str:
     setup = put(
         org, "PermissionSet", admin, Name=SETUP_SET, Label="Rebate Sync Setup", IsCustom=1, Type="Regular",
         Description="Deploys the package and assigns its permission set. Take it away after the set-up.",
-        PermissionsApiEnabled=1,
+        PermissionsApiEnabled=1, PermissionsApiUserOnly=1,
     )  # fmt: skip
     system = ["ApiEnabled", "AssignPermissionSets", "ModifyMetadata", "ViewSetup"]
     org.storage.keep("permissions.system", setup, system)

@@ -162,13 +162,15 @@ def _rights(app: App) -> Iterator[Finding]:
     if user_id is None:
         return
     query = (
-        "SELECT PermissionSet.Label, PermissionSet.PermissionsModifyAllData, PermissionSet.PermissionsViewAllData "
-        f"FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'"
+        "SELECT PermissionSet.Label, PermissionSet.PermissionsModifyAllData, PermissionSet.PermissionsViewAllData, "
+        f"PermissionSet.PermissionsApiUserOnly FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'"
     )
     broad: dict[str, list[str]] = {}
+    api_only = False
     try:
         for page in app.org.query(query):
             for row in page.table.to_pylist():
+                api_only |= row["PermissionSet.PermissionsApiUserOnly"] == "true"
                 for right, name in (("ModifyAllData", "Modify All Data"), ("ViewAllData", "View All Data")):
                     if row[f"PermissionSet.Permissions{right}"] == "true":
                         broad.setdefault(name, []).append(row["PermissionSet.Label"])
@@ -180,5 +182,10 @@ def _rights(app: App) -> Iterator[Finding]:
             "rights", "warn", f"our user has {name}, through {', '.join(sorted(set(sets)))}",
             "take it away: Rebate_Sync_Integration grants all that a sync needs",
         )  # fmt: skip
-    if not broad:
-        yield Finding("rights", "ok", "neither View All Data nor Modify All Data")
+    if not api_only:
+        yield Finding(
+            "rights", "warn", "our user may also log in with a browser",
+            "give it the profile Minimum Access - API Only Integrations (or the permission Api Only User)",
+        )  # fmt: skip
+    if api_only and not broad:
+        yield Finding("rights", "ok", "API only, neither View All Data nor Modify All Data")
