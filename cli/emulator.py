@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,11 +24,15 @@ def emulator(context: typer.Context) -> None:
     """Pass every argument on: the emulator imports nothing of ours, and we nothing of it."""
     arguments = with_programs(context.args, Path.cwd())
     process = subprocess.Popen([sys.executable, "-m", "emulator", *arguments])
+    # Whoever ends us means the emulator; Ctrl-C reaches it by itself, in the same terminal.
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         code = process.wait()
     except KeyboardInterrupt:
         process.terminate()
         code = process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     raise typer.Exit(code)
 
 

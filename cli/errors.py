@@ -86,6 +86,9 @@ def explain(error: Exception) -> Explained | None:
             )
         case org.Misconfigured():
             return Explained(Exit.USAGE, error.code, f"Something must be set up first: {error}", error.hint)
+        case org.SyncError() if error.code == "NO_CONNECTION":
+            where = error.detail or "the org"
+            return Explained(Exit.FAILED, error.code, f"Could not be reached: {where}", error.hint)
         case org.SyncError():
             return Explained(Exit.FAILED, error.code, f"The org did not do it: {error}", error.hint)
         case FileNotFoundError():

@@ -23,9 +23,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"rebates {version('rebate-sync')}\n")
+        raise typer.Exit(0)
+
+
 @app.callback()
 def _root(
     context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
     config: Annotated[
         str | None, typer.Option("--config", help="Configuration file instead of rebates.toml here or above.")
     ] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -49,7 +50,10 @@ def not_answered(error: requests.RequestException, call: Call) -> SyncError:
     if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)) or any(
         isinstance(e, before) for e in chain
     ):
-        return Transient("NO_CONNECTION", sent=False, sobject=sobject, detail=detail)
+        host = urlsplit(str(error.request.url)).netloc if error.request is not None else ""
+        return Transient(
+            "NO_CONNECTION", sent=False, sobject=sobject, detail=f"{host} ({detail})" if host else detail
+        )
     if call.safety is Safety.READ:
         return Transient("NO_ANSWER", sobject=sobject, detail=detail)
     return Ambiguous("NO_ANSWER", sobject=sobject, detail=detail)

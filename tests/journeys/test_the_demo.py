@@ -29,3 +29,29 @@ def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path):
     assert told["second"]["pushed"] < told["first"]["pushed"]
     assert (told["idle"]["pushed"], told["idle"]["api_calls"]) == (0, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ending_rebates_emulator_ends_the_emulator(tmp_path):
+    import os
+    import signal
+    import socket
+    import time
+    from pathlib import Path
+
+    root = Path(__file__).parents[2]
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "cli.main", "emulator", "--seed", "empty", "--ready-file", str(ready)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for _ in range(300):
+        if ready.exists() and ready.read_text():
+            break
+        time.sleep(0.1)
+    port = int(json.loads(ready.read_text())["url"].rsplit(":", 1)[1])
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
+    with socket.socket() as gone:
+        gone.settimeout(2)
+        assert gone.connect_ex(("127.0.0.1", port)) != 0
