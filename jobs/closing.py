@@ -15,13 +15,11 @@ from sqlalchemy import Connection
 
 from jobs.inputs import Computed, is_chained
 from rebates.case import set_out
-from rebates.money import exact, fraction, round_money
+from rebates.money import exact, fraction, round_money, to_micro
 from rebates.program import Program
 from state import postings, rollover
 from state.postings import Balance, Booking
 from state.standings import Saved
-
-MILLION = 1_000_000
 
 
 class Ledger:
@@ -68,14 +66,14 @@ class Ledger:
         cell, at = found.one.cell, found.standing
         settled = before.amount_e6 if before else 0
         worth = at.rebate if found.payout is None else found.payout.paid
-        total = _e6(worth) - settled
-        qualifier = _e6(at.qualifier)
+        total = to_micro(worth) - settled
+        qualifier = to_micro(at.qualifier)
         if before is not None and before.qualifier_e6 == qualifier:
             prior = 0  # the lines are the same: it is the terms that changed
         elif found.payout is not None or before is None:
             prior = total
         else:
-            prior = _e6(_at_tier(found, before.tier)) - settled
+            prior = to_micro(_at_tier(found, before.tier)) - settled
         return Booking(
             cell,
             self._open(found.one.program),
@@ -102,7 +100,3 @@ def _at_tier(found: Computed, tier: str | None) -> Decimal:
         case = set_out(terms, found.one.period, totals, found.one.member_id, inputs)
         bands = case.bands(index, case.scales[0].value)
         return round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
-
-
-def _e6(value: Decimal) -> int:
-    return int(value * MILLION)

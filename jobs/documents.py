@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from rebates.money import text
+from rebates.money import text, to_micro
 from rebates.program import Program
 from rebates.settle import Payout
 from rebates.standing import Standing
 from state.standings import StandingRow
 from state.totals import Cell
-
-MILLION = 1_000_000
 
 
 def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
@@ -72,11 +70,11 @@ def row_of(cell: Cell, at: Standing, payout: Payout | None = None) -> StandingRo
     return StandingRow(
         member_pk=cell.member_pk,
         period_pk=cell.period_pk,
-        qualifier_e6=_e6(at.qualifier),
-        rebate_e6=_e6(at.rebate),
+        qualifier_e6=to_micro(at.qualifier),
+        rebate_e6=to_micro(at.rebate),
         tier=at.tier,
         next_tier=at.next_tier,
-        to_next_e6=None if at.to_next_tier is None else _e6(at.to_next_tier),
+        to_next_e6=None if at.to_next_tier is None else to_micro(at.to_next_tier),
         document=json.dumps(
             document_of(at, payout), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         ),
@@ -107,11 +105,3 @@ def _ladder(at: Standing, terms: Program) -> dict[str, Any]:
 
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else text(value)
-
-
-def _e6(value: Decimal) -> int:
-    """Millionths; a standing's values have at most six decimals (`rebates.money.shown`)."""
-    scaled = value * MILLION
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{value} has more than six decimals")
-    return int(scaled)

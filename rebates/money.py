@@ -115,7 +115,7 @@ def fraction(value: Decimal | Fraction | int) -> Fraction:
 
 def from_micro(value: int) -> Decimal:
     """Millionths as the store keeps them, as an amount."""
-    return Decimal(value).scaleb(-MICRO, _ROUNDING)
+    return _ROUNDING.divide(Decimal(value), Decimal(10) ** MICRO)
 
 
 def to_micro(value: Decimal) -> int:

@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, func, insert, literal, select
 
+from rebates.money import to_micro
 from state import audit
 from state.instants import micros, moment
 from state.tables.programs import periods, programs
@@ -86,7 +87,7 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
     if by_payout:
         query = select(standings).where(complete).order_by(standings.c.member_pk)
         rows = [
-            _row(row, int(Decimal(json.loads(row.document)["payout"]["paid"]) * 1_000_000), now, run_pk)
+            _row(row, to_micro(Decimal(json.loads(row.document)["payout"]["paid"])), now, run_pk)
             for row in tx.execute(query)
         ]
         if rows:

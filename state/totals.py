@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, select
 
 from rebates.currency import NoRate, RateBook, converted
+from rebates.money import from_micro
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.totals import Tally, add_totals
@@ -22,7 +23,7 @@ from state.tables.programs import buckets, conversions, periods, programs
 from state.tables.work import dirty_cells, standings, totals
 
 CELLS_AT_ONCE = 2_000  # cells of one statement
-MILLION = Decimal(1_000_000)
+from_e6 = from_micro  # the store keeps millionths; rebates.money is the one place that converts
 
 
 class Cell(NamedTuple):
@@ -47,11 +48,6 @@ class CellTotals:
     totals: Mapping[str, Tally] = field(default_factory=dict)
     by_period: Mapping[Period, Mapping[str, Tally]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-
-
-def from_e6(value: int) -> Decimal:
-    """Millionths as the exact Decimal they stand for."""
-    return Decimal(value) / MILLION
 
 
 def waiting_cells(tx: Connection, *, limit: int | None = None) -> list[Cell]:
