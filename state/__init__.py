@@ -14,7 +14,7 @@ One sync, in the order of its calls (tx first; instants are aware datetimes; amo
     staging.apply(tx, run_pk, entity, now=) -> Applied                        watermarks.advance(tx, stream, floor=, ceiling=, now=)
     rules.install_programs(tx, programs, now) -> Installed
     contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None)
-    totals.widen(tx, programs)  # year-to-date windows                          totals.mark_period(tx, period_pk)
+    totals.widen(tx, programs)  # year-to-date windows
     totals.waiting_cells(tx) -> [Cell]                                        totals.load_totals(tx, cells, programs) -> [CellTotals]
     standings.save_standings(tx, rows, now=, run_pk=) -> [Saved]              events.record(tx, rows) -> those that are new
     outbox.enqueue(tx, wanted, now=)  …claim, acknowledge, superseded, retry_at, quarantine, sweep, listed, retry

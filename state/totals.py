@@ -88,27 +88,6 @@ def widen(tx: Connection, given: Iterable[Program]) -> int:
     return marked
 
 
-def mark_period(tx: Connection, period_pk: int) -> int:
-    """Time alone can change a standing (days left, near the end): all members of a period are computed again."""
-    return dirty.mark_cells(
-        tx, select(totals.c.member_pk, totals.c.period_pk).where(totals.c.period_pk == period_pk).distinct()
-    )
-
-
-def open_periods(tx: Connection, day: date) -> list[int]:
-    """Periods of active programs that a day falls into."""
-    at = day.toordinal()
-    query = select(periods.c.pk).join(programs, programs.c.pk == periods.c.program_pk)
-    query = query.where(
-        programs.c.active,
-        periods.c.active,
-        ~periods.c.baseline,
-        periods.c.start_day <= at,
-        periods.c.end_day > at,
-    )
-    return list(tx.execute(query.order_by(periods.c.pk)).scalars())
-
-
 def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program]) -> list[CellTotals]:
     """The totals of `cells`, in their order, for the programs as configured.
 
