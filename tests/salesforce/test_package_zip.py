@@ -57,7 +57,11 @@ def test_every_file_is_named_by_the_manifest_and_tests_stay_at_home() -> None:
     data = build_package(SOURCE, "62.0")
     files, members = unpacked(data), manifest(data)
     assert not [name for name in files if "__tests__" in name or name.endswith("jsconfig.json")]
-    assert members["PermissionSet"] == ["Rebate_Sync_Integration", "Rebate_Viewer"]
+    assert members["PermissionSet"] == [
+        "Rebate_Payout_Approver",
+        "Rebate_Sync_Integration",
+        "Rebate_Viewer",
+    ]
     assert members["CustomNotificationType"] == ["Rebate_Alert"]
     assert "permissionsets/Rebate_Viewer.permissionset" in files
     assert sum(map(len, members.values())) == len(components(SOURCE))

@@ -21,10 +21,11 @@ _FUNCTIONS = {
     "NOT": (1, 1),
     "OR": (1, 99),
     "PRIORVALUE": (1, 1),
+    "ISCHANGED": (1, 1),
     "TODAY": (0, 0),
 }
 _CONSTANTS = {"NULL", "TRUE", "FALSE"}
-_RULES_ONLY = {"ISNEW", "PRIORVALUE"}
+_RULES_ONLY = {"ISCHANGED", "ISNEW", "PRIORVALUE"}
 _TOKEN = re.compile(
     r'\s*(?:("(?:[^"\\]|\\.)*")|([A-Za-z]\w*(?:\.\w+)*)|(\d+(?:\.\d+)?)|(<>|<=|>=|&&|\|\||[-+*/^=<>(),&]))'
 )

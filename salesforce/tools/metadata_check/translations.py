@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from .model import Package
 from .nodes import Problem, suggestion
 
+_SPOKEN = {"Status__c", "Type__c"}  # picklists that lists and cards show
+
 
 def problems(package: Package) -> Iterator[Problem]:
     yield from _labels(package)
@@ -67,3 +69,7 @@ def _fields(package: Package) -> Iterator[Problem]:
             folder = file.rpartition("/")[0]
             if not any(path.startswith(f"{folder}/") and path != file for path in package.files):
                 yield Problem(file, node.line, "translates no field")
+            object_ = folder.rpartition("/")[2].rpartition("-")[0]
+            for name in sorted(_SPOKEN & set(package.fields.get(object_, ()))):
+                if f"{folder}/{name}.fieldTranslation-meta.xml" not in package.files:
+                    yield Problem(file, node.line, f"{object_}.{name} is not translated")
