@@ -47,6 +47,8 @@ class Case(Generic[N]):
     extra: Exact = Decimal(0)  # price differences of special agreements
     closed: Sequence[str] = ()  # gates that do not hold, ratios without a base
     missing: Sequence[str] = ()
+    # The rebate of each tier at its threshold, worked out once for all members; None: it depends on the member.
+    at_thresholds: dict[int, Decimal] | None = None
 
     @property
     def rungs(self) -> Sequence[Rung[N]]:
@@ -99,10 +101,9 @@ def _part_of(measure: N, excess: N, axis: N) -> N:
 
 def _in_step(measure: N, axis: N, now: N) -> N:
     """A measure that is not the axis is taken to grow in proportion (the same mix as so far)."""
-    if not measure or now <= 0:
-        return measure
-    ratio = axis / now if isinstance(axis, Fraction) else None
-    return measure if ratio is None else measure * ratio
+    if type(axis) is not Fraction or not measure or now <= 0:
+        return measure  # a plain program, which is not paid on it
+    return measure * axis / now
 
 
 def plain_rungs(program: Program) -> tuple[Rung[Decimal], ...]:
@@ -122,7 +123,7 @@ def set_out(
             axis = tally.quantity if dimension == "quantity" else tally.amount
             if program.whole_units:
                 axis = Decimal(math.floor(axis))
-            rungs = _plain_ladder(program)
+            rungs, at_thresholds = _plain_ladder(program)
             return Case(
                 program,
                 [Scale(qualifier, axis, rungs)],
@@ -130,15 +131,21 @@ def set_out(
                 axis if dimension == "quantity" else tally.quantity,
                 dimension,
                 dimension,
+                at_thresholds=at_thresholds,
             )
     return _exact_case(program, period, totals, member, inputs)
 
 
-def _plain_ladder(program: Program) -> tuple[Rung[Decimal], ...]:
-    cached: tuple[Rung[Decimal], ...] | None = program.__dict__.get("_plain_rungs")
+def _plain_ladder(program: Program) -> tuple[tuple[Rung[Decimal], ...], dict[int, Decimal] | None]:
+    """The ladder, and what is known so far of the rebates at its thresholds; kept with the program."""
+    cached: tuple[tuple[Rung[Decimal], ...], dict[int, Decimal] | None] | None = program.__dict__.get(
+        "_plain_ladder"
+    )
     if cached is None:
-        cached = plain_rungs(program)
-        program.__dict__["_plain_rungs"] = cached
+        limits = program.limits
+        own = limits.max_payout_program is not None or limits.guarantee_cumulative
+        cached = plain_rungs(program), None if own else {}
+        program.__dict__["_plain_ladder"] = cached
     return cached
 
 

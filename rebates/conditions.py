@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from rebates.money import parse_number
+from rebates.money import parse_number, plain
 
 Side = Literal["account", "product", "order", "line"]
 SIDES: tuple[Side, ...] = ("account", "product", "order", "line")
 Fields = Mapping[str, object]
 TREE_SEPARATOR = "/"
+
+# Fields that are numbers of their own: `"12.50"` asks for the amount 12.5, however it is written.
+NUMBERS = {("line", "amount"), ("line", "quantity")}
 
 # Forms of a condition's table in the program file.
 FORMS = ("in", "not_in", "prefix", "at_least", "at_most", "above", "below", "under", "present")
@@ -38,6 +41,13 @@ class Condition:
     above: str | None = None
     below: str | None = None
     present: bool | None = None
+
+    def __post_init__(self) -> None:
+        if (self.side, self.field) in NUMBERS:
+            for name in ("one_of", "not_in"):
+                values = getattr(self, name)
+                if values:
+                    object.__setattr__(self, name, tuple(_as_number(value) for value in values))
 
     def holds(self, fields: Fields) -> bool:
         return self.why_not(fields) is None
@@ -108,7 +118,16 @@ def as_text(value: object) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(plain(value), "f") if value else "0"
     return str(value)
+
+
+def _as_number(value: str) -> str:
+    try:
+        return as_text(parse_number(value)) or value
+    except ValueError:
+        return value  # no amount is written like that: it fits none
 
 
 def _compare(value: str, bound: str) -> int | None:

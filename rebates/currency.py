@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from rebates.money import fraction
+from rebates.money import Exact, fraction, text
 from rebates.periods import Period
 from rebates.totals import Tally
 
@@ -99,6 +99,11 @@ class Conversion:
         if self.policy == "period_average":
             return rates.average(source, target, period)
         return rates.factor(source, target, period.last_day if self.policy == "period_end" else day)
+
+
+def conversion_note(code: str, own: Exact, ours: Exact, target: str, policy: Policy) -> str:
+    """What lines in another currency came to, in words."""
+    return f"{text(fraction(own))} {code} converted to {text(ours)} {target} (rate of: {policy.replace('_', ' ')})"
 
 
 def converted(tally: Tally, factor: Fraction) -> Tally:

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from rebates.money import fraction, text
+from rebates.money import fraction, text, units_text
 from rebates.program import Program
 from rebates.standing import Standing
 
@@ -62,9 +62,10 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
             after.rebate,
         )
     if after.status == "near_next_tier" and after.to_next_tier is not None:
-        unit = "units" if terms.qualifiers[0].dimension == "quantity" else currency
+        in_units = terms.qualifiers[0].dimension == "quantity"
+        gap = units_text(after.to_next_tier) if in_units else f"{text(after.to_next_tier)} {currency}"
         words = (
-            f"{text(after.to_next_tier)} {unit} short of {after.next_tier}, {after.days_left} days left: "
+            f"{gap} short of {after.next_tier}, {after.days_left} days left: "
             f"{text(after.uplift or Decimal(0))} {currency} more"
         )
         tell("near_tier", after.next_tier, words, after.to_next_tier, at.last_day)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rebates.money import Exact, exact, fraction, money_text, percent, shown, text
+from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
+from rebates.program import Program
 from rebates.standing import Standing, outcome
-from rebates.totals import NOTHING
+from rebates.totals import NOTHING, Share
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,14 @@ def _steps(at: Standing) -> list[Step]:
     terms, totals, inputs = at.working
     case, index, capped = outcome(at)
     tally = totals.get(case.scales[0].qualifier.bucket, NOTHING)
-    counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {money_text(tally.amount, terms.currency)} {terms.currency}, {text(tally.quantity)} units"
+    counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {money_text(tally.amount, terms.currency)} {terms.currency}, {units_text(tally.quantity)}"
     steps = [
         Step("counted", f"{counted}, {at.period.start} to {at.period.last_day}", amount=shown(tally.amount))
     ]
     steps += [Step("note", note) for note in inputs.notes]
+    if inputs.reduction:
+        before = f"{money_text(inputs.reduction, terms.currency)} {terms.currency} that earlier programs paid on these lines is not paid on again"
+        steps.append(Step("reduced", before, amount=shown(inputs.reduction)))
     steps += [Step("missing", reason) for reason in at.incomplete]
     steps += [Step("closed", reason) for reason in case.closed if reason not in at.incomplete]
     for scale in case.scales:
@@ -61,20 +65,18 @@ def _steps(at: Standing) -> list[Step]:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
     for band in bands:
         tier = terms.tiers[band.tier]
-        unit = "units" if tier.kind == "per_unit" else terms.currency
         if tier.kind == "amount" and tier.per is None and not tier.linear:
             words = f"{tier.name}: {tier.benefit_text(terms.currency)} fixed"
         else:
-            paid_on = (
-                text(band.paid_on) if tier.kind == "per_unit" else money_text(band.paid_on, terms.currency)
-            )
+            money = f"{money_text(band.paid_on, terms.currency)} {terms.currency}"
+            paid_on = units_text(band.paid_on) if tier.kind == "per_unit" else money
             cap = " (at its cap)" if band.capped else ""
-            words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {paid_on} {unit}{cap} = {money_text(band.rebate, terms.currency)}"
+            words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {paid_on}{cap} = {money_text(band.rebate, terms.currency)}"
         steps.append(Step("band", words, tier.name, shown(band.rebate), shown(band.paid_on)))
     if case.program.special.lines == "price_difference":
         for agreement, sold in case.program.special.due(totals):
             due = fraction(agreement.difference) * fraction(sold.quantity)
-            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {text(sold.quantity)} units = {money_text(due, terms.currency)}"
+            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {units_text(sold.quantity)} = {money_text(due, terms.currency)}"
             steps.append(Step("price_difference", words, amount=shown(due), paid_on=shown(sold.quantity)))
     if capped.by_cap is not None:
         steps.append(
@@ -88,8 +90,18 @@ def _steps(at: Standing) -> list[Step]:
                 amount=shown(capped.by_guarantee),
             )
         )
-    steps.append(Step("rounded", _rounding(capped.rebate, at.rebate, terms.currency), at.tier, at.rebate))
-    return steps
+    rounded = round_money(capped.rebate, terms.currency)
+    steps.append(Step("rounded", _rounding(capped.rebate, rounded, terms.currency), at.tier, rounded))
+    return steps + [_shared(share, terms) for share in inputs.shares]
+
+
+def _shared(share: Share, terms: Program) -> Step:
+    unit = "units" if terms.paid_on == "quantity" else terms.currency
+    words = (
+        f"share of {share.group}: {text(share.volume)} of {text(share.whole)} {unit}, "
+        f"so {money_text(share.rebate, terms.currency)} of {money_text(share.total, terms.currency)} {terms.currency}"
+    )
+    return Step("share", words, amount=share.rebate, paid_on=share.volume)
 
 
 def _rounding(before: Exact, after: Decimal, currency: str) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from rebates.money import Exact, share_out
 
+SHARE = "(share)"  # the bucket that counts what a buyer brought, for itself; no qualifier is called so
 DEPTH_MAX = 100  # Salesforce itself stops far earlier; a longer chain is a mistake in the data
 
 
@@ -38,6 +39,43 @@ class Hierarchy:
     pay: Literal["top", "share"] = "top"
     groups: tuple[Belongs, ...] = ()
     payees: Mapping[str, str] = field(default_factory=dict)  # group -> the account that is paid
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether each buyer is paid its part of what the buyers together earn."""
+        return self.pay == "share" and self.roll_up != "none"
+
+    @property
+    def share_buckets(self) -> tuple[str, ...]:
+        """Names of the counters that hold what each buyer brought: with groups one for each, else one."""
+        if not self.is_shared:
+            return ()
+        if self.roll_up == "parent":
+            return (SHARE,)
+        return tuple(share_bucket(name) for name in sorted({entry.group for entry in self.groups}))
+
+    @property
+    def unpaid_groups(self) -> tuple[str, ...]:
+        """Groups whose rebate is to go to one account, and nobody says to which."""
+        if self.roll_up != "group" or self.pay == "share":
+            return ()
+        return tuple(sorted({entry.group for entry in self.groups} - self.payees.keys()))
+
+    @property
+    def crowded_groups(self) -> tuple[str, ...]:
+        """Groups without a payee whose accounts all stand for other groups: their totals would run together."""
+        taken = set(self.payees.values())
+        crowded = []
+        for group in sorted({entry.group for entry in self.groups} - self.payees.keys()):
+            free = sorted({entry.account for entry in self.groups if entry.group == group} - taken)
+            taken.update(free[:1])
+            crowded += [] if free else [group]
+        return tuple(crowded)
+
+
+def share_bucket(group: str) -> str:
+    """The bucket of what a buyer brought to one group."""
+    return f"{SHARE}:{group}"
 
 
 class Path(NamedTuple):
@@ -106,10 +144,16 @@ def double_paid(parents: Mapping[str, str | None], enrolled: Callable[[str], boo
     return pairs
 
 
-def shares(rebate: Decimal, volumes: Mapping[str, Exact], currency: str) -> Mapping[str, Decimal]:
-    """A group's rebate by volume; the shares add up to it to the last minor unit. Net returners get nothing."""
+def shares(
+    rebate: Decimal, volumes: Mapping[str, Exact], currency: str, *, otherwise: str | None = None
+) -> Mapping[str, Decimal]:
+    """A group's rebate by volume; the shares add up to it to the last minor unit. Net returners get nothing.
+
+    `otherwise` is who gets a rebate (a guarantee, say) that nobody's volume can divide; left out: the first who bought.
+    """
     buyers = sorted(account for account, volume in volumes.items() if volume > 0)
     if not buyers:
-        return {}
+        payee = otherwise or min(volumes, default=None)
+        return {payee: rebate} if rebate and payee else {}
     parts = share_out(rebate, [volumes[account] for account in buyers], currency)
     return dict(zip(buyers, parts, strict=True))

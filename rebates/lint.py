@@ -19,14 +19,24 @@ from rebates.program import Program
 CANONICAL = {
     "account": ("id", "name", "parent_id", "owner_id", "type", "region", "currency"),
     "product": ("id", "name", "code", "family"),
-    "order": ("id", "account_id", "number", "status", "type", "currency", "original_order_id", "region"),
-    "line": ("id", "agreement", "currency"),
+    "order": (
+        "id",
+        "account_id",
+        "number",
+        "status",
+        "type",
+        "currency",
+        "ordered_on",
+        "original_order_id",
+        "region",
+    ),
+    "line": ("id", "order_id", "product_id", "amount", "quantity", "agreement", "currency"),
 }
 
 
 def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
     """Findings of one program, the gravest first."""
-    found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program)]
+    found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program), *_payment(program)]
     for market in program.markets:
         if market.tiers != program.tiers:
             terms = program.for_market(market.name)
@@ -34,6 +44,33 @@ def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
     if facts is not None:
         found += against(program, facts)
     return sorted(found, key=lambda entry: entry.level != "warning")
+
+
+def _payment(program: Program) -> list[Finding]:
+    """Whom and when it pays, where the file says less or something else than it seems to."""
+    found = []
+    groups = program.hierarchy.unpaid_groups
+    if groups:
+        found.append(
+            Finding(
+                "warning",
+                "nobody-paid",
+                f"nobody says which account is paid for {' and '.join(groups)}",
+                'name it in [hierarchy.payees], or share the rebate with pay = "share"; a sync refuses the program',
+                ("hierarchy",),
+            )
+        )
+    if program.settlement.claw_back == "carry_forward":
+        found.append(
+            Finding(
+                "note",
+                "carry-forward",
+                '"carry_forward" does what "next_payout" does: what was paid too much is carried until payouts cover it',
+                'write claw_back = "next_payout"',
+                ("settlement", "claw_back"),
+            )
+        )
+    return found
 
 
 def _in_market(name: str, entry: Finding) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Literal
 
 from rebates.conditions import Filter
@@ -30,12 +30,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates."""
+    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates, and the
+    programs that are in force.
+    """
 
     accounts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     values: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     currencies: frozenset[str] = frozenset()
     rated: frozenset[str] = frozenset()
+    programs: tuple[Program, ...] = ()
 
 
 def filters_of(program: Program) -> list[tuple[str, Filter]]:
@@ -50,28 +53,65 @@ def filters_of(program: Program) -> list[tuple[str, Filter]]:
 
 
 def lint_together(programs: Sequence[Program], facts: Facts) -> list[Finding]:
-    """Members of two exclusive programs of one group at the same time: only the better one pays them."""
+    """Accounts in two exclusive programs of one group: the better pays, or, for two different members, both do.
+
+    The programs are held against each other and against those that are in force (`facts.programs`).
+    """
+    own = {program.key for program in programs}
+    others = [program for program in facts.programs if program.key not in own]
     found = []
-    for one, other in combinations(programs, 2):
+    for one, other in (*combinations(programs, 2), *product(programs, others)):
         if one.key == other.key or one.stacking.mode != "exclusive" or other.stacking.mode != "exclusive":
             continue
         if one.stacking.group != other.stacking.group or one.ends < other.starts or other.ends < one.starts:
             continue
-        both = sorted(
-            key for key, account in facts.accounts.items() if one.takes(account) and other.takes(account)
-        )
+        mine, theirs = _members(one, facts), _members(other, facts)
+        both = sorted({member for member in mine.values() if member in theirs.values()})
         if both:
-            who = ", ".join(both[:3]) + (f" and {len(both) - 3} more" if len(both) > 3 else "")
-            found.append(
-                Finding(
-                    "warning",
-                    "two-exclusive",
-                    f"{who}: in {one.key} and in {other.key}, which exclude each other",
-                    "only the better deal pays; narrow [members] if that is not meant",
-                    ("members",),
-                )
+            words = f"{_few(both)}: in {one.key} and in {other.key}, which exclude each other"
+            hint = "only the better deal pays; narrow [members] if that is not meant"
+            found.append(Finding("warning", "two-exclusive", words, hint, ("members",)))
+        twice = sorted(key for key in mine.keys() & theirs.keys() if mine[key] != theirs[key])
+        if twice:
+            words = (
+                f"orders of {_few(twice)} count for {mine[twice[0]]} in {one.key} and for {theirs[twice[0]]} in "
+                f"{other.key}: the better deal is chosen member by member, so both pay for them"
             )
+            hint = "let both programs roll up alike, or narrow [members]"
+            found.append(Finding("warning", "paid-twice", words, hint, ("hierarchy",)))
     return found
+
+
+def _members(program: Program, facts: Facts) -> dict[str, str]:
+    """Account → the member that its orders count for."""
+    taken = {key for key, account in facts.accounts.items() if program.takes(account)}
+    hierarchy = program.hierarchy
+    if hierarchy.roll_up == "none":
+        return {key: key for key in taken}
+    if hierarchy.roll_up == "group":
+        return {
+            entry.account: hierarchy.payees.get(entry.group, entry.group)
+            for entry in hierarchy.groups
+            if entry.account in taken
+        }
+    parents = parents_of(facts)
+    to_the_top = not program.members.conditions
+    paths = {
+        key: paying_member(key, parents, taken.__contains__, to_the_top=to_the_top) for key in facts.accounts
+    }
+    return {key: path.member for key, path in paths.items() if path.member is not None}
+
+
+def parents_of(facts: Facts) -> dict[str, str | None]:
+    """Account → its parent."""
+    return {
+        key: str(account["parent_id"]) if account.get("parent_id") else None
+        for key, account in facts.accounts.items()
+    }
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def against(program: Program, facts: Facts) -> list[Finding]:
@@ -122,10 +162,7 @@ def against(program: Program, facts: Facts) -> list[Finding]:
 
 def _chains(program: Program, facts: Facts) -> list[Finding]:
     """Parents in a circle, and enrolled accounts below another enrolled one."""
-    parents = {
-        key: str(account["parent_id"]) if account.get("parent_id") else None
-        for key, account in facts.accounts.items()
-    }
+    parents = parents_of(facts)
 
     def enrolled(key: str) -> bool:
         return key in facts.accounts and program.takes(facts.accounts[key])

@@ -6,8 +6,9 @@ Amounts are `Decimal` (or `Fraction` where a division happened on the way). Deci
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 from functools import lru_cache
@@ -46,6 +47,11 @@ _MINOR_UNITS = {
 }
 MICRO = 6  # decimals of the store's scaled integers
 _MICRO_UNIT = Decimal(1).scaleb(-MICRO)
+_MILLION = Decimal(10) ** MICRO
+# Decimal also takes 1_000 and the digits of every script, which no spreadsheet means as a number.
+_WRITTEN = re.compile(
+    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf(inity)?|nan)", re.IGNORECASE
+)
 
 
 def exact() -> AbstractContextManager[Context]:
@@ -93,7 +99,8 @@ def plain(value: Decimal) -> Decimal:
 
 def text(value: Exact) -> str:
     """Digits as people and JSON see them: never in scientific notation."""
-    return format(shown(value), "f")
+    digits = str(shown(value))
+    return digits if "E" not in digits else format(shown(value), "f")
 
 
 def money_text(value: Exact, currency: str) -> str:
@@ -108,6 +115,11 @@ def money_text(value: Exact, currency: str) -> str:
     )
 
 
+def units_text(value: Exact) -> str:
+    """A quantity in words: `1 unit`, `2.5 units`."""
+    return f"{text(value)} unit{'' if abs(value) == 1 else 's'}"
+
+
 def fraction(value: Decimal | Fraction | int) -> Fraction:
     """The same number, safe to divide."""
     return value if type(value) is Fraction else Fraction(value)
@@ -115,7 +127,7 @@ def fraction(value: Decimal | Fraction | int) -> Fraction:
 
 def from_micro(value: int) -> Decimal:
     """Millionths as the store keeps them, as an amount."""
-    return _ROUNDING.divide(Decimal(value), Decimal(10) ** MICRO)
+    return _ROUNDING.divide(Decimal(value), _MILLION)
 
 
 def to_micro(value: Decimal) -> int:
@@ -127,14 +139,26 @@ def to_micro(value: Decimal) -> int:
     return whole
 
 
+def _as_written(raw: str) -> str:
+    """How a number with separators or digits of another script is written here; empty where that is not clear."""
+    with suppress(InvalidOperation):
+        meant = Decimal(raw.replace(" ", "").replace("'", "").replace("\N{RIGHT SINGLE QUOTATION MARK}", ""))
+        return f": write {text(meant)}" if meant.is_finite() and abs(meant.adjusted()) <= 30 else ""
+    return ": a point before the decimals, nothing between thousands" if "," in raw else ""
+
+
 def parse_number(raw: object) -> Decimal:
     """A finite number from text, int or Decimal. Floats are refused: they are not what was written."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | Decimal):
         raise ValueError(f"{raw!r} is not a number in text or whole digits")
+    if isinstance(raw, str):
+        raw = raw.strip()
+        if not _WRITTEN.fullmatch(raw):
+            raise ValueError(f"{raw!r} is not a number{_as_written(raw)}")
     try:
-        value = Decimal(raw.strip()) if isinstance(raw, str) else Decimal(raw)
-    except InvalidOperation:
-        raise ValueError(f"{raw!r} is not a number") from None
+        value = Decimal(raw)
+    except InvalidOperation:  # an exponent beyond all bounds
+        raise ValueError(f"{raw!r} has more digits than an amount can have") from None
     if not value.is_finite():
         raise ValueError(f"{raw!r} is not a finite number")
     if abs(value.adjusted()) > 30:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,9 +21,9 @@ from rebates.periods import Calendar, Period, local_day
 from rebates.problems import InvalidProgram
 from rebates.qualifiers import Bucket, Dimension, Qualifier
 from rebates.settle import Settlement
-from rebates.stacking import Stacking
+from rebates.stacking import Stacking, after_bucket
 from rebates.tiers import Boundary, Tier, named
-from rebates.totals import ALL
+from rebates.totals import ALL, Inputs, Target
 
 ONE = Decimal(1)
 Method = Literal["retrospective", "stepped"]
@@ -85,6 +85,10 @@ class Program:
     alerts: Alerts = field(default_factory=Alerts)
     effective_from: date | None = None
     amendment: Literal["as_of", "latest"] = "latest"
+    # Not written in the file: known once all files are read, see `rebates.sequence` and `rebates.versions`.
+    ahead: tuple[tuple[str, Filter], ...] = ()
+    given: tuple[Target, ...] = ()  # targets and baselines from a file beside it
+    earlier: tuple[Program, ...] = ()  # versions whose terms hold for the days before, oldest first
 
     def __post_init__(self) -> None:
         from rebates.checks import find_problems  # the checks read programs, so they come after them
@@ -109,9 +113,28 @@ class Program:
         """What every volume bucket shares."""
         return self.counts + self.special.not_special
 
+    @property
+    def paid_lines(self) -> Filter:
+        """Which lines it is paid on (special agreements aside)."""
+        return self.base_filter + self.measure_counts
+
     @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
-        """All counters; a plain program has one, `all`. A narrower bucket's filter includes the common one."""
+        """All counters, those of earlier versions under names of their own."""
+        before = (
+            Bucket(version.name_before(bucket.name), bucket.filter)
+            for version in self.earlier
+            for bucket in version.buckets
+        )
+        return (*self.own_buckets, *before)
+
+    def name_before(self, bucket: str) -> str:
+        """What a counter of this version is called where a later version is in force."""
+        return f"{bucket}@{self.effective}"
+
+    @cached_property
+    def own_buckets(self) -> tuple[Bucket, ...]:
+        """The counters of this version; a plain program has one, `all`. A narrower bucket's filter includes the common one."""
         found = {ALL: Bucket(ALL, self.base_filter)}
         for qualifier in (*self.qualifiers, *self.gates):
             for bucket in qualifier.buckets():
@@ -123,6 +146,10 @@ class Program:
                 found[agreement.bucket] = Bucket(
                     agreement.bucket, self.counts + self.special.special(agreement)
                 )
+        for name in self.hierarchy.share_buckets:
+            found[name] = Bucket(name, self.paid_lines)
+        for key, paid_there in self.ahead:
+            found[after_bucket(key)] = Bucket(after_bucket(key), self.paid_lines + paid_there)
         return tuple(found.values())
 
     @property
@@ -132,7 +159,7 @@ class Program:
     def why_not(self, account: Fields, product: Fields, order: Fields, line: Fields) -> str | None:
         """Why a line counts in no bucket of this program; None when it counts in at least one."""
         reason = None
-        for bucket in self.buckets:
+        for bucket in self.own_buckets:
             this = bucket.why_not(account, product, order, line)
             if this is None:
                 return None
@@ -194,6 +221,24 @@ class Program:
     def window(self, period: Period) -> tuple[Period, ...]:
         """The periods whose totals make up a period's standing: itself, or all since the window began."""
         return self._windows[period]
+
+    # --- given values ---------------------------------------------------------------------------
+
+    @cached_property
+    def _given(self) -> Mapping[str, Sequence[Target]]:
+        found: dict[str, list[Target]] = {}
+        for one in sorted(self.given, key=lambda one: one.period is not None):  # a period's own come last
+            found.setdefault(one.member, []).append(one)
+        return found
+
+    def with_given(self, inputs: Inputs, member: str, period: Period) -> Inputs:
+        """The inputs with the target and the baseline that a file gives for a member and period."""
+        for one in self._given.get(member, ()):
+            if one.period in (None, period.key):
+                target = inputs.target if one.target is None else one.target
+                baseline = inputs.baseline if one.baseline is None else one.baseline
+                inputs = replace(inputs, target=target, baseline=baseline)
+        return inputs
 
     # --- shape --------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from rebates.conditions import SIDES, Condition, Fields, Filter, Side
@@ -72,11 +73,11 @@ class Qualifier:
     each_above: Decimal = ZERO
     at_least: Decimal | None = None  # a gate's bound
 
-    @property
+    @cached_property
     def dimension(self) -> Dimension:
         return "quantity" if self.of == "quantity" else "amount" if self.of == "amount" else self.on
 
-    @property
+    @cached_property
     def bucket(self) -> str:
         """Where its own lines are counted."""
         return f"{self.name}" if self.counts.conditions else ALL

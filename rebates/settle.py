@@ -6,6 +6,7 @@ into what the late lines themselves earn and what they did to the rate of everyt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,8 +22,8 @@ ClawBack = Literal["next_payout", "carry_forward", "invoice", "waive"]
 class Settlement:
     """`window` is what the tier is counted over; a payout is the window's rebate so far less what was settled.
 
-    `claw_back` says what happens when that is negative: taken from the next payout, carried as a separate
-    balance, invoiced to the member, or waived. Nothing is ever paid below zero.
+    `claw_back` says what happens when that is negative: taken from the next payouts until it is covered
+    (`carry_forward` is another word for it), invoiced to the member, or waived. Nothing is ever paid below zero.
     """
 
     window: Window = "period"
@@ -58,11 +59,44 @@ def payout(
             return Payout(due, zero, zero, invoiced=-due, reason="taken back by invoice")
         if claw_back == "waive":
             return Payout(due, zero, zero, waived=-due, reason="taken back, waived")
-        where = "the next payout" if claw_back == "next_payout" else "a later period"
-        return Payout(due, zero, due, reason=f"taken back from {where}")
+        return Payout(due, zero, due, reason="taken back from the next payout")
     if min_payout is not None and due < min_payout:
         return Payout(due, zero, due, reason="below the minimum payout, carried forward")
     return Payout(due, due, zero)
+
+
+class Due(NamedTuple):
+    """One period of a member whose program may be beaten by a better deal: `settled` is of the same window."""
+
+    rebate: Decimal
+    settled: Decimal
+    corrections: Decimal = Decimal(0)
+    beaten: bool = False
+
+
+def payouts_beside_rivals(
+    dues: Iterable[Due], *, min_payout: Decimal | None, claw_back: ClawBack
+) -> list[tuple[Decimal, Payout]]:
+    """What each period pays, with what was carried into it, where only the best deal of a group pays.
+
+    What a beaten period earned is neither paid nor carried: the better deal pays for those sales. What periods that
+    won left over stays, and what they were paid too much is still taken back.
+    """
+    zero = Decimal(0)
+    carried, won, out = zero, zero, list[tuple[Decimal, Payout]]()
+    for due in dues:
+        won = won if due.settled else zero  # a window begins: nothing of it was paid
+        earned = due.rebate - due.settled
+        if due.beaten:
+            earned = max(min(earned, zero), min(-won, zero))
+        won += earned
+        entering = carried + due.corrections
+        made = payout(earned, settled=zero, carried=entering, min_payout=min_payout, claw_back=claw_back)
+        if due.beaten and not made.paid:
+            made = made._replace(reason="another program of the group is the better deal")
+        out.append((entering, made))
+        carried = made.carried
+    return out
 
 
 class Adjustment(NamedTuple):

@@ -31,6 +31,11 @@ class Stacking:
     reduces: bool = True
 
 
+def after_bucket(key: str) -> str:
+    """The counter of lines that an earlier program of the sequence is paid on as well."""
+    return f"(after):{key}"
+
+
 class Deal(NamedTuple):
     """One program's claim on a shared base: `pay` works out its rebate on whatever base is left for it."""
 

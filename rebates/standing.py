@@ -229,6 +229,18 @@ def gap_to(case: Case[Any], index: int) -> Any:
 
 def rebate_at(case: Case[Any], index: int, period: Period, inputs: Inputs) -> Decimal:
     """The rounded rebate once a tier is reached, everything else as it is."""
+    terms, known = case.program, case.at_thresholds
+    if known is not None and index in known:
+        return known[index]
+    earned = limited(_earned_at(case, index), terms.limits, terms.proration, period, inputs).rebate
+    rebate = round_money(earned, terms.currency)
+    if known is not None:
+        known[index] = rebate
+    return rebate
+
+
+def _earned_at(case: Case[Any], index: int) -> Exact:
+    """What a tier pays as soon as it is reached, before caps, exact."""
     first = case.scales[0]
     rung = first.rungs[index]
     reach = (
@@ -236,12 +248,7 @@ def rebate_at(case: Case[Any], index: int, period: Period, inputs: Inputs) -> De
         if rung.exceed
         else rung.threshold - first.value
     )
-    axis = first.value + max(reach, reach * 0)
-    earned = rebate_of(case, index, axis)
-    return round_money(
-        limited(earned, case.program.limits, case.program.proration, period, inputs).rebate,
-        case.program.currency,
-    )
+    return rebate_of(case, index, first.value + max(reach, reach * 0))
 
 
 def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from rebates.money import Exact, fraction
 
@@ -48,6 +49,26 @@ def add_totals(parts: Iterable[Totals]) -> dict[str, Tally]:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A member's target and baseline; `period` None: for every period."""
+
+    member: str
+    period: str | None
+    target: Decimal | None
+    baseline: Decimal | None
+
+
+class Share(NamedTuple):
+    """An account's part of what its group earned: `volume` of `whole` is what it brought."""
+
+    group: str
+    total: Decimal
+    volume: Decimal
+    whole: Decimal
+    rebate: Decimal
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Facts that orders do not hold. What a program needs and does not find here makes a standing incomplete.
 
@@ -56,7 +77,7 @@ class Inputs:
     `carried` what they left over (below the minimum payout, or to be taken back). `member_paid` is what the
     member got over the whole program so far. `guarantee_surplus` is what earlier periods earned above their
     guarantees. `active_from`/`active_to` (last day) are when the member took part. `across` is what the parts
-    of several versions come to together. `missing` names what could not be had (a currency rate, say).
+    of several versions come to together. `shares` are an account's parts of what its groups earned. `missing` names what could not be had (a currency rate, say).
     """
 
     baseline: Exact | None = None
@@ -73,6 +94,7 @@ class Inputs:
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     across: Exact | None = None
+    shares: tuple[Share, ...] = ()
 
 
 NO_INPUTS = Inputs()

@@ -6,7 +6,7 @@ paid on the terms of its own day (a new price list); the tier is still that of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,10 @@ class Segment(NamedTuple):
 
 
 def in_order(versions: Sequence[Program]) -> tuple[Program, ...]:
-    """Versions of one key, oldest first. `InvalidProgram` when two begin on one day or their frames differ."""
+    """Versions of one key that still hold, oldest first: what comes before a correction (`latest`) holds no more.
+
+    `InvalidProgram` when two begin on one day or their frames differ.
+    """
     ordered = tuple(sorted(versions, key=lambda version: version.effective))
     found = []
     for low, high in pairwise(ordered):
@@ -57,25 +60,77 @@ def in_order(versions: Sequence[Program]) -> tuple[Program, ...]:
             )
     if found:
         raise InvalidProgram(ordered[0].key, found)
-    return ordered
+    corrected = max((n for n, version in enumerate(ordered) if version.amendment == "latest"), default=0)
+    return ordered[corrected:]
+
+
+def folded(programs: Iterable[Program]) -> list[Program]:
+    """One program a key, the newest version, which knows the earlier ones whose terms still hold for their days."""
+    families: dict[str, list[Program]] = {}
+    for program in programs:
+        families.setdefault(program.key, []).append(program)
+    newest = []
+    for family in families.values():
+        *before, last = in_order(family)
+        newest.append(replace(last, earlier=tuple(before)) if before else last)
+    return newest
+
+
+class Reign(NamedTuple):
+    """The days on which the terms of a version hold: from `start` (None: since ever) to before `end` (None: still)."""
+
+    terms: Program
+    start: date | None
+    end: date | None
+    newest: bool
+
+    def bucket(self, name: str) -> str:
+        """What a counter of this version is called among all of the program."""
+        return name if self.newest else self.terms.name_before(name)
+
+
+def reigns(program: Program) -> tuple[Reign, ...]:
+    """The versions of a folded program, oldest first; a program without versions reigns for ever."""
+    versions = (*program.earlier, program)
+    starts = [None, *(version.effective for version in versions[1:])]
+    ends = [*starts[1:], None]
+    return tuple(
+        Reign(version, start, end, version is program)
+        for version, start, end in zip(versions, starts, ends, strict=True)
+    )
+
+
+def terms_on(program: Program, day: date) -> Program:
+    """The version of a folded program whose terms hold on a day."""
+    return next(reign.terms for reign in reigns(program) if reign.end is None or day < reign.end)
+
+
+def parts_of(program: Program, period: Period, totals: Totals) -> list[tuple[Program, Totals]]:
+    """The totals of a period's window by the version that they were counted under, for `standing_across`."""
+    since = program.window(period)[0].start
+    parts: list[tuple[Program, Totals]] = []
+    for reign in reigns(program):
+        if (reign.end is None or reign.end > since) and (reign.start is None or reign.start < period.end):
+            names = [bucket.name for bucket in reign.terms.own_buckets]
+            own = {name: totals[reign.bucket(name)] for name in names if reign.bucket(name) in totals}
+            parts.append((reign.terms, own))
+    return parts
 
 
 def in_force(versions: Sequence[Program], day: date) -> Program:
     """The terms that hold on a day: the newest version that has begun (before the first, the first)."""
     ordered = in_order(versions)
-    newest = ordered[-1]
-    if newest.amendment == "latest":
-        return newest
     return next((version for version in reversed(ordered) if version.effective <= day), ordered[0])
 
 
 def segments(versions: Sequence[Program], period: Period) -> tuple[Segment, ...]:
-    """A period cut where the terms change; one piece under `latest`."""
+    """A period's window (the period itself, or all since the year began, say) cut where the terms change."""
     ordered = in_order(versions)
-    if ordered[-1].amendment == "latest" or len(ordered) == 1:
-        return (Segment(ordered[-1], period.start, period.end),)
-    cuts = [version.effective for version in ordered if period.start < version.effective < period.end]
-    edges = [period.start, *cuts, period.end]
+    since = ordered[-1].window(period)[0].start
+    if len(ordered) == 1:
+        return (Segment(ordered[-1], since, period.end),)
+    cuts = [version.effective for version in ordered[1:] if since < version.effective < period.end]
+    edges = [since, *cuts, period.end]
     return tuple(Segment(in_force(ordered, start), start, end) for start, end in pairwise(edges))
 
 

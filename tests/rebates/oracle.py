@@ -42,6 +42,14 @@ def bounds(program, day):
     return max(first, program["starts"]), min(last, program["ends"])
 
 
+def below(value, bound):
+    """Numbers by value, days as their ISO text."""
+    try:
+        return F(value) < F(bound)
+    except ValueError:
+        return value < bound
+
+
 def passes(tests, fields):
     for field, test in tests.items():
         value = fields.get(field)
@@ -51,12 +59,19 @@ def passes(tests, fields):
             return False
         if "not_in" in test and value in test["not_in"]:
             return False
-        if "prefix" in test and not str(value or "").startswith(test["prefix"]):
+        starts = test.get("prefix", "")
+        if not str(value or "").startswith(tuple(starts) if isinstance(starts, list) else starts):
             return False
-        if "at_least" in test and (value is None or F(value) < F(test["at_least"])):
+        if "present" in test and test["present"] != (value is not None):
             return False
-        if "below" in test and (value is None or not F(value) < F(test["below"])):
-            return False
+        for bound, fails in (
+            ("at_least", lambda v, b: below(v, b)),
+            ("below", lambda v, b: not below(v, b)),
+            ("at_most", lambda v, b: below(b, v)),
+            ("above", lambda v, b: not below(b, v)),
+        ):
+            if bound in test and (value is None or fails(value, test[bound])):
+                return False
     return True
 
 
@@ -68,12 +83,41 @@ def counts(table, line):
     return True
 
 
-def takes(program, line):
+def takes(program, account, fields):
     members = dict(program.get("members", {}))
-    if "ids" in members and line["account"] not in members.pop("ids"):
+    if "ids" in members and account not in members.pop("ids"):
         return False
-    fields = {key.split(".", 1)[1]: value for key, value in line.items() if key.startswith("account.")}
     return passes(members, fields)
+
+
+def payee(program, account, accounts):
+    """Who is paid for an account's orders: itself, or with `roll_up = "parent"` somebody above it; None: nobody."""
+    if program.get("hierarchy", {}).get("roll_up") != "parent":
+        return account if takes(program, account, accounts[account]) else None
+    seen, top = [], None
+    while account:
+        if account in seen:
+            return None
+        seen.append(account)
+        if takes(program, account, accounts[account]):
+            if "members" in program:
+                return account
+            top = account
+        account = accounts[account].get("parent_id")
+    return top
+
+
+def rate(rates, currency, day):
+    return F([value for start, value in rates[currency] if start <= day][-1])
+
+
+def in_program_currency(program, line, day, rates):
+    own, target = line.get("currency"), program.get("currency", "USD")
+    if own in (None, target):
+        return F(line["amount"])
+    if program.get("currency_policy") == "period_end":
+        day = bounds(program, day)[1]
+    return F(line["amount"]) * rate(rates, target, day) / rate(rates, own, day)
 
 
 def sums(lines):
@@ -195,20 +239,30 @@ def rebate(program, lines, baseline=None, target=None):
     return name, half_up(amount, DIGITS.get(program.get("currency", "USD"), 2))
 
 
-def standings(program, lines, baselines=None, targets=None):
-    """(member, first day, last day) -> (tier, rebate), for members that have lines that count in the period."""
+def standings(program, lines, baselines=None, targets=None, accounts=None, rates=None, days=None):
+    """(member, first day, last day) -> (tier, rebate), for members that have lines that count in the period.
+
+    `accounts`: fields by account; `rates`: currency -> (first day, rate), oldest first; `days`: the day of each order
+    that something is taken back from.
+    """
     cells = {}
     for line in lines:
-        period = bounds(program, line["date"])
+        day = line["date"]
+        if program.get("returns") == "original_period":
+            day = (days or {}).get(line.get("order.original_order_id"), day)
+        period = bounds(program, day)
+        fields = {key.split(".", 1)[1]: value for key, value in line.items() if key.startswith("account.")}
+        member = payee(program, line["account"], accounts or {line["account"]: fields})
         if (
             period
-            and takes(program, line)
+            and member
             and any(
                 counts(program.get("counts"), line) and counts(extra, line)
                 for extra in ({}, program.get("measure_counts"))
             )
         ):
-            cells.setdefault((line["account"], *period), []).append(line)
+            line = line | {"amount": in_program_currency(program, line, day, rates)}
+            cells.setdefault((member, *period), []).append(line)
     return {
         key: rebate(program, found, (baselines or {}).get(key[0]), (targets or {}).get(key[0]))
         for key, found in cells.items()

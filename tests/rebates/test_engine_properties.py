@@ -22,10 +22,10 @@ from jobs.trial_files import Target, TrialFiles, TrialLine
 from rebates import Inputs, Tally, parse_program, standing
 from rebates.money import from_micro, round_money, share_out, to_micro, unit
 from tests.rebates import oracle
+from tests.rebates.generated import PERIODS, programs
 
 D = Decimal
 FAMILIES = ("Skin care", "Make-up", "Fragrance")
-PERIODS = ("month", "quarter", "half_year", "year", "program")
 quick = settings(
     max_examples=int(os.environ.get("REBATES_EXAMPLES", "120")),
     deadline=None,
@@ -36,65 +36,6 @@ quick = settings(
 money = st.decimals(min_value=-20000, max_value=60000, places=2, allow_nan=False)
 days = st.dates(min_value=date(2025, 12, 20), max_value=date(2027, 1, 10))
 units = st.integers(min_value=-50, max_value=400)
-
-
-@st.composite
-def programs(draw: st.DrawFn) -> str:
-    """The text of a valid program; most keys drawn, the rest at their defaults."""
-    qualifier = draw(st.sampled_from(("amount", "amount", "quantity", "growth", "attainment")))
-    method = draw(st.sampled_from(("retrospective", "stepped")))
-    period = draw(st.sampled_from(PERIODS))
-    currency = draw(st.sampled_from(("USD", "JPY", "KWD")))
-    out = [
-        f'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\nperiod = "{period}"\ncurrency = "{currency}"',
-        f'method = "{method}"\nqualifier = "{qualifier}"',
-    ]
-    if draw(st.booleans()):
-        out.append('boundary = "exceed"')
-    if qualifier == "quantity" and draw(st.booleans()):
-        out.append("whole_units = true")
-    if period in ("quarter", "half_year", "year") and draw(st.booleans()):
-        out.append(f"fiscal_year_starts = {draw(st.integers(2, 12))}")
-    if draw(st.booleans()):
-        out.append(f'max_payout = "{draw(st.integers(100, 5000))}"')
-    if draw(st.integers(0, 4)) == 0:
-        out.append(f'guarantee = "{draw(st.integers(0, 90))}"')
-    if qualifier == "growth":
-        out.append(
-            f'[growth]\nmode = "{draw(st.sampled_from(("whole", "excess", "banded")))}"\nbaseline = "fixed"\ncompare = "index"'
-        )
-    if draw(st.booleans()):
-        out.append('[counts]\nproduct.family = ["Skin care", "Make-up"]')
-    if draw(st.integers(0, 3)) == 0:
-        out.append('[measure_counts]\nproduct.family = "Skin care"')
-    if draw(st.integers(0, 3)) == 0:
-        out.append('[members]\nregion = { not_in = ["LATAM"] }')
-    if draw(st.integers(0, 4)) == 0:
-        out.append(f'[[gates]]\nname = "gate"\nof = "quantity"\nat_least = "{draw(st.integers(0, 200))}"')
-    ratio = qualifier in ("growth", "attainment")
-    steps = draw(
-        st.lists(st.integers(0, 300 if qualifier == "quantity" else 150), min_size=1, max_size=4, unique=True)
-    )
-    for number, step in enumerate(sorted(steps)):
-        threshold = (
-            f"{step + 1}%"
-            if ratio
-            else str(step)
-            if qualifier == "quantity"
-            else f"{step * 300}.{step % 100:02d}"
-        )
-        benefit = draw(st.sampled_from(("rate", "rate", "per_unit", "amount")))
-        value = (
-            f"{draw(st.integers(0, 9999))}e-2%" if benefit == "rate" else f"{draw(st.integers(0, 9999))}e-2"
-        )
-        out.append(f'[[tiers]]\nname = "T{number}"\nthreshold = "{threshold}"\n{benefit} = "{value}"')
-        if benefit != "amount" and draw(st.integers(0, 5)) == 0:
-            out.append(f'max_measure = "{draw(st.integers(1, 30000))}"')
-        if method == "stepped" and draw(st.integers(0, 4)) == 0:
-            out.append("back_to_first = true")
-        if benefit == "amount" and draw(st.integers(0, 3)) == 0:
-            out.append(f'per = "{draw(st.integers(1, 2000))}"')
-    return "\n".join(out)
 
 
 def line(number: int, account: str, day: date, quantity: int, amount: Decimal, family: str) -> TrialLine:
@@ -332,3 +273,19 @@ def test_the_hash_seed_changes_no_byte(tmp_path: Path):
         )
         outputs.add(done.stdout)
     assert len(outputs) == 1
+
+
+@given(
+    amounts=st.lists(st.integers(-500, 9000), min_size=2, max_size=6), most=st.none() | st.integers(1, 400)
+)
+def test_who_was_asked_before_does_not_change_what_the_next_tier_pays(amounts, most):
+    """The rebate at a threshold is worked out once a program: it must not carry one member's numbers to another."""
+    cap = "" if most is None else f'max_payout_program = "{most}"\n'
+    text = cap + 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n' + "".join(
+        f'[[tiers]]\nthreshold = "{t}"\nrate = "{r}"\n' for t, r in (("0", "1%"), ("1000", "3%"), ("4000", "7%"))
+    )  # fmt: skip
+    together = parse_program(text)
+    for n, amount in enumerate(amounts):
+        inputs = Inputs(member_paid=D(n * 100))
+        at = standing(together, amount=amount, inputs=inputs)
+        assert at == standing(parse_program(text), amount=amount, inputs=inputs)

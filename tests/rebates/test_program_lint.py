@@ -75,3 +75,28 @@ def test_parents_in_a_circle_and_members_below_members_are_told():
     )
     assert codes(found) == ["circle", "circle", "enrolled-below"]
     assert "its orders count for B1 only" in found[-1].message
+
+
+def test_an_order_that_two_exclusive_programs_pay_to_two_members_is_told():
+    """A branch counts for itself in one program and for its parent in the other: neither beats the other."""
+    facts = Facts({"HQ": {"id": "HQ"}, "B1": {"id": "B1", "parent_id": "HQ"}})
+    alone = program('stacking = "exclusive"', "alone")
+    rolled = program('stacking = "exclusive"\nhierarchy.roll_up = "parent"', "rolled")
+    found = lint_together([alone, rolled], facts)
+    assert codes(found) == ["two-exclusive", "paid-twice"]
+    assert "orders of B1 count for B1 in alone and for HQ in rolled" in found[1].message
+
+
+def test_a_new_program_is_held_against_those_in_force():
+    one, two = (program('stacking = "exclusive"', key) for key in ("one", "two"))
+    facts = Facts({"A1": {"id": "A1"}}, programs=(two, one))
+    assert codes(lint_together([one], facts)) == ["two-exclusive"]
+
+
+def test_a_group_without_a_payee_and_a_second_word_for_next_payout_are_told():
+    groups = 'hierarchy = { roll_up = "group", members = [{ account = "A1", group = "East" }] }'
+    assert "nobody-paid" in codes(lint(program(groups)))
+    found = lint(program('settlement.claw_back = "carry_forward"'))
+    assert [entry.suggestion for entry in found if entry.code == "carry-forward"] == [
+        'write claw_back = "next_payout"'
+    ]
