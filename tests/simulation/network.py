@@ -26,11 +26,12 @@ ALWAYS = (
     "refused", "cut_before", "ack_lost", "busy_before", "busy_later", "server_error_after", "gateway_after",
     "html_before", "html_after", "empty", "truncated", "session_ended", "jwt_ended", "quota", "no_date", "slow",
 )  # fmt: skip
-WRITES = ("read_only", "short_results", "row_locked", "row_duplicate", "row_refused")
+WRITES = ("read_only", "short_results", "row_locked", "row_duplicate", "row_refused", "row_unanswered")
 ROWS = {
     "row_locked": "UNABLE_TO_LOCK_ROW",
     "row_duplicate": "DUPLICATE_VALUE",
     "row_refused": "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+    "row_unanswered": "UNABLE_TO_LOCK_ROW",  # refused, and the list of results ends before it
 }
 FAULTS: dict[str, tuple[str, ...]] = {
     "login": ("refused", "cut_before", "ack_lost", "busy_before", "html_before", "empty", "invalid_grant"),
@@ -44,8 +45,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "accounts": (*ALWAYS, *WRITES),
     "tasks": (*ALWAYS, *WRITES),
     "task_changes": (*ALWAYS, *WRITES),
+    "payouts": (*ALWAYS, *WRITES),
     "bell": ALWAYS,
 }
+WRITING = ("standings", "accounts", "tasks", "task_changes", "payouts")
 KINDS = sorted({fault for faults in FAULTS.values() for fault in faults})
 _OBJECT = re.compile(rb'"type": ?"(\w+)"')
 
@@ -67,7 +70,7 @@ def kind_of(method: str, path: str, body: bytes) -> str:
         sobject = found[1].decode() if found else ""
         if sobject == "Task":
             return "tasks" if b'"POST"' in body else "task_changes"
-        return "standings" if sobject == "Rebate_Standing__c" else "accounts"
+        return {"Rebate_Standing__c": "standings", "Rebate_Payout__c": "payouts"}.get(sobject, "accounts")
     if "/composite" in path:
         return "poll" if b"queryAll" in body or b"/query" in body else "describe"
     return "query"
@@ -99,7 +102,7 @@ class Wire(BaseAdapter):
         )
         address = request.path_url
         kind = kind_of(str(request.method), address, content)
-        fault = self._app.world.request_point(self._app, kind, list(FAULTS[kind]))
+        fault = self._app.world.request_point(self._app, kind, FAULTS[kind])
         headers = {k: str(v) for k, v in request.headers.items() if k.lower() != "accept-encoding"}
         asked = Request.to(str(request.method), address, headers, content, base_url=URL)
         reply = self._answered(asked, fault, request)
@@ -118,10 +121,15 @@ class Wire(BaseAdapter):
         before = _before(name, sent)
         if before is not None:
             return before
+        world.reaching()
         if name in ROWS:
             assert fault is not None
+            nth = 1 + fault[1] % 3 if name != "row_unanswered" else max(1, len(_OBJECT.findall(asked.body)))
             struck = Fault(
-                "row_error", path="^(Rebate_Standing__c|Account|Task)$", nth=1 + fault[1] % 3, code=ROWS[name]
+                "row_error",
+                path="^(Rebate_Standing__c|Rebate_Payout__c|Account|Task)$",
+                nth=nth,
+                code=ROWS[name],
             )
             struck.times = 1 + fault[2] % 2
             world.org.faults.add(struck)
@@ -184,7 +192,7 @@ def _after(name: str, reply: Response, sent: requests.PreparedRequest) -> Respon
         reply.cut_after = len(reply.content()) // 2
     elif name == "no_date":
         reply.headers = [pair for pair in reply.headers if pair[0] != "Date"]
-    elif name == "short_results" and reply.status == 200:
+    elif name in ("short_results", "row_unanswered") and reply.status == 200:
         return _short(reply)
     return reply
 

@@ -40,13 +40,15 @@ class People:
     def __init__(self, org: Org) -> None:
         self.org = org
         self.admin = user_named(org)
+        self.moved: dict[str, int] = {}  # orders that a merge gave to another account, and when (ms)
         self._do: dict[str, Callable[..., None]] = {
             name: getattr(self, f"_{name}")
             for name in (
                 "order", "late_order", "give_back", "cancel", "activate", "edit_line", "delete_order",
                 "undelete_order", "move_order", "change_type", "change_owner", "change_family", "close_task",
                 "delete_task", "owner_leaves", "hide_field", "show_fields", "quota_gone", "quota_back",
-                "end_sessions",
+                "end_sessions", "merge", "delete_for_good", "empty_the_bin", "edit_standing", "delete_standing",
+                "edit_account", "give_task_away", "decide_payout",
             )
         }  # fmt: skip
 
@@ -54,6 +56,10 @@ class People:
         """Do it; says `done`, `nothing` or what the org answered."""
         if name in ("order", "late_order"):
             self.org.faults.settle()  # type: ignore[union-attr]
+        if (
+            name == "merge"
+        ):  # it waits for long transactions that hold the account: no order is left with the loser
+            self.org.faults.settle(all_of_them=True)  # type: ignore[union-attr]
         try:
             with self.org.storage.transaction():
                 self._do[name](*args)
@@ -200,6 +206,73 @@ class People:
             number, 'SELECT "Id" FROM "User" WHERE "Username" LIKE \'%.%@northwind.example\' ORDER BY "Id"'
         )
         change(self.org, "User", user, self.admin, IsActive=int(back % 3 == 0))
+
+    def _give_task_away(self, number: int, user: int, *_: int) -> None:
+        owner = self._pick(user, 'SELECT "Id" FROM "User" WHERE "IsActive" ORDER BY "Id"')
+        records.update(self.org, Context(self.admin), "Task", self._task(number), {"OwnerId": owner})
+
+    def _merge(self, number: int, other: int, *_: int) -> None:
+        winner, loser = self._account(number), self._account(number + 1 + other % 3)
+        if winner == loser:
+            raise LookupError(winner)
+        moved = self.org.storage.rows('SELECT "Id" FROM "Order" WHERE "AccountId" = ?', (loser,))
+        lifecycle.merge(self.org, winner, [loser])
+        self.moved |= {str(order): self.org.now_ms() for (order,) in moved}
+
+    def _delete_for_good(self, number: int, *_: int) -> None:
+        """Past the recycle bin, as a purge or a hard delete by the Bulk API does: no query ever tells of it."""
+        order = self._pick(
+            number, 'SELECT "Id" FROM "Order" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8'
+        )
+        lifecycle.delete(self.org, "Order", order, hard=True)
+
+    def _empty_the_bin(self, *_: int) -> None:
+        lifecycle.purge(self.org, older_than_days=0)
+
+    # -- what is ours --------------------------------------------------------------------------------------
+
+    def _standing(self, number: int) -> str:
+        return self._pick(
+            number, 'SELECT "Id" FROM "Rebate_Standing__c" WHERE NOT "IsDeleted" ORDER BY "Sync_Key__c"'
+        )
+
+    def _edit_standing(self, number: int, value: int, *_: int) -> None:
+        values = (
+            {"Rebate__c": f"{value % 5000}.{value % 100:02d}"},
+            {"Tier__c": "Diamond"},
+            {"Tier__c": None},
+        )
+        records.update(
+            self.org,
+            Context(self.admin),
+            "Rebate_Standing__c",
+            self._standing(number),
+            dict(values[value % 3]),
+        )
+
+    def _decide_payout(self, number: int, what: int, *_: int) -> None:
+        payout = self._pick(
+            number, 'SELECT "Id" FROM "Rebate_Payout__c" WHERE NOT "IsDeleted" ORDER BY "Sync_Key__c"'
+        )
+        values = {"Status__c": ("Approved", "Paid", "Rejected")[what % 3]}
+        records.update(self.org, Context(self.admin, system=True), "Rebate_Payout__c", payout, values)
+
+    def _delete_standing(self, number: int, *_: int) -> None:
+        lifecycle.delete(self.org, "Rebate_Standing__c", self._standing(number))
+
+    def _edit_account(self, number: int, value: int, *_: int) -> None:
+        values = (
+            {"Rebate_Amount__c": f"{value % 5000}.00"},
+            {"Rebate_Tier__c": "Diamond"},
+            {"Rebate_Tier__c": None},
+        )
+        records.update(
+            self.org,
+            Context(self.admin, system=True),
+            "Account",
+            self._account(number),
+            dict(values[value % 3]),
+        )
 
     # -- admins ------------------------------------------------------------------------------------------
 

@@ -74,12 +74,21 @@ def _step(world: World, app: SimApp, step: Step) -> SimApp:
     elif step.name == "restart":
         app.close()
         app = world.process()
+    elif step.name == "backup":
+        world.back_up(app)
+    elif step.name == "restore":
+        app = world.restore(app)
+    elif step.name == "our_clock":
+        world.set_clock(step.args[0])
     elif step.name in RUNS:
         world.clock.sleep(2)  # a window ends up to three seconds ago: what people do is whole or not in it
         told = world.run_reconcile(app) if step.name == "reconcile" else world.run(app, PARTS[step.name])
         world.trace.append(f"{app.number} {step.name}: {told}")
         if not app.alive:
             app = world.process()
+            world.clock.sleep(
+                (0, 960, 960)[step.args[0] % 3 if step.args else 0]
+            )  # the dead one's lease ends
     else:
         world.act(step.name, step.args)
     return app

@@ -1,6 +1,8 @@
 """`python -m tests.simulation.run --seeds 1000`: any number of seeds on all cores, with coverage and seeds a minute.
 
 A failing seed is shrunk (unless `--no-shrink`) and its tape written to `--keep`, to be replayed with `--tape`.
+`--sentinels` runs every known mistake within its seed budget and exits with 1 when one is not noticed. `--json FILE`
+writes what was found where machines read it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.simulation import teeth
 from tests.simulation.network import FAULTS
 from tests.simulation.play import Outcome, play, play_seed, shrink
+from tests.simulation.sentinels import SENTINELS
 from tests.simulation.tape import Tape
 from tests.simulation.world import Template, quiet
 
@@ -93,9 +97,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, default=Path(".simulation"))
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--tape", type=Path, help="replay one tape and show its trace")
+    parser.add_argument("--sentinels", nargs="*", metavar="NAME", help="run known mistakes (all, or these)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
     chosen = parser.parse_args(arguments)
     if chosen.tape is not None:
         return _replay(chosen.tape)
+    if chosen.sentinels is not None:
+        return _teeth(chosen.sentinels or list(SENTINELS), chosen.start, chosen.processes, chosen.json)
     started = time.monotonic()
     coverage: Counter[str] = Counter()
     failed, done, asked = 0, 0, 0
@@ -121,12 +129,34 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"{done} seeds, {asked} requests, {failed} failed, {done / minutes:.0f} seeds a minute on {chosen.processes} cores"
     )
+    if missing:
+        print(f"never happened: {', '.join(missing)}")
+    if chosen.json is not None:
+        told = {
+            "seeds": done, "requests": asked, "failed": failed, "seeds_a_minute": round(done / minutes),
+            "coverage": dict(sorted(coverage.items())), "never_happened": missing,
+        }  # fmt: skip
+        chosen.json.write_text(json.dumps(told, indent=1) + "\n")
     if failed and not chosen.no_shrink:
         _shrink_all(chosen.keep)
-    if missing and done >= FLOOR_SEEDS:
-        print(f"never happened: {', '.join(missing)}")
-        return 1
-    return 1 if failed else 0
+    return 1 if failed or (missing and done >= FLOOR_SEEDS) else 0
+
+
+def _teeth(names: list[str], start: int, processes: int, result: Path | None) -> int:
+    """Every known mistake in its own process, as many at a time as there are cores."""
+    with multiprocessing.get_context("spawn").Pool(min(processes, len(names))) as pool:
+        found = []
+        for one in pool.imap_unordered(_caught, [(name, start) for name in names]):
+            found.append(one)
+            print(f"{one.name}: {'not caught' if one.seed is None else 'caught'} in {one.tried}", flush=True)
+    print(teeth.table(found))
+    if result is not None:
+        result.write_text(json.dumps([one.as_json() for one in found], indent=1) + "\n")
+    return 0 if all(one.seed is not None for one in found) else 1
+
+
+def _caught(what: tuple[str, int]) -> teeth.Caught:
+    return teeth.catch(_here(), *what)
 
 
 def _replay(path: Path) -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STEPS = 40
+REFUSALS = ("quota", "read_only", "short_results")
+STEPS = 24  # about 70 requests: more and other histories find more than longer ones
 Event = list[Any]
 
 
@@ -33,14 +35,17 @@ class Step:
 # Weights of what happens. Anything that is not a run of ours or time is somebody acting in the org.
 STEP_WEIGHTS = {
     "sync": 14,
-    "wait": 10,
+    "wait": 7,
     "restart": 1,
+    "backup": 1,
+    "restore": 1,
+    "our_clock": 1,
     "pull": 1,
     "compute": 1,
     "push": 1,
     "reconcile": 1,
-    "order": 8,
-    "late_order": 3,
+    "order": 10,
+    "late_order": 4,
     "give_back": 2,
     "cancel": 2,
     "activate": 1,
@@ -59,7 +64,17 @@ STEP_WEIGHTS = {
     "quota_gone": 1,
     "quota_back": 2,
     "end_sessions": 1,
+    "merge": 1,
+    "delete_for_good": 1,
+    "empty_the_bin": 1,
+    "edit_standing": 1,
+    "delete_standing": 1,
+    "edit_account": 1,
+    "give_task_away": 1,
+    "decide_payout": 1,
 }
+# What makes some checks impossible (nobody can know what the org once had) or changes everything: in few histories.
+RARE = ("hide_field", "merge", "delete_for_good", "empty_the_bin", "restore", "our_clock")
 RUNS = ("sync", "pull", "compute", "push", "reconcile")
 WAITS = (1, 7, 45, 130, 960, 3600, 7200, 43_200, 90_000, 180_000)  # seconds
 
@@ -74,6 +89,7 @@ class Swarm:
     users: float
     disk: float
     stop: float
+    writes: int  # how many times likelier all that is at a request that writes
     kinds: list[str]
     weights: dict[str, int]
 
@@ -84,16 +100,19 @@ class Swarm:
 
         some = [kind for kind in kinds if chance.random() < 0.45] or kinds
         weights = {
-            name: weight if name in ("sync", "wait") or chance.random() < 0.75 else 0
+            name: weight
+            if name in ("sync", "wait") or chance.random() < (0.25 if name in RARE else 0.75)
+            else 0
             for name, weight in STEP_WEIGHTS.items()
         }
         return cls(
             fault=rate(0.25, 0.25),
-            crash=rate(0.05, 0.35),
-            preempt=rate(0.03, 0.5),
+            crash=rate(0.025, 0.35),
+            preempt=rate(0.04, 0.5),
             users=rate(0.05, 0.5),
             disk=rate(0.02, 0.8),
             stop=rate(0.02, 0.8),
+            writes=chance.choice((1, 4, 8)),
             kinds=some,
             weights=weights,
         )
@@ -119,6 +138,9 @@ class Tape:
             "fresh": chance.random() < 0.25,  # the store is empty: the first read is part of the history
             "skew": chance.choice((0, 0, 0, 20, -20, 50, -50, 290, -290)),  # seconds our clock is ahead
             "jwt_tokens": chance.random() < 0.3,
+            "page": chance.choice((0, 0, 0, 3, 7)),  # rows of a query's page; 0: as many as Salesforce gives
+            "bulk": chance.random() < 0.08,  # everything goes through jobs
+            "days": chance.choice((0, 0, 5, 6, 8)),  # how long nobody worked: a month ends
         }
         made = cls(setup, None, chance)
         made._swarm = Swarm.drawn(chance, kinds)
@@ -161,9 +183,11 @@ class Tape:
         self.steps.append(step)
         return step
 
-    def at_request(self, faults: list[str], *, may_preempt: bool) -> Event | None:
+    def at_request(self, faults: Sequence[str], *, may_preempt: bool, writes: bool) -> Event | None:
         """What happens as this request is made; `faults` are those that make sense for it."""
-        return self._event(lambda c, s: _drawn(c, s, [f for f in faults if f in s.kinds], may_preempt))
+        return self._event(
+            lambda c, s: _drawn(c, s, [f for f in faults if f in s.kinds], may_preempt, writes)
+        )
 
     def at_commit(self, *, after: bool, may_preempt: bool) -> Event | None:
         """What happens just before, or just after, a transaction of the store is saved."""
@@ -189,8 +213,10 @@ def _args(chance: random.Random) -> list[int]:
     return [chance.randrange(1_000_000) for _ in range(6)]
 
 
-def _drawn(chance: random.Random, swarm: Swarm, faults: list[str], may_preempt: bool) -> Event | None:
-    draw = chance.random()
+def _drawn(
+    chance: random.Random, swarm: Swarm, faults: list[str], may_preempt: bool, writes: bool
+) -> Event | None:
+    draw = chance.random() / (swarm.writes if writes else 1)
     if draw < swarm.crash:
         return ["crash"]
     draw -= swarm.crash
@@ -204,6 +230,10 @@ def _drawn(chance: random.Random, swarm: Swarm, faults: list[str], may_preempt: 
         return ["order", *_args(chance)]
     draw -= swarm.users
     if draw < swarm.fault and faults:
+        if (
+            writes and chance.random() < 0.5
+        ):  # what is not like a broken line: refusals, of all or of some rows
+            faults = [fault for fault in faults if fault.startswith("row_") or fault in REFUSALS] or faults
         return ["fault", chance.choice(faults), *_args(chance)[:2]]
     return None
 
