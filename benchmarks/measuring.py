@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LONGEST_SECONDS = 3_600.0  # of one process: what takes longer is stopped and said to be too long
+LOOK_SECONDS = 0.02
+
+
+class TooLong(RuntimeError):
+    """A process did not end in its time."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -24,16 +31,26 @@ class Measured:
     peak_mb: float
     out: str
     err: str
+    late: bool = False  # it was stopped because its time was over
 
     def require(self) -> Measured:
-        """Raises unless the process ended well."""
+        """Raises unless the process ended well and in time."""
+        if self.late:
+            raise TooLong(f"stopped after {self.seconds:.0f} s\n{self.err[-2000:]}")
         if self.code != 0:
             raise RuntimeError(f"exit {self.code}\n{self.out[-2000:]}\n{self.err[-4000:]}")
         return self
 
 
-def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> Measured:
-    """Run a command to its end."""
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    at_most: float = LONGEST_SECONDS,
+    name: str | None = None,
+) -> Measured:
+    """Run a command to its end, or until `at_most` seconds are over; `name` is told on stderr with its time."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
         process = subprocess.Popen(
@@ -44,9 +61,19 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
             stderr=err,
             stdin=subprocess.DEVNULL,
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        late = False
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            if not late and time.monotonic() - started > at_most:
+                late = True
+                process.kill()
+            time.sleep(LOOK_SECONDS)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
+        if name is not None:
+            say(f"{name}: {seconds:.1f} s{', stopped' if late else ''}")
         out.seek(0)
         err.seek(0)
         return Measured(
@@ -56,7 +83,13 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
             usage.ru_maxrss / 1024,
             out.read().decode("utf-8", "replace"),
             err.read().decode("utf-8", "replace"),
+            late,
         )
+
+
+def say(text: str) -> None:
+    """How far it is, for people who wait: on stderr, the tables are on stdout."""
+    print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def machine() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from benchmarks.peers.token import session_of
 from benchmarks.worlds import Size, World, build, world
 
 CHUNK = 1 << 20
+JOB_SECONDS = 1_800  # of one look: the emulator runs the job while it is looked at
 
 
 def measure(lines: int) -> tuple[dict[str, Any], str]:
@@ -51,13 +52,18 @@ def _download(org: World) -> tuple[int, float, float]:
     jobs = f"{org.url}/services/data/v68.0/jobs/query"
     started = time.monotonic()
     job = http.post(jobs, json={"operation": "queryAll", "query": SOQL["order_line"]}).json()["id"]
-    while http.get(f"{jobs}/{job}").json()["state"] != "JobComplete":
+    while (state := http.get(f"{jobs}/{job}", timeout=JOB_SECONDS).json()["state"]) != "JobComplete":
+        if state in ("Failed", "Aborted"):
+            raise RuntimeError(f"the job ended {state}")
         time.sleep(0.05)
     done = time.monotonic()
     rows, locator = 0, ""
     while locator != "null":
         with http.get(
-            f"{jobs}/{job}/results", params={"locator": locator} if locator else None, stream=True
+            f"{jobs}/{job}/results",
+            params={"locator": locator} if locator else None,
+            stream=True,
+            timeout=JOB_SECONDS,
         ) as page:
             page.raise_for_status()
             rows += int(page.headers["Sforce-NumberOfRecords"])

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.measuring import Measured, run
+from benchmarks.measuring import Measured, run, say
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "benchmarks" / ".data"
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LINES_PER_ORDER = 4.945  # of the generator, on average
+FOLDER = "REBATES_BENCH_FOLDER"  # where worlds are made
 READY_SECONDS = 600
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class World:
     def rebates(self, *args: str, **environment: str) -> Measured:
         """Our command line as a process of its own, measured."""
         env = {"REBATES_CLOCK": NOW.isoformat(), **environment}
-        return run([sys.executable, "-m", "cli.main", "--config", str(self.config), *args], cwd=ROOT, env=env)
+        command = [sys.executable, "-m", "cli.main", "--config", str(self.config), *args]
+        return run(command, cwd=ROOT, env=env, name=f"rebates {args[0]}")
 
     @property
     def store(self) -> Path:
@@ -76,6 +79,7 @@ def build(size: Size) -> float:
     from emulator.seed_generated import seed_generated
 
     CACHE.mkdir(exist_ok=True)
+    say(f"making an org of {size.orders:,} orders, once")
     started = time.monotonic()
     partial = size.file.with_suffix(".partial")
     for ending in ("", "-wal", "-shm"):
@@ -93,7 +97,7 @@ def build(size: Size) -> float:
 def world(size: Size, *, deploy: bool = True) -> Iterator[World]:
     """A fresh copy of the org, served until the block ends."""
     build(size)
-    folder = Path(tempfile.mkdtemp(prefix="world-", dir=CACHE))
+    folder = Path(tempfile.mkdtemp(prefix="world-", dir=os.environ.get(FOLDER, CACHE)))
     process: subprocess.Popen[bytes] | None = None
     try:
         shutil.copyfile(size.file, folder / "org.db")
@@ -121,5 +125,9 @@ def world(size: Size, *, deploy: bool = True) -> Iterator[World]:
     finally:
         if process is not None:
             process.send_signal(signal.SIGTERM)
-            process.wait()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         shutil.rmtree(folder, ignore_errors=True)
