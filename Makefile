@@ -6,10 +6,10 @@ READY  := $(VENV)/.ready
 SEEDS  ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix simulate bench bench-full salesforce-check clean
+.PHONY: help setup demo test check fix simulate simulate-sentinels spark-check bench bench-full salesforce-check clean
 
 help:  ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements/dev.txt pyproject.toml tools/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
@@ -33,18 +33,24 @@ test: $(READY) check  ## All checks and tests
 salesforce-check: $(READY)  ## The Salesforce package: metadata, lint, component tests, the card in a browser
 	@PYTHON=$(BIN)/python sh salesforce/check.sh
 
+spark-check: $(READY)  ## One answer on SQLite, PostgreSQL, DuckDB and a Spark cluster of two workers (installs Spark: 0.5 GB)
+	@sh tools/spark_check.sh
+
 simulate: $(READY)  ## Any number of simulated days full of faults: make simulate SEEDS=20000
 	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+simulate-sentinels: $(READY)  ## Whether the simulator notices every known mistake within its seed budget
+	@$(BIN)/python -m tests.simulation.run --sentinels $(ARGS)
 
 bench: $(READY)  ## Benchmarks, small (under five minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(READY)  ## Benchmarks with ten million order lines
-	@$(BIN)/python -m benchmarks --full
+bench-full: $(READY)  ## Benchmarks with ten million order lines, an hour; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks --full --keep
 
 fix: $(READY)  ## Format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .spark .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

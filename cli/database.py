@@ -113,6 +113,24 @@ def restore(
 
 
 @app.command()
+def snapshot(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Bring the Parquet copy of orders and lines up to date that other engines read. A cache: it may be removed."""
+    from cli.opening import opened
+    from jobs.engines import keep_snapshot, snapshot_of
+    from jobs.running import running
+
+    with opened(context, quiet=as_json, reads_store=True) as application:
+        folder = snapshot_of(application).folder
+        with running(application, "snapshot") as run:
+            done = keep_snapshot(application, run.beat)
+    said = f"{done.lines:,} lines of {done.orders:,} orders in {done.bytes:,} bytes, {done.written} of {done.parts} parts written"
+    emit(
+        "db snapshot", {"folder": folder, "snapshot": done}, as_json=as_json,
+        human=lambda console: console.print(f"{folder}: {said}", markup=False),
+    )  # fmt: skip
+
+
+@app.command()
 def copy(
     source: Annotated[str, typer.Argument(help="URL of the store: sqlite:///rebates.db")],
     target: Annotated[

@@ -126,15 +126,15 @@ def try_(
 
     from cli.trial_output import show, trial_json
     from jobs.refusals import Unusable
+    from jobs.targets import read_with_targets
     from jobs.trial import run_trial
     from jobs.trial_files import read_trial_files
-    from rebates import read_program
 
     try:
         day = None if as_of is None else date.fromisoformat(as_of)
     except ValueError:
         raise Unusable(f"--as-of {as_of}: is not a day", "--as-of 2026-11-24") from None
-    programs = [read_program(file) for file in files]
+    programs = [read_with_targets(file) for file in files]
     read = read_trial_files(orders, accounts=accounts, products=products, rates=rates, targets=targets)
     trial = run_trial(programs, read, as_of=day)
     aside = len(trial.set_aside)
@@ -215,8 +215,8 @@ def diff(
 ) -> None:
     """What changed between two versions of a program; with --orders or --store what that does to every standing."""
     from jobs.program_diff import diff_files
+    from jobs.targets import read_with_targets
     from jobs.trial_files import read_trial_files
-    from rebates import read_program
 
     files = (
         None
@@ -228,9 +228,9 @@ def diff(
         from jobs.store_facts import diff_store
 
         with opened(context, quiet=True) as application:
-            found = diff_store(application, read_program(old), read_program(new))
+            found = diff_store(application, read_with_targets(old), read_with_targets(new))
     else:
-        found = diff_files(read_program(old), read_program(new), files)
+        found = diff_files(read_with_targets(old), read_with_targets(new), files)
 
     def human(console: Console) -> None:
         for line in found.lines():

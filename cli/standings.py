@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
+SAID = {
+    "grace": "over; still takes late lines until it closes on {day}",
+    "closing": "closing, waiting for {why}",
+    "earlier": "over before the program was first computed: not settled here",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Hang the commands on the tree."""
@@ -72,8 +78,34 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
         )  # fmt: skip
     if found["runs"]:
         console.print(table)
+    _show_programs(console, found)
     for name, when in found["next"].items():
         console.print(f"next {name}: {when:%Y-%m-%d %H:%M} UTC")
+
+
+def _show_programs(console: Console, found: dict[str, Any]) -> None:
+    """Programs and periods that are not as their files and the calendar say, and what was settled."""
+    from mappings.template import money
+
+    for one in found["programs"]["last_valid_version"]:
+        said = f"program {one['program']}: runs as its last valid version, {one['file']} is not valid now"
+        console.print(said, markup=False)
+    for file in found["programs"]["unknown"]:
+        console.print(f"{file} was never valid: its program is not computed", markup=False)
+    for one in found["programs"]["refused"]:
+        console.print(f"program {one['program']} is not computed: {one['reason']}", markup=False)
+    for one in found["periods"]["closing"]:
+        why = "; ".join(one["waits_for"]) or "the next sync"
+        console.print(f"{one['program']} {one['period']}: closing, waiting for {why}", markup=False)
+    for one in found["payouts"]:
+        total = money(one["amount"], one["currency"])
+        console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}", markup=False)
+    for program, count in found["periods"]["earlier"].items():
+        console.print(
+            f"{program}: {count} period{'s' if count > 1 else ''} before its first sync, not settled here "
+            f"(`rebates periods list --program {program}`)",
+            markup=False,
+        )
 
 
 def _age(seconds: int) -> str:
@@ -154,6 +186,9 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{part.amount:,.2f}",
         )
     console.print(table)
+    if one.period is not None and one.period.state in SAID:
+        why = "; ".join(one.period.waits_for) or "the next sync"
+        console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}", markup=False)
     for posting in one.postings:
         parts = (
             f" (late lines {money(posting.prior_period, currency)}, tier and terms {money(posting.rate, currency)})"

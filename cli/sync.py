@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +23,25 @@ MassClear = Annotated[
 ManyTasks = Annotated[
     bool, typer.Option("--allow-many-tasks", help="Make more tasks than [alerts] max_tasks.")
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Processes that compute and push different accounts at once (PostgreSQL only).",
+    ),
+]
+
+EngineName = Annotated[
+    Literal["sql", "duckdb", "spark"] | None,
+    typer.Option("--engine", help="Who computes from scratch, instead of \\[engine] use (docs/scale.md)."),
+]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full", help="From scratch: every contribution, total and standing, not only what changed."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,10 +58,12 @@ def sync(
     dry_run: DryRun = False,
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
+    workers: Workers = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Read what changed in the org, compute the standings, write back what changed."""
-    _run(context, "sync", ("pull", "compute", "push"), as_json, dry_run, allow_mass_clear, allow_many_tasks)
+    everything: tuple[Part, ...] = ("pull", "compute", "push")
+    _run(context, "sync", everything, as_json, dry_run, allow_mass_clear, allow_many_tasks, workers)
 
 
 def pull(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -54,10 +75,24 @@ def compute(
     context: typer.Context,
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
+    workers: Workers = 1,
+    engine: EngineName = None,
+    full: Full = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Only compute: standings from what is in the local store; what the org should be told waits in the outbox."""
-    _run(context, "compute", ("compute",), as_json, False, allow_mass_clear, allow_many_tasks)
+    _run(
+        context,
+        "compute",
+        ("compute",),
+        as_json,
+        False,
+        allow_mass_clear,
+        allow_many_tasks,
+        workers,
+        engine,
+        full,
+    )
 
 
 def plan(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -65,9 +100,9 @@ def plan(context: typer.Context, as_json: JsonFlag = False) -> None:
     _run(context, "plan", ("compute",), as_json, dry_run=True)
 
 
-def push(context: typer.Context, as_json: JsonFlag = False) -> None:
+def push(context: typer.Context, workers: Workers = 1, as_json: JsonFlag = False) -> None:
     """Only write: send what waits in the outbox."""
-    _run(context, "push", ("push",), as_json)
+    _run(context, "push", ("push",), as_json, workers=workers)
 
 
 def _run(
@@ -78,14 +113,24 @@ def _run(
     dry_run: bool = False,
     allow_mass_clear: bool = False,
     allow_many_tasks: bool = False,
+    workers: int = 1,
+    engine: str | None = None,
+    full: bool = False,
 ) -> None:
     from cli.opening import opened
+    from cli.work import helpers
     from jobs.sync import sync as work
 
     with opened(context, quiet=as_json) as application:
         application.allow_mass_clear = allow_mass_clear
         application.allow_many_tasks = allow_many_tasks
-        report = work(application, parts=parts, dry_run=dry_run)
+        application.engine = engine
+        application.from_scratch = full
+        application.workers = workers
+        if workers > 1:
+            application.require_shared_store()
+        with helpers(context, workers - 1):
+            report = work(application, parts=parts, dry_run=dry_run)
     emit(
         name,
         report.as_json(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from connector import body, limits
 from connector.bulk_jobs import BulkJobs, Job
@@ -131,15 +132,46 @@ class BulkIngest:
                 )
                 return
 
+    # --- jobs of runs that died ------------------------------------------------------------------------
+    def recover(self, sobject: str, key_field: str, job_id: str) -> dict[str, RowResult] | None:
+        """What became of the records of a job whose sender died: results by key in lower case, as many as there are.
+
+        None: nothing was processed and nothing will be (a job that was not closed yet is aborted). A job that is being
+        processed is waited for. The job is gone afterwards. Raises StillRunning (look again later), JobGone.
+        """
+        job = self._jobs.look(job_id, sobject)
+        if job.state == "Open":
+            self._jobs.set_state(job.id, "Aborted", sobject)
+            self._jobs.delete(job.id, sobject)
+            return None
+        if not job.has_ended:
+            job = self._jobs.wait(job.id, sobject)
+        found: dict[str, RowResult] = {}
+        for name, read in _FILES:
+            for line in self._lines(job, name, sobject):
+                key, result = read(line, _key_of(line, key_field, sobject))
+                found[key.lower()] = result
+        self._jobs.delete(job.id, sobject)
+        return found
+
+    def abort_open(self, sobject: str, *, user_id: str, since: datetime) -> int:
+        """Aborts our user's upserts into an object that were created since then and never closed: nobody knows their
+        ids, because whoever created them died before the answer came. Returns how many."""
+        aborted, path = 0, f"{self._jobs.path}?jobType=V2Ingest"
+        for job in self._jobs.listed(path):
+            mine = (job.get("object"), job.get("operation"), job.get("state"), job.get("createdById"))
+            if mine != (sobject, "upsert", "Open", user_id) or _instant(job.get("createdDate")) < since:
+                continue
+            self._jobs.set_state(str(job["id"]), "Aborted", sobject)
+            self._jobs.delete(str(job["id"]), sobject)
+            aborted += 1
+        return aborted
+
     # --- results ---------------------------------------------------------------------------------------
     def _results(self, job: Job, key_field: str, keys: Sequence[str], sobject: str) -> list[RowResult]:
         done: dict[str, RowResult] = {}
         rows = 0
-        for name, read in (
-            ("successfulResults", _succeeded),
-            ("failedResults", _failed),
-            ("unprocessedrecords", _unprocessed),
-        ):
+        for name, read in _FILES:
             if name == "failedResults" and job.state == "JobComplete" and rows == len(keys):
                 break  # all succeeded: two calls saved
             for line in self._lines(job, name, sobject):
@@ -221,3 +253,18 @@ def _failed(line: Mapping[str, str], key: str) -> _Outcome:
 
 def _unprocessed(line: Mapping[str, str], key: str) -> _Outcome:
     return key, RowResult(key, False, code="UNPROCESSED")
+
+
+_FILES: tuple[tuple[str, Callable[[Mapping[str, str], str], _Outcome]], ...] = (
+    ("successfulResults", _succeeded),
+    ("failedResults", _failed),
+    ("unprocessedrecords", _unprocessed),
+)
+
+
+def _instant(text: object) -> datetime:
+    """`2026-11-24T15:00:00.000+0000`. Raises Ambiguous for anything else."""
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        raise Ambiguous("NOT_A_JOB", detail="a job in the list has no createdDate") from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from structlog.typing import FilteringBoundLogger
@@ -128,6 +129,20 @@ class BulkJobs:
         """A CSV below the job, to be streamed by the caller."""
         call = Call(self.kind, Safety.READ, sobject, expects="stream", seconds=seconds)
         return self.api._call_salesforce("GET", self.api.base_url + path, call=call)
+
+    def listed(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """Every job of the org's list, all pages, as the org describes it."""
+        following: str | None = path
+        seen: set[str] = set()
+        while following is not None and following not in seen:
+            seen.add(following)
+            reply = self.api.send("GET", following, None, Call(self.kind))
+            if not isinstance(reply, dict) or not isinstance(reply.get("records"), list):
+                raise Ambiguous("NOT_A_JOB_LIST", detail="the answer does not list bulk jobs")
+            yield from reply["records"]
+            more = reply.get("nextRecordsUrl")
+            # The path within our API: whatever host or version the org writes before it is not followed.
+            following = f"{self.path}?{urlsplit(str(more)).query}" if more else None
 
     def delete(self, job_id: str, sobject: str | None) -> None:
         """Tidies up after ourselves; the org does so after seven days in any case."""

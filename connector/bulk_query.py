@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from connector import limits, result_csv
+from connector.ahead import Ahead
 from connector.body import BodyCut
 from connector.bulk_jobs import BulkJobs, Job
 from connector.errors import BulkJobFailed, Misconfigured, Transient, WindowLost
@@ -37,6 +39,30 @@ class BulkQuery:
         self._prefetch = prefetch
         self._seconds = seconds
 
+    def start(self, soql: str, *, include_deleted: bool) -> str:
+        """Create a job and return its id; it runs while nobody looks. The org refuses a bad query at once."""
+        sobject = object_of(soql)
+        if not columns_of(soql):
+            raise Misconfigured("MALFORMED_QUERY", sobject=sobject, detail="COUNT() cannot be asked in bulk")
+        asked = {
+            "operation": "queryAll" if include_deleted else "query",
+            "query": soql,
+            "contentType": "CSV",
+            "columnDelimiter": "COMMA",
+            "lineEnding": "LF",
+        }
+        return self._jobs.create(asked, sobject).id
+
+    def read(self, soql: str, job_id: str) -> Iterator[Page]:
+        """Pages of a job that was started: waited for and fetched from now on, unless no threads are wanted.
+
+        The job is deleted when the reader has all pages, not when they are here: until then it can be resumed.
+        """
+        if self._prefetch == 0:
+            return self.pages(soql, job_id=job_id)
+        tidy = partial(self._jobs.delete, job_id, object_of(soql))
+        return Ahead(self.pages(soql, job_id=job_id, tidy=False), size=1, at_end=tidy)
+
     def pages(
         self,
         soql: str,
@@ -44,6 +70,7 @@ class BulkQuery:
         include_deleted: bool = False,
         job_id: str | None = None,
         on_job: Callable[[str], None] | None = None,
+        tidy: bool = True,
     ) -> Iterator[Page]:
         """Pages of up to 50,000 rows. `on_job` hears the id before anything is waited for; `job_id` resumes.
 
@@ -51,19 +78,8 @@ class BulkQuery:
         gone, or rows are missing: begin the window again).
         """
         columns, sobject = columns_of(soql), object_of(soql)
-        if not columns:
-            raise Misconfigured("MALFORMED_QUERY", sobject=sobject, detail="COUNT() cannot be asked in bulk")
         if job_id is None:
-            job_id = self._jobs.create(
-                {
-                    "operation": "queryAll" if include_deleted else "query",
-                    "query": soql,
-                    "contentType": "CSV",
-                    "columnDelimiter": "COMMA",
-                    "lineEnding": "LF",
-                },
-                sobject,
-            ).id
+            job_id = self.start(soql, include_deleted=include_deleted)
             if on_job is not None:
                 on_job(job_id)
         job = self._jobs.wait(job_id, sobject)
@@ -77,7 +93,8 @@ class BulkQuery:
             raise WindowLost(
                 "ROWS_MISSING", sobject=sobject, detail=f"{rows} of {job.processed} rows arrived"
             )
-        self._jobs.delete(job_id, sobject)
+        if tidy:
+            self._jobs.delete(job_id, sobject)
 
     # --- results ---------------------------------------------------------------------------------------
     def _results(self, job: Job, columns: tuple[str, ...], sobject: str | None) -> Iterator[Page]:

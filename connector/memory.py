@@ -51,6 +51,9 @@ class MemoryOrg:
     def usage(self) -> Usage:
         return Usage(calls=sum(self._calls.values()), by_kind=dict(sorted(self._calls.items())))
 
+    def calls_elsewhere(self, calls: int) -> None:
+        """Nothing is limited here."""
+
     def server_time(self) -> datetime:
         return self._clock.now().replace(microsecond=0)
 
@@ -116,6 +119,24 @@ class MemoryOrg:
         yield Page(table, table.num_rows, None)
         del self._jobs[job_id]
 
+    def bulk_start(self, soql: str, *, include_deleted: bool = False) -> str:
+        self._call("bulk_query", 1)
+        self.records.select(soql, include_deleted=include_deleted)
+        job_id = self.records.new_id("750")
+        self._jobs[job_id] = soql
+        return job_id
+
+    def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
+        return self.bulk_query(soql, include_deleted=True, job_id=job_id)
+
+    def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
+        self._call("record_count", 1)
+        return {
+            name: self.records.select(f"SELECT Id FROM {name}", include_deleted=False).num_rows
+            for name in objects
+            if self.records.described(name) is not None
+        }
+
     def upsert(self, sobject: str, key_field: str, records: Sequence[Record]) -> list[RowResult]:
         keys = keys_of(records, key_field, sobject)
         self._call("collections", calls_to_write(len(records), "rest"))
@@ -158,6 +179,20 @@ class MemoryOrg:
         results = self.records.upsert(sobject, key_field, keys, records)
         del self._jobs[job_id]
         return results
+
+    def recover_job(self, sobject: str, key_field: str, job_id: str) -> dict[str, RowResult] | None:
+        self._call("bulk_ingest", 3)
+        if job_id not in self._jobs:  # here a job is done when its upsert returns, and gone
+            raise JobGone("JOB_GONE", status=404, detail=f"job {job_id}")
+        del self._jobs[job_id]
+        return None
+
+    def abort_open_jobs(self, sobject: str, *, since: datetime) -> int:
+        self._call("bulk_ingest", 1)
+        unsent = [job_id for job_id, query in self._jobs.items() if query is None]
+        for job_id in unsent:
+            del self._jobs[job_id]
+        return len(unsent)
 
     def notify(
         self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str

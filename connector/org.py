@@ -140,6 +140,9 @@ class SalesforceOrg:
     def usage(self) -> Usage:
         return self._session.meter.usage
 
+    def calls_elsewhere(self, calls: int) -> None:
+        self._session.meter.elsewhere(calls)
+
     def server_time(self) -> datetime:
         """The org's clock, in whole seconds, never ahead of it: the Date header of a reply of this minute."""
         heard = self._session.heard
@@ -171,6 +174,15 @@ class SalesforceOrg:
     ) -> Iterator[Page]:  # fmt: skip
         return self._bulk_query.pages(soql, include_deleted=include_deleted, job_id=job_id, on_job=on_job)
 
+    def bulk_start(self, soql: str, *, include_deleted: bool = False) -> str:
+        return self._bulk_query.start(soql, include_deleted=include_deleted)
+
+    def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
+        return self._bulk_query.read(soql, job_id)
+
+    def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
+        return self._rest.record_counts(objects)
+
     def upsert(self, sobject: str, key_field: str, records: Sequence[Record]) -> list[RowResult]:
         return self._collections.upsert(sobject, key_field, records)
 
@@ -187,6 +199,12 @@ class SalesforceOrg:
         on_job: Callable[[str], None] | None = None,
     ) -> list[RowResult]:  # fmt: skip
         return self._bulk_ingest.upsert(sobject, key_field, records, job_id=job_id, on_job=on_job)
+
+    def recover_job(self, sobject: str, key_field: str, job_id: str) -> dict[str, RowResult] | None:
+        return self._bulk_ingest.recover(sobject, key_field, job_id)
+
+    def abort_open_jobs(self, sobject: str, *, since: datetime) -> int:
+        return self._bulk_ingest.abort_open(sobject, user_id=self.user_id, since=since)
 
     def notify(
         self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str

@@ -92,6 +92,9 @@ class Org(Protocol):
 
     @property
     def usage(self) -> Usage: ...
+    def calls_elsewhere(self, calls: int) -> None:
+        """Other processes of ours have made so many calls meanwhile: they count against the same share."""
+
     def server_time(self) -> datetime:
         """The org's clock, from the Date header of its last reply (asks once if there was none)."""
 
@@ -122,6 +125,15 @@ class Org(Protocol):
     ) -> Iterator[Page]:
         """Bulk API 2.0: `on_job` hears the id before anything is waited for; `job_id` resumes one. Counts are checked."""
 
+    def bulk_start(self, soql: str, *, include_deleted: bool = False) -> str:
+        """Create a bulk query job that runs in the org while other things are done; its id."""
+
+    def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
+        """The pages of a job of that query; it is waited for and read ahead from this call on. Has `close`."""
+
+    def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
+        """About how many records objects have: one call, no query; objects that cannot be seen are left out."""
+
     def upsert(self, sobject: str, key_field: str, records: Sequence[Record]) -> list[RowResult]: ...
     def create(
         self, sobject: str, records: Sequence[Record], *, key_field: str | None = None
@@ -138,6 +150,13 @@ class Org(Protocol):
         job_id: str | None = None,
         on_job: Callable[[str], None] | None = None,
     ) -> list[RowResult]: ...
+    def recover_job(self, sobject: str, key_field: str, job_id: str) -> dict[str, RowResult] | None:
+        """What became of a bulk upsert whose sender died: results by key in lower case, as many as there are; None when
+        nothing was processed and nothing will be. The job is gone afterwards. Raises StillRunning, JobGone."""
+
+    def abort_open_jobs(self, sobject: str, *, since: datetime) -> int:
+        """Abort bulk upserts of ours whose sender died before it knew their ids; how many there were."""
+
     def notify(
         self, *, type_id: str, recipients: Sequence[str], target_id: str, title: str, body: str
     ) -> None: ...

@@ -89,6 +89,20 @@ class Rest:
                 raise part_error(answer, name)
         return found
 
+    def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
+        """About how many records each object has, deleted ones left out; one call. Needs View Setup."""
+        names = quote(",".join(dict.fromkeys(objects)), safe=",")
+        call = Call("record_count")
+
+        def ask() -> dict[str, int]:
+            reply = self._api.send("GET", f"limits/recordCount?sObjects={names}", None, call)
+            found = reply.get("sObjects") if isinstance(reply, dict) else None
+            if not isinstance(found, list):
+                raise Transient("NOT_COUNTS", detail="a reply without sObjects")
+            return {str(one["name"]): int(one["count"]) for one in found}
+
+        return self._api.repeat(call, ask)
+
     # --- queries ---------------------------------------------------------------------------------------
     def poll(self, queries: Sequence[str]) -> list[Page]:
         """First pages of up to five queryAll queries, for one API call."""

@@ -36,6 +36,7 @@ class Meter:
     def __init__(self, *, share: float, calls_before: int = 0) -> None:
         self._share = share
         self._before = calls_before  # ours in the last 24 hours, in earlier processes
+        self._elsewhere = 0
         self._lock = threading.Lock()
         self._by_kind: Counter[str] = Counter()
         self._org: tuple[int, int] | None = None
@@ -44,6 +45,11 @@ class Meter:
     def count(self, kind: str) -> None:
         with self._lock:
             self._by_kind[kind] += 1
+
+    def elsewhere(self, calls: int) -> None:
+        """So many calls of ours were made by other processes at the same time: the share is one for all."""
+        with self._lock:
+            self._elsewhere = calls
 
     def hear(self, header: str | None) -> None:
         if not header:
@@ -72,7 +78,7 @@ class Meter:
         if self._org is None:
             return None
         used, most = self._org
-        ours = int(most * self._share) - self._before - self._calls()
+        ours = int(most * self._share) - self._before - self._elsewhere - self._calls()
         everyone = int(most * (1 - limits.ORG_RESERVE_SHARE)) - used
         app = self._app[1] - self._app[0] if self._app else ours
         return max(0, min(ours, everyone, app))
@@ -85,7 +91,7 @@ class Meter:
             if self._org is None or (self._left() or 0) > 0:
                 return
             used, most = self._org
-            spent = self._before + self._calls()
+            spent = self._before + self._elsewhere + self._calls()
         code = "API_BUDGET_SHARE" if spent >= int(most * self._share) else "ORG_NEARLY_EXHAUSTED"
         raise QuotaReached(code, detail=f"{spent} calls of ours, {used} of {most} in the org", sent=False)
 

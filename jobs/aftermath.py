@@ -17,7 +17,8 @@ from state import inventory, meta
 from state.instants import micros
 
 if TYPE_CHECKING:
-    from jobs.pull import Stream, _Reading
+    from jobs.bulk_streams import Stream
+    from jobs.pull import _Reading
 
 log = structlog.get_logger()
 

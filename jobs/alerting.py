@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
-from jobs.refusals import TooSurprising
+from jobs.planning_run import Planning
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
@@ -22,14 +21,14 @@ from state.people import Member
 from state.tasks import TaskRow
 from state.totals import Cell
 
-if TYPE_CHECKING:
-    from jobs.planning import Planning
-
 # Objects of the outbox that are no sObjects of their own.
 TASK_CHANGE = "Task.change"
 BELL = "Notification"
 
-AFTER_RESTORE = "rebase_needed"  # in `meta`: set by a restore, seen by `jobs.rebase`, dropped here
+AFTER_RESTORE = (
+    "rebase_needed"  # in `meta`: set by a restore, answered by `jobs.rebase` with QUIET, dropped here
+)
+QUIET = "quiet"
 
 DUE_WITHIN = timedelta(days=2)  # a call that waits longer is not made
 URGENT_DAYS = 3
@@ -37,6 +36,17 @@ URGENT_DAYS = 3
 
 def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell], *, turned: bool) -> None:
     """Outbox rows for what happened, and for tasks that are over."""
+    plan_news(planning, news)
+    # After a restore it is not known which bells rang: one that is left out is better than one that rings twice.
+    if meta.get(planning.tx, AFTER_RESTORE) == QUIET:
+        # while the org was not read yet, a compute alone must not answer for it
+        meta.drop(planning.tx, AFTER_RESTORE)
+    over = _close_tasks(planning, touched, turned=turned)
+    _follow_owners(planning, over)
+
+
+def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
+    """Outbox rows for what happened."""
     shown = {
         one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells={e.cell for e in news}))
     }
@@ -55,14 +65,10 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
             new_tasks.append(_task(planning, one, event, view, key, owner, today))
         if "notification" in planning.targets and event.kind in planning.targets["notification"].on and owner:
             bells.append(_bell(planning, one, event, view, owner))
-    _guard_storm(planning, len(new_tasks))
+    planning.unusual["tasks"] += len(new_tasks)
     planning.enqueue("task", new_tasks)
     if meta.get(planning.tx, AFTER_RESTORE) is None:
         planning.enqueue("notification", bells)
-    # After a restore it is not known which bells rang: one that is left out is better than one that rings twice.
-    meta.drop(planning.tx, AFTER_RESTORE)
-    over = _close_tasks(planning, touched, turned=turned)
-    _follow_owners(planning, over)
 
 
 def event_key(org_id: str, shown: Shown, kind: str, tier: str | None) -> str:
@@ -107,17 +113,6 @@ def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: st
     key = event_key(planning.org_id, one, f"bell:{event.kind}", event.tier)
     payload = {"recipient": owner, "target": one.member.id, "title": words["title"], "body": words["body"]}
     return Wanted("event", BELL, key, payload, one.member.id)
-
-
-def _guard_storm(planning: Planning, count: int) -> None:
-    limit = planning.app.settings.alerts.max_tasks
-    if count > limit and not planning.app.allow_many_tasks:
-        raise TooSurprising(
-            f"this run would make {count} new tasks; [alerts] max_tasks is {limit}. A changed rule can do that. "
-            "Nothing was changed",
-            "look with `rebates sync --dry-run`; if it is right: `rebates sync --allow-many-tasks`",
-            tasks=count,
-        )
 
 
 def _close_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> set[str]:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -19,8 +20,10 @@ from jobs.clock import Clock
 from jobs.configuration import Configuration
 from jobs.program_files import ProgramFiles, read_program_files
 from jobs.progress import Progress, Silent
+from jobs.refusals import Unusable
 from jobs.settings import Settings
-from rebates import parse_program
+from jobs.targets import beside, parse_with_targets
+from rebates.versions import folded
 from state import meta, runs
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ class App:
     given_org: Org | None = None  # tests bring their own
     allow_mass_clear: bool = False
     allow_many_tasks: bool = False
+    engine: str | None = None  # which computes from scratch; None: the configured one
+    from_scratch: bool = False  # compute everything again, not only what changed
+    workers: int = 1  # processes that were started for this run, this one included
     stopping: threading.Event = field(default_factory=threading.Event)  # set by SIGTERM and Ctrl-C
 
     @classmethod
@@ -91,15 +97,22 @@ class App:
     def programs_in_force(self, tx: Connection) -> list[Program]:
         """The valid programs, and for a broken file the last text of it that was valid."""
         for path, text in self.programs.texts.items():
-            if meta.get(tx, f"program.{path.name}") != text:
+            if (meta.get(tx, f"program.{path.name}") or "") != text:
                 meta.put(tx, f"program.{path.name}", text)
         return self.programs_in_force_read(tx)
 
     def programs_in_force_read(self, tx: Connection) -> list[Program]:
-        """The same without writing anything down."""
-        kept = (meta.get(tx, f"program.{path.name}") for path, _ in self.programs.broken)
-        broken = [parse_program(text, "kept") for text in kept if text is not None]
-        return [*self.programs.programs, *broken]
+        """The same without writing anything down; versions of one program as one."""
+        return folded([*self.programs.programs, *self.programs_kept(tx).values()])
+
+    def programs_kept(self, tx: Connection) -> dict[str, Program]:
+        """Name of a broken file → the last valid version of its program, which stays in force."""
+        kept = {path.name: meta.get(tx, f"program.{path.name}") for path, _ in self.programs.broken}
+        return {
+            name: parse_with_targets(text, name, meta.get(tx, f"program.{beside(Path(name)).name}") or "")
+            for name, text in kept.items()
+            if text is not None
+        }
 
     @cached_property
     def store(self) -> Store:
@@ -107,6 +120,14 @@ class App:
         from state.store import Store
 
         return Store.open(self.settings.state.url)
+
+    def require_shared_store(self) -> None:
+        """Raises Unusable where several processes cannot work side by side."""
+        if not self.store.shared:
+            raise Unusable(
+                "several workers need a store on PostgreSQL: a SQLite file has one writer at a time",
+                "move with `rebates db copy` (docs/scale.md), or run one process",
+            )
 
     @cached_property
     def org(self) -> Org:
@@ -124,6 +145,11 @@ class App:
     def calls(self) -> int:
         """API calls of this process so far, of those that count."""
         return self.org.usage.calls if "org" in self.__dict__ or self.given_org is not None else 0
+
+    def calls_elsewhere(self, calls: int) -> None:
+        """Helpers have made so many API calls: they count against the share of whoever is logged in."""
+        if "org" in self.__dict__:
+            self.org.calls_elsewhere(calls)
 
     def _calls_before(self) -> int:
         """Our API calls of the last 24 hours in earlier runs; commands that open no store count alone."""

@@ -14,12 +14,13 @@ from fractions import Fraction
 from sqlalchemy import Connection
 
 from jobs.inputs import Computed, is_chained
+from jobs.settling import Facts, look, withdraw
 from rebates.case import set_out
 from rebates.money import exact, fraction, round_money, to_micro
 from rebates.program import Program
+from rebates.standing import Standing
 from state import postings, rollover
 from state.postings import Balance, Booking
-from state.standings import Saved
 
 
 class Ledger:
@@ -31,16 +32,14 @@ class Ledger:
         self._versions = postings.versions(tx)
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
-    def correct(self, computed: Iterable[Computed], saved: Sequence[Saved]) -> int:
-        """Standings of closed periods that changed: the difference is booked in the open period."""
+    def correct(self, computed: Iterable[Computed]) -> int:
+        """Standings of closed periods that are worth something else now: the difference is booked in the open period."""
         if not self._closed:
             return 0
-        changed = {one.cell for one in saved}
         late = [
             found
             for found in computed
-            if found.one.cell in changed
-            and found.one.cell.period_pk in self._closed
+            if found.one.cell.period_pk in self._closed
             and found.one.program.settlement.late_lines == "adjust"
             and not found.standing.incomplete
         ]
@@ -49,17 +48,16 @@ class Ledger:
         made = [one for one in booked if one.prior_period_e6 or one.rate_e6]
         return postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
 
-    def close(self) -> int:
-        """Settle the periods whose grace has passed; returns how many standings."""
+    def close(self, known: Facts) -> int:
+        """Settle the periods whose grace has passed and which wait for nothing; returns how many standings."""
         settled = 0
-        for program in self.programs:
-            today = program.day_of(self.now)
-            ends = {period.start: program.settlement.closes_on(period) for period in program.periods()}
-            for row in self._rows[program.key]:
-                if row.pk not in self._closed and ends[row.start] <= today:
-                    settled += postings.close(
-                        self.tx, row.pk, by_payout=is_chained(program), now=self.now, run_pk=self.run_pk
-                    )
+        chained = {program.key: is_chained(program) for program in self.programs}
+        for one in list(look(self.tx, self.programs, known, self.now)):
+            if one.ready:
+                settled += postings.close(
+                    self.tx, one.pk, by_payout=chained[one.program], now=self.now, run_pk=self.run_pk
+                )
+                withdraw(self.tx, one.program, one.period)
         return settled
 
     def _booking(self, found: Computed, before: Balance | None) -> Booking:
@@ -70,7 +68,7 @@ class Ledger:
         qualifier = to_micro(at.qualifier)
         if before is not None and before.qualifier_e6 == qualifier:
             prior = 0  # the lines are the same: it is the terms that changed
-        elif found.payout is not None or before is None:
+        elif found.payout is not None or before is None or _has_no_single_ladder(at):
             prior = total
         else:
             prior = to_micro(_at_tier(found, before.tier)) - settled
@@ -89,6 +87,11 @@ class Ledger:
         today = program.day_of(self.now)
         rows = self._rows[program.key]
         return next((row.pk for row in rows if row.start <= today < row.end), rows[-1].pk)
+
+
+def _has_no_single_ladder(at: Standing) -> bool:
+    """A part of what a group earned, or lines on the terms of several versions: no tier alone says what they earn."""
+    return bool(at.working.inputs.shares) or at.working.inputs.across is not None
 
 
 def _at_tier(found: Computed, tier: str | None) -> Decimal:

@@ -230,14 +230,15 @@ def _from_environment(
     for variable, key in names.items():
         if environment.get(variable):
             text = environment[variable]
-            yield key, [part.strip() for part in text.split(",")] if key == "push.targets" else text, variable
+            listed = key in ("push.targets", "engine.spark_options")
+            yield key, [part.strip() for part in text.split(",")] if listed else text, variable
 
 
 def _relative_to(key: str, value: Any, folder: Path) -> Any:
     """Paths are relative to where they were written down."""
     if not isinstance(value, str):
         return value
-    if key == "programs" or (key == "mapping" and value != "standard"):
+    if key in ("programs", "engine.snapshot") or (key == "mapping" and value != "standard"):
         return str(folder / value)
     if key == "state.url" and value.startswith("sqlite:///") and value != "sqlite:///:memory:":
         return "sqlite:///" + str(folder / value.removeprefix("sqlite:///"))

@@ -18,11 +18,11 @@ from state.errors import StoreError
 
 Level = Literal["ok", "warn", "fail", "skip"]
 SKEW_LIMIT = timedelta(minutes=5)
-FENCE = (
-    "SELECT Id FROM ValidationRule WHERE ValidationName = 'Refuse_Stale_Sequence'"
-    " AND EntityDefinition.DeveloperName = 'Rebate_Standing' AND Active = true"
+FENCES = (
+    "SELECT EntityDefinition.DeveloperName FROM ValidationRule WHERE Active = true"
+    " AND ValidationName IN ('Refuse_Stale_Sequence', 'Rebate_Refuse_Stale_Sequence')"
 )
-"""Our own validation rule on standings, as the package names it."""
+"""Our own validation rules, as the package names them: on standings (and payouts), and on Account."""
 
 
 @dataclass(frozen=True)
@@ -140,20 +140,36 @@ def _fields(app: App) -> Iterator[Finding]:
 def _package(app: App) -> Iterator[Finding]:
     """The fence against stale writes lives in the org: without it the promise weakens, so say so."""
     try:
-        rules = app.org.tooling_query(FENCE)
+        rules = app.org.tooling_query(FENCES)
     except (errors.RowRefused, errors.Misconfigured) as refused:
         yield Finding(
             "fence", "warn", f"cannot be looked at by this user ({refused.code})",
             "give the permission View Setup and Configuration, or look in Setup > Rebate Standing > Validation Rules",
         )  # fmt: skip
         return
-    if rules:
+    fenced = {rule["EntityDefinition"]["DeveloperName"] for rule in rules}
+    if "Rebate_Standing" in fenced:
         yield Finding("fence", "ok", "the org refuses standings that are older than what it has")
     else:
         yield Finding(
             "fence", "warn", "no validation rule against stale writes: two workers converge only at the nightly reconcile",
             "rebates org deploy",
         )  # fmt: skip
+    account = app.mapping.push.get("account")
+    if account is None or account.when == "never" or "account" not in app.settings.push.targets:
+        return
+    if "Account" not in fenced:
+        yield Finding(
+            "account fence", "warn", "the package in the org is older than this program: it has no validation rule against "
+            "stale account fields", "rebates org deploy",
+        )  # fmt: skip
+    elif account.fence is None:
+        yield Finding(
+            "account fence", "warn", "the mapping writes no sequence to accounts, so the org cannot refuse older values",
+            'add Rebate_Seq__c = "standing.seq" to [push.account.fields]',
+        )  # fmt: skip
+    else:
+        yield Finding("account fence", "ok", "the org refuses account fields that are older than what it has")
 
 
 def _rights(app: App) -> Iterator[Finding]:

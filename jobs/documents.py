@@ -18,6 +18,8 @@ from rebates.standing import Standing
 from state.standings import StandingRow
 from state.totals import Cell
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)  # one for all
+
 
 def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
     """Everything about a standing but whose it is and when: amounts as exact text.
@@ -75,9 +77,7 @@ def row_of(cell: Cell, at: Standing, payout: Payout | None = None) -> StandingRo
         tier=at.tier,
         next_tier=at.next_tier,
         to_next_e6=None if at.to_next_tier is None else to_micro(at.to_next_tier),
-        document=json.dumps(
-            document_of(at, payout), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ),
+        document=_JSON.encode(document_of(at, payout)),
     )
 
 

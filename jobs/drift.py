@@ -180,12 +180,11 @@ class TaskState:
 
 
 def task_states(
-    app: App, target: PushTarget, expected: int, *, ids: str | None = None
+    app: App, target: PushTarget, expected: int, *, where: str | None = None
 ) -> Iterator[TaskState]:
-    """Our tasks in the org. `ids`: an IN list of record ids instead of all of them."""
+    """Our tasks in the org, all of them or those that the SOQL condition `where` names."""
     columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted")
-    where = f"{target.match} != null" if ids is None else f"Id IN ({ids})"
-    query = f"SELECT {', '.join(columns)} FROM {target.object} WHERE {where}"
+    query = f"SELECT {', '.join(columns)} FROM {target.object} WHERE {where or f'{target.match} != null'}"
     for page in _read(app, query, expected, deleted=True):
         for sf_id, key, owner, created_by, closed, deleted in zip(
             *(page.table.column(name).to_pylist() for name in columns), strict=True

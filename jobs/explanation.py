@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
 
+from jobs import periods
 from jobs.app import App
 from jobs.refusals import Unusable
+from jobs.settling import PeriodState
 from rebates.program import Program
+from rebates.versions import terms_on
 from state import evidence, people, postings, standings
 from state.evidence import ContributionView, LineView
 from state.people import Member
@@ -37,6 +41,13 @@ class Explanation:
     contributions: list[ContributionView]
     not_counted: list[NotCounted]
     postings: list[PostingView] = field(default_factory=list)
+    period: PeriodState | None = None
+
+    @property
+    def settled(self) -> Decimal | None:
+        """What the period was settled at, with its adjustments; None: it was not."""
+        about = [one.amount for one in self.postings if one.period == self.standing.period]
+        return sum(about, Decimal(0)) if about else None
 
     def as_json(self) -> dict[str, Any]:
         """Money as text, days as ISO."""
@@ -78,6 +89,8 @@ class Explanation:
                 }
                 for one in self.not_counted
             ],
+            "settlement": None if self.period is None else self.period.as_json(),
+            "settled": self.settled,
             "postings": [asdict(one) for one in self.postings],
             "changed_at": row.changed_at,
             "run": row.run_pk,
@@ -124,22 +137,31 @@ def explain(
                 if every
                 else "it takes part in no program; see `rebates program check`",
             )
-        return [_explanation(tx, row, programs[row.program]) for row in rows if row.program in programs]
+        ways = {(one.program, one.start): one for one in periods.states(app, tx)}
+        return [
+            _explanation(tx, row, programs[row.program], ways.get((row.program, row.start)))
+            for row in rows
+            if row.program in programs
+        ]
 
 
-def _explanation(tx: Connection, row: StandingView, program: Program) -> Explanation:
+def _explanation(
+    tx: Connection, row: StandingView, program: Program, period: PeriodState | None
+) -> Explanation:
     return Explanation(
         row,
         json.loads(row.document),
         evidence.contributions_of(tx, row.cell),
         list(_not_counted(tx, row, program)),
         postings.about(tx, row.cell),
+        period,
     )
 
 
 def _not_counted(tx: Connection, row: StandingView, program: Program) -> Iterator[NotCounted]:
     for line in evidence.lines_near(tx, row.cell):
-        reason = why_not(line, program)
+        day = line.ordered_on or line.ordered_at
+        reason = why_not(line, program if day is None else terms_on(program, program.day_of(day)))
         if reason is not None:
             yield NotCounted(line, reason)
 

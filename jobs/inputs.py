@@ -10,26 +10,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.sharing import Groups, divided
 from jobs.together import Together
 from rebates.caps import guarantee_surplus
+from rebates.conditions import Fields
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
 from rebates.standing import Standing, standing
 from rebates.totals import Inputs
-from state import baselines, chains, evidence, rules
+from rebates.versions import parts_of, standing_across
+from state import baselines, chains, dirty, evidence, rules, shares
 from state.baselines import Compared
 from state.gaps import Gaps
 from state.membership import active_days
 from state.rollover import periods_of
+from state.tables.work import dirty_cells
 from state.totals import Cell, CellTotals, load_totals
 
 ZERO = Decimal(0)
+Known = tuple[Inputs, Fields]  # what is known of a standing beside its totals, and its account
 
 
 class Computed(NamedTuple):
@@ -61,13 +67,14 @@ class Frame:
     today: date
     rows: Mapping[date, int]  # first day of a period → its pk
     compared: Compared | None
+    groups: Groups | None  # where a group's rebate is shared
 
     @property
     def reads_accounts(self) -> bool:
         """Whether anything depends on the member's own fields."""
         growth = self.program.growth
         return bool(
-            self.program.markets
+            any(version.markets for version in (*self.program.earlier, self.program))
             or self.program.proration.by != "none"
             or (growth is not None and growth.new_members != "none")
         )
@@ -99,21 +106,26 @@ class Calculator:
                 program.day_of(now),
                 {row.start: row.pk for row in periods_of(tx, program.key)},
                 Compared(tx, pk, program) if compares else None,
+                Groups(tx, pk) if program.hierarchy.is_shared else None,
             )
 
         self._together = Together(tx, self._frames, self._alone)
 
     def widen(self, changed_accounts: Sequence[int] = ()) -> None:
-        """What waits makes others wait: comparisons first, then rivals, then the periods of a chain."""
+        """What waits makes others wait: comparisons first, then what hangs together, until nothing more is reached."""
         for frame in self._frames.values():
             if frame.reads_accounts:
                 chains.widen_members(self.tx, frame.pk, changed_accounts)
             if frame.compared is not None:
                 frame.compared.mark_dependents()
-        self._together.widen()
-        for frame in self._frames.values():
-            if is_chained(frame.program):
-                chains.widen(self.tx, frame.pk)
+        waiting = -1
+        while waiting != (waiting := dirty.count(self.tx, dirty_cells)):
+            self._together.widen()
+            for frame in self._frames.values():
+                if frame.groups is not None:
+                    shares.widen(self.tx, frame.pk, frame.groups.pairs)
+                if is_chained(frame.program):
+                    chains.widen(self.tx, frame.pk)
 
     def compute(self, cells: Sequence[Cell]) -> list[Computed]:
         """Standings of cells; those of programs or periods that are no longer there are left out."""
@@ -123,11 +135,19 @@ class Calculator:
         in_order = sorted(batch, key=lambda one: (one.program.key, one.cell.member_pk, one.period.start))
         for key, some in groupby(in_order, key=lambda one: one.program.key):
             frame = self._frames[key]
-            out += self._together.settled(frame, list(self._alone(frame, list(some))))
+            if frame.groups is None:
+                out += self._settled(frame, list(some))
+            else:
+                out += divided(self.tx, frame, list(some), partial(self._settled, frame))
         return out
 
+    def _settled(self, frame: Frame, some: list[CellTotals]) -> list[Computed]:
+        return self._together.settled(frame, list(self._alone(frame, some)))
+
     def _alone(self, frame: Frame, some: list[CellTotals]) -> Iterable[Computed]:
-        """Standings as if there were no other program and nobody else in this one."""
+        """Standings as if there were no other program and nobody else in this one; of a shared one its groups'."""
+        if frame.groups is not None:
+            some = frame.groups.together(some, frame.program)
         return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
     def after_change(self, moved: Iterable[Computed]) -> None:
@@ -148,12 +168,12 @@ class Calculator:
         last = self._last_tiers(frame, some)
         tiers: dict[Cell, str | None] = {}
         for one in some:
-            inputs, market = facts[one.cell]
+            inputs, account = facts[one.cell]
             before = frame.period_before(one.period)
             place = None if before is None else Cell(one.cell.member_pk, before)
             if place is not None and frame.today in one.period:
                 inputs = replace(inputs, last_tier=tiers.get(place, last.get(place)))
-            at = _standing(frame, one, inputs, market)
+            at = _standing(frame, one, inputs, account)
             tiers[one.cell] = at.tier
             yield Computed(one, at, None)
 
@@ -177,14 +197,15 @@ class Calculator:
                 if found.one.cell in asked:
                     yield found
 
-    def _facts(self, frame: Frame, some: Sequence[CellTotals]) -> dict[Cell, tuple[Inputs, str | None]]:
-        """Inputs that do not depend on other periods, and the market."""
+    def _facts(self, frame: Frame, some: Sequence[CellTotals]) -> dict[Cell, Known]:
+        """Inputs that do not depend on other periods, and the account's own fields."""
         members = {one.cell.member_pk for one in some}
         fields = evidence.account_fields(self.tx, members) if frame.reads_accounts else {}
         compared: dict[Cell, baselines.Baseline] = {}
         if frame.compared is not None:
             compared = frame.compared.of([(one.cell, one.period) for one in some], frame.today)
-        out = {}
+        reduced = self._together.reductions(frame, some) if frame.program.ahead else {}
+        out: dict[Cell, Known] = {}
         for one in some:
             account = fields.get(one.cell.member_pk, {})
             first, last = active_days(account)
@@ -194,23 +215,23 @@ class Calculator:
                 baseline_elapsed=base.elapsed,
                 active_from=first,
                 active_to=last,
+                reduction=reduced.get(one.cell, ZERO),
                 missing=tuple(dict.fromkeys((*one.missing, *base.missing, *self._gaps.get(one.cell, ())))),
+                notes=one.notes,
             )
-            out[one.cell] = inputs, frame.program.market_of(account)
+            out[one.cell] = _given(frame.program, inputs, one), account
         return out
 
 
-def walk(
-    frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, tuple[Inputs, str | None]]
-) -> Iterator[Computed]:
+def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known]) -> Iterator[Computed]:
     """One member's periods in order: each knows what those before it earned, paid and left over."""
     carried = ZERO
     paid: dict[Period, Decimal] = {}
     earned: list[Decimal] = []
     last: Standing | None = None
     for one in whole:
-        inputs, market = facts[one.cell]
-        terms = frame.program.for_market(market)
+        inputs, account = facts[one.cell]
+        terms = frame.program.for_market(frame.program.market_of(account))
         window = frame.program.window(one.period)
         guarantee = terms.limits.guarantee if terms.limits.guarantee_cumulative else None
         inputs = replace(
@@ -221,7 +242,7 @@ def walk(
             last_tier=None if last is None else last.tier,
             guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
         )
-        at = _standing(frame, one, inputs, market)
+        at = _standing(frame, one, inputs, account)
         due = at.payout
         carried, last = due.carried, at
         paid[one.period] = due.paid
@@ -229,13 +250,26 @@ def walk(
         yield Computed(one, at, due)
 
 
-def _standing(frame: Frame, one: CellTotals, inputs: Inputs, market: str | None) -> Standing:
-    return standing(
-        frame.program,
-        one.period,
-        one.totals,
-        as_of=frame.today,
-        member=one.member_id,
-        inputs=inputs,
-        market=market,
-    )
+def _given(program: Program, inputs: Inputs, one: CellTotals) -> Inputs:
+    """What a file gives for a member beats what its past sales say; what part of that has elapsed is not known."""
+    given = program.with_given(inputs, one.member_id, one.period)
+    return given if given.baseline == inputs.baseline else replace(given, baseline_elapsed=None)
+
+
+def _standing(frame: Frame, one: CellTotals, inputs: Inputs, account: Fields) -> Standing:
+    program = frame.program
+    if not program.earlier:
+        return standing(
+            program,
+            one.period,
+            one.totals,
+            as_of=frame.today,
+            member=one.member_id,
+            inputs=inputs,
+            market=program.market_of(account),
+        )
+    parts = [
+        (terms.for_market(terms.market_of(account)), totals)
+        for terms, totals in parts_of(program, one.period, one.totals)
+    ]
+    return standing_across(parts, one.period, as_of=frame.today, member=one.member_id, inputs=inputs)

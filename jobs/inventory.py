@@ -6,7 +6,7 @@ stops: records that a user may no longer see look exactly like records that were
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from connector.port import Page
 from jobs.app import App
 from jobs.rereading import IDS_PER_QUERY, read_again
 from jobs.running import Running
+from jobs.settling import note_stopped
 from mappings import soql
 from mappings.canonical import ENTITIES
 from mappings.inbound import Rejected
@@ -87,6 +88,7 @@ def take_inventory(run: Running, *, accept_missing: bool = False) -> Inventory:
             log.error("inventory.stopped", entity=name, code=error.code, detail=error.detail)
             result.stopped[name] = error
         run.beat()
+    note_stopped(app, "inventory", result.stopped)
     if not result.stopped:
         with app.store.transaction() as tx:
             meta.drop(tx, NEEDED)
@@ -115,7 +117,25 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         log.warning("inventory.buried", entity=name, rows=buried, first=list(found.missing[:SAMPLES]))
     if found.newer:
         stock.read_again = _read_again(run, entity, found)
+    if name == "account" and buried:
+        _follow_the_lost(run, found.missing)
     return stock
+
+
+def _follow_the_lost(run: Running, account_ids: Sequence[str]) -> None:
+    """An account that is gone without a trace may have been merged and the bin emptied: what was its own belongs to
+    somebody else now, and its stamps did not move."""
+    app = run.app
+    for name in ("account", "order"):
+        entity = app.mapping.pull.get(name)
+        with app.store.read() as tx:
+            ids = inventory.left_by(tx, name, account_ids)
+        if entity is None or not ids:
+            continue
+        _, bad = read_again(app, run.pk, entity, ids)
+        with app.store.transaction() as tx:
+            set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
+            staging.apply(tx, run.pk, name, now=app.clock.now())
 
 
 def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:

@@ -7,22 +7,24 @@ decides that by key and content. Dry run, preview and push all read the same row
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from jobs import alerting
+from jobs import alerting, fuses
+from jobs.payouts import plan_payouts
+from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
-from jobs.refusals import TooSurprising, Unusable
+from jobs.refusals import Unusable
 from jobs.views import Shown, view_of
 from mappings.model import Mapping, PushTarget
 from mappings.outbound import record
 from rebates.program import Program
-from state import acknowledged, addressees, meta, newest, outbox, people, standings
+from state import acknowledged, addressees, meta, newest, people, standings
 from state.events import EventRow
 from state.outbox import Wanted
 from state.totals import Cell
@@ -30,9 +32,8 @@ from state.totals import Cell
 if TYPE_CHECKING:
     from jobs.app import App
 
-CELLS_AT_ONCE = 1_000
+ACCOUNTS_AT_ONCE = 1_000  # with all their running standings in memory
 CONTRIBUTIONS_SHOWN = 10  # on a standing in the org; all of them are in `explain`
-FEW = 5  # clearing this many accounts is never a surprise
 
 
 @dataclass(frozen=True)
@@ -44,40 +45,11 @@ class Planned:
     task: int = 0
     task_closed: int = 0
     notification: int = 0
+    payout: int = 0
 
     @property
     def total(self) -> int:
-        return self.standing + self.account + self.task + self.task_closed + self.notification
-
-
-@dataclass
-class Planning:
-    """What planning needs of one run."""
-
-    app: App
-    tx: Connection
-    org_id: str
-    now: datetime
-    programs: dict[str, Program]
-    targets: dict[str, PushTarget]
-    run_pk: int
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def enqueue(self, target: str, wanted: Sequence[Wanted]) -> None:
-        """Put rows into the outbox and count those that were new."""
-        if wanted:
-            self.counts[target] = self.counts.get(target, 0) + outbox.enqueue(self.tx, wanted, now=self.now)
-
-    def shown(self, rows: Iterable[standings.StandingView]) -> Iterator[Shown]:
-        """Saved standings with all that is needed to show them; accounts that are gone are left out."""
-        for some in batched_rows(rows, CELLS_AT_ONCE):
-            members = people.members(self.tx, {row.cell.member_pk for row in some})
-            for row in some:
-                program = self.programs.get(row.program)
-                member = members[row.cell.member_pk]
-                period = program.period_of(row.start) if program else None
-                if program is not None and period is not None and not member.gone:
-                    yield Shown(row, json.loads(row.document), program, period, member)
+        return self.standing + self.account + self.task + self.task_closed + self.notification + self.payout
 
 
 def plan(
@@ -89,26 +61,72 @@ def plan(
     *,
     turned: bool,
     run_pk: int,
+    now: datetime,
+    elsewhere: Collection[Cell] | None = None,
 ) -> Planned:
-    """Outbox rows for standings that changed, the accounts they belong to, and what happened."""
-    org_id = meta.org_id(tx)
-    if org_id is None:
-        raise Unusable("this store does not know its org yet", "run `rebates sync` (or `rebates pull`) once")
-    members = people.members(tx, {cell.member_pk for cell in touched}).values()
-    addressees.close_of(tx, {member.id for member in members if member.gone}, now=app.clock.now())
-    planning = Planning(
-        app, tx, org_id, app.clock.now(), {p.key: p for p in programs}, push_targets(app, tx), run_pk
-    )
+    """Outbox rows for standings that changed, the accounts they belong to, and what happened.
+
+    `elsewhere`: what other processes have planned for this run; what is one for all accounts still is done here.
+    """
+    planning = _planning(app, tx, programs, run_pk, now)
+    there = set(elsewhere or ()) - touched
+    members = people.members(tx, {cell.member_pk for cell in touched | there}).values()
+    gone = {member.id for member in members if member.gone}
+    plan_payouts(planning, gone)  # first: what waits for a merged account goes to the winner
+    addressees.close_of(tx, gone, now=now)
     everything = _mapping_changed(planning)
-    cells = {row.cell for row in standings.find(tx)} if everything else touched
+    cells = standings.cells(tx) - there if everything else touched
     if "standing" in planning.targets:
         _standings(planning, sorted(cells))
     if "account" in planning.targets:
         shown_on = {cell.member_pk for cell in cells}
         if turned:  # a period ended: accounts whose standings did not change may show another one
-            shown_on |= {row.cell.member_pk for row in standings.find(tx)}
+            shown_on |= {cell.member_pk for cell in standings.cells(tx)}
+        shown_on -= {cell.member_pk for cell in there} - {cell.member_pk for cell in touched}
         _accounts(planning, shown_on)
-    alerting.plan_alerts(planning, news, touched, turned=turned)
+    alerting.plan_alerts(planning, news, touched | there, turned=turned)
+    fuses.require_usual(app, tx, planning.unusual)
+    fuses.forget(tx)
+    return _planned(planning)
+
+
+def plan_share(
+    app: App,
+    tx: Connection,
+    programs: Sequence[Program],
+    touched: set[Cell],
+    news: Sequence[EventRow],
+    *,
+    run_pk: int,
+    now: datetime,
+) -> tuple[Planned, Counter[str]]:
+    """The same for the accounts of one share, while other processes plan for theirs; and what the fuses look at.
+
+    What looks at all accounts at once is left to `plan`, which comes after.
+    """
+    planning = _planning(app, tx, programs, run_pk, now)
+
+    def numbers(count: int) -> int:
+        with app.store.aside() as beside:  # taken for good: a lock on them would hold the others up
+            return meta.take_sequence(beside, count)
+
+    planning.sequence = numbers
+    if "standing" in planning.targets:
+        _standings(planning, sorted(touched))
+    if "account" in planning.targets:
+        _accounts(planning, {cell.member_pk for cell in touched})
+    alerting.plan_news(planning, news)
+    return _planned(planning), planning.unusual
+
+
+def _planning(app: App, tx: Connection, programs: Sequence[Program], run_pk: int, now: datetime) -> Planning:
+    org_id = meta.org_id(tx)
+    if org_id is None:
+        raise Unusable("this store does not know its org yet", "run `rebates sync` (or `rebates pull`) once")
+    return Planning(app, tx, org_id, now, {p.key: p for p in programs}, push_targets(app, tx), run_pk)
+
+
+def _planned(planning: Planning) -> Planned:
     counts = planning.counts
     return Planned(
         counts.get("standing", 0),
@@ -116,6 +134,7 @@ def plan(
         counts.get("task", 0),
         counts.get("task_closed", 0),
         counts.get("notification", 0),
+        counts.get("payout", 0),
     )
 
 
@@ -172,6 +191,11 @@ def _within_closed(planning: Planning, shown: Shown) -> bool:
 
 def _accounts(planning: Planning, member_pks: set[int]) -> None:
     """The most useful standing of each account; fields of an account that has none any more are cleared."""
+    for some in batched_rows(sorted(member_pks), ACCOUNTS_AT_ONCE):
+        _some_accounts(planning, set(some))
+
+
+def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
     target = planning.targets["account"]
     members = people.members(planning.tx, member_pks)
     known = acknowledged.hashes(planning.tx, [(target.object, member.id) for member in members.values()])
@@ -200,37 +224,11 @@ def _accounts(planning: Planning, member_pks: set[int]) -> None:
             continue
         payload.pop("Id", None)
         wanted.append(Wanted("state", target.object, member.id, payload, member.id))
-    if cleared:
-        _guard_mass_clear(planning, cleared, acknowledged.count(planning.tx, target.object))
+    planning.unusual["cleared"] += cleared
     planning.enqueue("account", wanted)
-
-
-def _guard_mass_clear(planning: Planning, cleared: int, shown: int) -> None:
-    """A real period end clears a few accounts; a short read or a lost program clears most."""
-    app = planning.app
-    if cleared > max(FEW, shown * app.settings.push.clear_share) and not app.allow_mass_clear:
-        raise TooSurprising(
-            f"this would clear the rebate fields of {cleared} of {shown} accounts. That is usual when a program ends; "
-            "more often the orders came back short or a program file is gone. Nothing was changed",
-            "look with `rebates sync --dry-run`; if it is right: `rebates sync --allow-mass-clear`",
-            cleared=cleared,
-            shown=shown,
-        )
 
 
 def _lasting(target: PushTarget, payload: dict[str, Any]) -> dict[str, Any]:
     """Without what changes on every write: it is added when the record is sent."""
     volatile = target.volatile
     return {name: value for name, value in payload.items() if name not in volatile}
-
-
-def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most `size`."""
-    batch: list[Any] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping as MappingOf
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from mappings.check import check, gather
+from mappings.check_push import left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import fitted
@@ -34,23 +36,40 @@ def preflight(app: App) -> list[Problem]:
     problems = check(app.mapping, described)
     if has_errors(problems):
         raise MappingProblems(problems)
+    absent = _absent(app, described)
     with app.store.transaction() as tx:
-        meta.put(tx, "preflight", key)
+        if absent:  # asked again by every sync, so that it is written as soon as it is there
+            meta.drop(tx, "preflight")
+        else:
+            meta.put(tx, "preflight", key)
+        meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
         meta.put(tx, "push.lengths", json.dumps(_lengths(app, described), sort_keys=True))
     return problems
 
 
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:
-    """The targets with the lengths that the last preflight found."""
+    """The targets with the lengths that the last preflight found, without the fields that the org can do without."""
     lengths: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.lengths") or "{}")
+    absent: dict[str, list[str]] = json.loads(meta.get(tx, "push.absent") or "{}")
     out = {}
     for name, target in targets.items():
+        if name in absent:
+            target = replace(target, fields={f: v for f, v in target.fields.items() if f not in absent[name]})
         fields = {
             field: FieldDescribe(name=field, label=field, type="string", length=length)
             for field, length in lengths.get(target.object, {}).items()
         }
         out[name] = fitted(target, ObjectDescribe(target.object, target.object, fields))
     return out
+
+
+def _absent(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, list[str]]:
+    found = {}
+    for name, target in app.mapping.push.items():
+        describe = described.get(target.object)
+        if describe is not None and (fields := left_out(target, describe)):
+            found[name] = sorted(fields)
+    return found
 
 
 def _lengths(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, dict[str, int]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.targets import read_with_targets
 from jobs.trial_files import read_accounts
-from rebates import InvalidProgram, Program, read_program
+from rebates import InvalidProgram, Program
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
 from rebates.problems import Problem
@@ -59,7 +60,7 @@ class Checked:
             out = []
             for p in self.problems:
                 out.append(
-                    f"{self.file}:{p.line or 1}:{p.column or 1}: error: {p.key + ': ' if p.key else ''}{p.message}"
+                    f"{p.file or self.file}:{p.line or 1}:{p.column or 1}: error: {p.key + ': ' if p.key else ''}{p.message}"
                 )
                 out += [f"    help: {p.suggestion}"] if p.suggestion else []
             return out
@@ -101,7 +102,7 @@ def facts_of(accounts: dict[str, dict[str, str]]) -> Facts:
 
 def _check(file: Path, facts: Facts | None) -> Checked:
     try:
-        program = read_program(file)
+        program = read_with_targets(file)
     except InvalidProgram as error:
         return Checked(file, None, error.problems)
     places = key_places(file.read_text("utf-8-sig"))

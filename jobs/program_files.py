@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.refusals import Unusable
-from rebates import InvalidProgram, Program, read_program
+from jobs.targets import beside, read_with_targets
+from rebates import InvalidProgram, Program
 from rebates.problems import Problem
+from rebates.versions import in_order
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class ProgramFiles:
     folder: Path
     programs: tuple[Program, ...]
     broken: tuple[tuple[Path, tuple[Problem, ...]], ...] = ()
-    texts: Mapping[Path, str] = field(default_factory=dict)  # of the valid files
+    texts: Mapping[Path, str] = field(
+        default_factory=dict
+    )  # of the valid files, and of the targets beside them
 
     @property
     def warnings(self) -> list[str]:
@@ -31,7 +35,7 @@ class ProgramFiles:
 
 
 def read_program_files(folder: Path) -> ProgramFiles:
-    """Read `*.toml` in name order. Two files with one key are refused: neither could be meant."""
+    """Read `*.toml` in name order. Files with one key are versions; two that begin on one day are refused."""
     if not folder.is_dir():
         raise Unusable(
             f"{folder}: there is no such folder of program files",
@@ -42,15 +46,26 @@ def read_program_files(folder: Path) -> ProgramFiles:
     texts: dict[Path, str] = {}
     for path in sorted(folder.glob("*.toml")):
         try:
-            programs.append(read_program(path))
+            programs.append(read_with_targets(path))
             texts[path] = path.read_text(encoding="utf-8")
+            targets = beside(path)
+            texts[targets] = targets.read_text("utf-8-sig") if targets.is_file() else ""
         except InvalidProgram as error:
             broken.append((path, error.problems))
-    keys = [program.key for program in programs]
-    doubled = sorted({key for key in keys if keys.count(key) > 1})
-    if doubled:
-        raise Unusable(
-            f"two program files in {folder} have the key {', '.join(doubled)}",
-            "a key names one program: change one, or join the two as versions",
-        )
+    _require_versions(folder, programs)
     return ProgramFiles(folder, tuple(programs), tuple(broken), texts)
+
+
+def _require_versions(folder: Path, programs: list[Program]) -> None:
+    """Files with one key are versions of one program, each from its own day on."""
+    by_key: dict[str, list[Program]] = {}
+    for program in programs:
+        by_key.setdefault(program.key, []).append(program)
+    for key, family in by_key.items():
+        try:
+            in_order(family)
+        except InvalidProgram as error:
+            raise Unusable(
+                f"two program files in {folder} have the key {key}: {error.problems[0].message}",
+                "a key names one program: change one, or make it a version with its own effective_from",
+            ) from None

@@ -1,17 +1,17 @@
 """Pull: what changed in the org since the watermark, staged page by page, applied in one transaction.
 
 A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock. All
-changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk.
+changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk. What is
+known to be large is read in Bulk at once, all jobs side by side (`bulk_streams`).
 Nothing that is staged is seen by anybody before every stream is complete. An account that was merged away takes
 the winner's orders and children along: their own stamps may not have moved (docs/operations.md, Merged accounts).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
@@ -22,16 +22,17 @@ from connector import choose, errors
 from connector.port import Org, Page
 from jobs.aftermath import follow_merges, last_key, note_gap
 from jobs.app import App
+from jobs.bulk_streams import BulkStreams, Started, Stream, at_once, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows
 from jobs.inventory import set_aside
 from jobs.running import Running
+from jobs.settling import note_stopped
 from mappings import soql
 from mappings.inbound import Reader, Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import bulk_jobs, meta, staging, watermarks
-from state.bulk_jobs import BulkJob
+from state import meta, staging, watermarks
 from state.staging import Applied
 
 log = structlog.get_logger()
@@ -43,21 +44,6 @@ STREAMS = ("user", "currency_rate", "product", "account", "order", "order_line")
 QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before any org
 LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
-RESULTS_KEPT = timedelta(days=6)  # the org keeps the results of a bulk job for seven days
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One entity to read: from where, and whether everything is read."""
-
-    entity: PullEntity
-    window: Window
-    first: bool  # everything is read, not only what changed
-    again: str | None = None  # why everything is read although it was read before
-
-    @property
-    def name(self) -> str:
-        return self.entity.entity
 
 
 @dataclass(frozen=True)
@@ -136,6 +122,7 @@ def pull(run: Running) -> Pulled:
     elif done:
         until = max(stream.window.until for stream, _ in done if stream.window.until is not None)
         stopped += count_rows(run, {stream.name for stream, _ in done}, until)
+    note_stopped(app, "pull", dict(stopped))
     return Pulled(tuple(results), tuple(stopped))
 
 
@@ -167,12 +154,6 @@ def plan_streams(app: App) -> list[Stream]:
     return streams
 
 
-def fingerprint(entity: PullEntity) -> str:
-    """Changes when the mapping of an entity does: its rows must then be read again."""
-    text = "\n".join((entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _fingerprint_key(entity: str) -> str:
     return f"mapping.{entity}"
 
@@ -199,22 +180,51 @@ class _Reading:
 
     def __init__(self, app: App, run_pk: int, org: Org) -> None:
         self._app, self._run_pk, self._org = app, run_pk, org
+        self._jobs = BulkStreams(app, run_pk, read=self._bulk_rows, drop=self._drop_staged)
+        self._started: list[Started] = []  # in the order of creation
         self.rejected: dict[str, list[Rejected]] = {}
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
-        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others."""
-        at_once = self._app.settings.sync.initial_read == "bulk"
-        resumed = {stream.name: again for stream in streams if (again := self.resume(stream)) is not None}
+        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others.
+
+        The jobs of large streams are created first and run in the org while the small ones are read.
+        """
+        resumed = {
+            stream.name: again for stream in streams if (again := self._jobs.resume(stream)) is not None
+        }
         for again in resumed.values():
             yield again, "bulk", None
         streams = [stream for stream in streams if stream.name not in resumed]
-        for stream in streams:
-            if stream.first and at_once:
-                yield stream, *self._guarded(stream, "bulk", partial(self._bulk, stream))
-        polled = [stream for stream in streams if not (stream.first and at_once)]
-        for start in range(0, len(polled), QUERIES_PER_POLL):
-            yield from self._poll(polled[start : start + QUERIES_PER_POLL])
+        large = at_once(self._app, streams)
+        try:
+            for stream in streams:
+                if stream.name in large:
+                    yield from self._start(stream)
+            self._jobs.fetch(self._started)
+            polled = [stream for stream in streams if stream.name not in large]
+            for start in range(0, len(polled), QUERIES_PER_POLL):
+                yield from self._poll(polled[start : start + QUERIES_PER_POLL])
+            self._jobs.fetch(self._started)
+            while self._started:
+                one = self._started[0]
+                yield one.stream, *self._guarded(one.stream, "bulk", partial(self._finish, one))
+                self._started.pop(0)
+        finally:
+            for one in self._started:
+                one.close()
+
+    def _start(self, stream: Stream) -> Iterator[Outcome]:
+        """Create a bulk job to be read at the end; an outcome only when the org refuses it."""
+        method, failure = self._guarded(
+            stream, "bulk", lambda: self._started.append(self._jobs.start(stream))
+        )
+        if failure is not None:
+            yield stream, method, failure
+
+    def _finish(self, one: Started) -> None:
+        if not self._jobs.finish(one):
+            self._pages(one.stream, None)
 
     def _poll(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """First pages of all in one call; a query that is at fault is taken out and the rest asked again."""
@@ -228,20 +238,21 @@ class _Reading:
                 culprit = streams[error.at]
                 streams = [stream for stream in streams if stream is not culprit]
                 if isinstance(error, errors.WindowLost):  # too much for one query: Bulk has no such limit
-                    yield culprit, *self._guarded(culprit, "bulk", partial(self._bulk, culprit))
+                    yield from self._start(culprit)
                 else:
                     log.error("pull.stream_stopped", entity=culprit.name, code=error.code)
                     yield culprit, "poll", error
                 continue
             for stream, page in zip(streams, pages, strict=True):
-                yield stream, *self._after_poll(stream, page)
+                if page.locator is not None and self._method(stream, page.total) == "bulk":
+                    yield from self._start(stream)
+                else:
+                    yield stream, *self._after_poll(stream, page)
             return
 
     def _after_poll(self, stream: Stream, first: Page) -> tuple[Method, errors.SyncError | None]:
         if first.locator is None:
             return self._guarded(stream, "poll", partial(self._pages, stream, first))
-        if self._method(stream, first.total) == "bulk":
-            return self._guarded(stream, "bulk", partial(self._bulk, stream))
         return self._guarded(stream, "rest", partial(self._pages, stream, first))
 
     def _guarded(
@@ -289,91 +300,13 @@ class _Reading:
         if first.locator is not None:
             yield from self._org.query(query, include_deleted=True, locator=first.locator)
 
-    def _bulk(self, stream: Stream) -> None:
-        """One bulk job; its id is written down before anything is waited for, and a later run goes on with it.
-
-        When the org gives the job up, the same window is read in REST pages.
-        """
-        app, since = self._app, stream.window.since
-        query = soql.select(stream.entity, window=stream.window, order=False)
-        detail = {"query": query, "mapping": fingerprint(stream.entity)}
-        with app.store.transaction() as tx:
-            job = bulk_jobs.plan(
-                tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
-                now=app.clock.now(), run_pk=self._run_pk, detail=detail,
-            )  # fmt: skip
-
-        def remember(job_id: str) -> None:
-            with app.store.transaction() as tx:
-                bulk_jobs.created(tx, job, job_id)
-
-        try:
-            self._bulk_rows(stream, query, on_job=remember)
-        except errors.WindowTooWide as error:
-            self._end_job(job, "failed")
-            log.warning("pull.bulk_failed", entity=stream.name, code=error.code, since=str(since))
-            self._drop_staged(stream)
-            self._pages(stream, None)
-            return
-        self._end_job(job, "done")
-
-    def _bulk_rows(
-        self,
-        stream: Stream,
-        query: str,
-        *,
-        job_id: str | None = None,
-        on_job: Callable[[str], None] | None = None,
-    ) -> None:
+    def _bulk_rows(self, stream: Stream, pages: Iterator[Page]) -> None:
         into = self._reader(stream)
         with self._app.progress.step(f"pull {stream.name} (bulk)") as step:
-            for page in self._org.bulk_query(query, include_deleted=True, job_id=job_id, on_job=on_job):
+            for page in pages:
                 step.total(page.total)
                 self._stage(stream, into, page)
                 step.advance(page.table.num_rows)
-
-    def resume(self, stream: Stream) -> Stream | None:
-        """Go on with the bulk job of a run that died, when it asks for the same; the stream as that job cut it."""
-        app = self._app
-        with app.store.read() as tx:
-            jobs = bulk_jobs.unfinished(tx, f"pull:{stream.name}")
-        found: Stream | None = None
-        for job in jobs:
-            as_asked = self._as_asked(stream, job) if found is None else None
-            if as_asked is None:
-                self._end_job(job.pk, "abandoned")
-                continue
-            try:
-                self._bulk_rows(as_asked, job.detail["query"], job_id=job.sf_job_id)
-            except errors.WindowLost as error:
-                log.info("pull.job_not_resumed", entity=stream.name, job=job.sf_job_id, code=error.code)
-                self._end_job(job.pk, "abandoned")
-                self._drop_staged(stream)
-                continue
-            log.info("pull.job_resumed", entity=stream.name, job=job.sf_job_id)
-            self._end_job(job.pk, "done")
-            found = as_asked
-        return found
-
-    def _as_asked(self, stream: Stream, job: BulkJob) -> Stream | None:
-        """The stream with the bounds of an earlier job, if the job is young and differs in its upper bound alone."""
-        young = self._app.clock.now() - job.created_at < RESULTS_KEPT
-        if job.sf_job_id is None or not young or job.detail.get("mapping") != fingerprint(stream.entity):
-            return None
-        asked = str(job.detail.get("query", ""))
-        upper = asked.rpartition("SystemModstamp < ")[2].partition(" ")[0]
-        try:
-            until = datetime.fromisoformat(upper)
-            window = Window(stream.window.since, until)
-        except ValueError:
-            return None
-        if soql.select(stream.entity, window=window, order=False) != asked:
-            return None
-        return replace(stream, window=window)
-
-    def _end_job(self, job: int, how: bulk_jobs.Ended) -> None:
-        with self._app.store.transaction() as tx:
-            bulk_jobs.end(tx, job, how, now=self._app.clock.now())
 
     def _drop_staged(self, stream: Stream) -> None:
         """Pages of this stream that were read in vain."""

@@ -7,7 +7,7 @@ that the org already has is an acknowledgement after a look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,13 +16,15 @@ import structlog
 
 from connector import choose, errors, limits
 from connector.port import RowResult
-from jobs import alerting
+from jobs import alerting, bulk_push, payouts, push_shares
 from jobs.planning import push_targets
 from jobs.running import Running
+from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
 from mappings import soql
 from mappings.model import PushTarget
-from state import bulk_jobs, outbox, outcomes, tasks
+from state import outbox, outcomes, tasks
+from state import payouts as made
 from state.outbox import Row, Stuck
 
 log = structlog.get_logger()
@@ -40,11 +42,22 @@ class Pushed:
 
     done: int = 0
     superseded: int = 0
+    overtaken: int = 0  # of these, refused by the org: it holds something newer
     retrying: int = 0
     quarantined: int = 0
     by_object: dict[str, int] = field(default_factory=dict)
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # (object, code, account id)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know although nothing is broken."""
+        if not self.overtaken:
+            return []
+        return [
+            f"{self.overtaken} writes were left out because the org holds newer ones: another installation writes to "
+            "this org, or this store is older than the org"
+        ]
 
 
 def push(run: Running) -> Pushed:
@@ -53,23 +66,40 @@ def push(run: Running) -> Pushed:
     with app.store.transaction() as tx:
         outbox.sweep(tx, now=app.clock.now())
         targets = push_targets(app, tx)
-    sending = _Sending(run, targets)
+    sending = Sending(run, targets)
+    bulk_push.take_up(run, sending.settle)
     with app.progress.step("push") as step:
-        for object_name in _order(targets):
-            sending.send_all(object_name, step.advance)
+        parts = push_shares.parts(run, _records(targets))
+        push_shares.gather(share_out(run, "push", parts, push_shard, step.advance), into=sending.result)
+        for object_name in (*_records(targets), alerting.TASK_CHANGE, alerting.BELL):
+            if object_name not in sending.result.stopped:
+                sending.send_all(object_name, step.advance)
     return sending.result
 
 
-def _order(targets: dict[str, PushTarget]) -> list[str]:
-    objects = [targets[name].object for name in ("standing", "account", "task") if name in targets]
-    return [*objects, alerting.TASK_CHANGE, alerting.BELL]
+def push_shard(shift: Shift) -> None:
+    """The records of some lanes, whoever holds their shard. What is asked of people comes last, from the leader."""
+    with shift.app.store.transaction() as tx:
+        targets = push_targets(shift.app, tx)
+    sending = Sending(shift, targets, shift.shard.given["lanes"])
+    bulk_push.take_up(shift, sending.settle, shift.shard.given["lanes"])
+    push_shares.gather([shift.shard], into=sending.result)
+    for object_name in _records(targets):
+        if object_name not in sending.result.stopped:
+            sending.send_all(object_name, shift.advance)
 
 
-class _Sending:
-    """Sends one object after the other."""
+def _records(targets: dict[str, PushTarget]) -> list[str]:
+    return [targets[name].object for name in ("standing", "account", "payout", "task") if name in targets]
 
-    def __init__(self, run: Running, targets: dict[str, PushTarget]) -> None:
-        self._run, self._app = run, run.app
+
+class Sending:
+    """Sends one object after the other: of all accounts, or of those in some lanes."""
+
+    def __init__(
+        self, run: Running, targets: dict[str, PushTarget], lanes: Collection[int] | None = None
+    ) -> None:
+        self._run, self._app, self._lanes = run, run.app, lanes
         self._targets = {target.object: target for target in targets.values()}
         self._by_name = targets
         self.result = Pushed()
@@ -90,26 +120,30 @@ class _Sending:
                     log.error("push.object_stopped", object=object_name, code=error.code)
                     self.result.stopped[object_name] = error
                 return
-            self._settle(object_name, rows, results)
+            self.settle(object_name, rows, results)
             advance(len(rows))
             self._run.beat()
 
     def _claim(self, object_name: str) -> list[Row]:
         app = self._app
         with app.store.transaction() as tx:
-            waiting = outbox.counts(tx).get("pending", 0)
+            now = self._run.now()
+            waiting = outbox.due(tx, {object_name}, now=now, lanes=self._lanes)
+            if not waiting:
+                return []
             bulk = (
                 object_name in self._targets
                 and choose.choose_write(waiting, app.org.usage.budget_left) == "bulk"
             )
             return outbox.claim(
                 tx,
-                now=app.clock.now(),
+                now=now,
                 limit=limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
                 owner=app.owner,
                 epoch=self._run.lease.epoch,
                 ttl=CLAIM_TTL,
                 objects={object_name},
+                lanes=self._lanes,
             )
 
     def _send(self, object_name: str, rows: Sequence[Row]) -> list[RowResult]:
@@ -120,13 +154,15 @@ class _Sending:
             return self._ring(rows)
         target = self._targets[object_name]
         records = [self._record(target, row) for row in rows]
+        if target.name == "payout":
+            records = payouts.complete(self._app, self._by_name, rows, records)
         if rows[0].kind == "event":
             return self._create(object_name, target, rows, records)
         if target.match == "Id":
             return org.update(object_name, records)
         assert target.match is not None
         if choose.choose_write(len(records), org.usage.budget_left) == "bulk":
-            return self._bulk(object_name, target.match, records)
+            return bulk_push.send(self._run, target, rows, records, self._lanes)
         return org.upsert(object_name, target.match, records)
 
     def _create(
@@ -143,33 +179,13 @@ class _Sending:
             answers.get(row.ext_key) or RowResult(row.ext_key, ok=True, id=known[row.ext_key]) for row in rows
         ]
 
-    def _bulk(self, object_name: str, match: str, records: Sequence[dict[str, Any]]) -> list[RowResult]:
-        """An ingest job, written down before it is uploaded: a person finds it in Setup > Bulk Data Load Jobs."""
-        app = self._app
-        with app.store.transaction() as tx:
-            for lost in bulk_jobs.unfinished(tx, f"push:{object_name}"):
-                bulk_jobs.end(tx, lost.pk, "abandoned", now=app.clock.now())  # its rows are sent again by key
-            job = bulk_jobs.plan(
-                tx, f"push:{object_name}", object=object_name, operation="upsert",
-                now=app.clock.now(), run_pk=self._run.pk,
-            )  # fmt: skip
-
-        def remember(job_id: str) -> None:
-            with app.store.transaction() as tx:
-                bulk_jobs.created(tx, job, job_id)
-
-        results = app.org.bulk_upsert(object_name, match, records, on_job=remember)
-        with app.store.transaction() as tx:
-            bulk_jobs.end(tx, job, "done", now=app.clock.now())
-        return results
-
     def _record(self, target: PushTarget, row: Row) -> dict[str, Any]:
         """The payload with its key and what changes on every write."""
         record = dict(row.payload)
         if target.match is not None:
             record[target.match] = row.ext_key
         for name in target.volatile:
-            if target.fields[name].from_ == "standing.seq":
+            if name == target.fence:
                 record[name] = row.seq
             else:
                 record[name] = f"{self._app.clock.now():%Y-%m-%dT%H:%M:%S}.000Z"
@@ -228,10 +244,12 @@ class _Sending:
             at_once = isinstance(error, (errors.Misconfigured, errors.QuotaReached))
             again = [(row, now if at_once else now + waiting(row)) for row in rows]
             outcomes.retry_all(tx, again, code=error.code)
-        self.result.retrying += len(rows)
+            self.result.retrying += len(rows)
+            self._run.note(tx, push_shares.told(self.result))
         log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
 
-    def _settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
+    def settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
+        """Write down what the org said of each row, once it was looked for where it is in doubt."""
         assert len(rows) == len(results), (len(rows), len(results))
         known = self._read_back(object_name, rows, results)
         app, now = self._app, self._app.clock.now()
@@ -255,12 +273,17 @@ class _Sending:
                 if answer.is_superseded:
                     outbox.superseded(tx, row, now=now)
                     self.result.superseded += 1
+                    self.result.overtaken += answer.code != "NOT_SENT"  # that was our own decision
                 else:
                     self._refused(tx, object_name, row, answer)
+            self._run.note(tx, push_shares.told(self.result))
 
     def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
         if object_name == alerting.TASK_CHANGE:
             note_change(tx, row, now=self._app.clock.now())
+        elif object_name in self._targets and self._targets[object_name].name == "payout":
+            if sf_id is not None:
+                made.found(tx, row.ext_key, sf_id=sf_id)
         elif row.kind == "event" and object_name != alerting.BELL and sf_id is not None:
             tasks.found(tx, row.ext_key, sf_id=sf_id, owner_id=row.payload.get("OwnerId"))
 

@@ -1,4 +1,5 @@
-"""Rebase: after a restore the org knows more than the store. Its knowledge is read before anything is written.
+"""Rebase: after a restore, or with a new store, the org knows more than the store. Its knowledge is read before
+anything is written.
 
 Sequence numbers go on above the highest that the org holds, tasks that exist there are known again (so none is made
 twice), and every standing that is not as the restored store remembers it is sent again.
@@ -6,23 +7,29 @@ twice), and every standing that is not as the restored store remembers it is sen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import structlog
 
 from connector import choose
+from jobs.alerting import AFTER_RESTORE, QUIET
+from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
+from jobs.preflight import fitted_targets
 from jobs.running import Running
+from jobs.takeover import adopt, payouts_in_org
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, rebasing
 
 log = structlog.get_logger()
 
-FLAG = (
-    "rebase_needed"  # "1": a restore put it there; "quiet": the org was read, the next compute rings no bells
-)
+# "1": a restore put it there; NEW: the store has just met its org; QUIET: the org was read, the next compute rings no
+# bells.
+FLAG = AFTER_RESTORE
+NEW = "new"
 
 
 @dataclass
@@ -30,6 +37,7 @@ class Rebased:
     """What the org knew. `differences` is the drift report of the moment before anything was sent."""
 
     tasks: int = 0
+    payouts: int = 0  # settled amounts that only the org remembered
     newest_sequence: int = 0
     renumbered: int = 0
     compared: int = 0
@@ -37,17 +45,24 @@ class Rebased:
 
 
 def rebase(run: Running) -> Rebased | None:
-    """Do it if a restore asked for it; None: nothing to do. Killed anywhere, the next run does it again."""
+    """Do it if a restore or a new store asks for it; None: nothing to do. Killed anywhere, the next run does it again."""
     app = run.app
     with app.store.read() as tx:
-        if meta.get(tx, FLAG) != "1":
-            return None
+        asked = meta.get(tx, FLAG)
+        fenced = [target for target in fitted_targets(tx, _states(app)).values() if target.fence is not None]
+    if asked not in ("1", NEW):
+        return None
     result = Rebased()
     with app.progress.step("read what the org knows"):
-        result.newest_sequence = max((_newest_sequence(run, target) for target in _targets(run)), default=0)
+        result.newest_sequence = _newest_sequence(app, fenced)
+        if asked == NEW and fenced and not result.newest_sequence:
+            with app.store.transaction() as tx:
+                meta.drop(tx, FLAG)  # nobody wrote there before
+            return None
         in_org = _task_keys(run)
+        payouts = payouts_in_org(app)
         found: dict[str, list[Difference]] = {}
-        for target in compared_targets(app):
+        for target in compared_targets(app) if asked == "1" else ():
             found[target.object], compared = compare(app, target)
             result.compared += compared
     run.beat()
@@ -58,6 +73,7 @@ def rebase(run: Running) -> Rebased | None:
             assert task is not None
             result.tasks += 1
             rebasing.adopt_event(tx, task.object, key, sf_id, now=app.clock.now())
+        result.payouts = adopt(app, tx, payouts, run_pk=run.pk)
         for object_name, differences in found.items():
             acknowledged.distrust(tx, object_name, sorted({one.key for one in differences}))
             result.differences += [
@@ -67,8 +83,9 @@ def rebase(run: Running) -> Rebased | None:
         # Standings that the backup does not know are not compared: what the plan makes of them is sent under
         # their key anyway.
         meta.drop(tx, "push.mapping")
-        meta.put(tx, NEEDED, "the store was restored from a backup")
-        meta.put(tx, FLAG, "quiet")
+        if asked == "1":
+            meta.put(tx, NEEDED, "the store was restored from a backup")
+        meta.put(tx, FLAG, QUIET)
     log.warning(
         "store.rebased", tasks=result.tasks, sequence=result.newest_sequence, renumbered=result.renumbered,
         compared=result.compared, different=len(result.differences),
@@ -76,22 +93,22 @@ def rebase(run: Running) -> Rebased | None:
     return result
 
 
-def _targets(run: Running) -> list[PushTarget]:
-    return [target for target in compared_targets(run.app) if _sequence_field(target) is not None]
+def _states(app: App) -> dict[str, PushTarget]:
+    return {target.name: target for target in compared_targets(app)}
 
 
-def _sequence_field(target: PushTarget) -> str | None:
-    return next((name for name, value in target.fields.items() if value.from_ == "standing.seq"), None)
-
-
-def _newest_sequence(run: Running, target: PushTarget) -> int:
-    name = _sequence_field(target)
-    query = f"SELECT MAX({name}) newest FROM {target.object}"
-    for page in run.app.org.query(query):
-        for value in page.table.column("newest").to_pylist():
-            if value is not None:
-                return int(Decimal(value))
-    return 0
+def _newest_sequence(app: App, fenced: Sequence[PushTarget]) -> int:
+    """The highest number that any record of ours holds; 0: none does."""
+    if not fenced:
+        return 0
+    queries = [f"SELECT MAX({target.fence}) newest FROM {target.object}" for target in fenced]
+    found = [
+        int(Decimal(value))
+        for page in app.org.poll(queries)
+        for value in page.table.column("newest").to_pylist()
+        if value is not None
+    ]
+    return max(found, default=0)
 
 
 def _task_keys(run: Running) -> dict[str, str]:

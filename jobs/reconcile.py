@@ -15,6 +15,7 @@ from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.drift import Drift, repair
 from jobs.inventory import Inventory, take_inventory
+from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
@@ -32,6 +33,7 @@ class Reconciled:
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)
     drift: Drift = field(default_factory=Drift)
+    payouts: ReadBack = field(default_factory=ReadBack)
     computed: Computed = field(default_factory=Computed)
     pushed: Pushed = field(default_factory=Pushed)
     changes: list[Change] = field(default_factory=list)
@@ -46,6 +48,7 @@ class Reconciled:
             **dict(self.pulled.stopped),
             **self.inventory.stopped,
             **self.drift.stopped,
+            **self.payouts.stopped,
             **self.pushed.stopped,
         }
 
@@ -67,6 +70,7 @@ class Reconciled:
                 "tasks_reassigned": self.drift.reassigned,
                 "samples": self.drift.samples,
             },
+            "payouts": {"read": self.payouts.read, "changed": self.payouts.changed},
             "standings_changed": self.computed.changed,
             "planned": self.computed.planned.total,
             "pushed": self.pushed.done,
@@ -97,11 +101,12 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
     report = Reconciled(dry_run)
     with running(app, "reconcile", slot) as run:
         bind_to_org(app)
-        report.warnings += [problem.message for problem in preflight(app)]
+        report.warnings += [problem.in_a_line for problem in preflight(app)]
         rebase(run)
         report.pulled = pull(run)
         report.inventory = take_inventory(run, accept_missing=accept_missing)
         report.drift = repair(app, accept_missing=accept_missing)
+        report.payouts = read_back(app, everything=True)
         run.beat()
         report.computed = compute(app, run.pk)
         report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
@@ -109,6 +114,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             report.changes, report.calls_planned = preview(app)
         else:
             report.pushed = push(run)
+            report.warnings += report.pushed.warnings
         with app.store.read() as tx:
             report.rejected_waiting = sum(rejected.counts(tx).values())
         report.api_calls = app.calls

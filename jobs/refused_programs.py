@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jobs.inputs import is_chained
 from rebates.program import Program
+from rebates.sequence import comes_after, lined_up
 from state.judging import NotExpressible, require_expressible
 
 
@@ -28,6 +30,7 @@ class RefusedProgram:
 
 def sort_out(given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
     """The programs that the store computes exactly, and the others with the reason."""
+    given = list(given)
     accepted: list[Program] = []
     refused: list[RefusedProgram] = []
     for program in given:
@@ -36,7 +39,38 @@ def sort_out(given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgr
             accepted.append(program)
         else:
             refused.append(RefusedProgram(program.key, reason))
-    return accepted, refused
+    return _in_sequence(accepted, refused, given), refused
+
+
+def _in_sequence(
+    accepted: list[Program], refused: list[RefusedProgram], given: list[Program]
+) -> list[Program]:
+    """Those accepted, each knowing what comes before it; without what comes before it, a program is refused, too."""
+    out = {one.key for one in refused}
+    going: list[Program] = []
+    for program in sorted(accepted, key=lambda one: (one.stacking.order, one.key)):
+        before = [other for other in given if comes_after(program, other)]
+        lost = [other.key for other in before if other.key in out]
+        foreign = [other.key for other in before if other.currency != program.currency]
+        if lost:
+            reason = f"it is paid on what {lost[0]} leaves, which is not computed"
+        elif foreign:
+            reason = f"it is paid on what {foreign[0]} leaves, which pays in another currency"
+        else:
+            going.append(program)
+            continue
+        out.add(program.key)
+        refused.append(RefusedProgram(program.key, reason))
+    return [program for program in lined_up(accepted) if program.key not in out]
+
+
+def _meets_others(program: Program) -> bool:
+    return any(
+        version.hierarchy.is_shared
+        or version.stacking.mode == "sequential"
+        or (version.growth is not None and version.growth.baseline != "fixed")
+        for version in (program, *program.earlier)
+    )
 
 
 def why_refused(program: Program) -> str | None:
@@ -45,20 +79,35 @@ def why_refused(program: Program) -> str | None:
         require_expressible(program)
     except NotExpressible as error:
         return str(error)
-    settlement = program.settlement
     reasons = (
         (
-            settlement.returns == "original_period",
-            'returns = "original_period": the store counts a return on its own day',
-        ),
-        (program.hierarchy.pay == "share", 'pay = "share" divides a rebate among several accounts'),
-        (
-            program.stacking.mode == "sequential",
-            'stacking = "sequential" pays on what an earlier program left of each line',
+            program.hierarchy.is_shared and is_chained(program),
+            'pay = "share" is divided period by period: what is settled over several periods (a window, a minimum '
+            "payout, a cap over the program) has no owner among the members",
         ),
         (
-            program.amendment == "as_of" and program.effective > program.starts,
-            'amendment = "as_of" from a day within the program needs the earlier terms besides',
+            bool(program.hierarchy.unpaid_groups),
+            f"nobody says which account is paid for {' and '.join(program.hierarchy.unpaid_groups)} "
+            '([hierarchy.payees], or pay = "share")',
+        ),
+        (
+            bool(program.hierarchy.crowded_groups),
+            f"every account of {' and '.join(program.hierarchy.crowded_groups)} stands for another group already; "
+            "name a payee in [hierarchy.payees]",
+        ),
+        (
+            program.stacking.mode == "sequential" and program.settlement.window != "period",
+            'stacking = "sequential" with a window over several periods: what was paid on a line belongs to no single period',
+        ),
+        (
+            program.amendment == "as_of" and program.effective > program.starts and not program.earlier,
+            'amendment = "as_of" from a day within the program: the file with the terms before it (the same key) is '
+            "missing",
+        ),
+        (
+            bool(program.earlier) and _meets_others(program),
+            'amendment = "as_of" together with shared rebates, sequential stacking or growth on past sales: what was '
+            "counted on the earlier terms cannot be told apart there",
         ),
     )
     return next((reason for wrong, reason in reasons if wrong), None)

@@ -34,6 +34,7 @@ class RehearsalStore:
         self._store, self._tx = store, tx
         self.where = store.where
         self.dialect = store.dialect
+        self.shared = False  # what is undone at the end is nobody else's to see
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from connector import errors
 from jobs.app import App
@@ -41,6 +42,14 @@ class Running:
     lease: Lease
     counts: dict[str, Any] = field(default_factory=dict)
     partial: bool = False
+    calls_of_others: int = 0  # API calls that helpers made for this run
+
+    def now(self) -> datetime:
+        """The moment by which rows are due."""
+        return self.app.clock.now()
+
+    def note(self, tx: Connection, told: Mapping[str, Any]) -> None:
+        """A batch is being saved. The run itself keeps its counts in memory; a shard of it writes them down."""
 
     def beat(self) -> None:
         """Between batches: hold on to the lease, and stop here if asked to."""
@@ -112,7 +121,8 @@ def _tellable(error: BaseException) -> bool:
 def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
     now = run.app.clock.now()
     run.app.store.guard = None  # how it ended is written down also when the lease is lost
-    run.counts["api_calls"] = run.app.calls  # however it ended: they count against the day's share
+    # However it ended: they count against the day's share.
+    run.counts["api_calls"] = run.app.calls + run.calls_of_others
     with run.app.store.transaction() as tx:
         runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
         leases.release(tx, run.lease, now=now)

@@ -19,6 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from connector import errors
 from jobs.app import App
 from jobs.clock import SystemClock
+from jobs.helping import help_runs
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, Unusable
 from jobs.settings import JobSchedule
 from jobs.slots import latest_slot, next_slot, slots_between
@@ -60,7 +61,7 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
     """
     with build() as app:
         jobs, zone = jobs_of(app), app.settings.schedule.time_zone
-        clock = app.clock
+        clock, shared = app.clock, app.store.shared
     scheduler = BackgroundScheduler(timezone="UTC")
     one_at_a_time = threading.Lock()
 
@@ -85,6 +86,8 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
         for job in jobs:
             arm(job)
         log.info("schedule.started", jobs=[job.name for job in jobs])
+        if shared:  # between its own slots it helps whoever leads a run
+            help_runs(build, stop, alone=one_at_a_time)
         stop.wait()
         log.info("schedule.stopping")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from connector.config import OrgSettings
 
-Target = Literal["standing", "account", "task", "notification"]
+Target = Literal["standing", "account", "payout", "task", "notification"]
 JobName = Literal["sync", "reconcile", "verify"]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -65,11 +65,39 @@ class SyncSettings(Section):
     )
 
 
+class EngineSettings(Section):
+    """Who computes from scratch; the difference after some changed orders is always the store's own work."""
+
+    use: Literal["sql", "duckdb", "spark"] = Field(
+        "sql", description="sql: the store itself; duckdb and spark read a Parquet snapshot"
+    )
+    snapshot: Path | None = Field(
+        None, description="folder of the snapshot; None: beside the store's file (PostgreSQL must say)"
+    )
+    memory: str = Field("2GB", pattern=r"^\d+(MB|GB)$", description="of DuckDB; more goes to disk")
+    spark: str = Field("local[*]", description="a master (spark://host:7077) or Spark Connect (sc://host)")
+    spark_options: tuple[str, ...] = Field(
+        (), description='settings of the Spark session: "spark.executor.memory=8g"'
+    )
+
+    @property
+    def options(self) -> dict[str, str]:
+        return dict(one.split("=", 1) for one in self.spark_options)
+
+    @field_validator("spark_options")
+    @classmethod
+    def _pairs(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for one in options:
+            if not one.partition("=")[1]:
+                raise ValueError(f"{one!r} is not a Spark setting; write it as name=value")
+        return options
+
+
 class PushSettings(Section):
     """What is written into the org."""
 
     targets: tuple[Target, ...] = Field(
-        ("standing", "account", "task", "notification"),
+        ("standing", "account", "payout", "task", "notification"),
         description="which push tables of the mapping are used",
     )
     clear_share: float = Field(
@@ -89,6 +117,16 @@ class AlertSettings(Section):
     )
     max_tasks: int = Field(
         500, ge=0, description="refuse more new tasks in one run (a changed rule can make thousands)"
+    )
+
+
+class PayoutSettings(Section):
+    """Which periods are settled without being asked."""
+
+    settle_from: date | None = Field(
+        None,
+        description="settle periods from this day on although they were over before their program was first computed; "
+        "None: those wait for `rebates periods close`",
     )
 
 
@@ -132,7 +170,9 @@ class Settings(Section):
     org: dict[str, OrgSettings] = Field(default_factory=dict)
     state: StateSettings = Field(default_factory=StateSettings)
     sync: SyncSettings = Field(default_factory=SyncSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    payouts: PayoutSettings = Field(default_factory=PayoutSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from sqlalchemy import Connection
+
+from jobs import periods, settling
 from jobs.app import App
+from jobs.refused_programs import sort_out
 from jobs.slots import next_slot
-from state import leases, meta, outbox, rejected, runs, watermarks
+from state import leases, meta, outbox, payouts, rejected, runs, watermarks
 
 
 def status(app: App) -> dict[str, Any]:
@@ -57,8 +62,39 @@ def status(app: App) -> dict[str, Any]:
                 for name in ("sync", "reconcile", "verify")
                 if (when := getattr(schedule, name)) is not None
             },
-            "programs": {
-                "warnings": app.programs.warnings,
-                "valid": [program.key for program in app.programs.programs],
-            },
+            "stopped": settling.stopped(tx),
+            "programs": _programs(app, tx),
+            "periods": _periods(app, tx),
+            "payouts": [
+                {"status": word, "currency": currency, "amount": amount, "payouts": count}
+                for word, currency, amount, count in payouts.sums(tx)
+            ],
         }
+
+
+def _programs(app: App, tx: Connection) -> dict[str, Any]:
+    """Which programs run as their files say, which run as an earlier file said, which do not run at all."""
+    _, refused = sort_out(app.programs_in_force_read(tx))
+    kept = app.programs_kept(tx)
+    return {
+        "warnings": app.programs.warnings,
+        "valid": [program.key for program in app.programs.programs],
+        "last_valid_version": [{"program": one.key, "file": file} for file, one in kept.items()],
+        "unknown": [path.name for path, _ in app.programs.broken if path.name not in kept],
+        "refused": [{"program": one.key, "reason": one.reason} for one in refused],
+    }
+
+
+def _periods(app: App, tx: Connection) -> dict[str, Any]:
+    """Periods that are to be settled and wait, and how many were over before we came."""
+    found = periods.states(app, tx)
+    earlier = Counter(one.program for one in found if one.state == "earlier")
+    return {
+        "closing": [
+            {"program": one.program, "period": one.period, "waits_for": list(one.waits_for)}
+            for one in found
+            if one.state == "closing"
+        ],
+        "earlier": dict(earlier),
+        "settled": sum(one.state == "settled" for one in found),
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from jobs.app import App
@@ -13,6 +15,8 @@ from jobs.rehearsal import rehearse
 from rebates.diff import terms_diff
 from rebates.lint_facts import Facts
 from rebates.program import Program
+from rebates.sequence import lined_up
+from rebates.versions import folded
 from state import chains, contributions, known_values, rules
 
 CELLS_AT_ONCE = 2_000
@@ -27,6 +31,9 @@ def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
         raise Unusable(
             f"{old.key} and {new.key} are two programs, not two versions of one", "versions have the same key"
         )
+    changes = tuple(terms_diff(old, new))
+    with app.store.read() as tx:
+        old, new = _with_versions(app, tx, old, new)
     for program in (old, new):
         reason = why_refused(program)
         if reason is not None:
@@ -37,19 +44,28 @@ def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
         with app.store.transaction() as tx:
             before = _standings(app, tx, old)
             after = _standings(app, tx, new)
-        return compared(new.currency, tuple(terms_diff(old, new)), before, after)
+        return compared(new.currency, changes, before, after)
+
+
+def _with_versions(app: App, tx: Connection, old: Program, new: Program) -> tuple[Program, Program]:
+    """Both with the versions in force that are earlier, and under `as_of` the new one with the old."""
+    mine = next((one for one in app.programs_in_force_read(tx) if one.key == old.key), None)
+    known = () if mine is None else (*mine.earlier, replace(mine, earlier=()))
+    before = [one for one in known if one.effective < min(old.effective, new.effective)]
+    versions = [*before, old, new] if new.effective > old.effective else [*before, new]
+    return folded([*before, old])[0], folded(versions)[0]
 
 
 def facts_of_store(app: App) -> Facts:
-    """Accounts, the values that are in use, currencies and rates: what a linter can hold rules against."""
+    """Accounts, values in use, currencies, rates and programs in force: what a linter can hold rules against."""
     with app.store.read() as tx:
-        known = known_values.read(tx)
-    return Facts(known.accounts, known.values, known.currencies, known.rated)
+        known, programs = known_values.read(tx), tuple(app.programs_in_force_read(tx))
+    return Facts(known.accounts, known.values, known.currencies, known.rated, programs)
 
 
 def _standings(app: App, tx: Connection, program: Program) -> Standings:
     accepted, refused = sort_out(app.programs_in_force_read(tx))
-    programs = [program, *(one for one in accepted if one.key != program.key)]
+    programs = lined_up([program, *(one for one in accepted if one.key != program.key)])
     now = app.clock.now()
     rules.install_programs(tx, programs, now, keep={one.key for one in refused if one.key != program.key})
     contributions.recompute_dirty(tx)

@@ -9,11 +9,13 @@ from typing import Any, Literal
 from connector import errors
 from jobs.app import App
 from jobs.compute import Computed, compute
+from jobs.engines import engine_name, keep_snapshot
 from jobs.inventory import Inventory, is_needed, take_inventory
+from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
-from jobs.rebase import Rebased, rebase
+from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
 from state import meta, rejected
@@ -32,6 +34,7 @@ class SyncReport:
     rebased: Rebased | None = None  # after a restore
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)  # after a long gap, a restore, a changed filter
+    payouts: ReadBack = field(default_factory=ReadBack)
     computed: Computed = field(default_factory=Computed)
     pushed: Pushed = field(default_factory=Pushed)
     changes: list[Change] = field(default_factory=list)  # dry run: what would be written, the first of them
@@ -43,7 +46,12 @@ class SyncReport:
 
     @property
     def stopped(self) -> dict[str, errors.SyncError]:
-        return {**dict(self.pulled.stopped), **self.inventory.stopped, **self.pushed.stopped}
+        return {
+            **dict(self.pulled.stopped),
+            **self.inventory.stopped,
+            **self.payouts.stopped,
+            **self.pushed.stopped,
+        }
 
     @property
     def set_aside(self) -> int:
@@ -63,8 +71,10 @@ class SyncReport:
             "standings_changed": self.computed.changed,
             "incomplete": self.computed.incomplete,
             "events": self.computed.events,
+            "payouts_decided": self.payouts.changed,
             "planned": self.computed.planned.total,
             "pushed": self.pushed.done,
+            "overtaken": self.pushed.overtaken,
             "retrying": self.pushed.retrying,
             "rejected": self.rejected_waiting + self.pushed.quarantined,
             "seconds": self.seconds,
@@ -100,6 +110,7 @@ def sync(
     started = app.clock.monotonic()
     app.configuration.org()  # which org is said before a store is made for it
     if dry_run:
+        app.engine = "sql"  # a snapshot would outlive what is undone here
         with rehearse(app):
             return _timed(_sync(app, slot, parts, dry_run=True), app, started)
     return _timed(_sync(app, slot, parts, dry_run=False), app, started)
@@ -111,20 +122,24 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         report = SyncReport(_org_id(app, parts), run.pk, dry_run)
         report.warnings += app.programs.warnings
         if "pull" in parts or "push" in parts:
-            report.warnings += [problem.message for problem in preflight(app)]
+            report.warnings += [problem.in_a_line for problem in preflight(app)]
             report.rebased = rebase(run)
         if "pull" in parts:
             report.pulled = pull(run)
             if (why := is_needed(app)) is not None:
                 report.warnings.append(f"every id was compared with the org: {why}")
                 report.inventory = take_inventory(run)
+            report.payouts = read_back(app)
+        if engine_name(app) != "sql" and parts != ("push",):
+            keep_snapshot(app, run.beat)
         if "compute" in parts:
-            report.computed = compute(app, run.pk)
+            report.computed = compute(app, run.pk, run)
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         elif "push" in parts:
             report.pushed = push(run)
+            report.warnings += report.pushed.warnings
         _close(run, report)
     return report
 
@@ -147,10 +162,13 @@ def bind_to_org(app: App) -> str:
     if known != org_id:
         with app.store.transaction() as tx:
             meta.pin_org(tx, org_id, where=app.store.where)
+            if known is None:  # what another store wrote there before is read before anything is sent
+                meta.put(tx, FLAG, NEW)
     return org_id
 
 
 def _close(run: Running, report: SyncReport) -> None:
+    report.api_calls = run.calls_of_others
     with run.app.store.read() as tx:
         report.rejected_waiting = sum(rejected.counts(tx).values())
     left = report.set_aside or report.pushed.retrying or report.stopped or report.computed.refused
@@ -165,6 +183,6 @@ def _close(run: Running, report: SyncReport) -> None:
 
 
 def _timed(report: SyncReport, app: App, started: float) -> SyncReport:
-    report.api_calls = app.calls
+    report.api_calls += app.calls
     report.seconds = timedelta(seconds=app.clock.monotonic() - started)
     return report

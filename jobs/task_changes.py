@@ -29,8 +29,10 @@ IDS_PER_QUERY = 200
 
 def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowResult]:
     """One answer a row. A row that people made pointless is answered as done, without a write."""
+    _adopt(app, target, rows)
     with app.store.read() as tx:
         ours = {row.ext_key: tasks.get(tx, row.ext_key) for row in rows}
+        on_the_way = addressees.in_flight(tx, target.object, list(ours))
     in_org = _look(app, target, [task.sf_id for task in ours.values() if task and task.sf_id])
     sending: list[Row] = []
     answers: dict[str, RowResult] = {}
@@ -38,7 +40,9 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
         for row in rows:
             task = ours[row.ext_key]
             if task is None or task.sf_id is None:
-                if "Status" in row.payload:  # over before it was ever made: then it never will be
+                if row.ext_key in on_the_way:  # its sender did not come back: known once it was swept
+                    answers[row.ext_key] = RowResult(row.ext_key, ok=False, code="NOT_SENT")
+                elif "Status" in row.payload:  # over before it was ever made: then it never will be
                     addressees.close_event(tx, target.object, row.ext_key, now=app.clock.now())
                     answers[row.ext_key] = RowResult(row.ext_key, ok=True)
                 else:  # not yet there: its creation carries the owner, and the next plan looks again
@@ -64,6 +68,23 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
     return [answers[row.ext_key] for row in rows]
 
 
+def _adopt(app: App, target: PushTarget, rows: Sequence[Row]) -> None:
+    """Tasks that we do not know of but that may have been made, by a request whose answer never came: they are
+    looked for by key. One that is there was delivered."""
+    with app.store.read() as tx:
+        unknown = [row.ext_key for row in rows if (task := tasks.get(tx, row.ext_key)) and task.sf_id is None]
+        maybe = addressees.tried(tx, target.object, unknown)
+    for start in range(0, len(maybe), IDS_PER_QUERY):
+        some = ",".join(soql.text(key) for key in maybe[start : start + IDS_PER_QUERY])
+        found = list(task_states(app, target, len(maybe), where=f"{target.match} IN ({some})"))
+        with app.store.transaction() as tx:
+            for one in found:
+                owner_id = addressees.delivered(
+                    tx, target.object, one.key, sf_id=one.sf_id, now=app.clock.now()
+                ).get("OwnerId")
+                tasks.found(tx, one.key, sf_id=one.sf_id, owner_id=owner_id)
+
+
 def note_change(tx: Connection, row: Row, *, now: datetime) -> None:
     """A change was confirmed: write down what the task is now."""
     task = tasks.get(tx, row.ext_key)
@@ -83,5 +104,5 @@ def _look(app: App, target: PushTarget, ids: Sequence[str]) -> dict[str, TaskSta
     found: dict[str, TaskState] = {}
     for start in range(0, len(ids), IDS_PER_QUERY):
         some = ",".join(soql.record_id(one) for one in ids[start : start + IDS_PER_QUERY])
-        found |= {state.sf_id: state for state in task_states(app, target, len(ids), ids=some)}
+        found |= {state.sf_id: state for state in task_states(app, target, len(ids), where=f"Id IN ({some})")}
     return found

@@ -1,6 +1,6 @@
-"""What one gets depends on what others get: a program's budget, and exclusive programs on the same sales.
+"""What one gets depends on what others get: a program's budget, and several programs on the same sales.
 
-Both are worked out from what everybody would get alone, never from what was saved: the answer does not depend on
+All are worked out from what everybody would get alone, never from what was saved: the answer does not depend on
 which standings happened to be computed first.
 """
 
@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from rebates.caps import Claim, within_budget
-from rebates.money import text
+from rebates.money import fraction, text
 from rebates.periods import Period
+from rebates.settle import Due, payouts_beside_rivals
 from rebates.stacking import beaten
 from rebates.standing import Standing
-from state import chains
-from state.totals import Cell, CellTotals, load_totals
+from rebates.totals import NOTHING
+from state import chains, rates, sequence
+from state.totals import Cell, CellTotals, in_program_currency, load_totals
 
 if TYPE_CHECKING:
     from jobs.inputs import Computed, Frame
@@ -34,6 +38,7 @@ class Together:
 
     def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone) -> None:
         self.tx, self.frames, self.alone = tx, frames, alone
+        self._book = rates.book(tx)
         self._granted: dict[tuple[str, Period], Mapping[str, Decimal]] = {}
 
     def widen(self) -> None:
@@ -41,6 +46,9 @@ class Together:
         for frame in self.frames.values():
             for rival in self._rivals(frame):
                 chains.widen_across(self.tx, frame.pk, rival.pk)
+        for frame in self.frames.values():
+            for key, _ in frame.program.ahead:
+                chains.widen_across(self.tx, self.frames[key].pk, frame.pk)
         for frame in self.frames.values():
             if frame.program.limits.budget is not None:
                 chains.widen_periods(self.tx, frame.pk)
@@ -88,6 +96,33 @@ class Together:
             self._granted[key] = within_budget(frame.program.limits, claims, frame.program.currency)
         return self._granted[key]
 
+    # --- sequences ----------------------------------------------------------------------------
+
+    def reductions(self, frame: Frame, found: Sequence[CellTotals]) -> dict[Cell, Fraction]:
+        """What earlier programs of the sequence paid on the lines that these standings are paid on."""
+        taken: dict[Cell, Fraction] = {}
+        for key, _ in frame.program.ahead:
+            earlier = self.frames[key]
+            members = {one.cell.member_pk for one in found}
+            cells = chains.cells_of(self.tx, earlier.pk, members)
+            paid = {one.one.cell: one for one in self._budgeted(earlier, self._alone(earlier, cells))}
+            by_place: dict[tuple[Cell, Cell], list[sequence.Common]] = {}
+            for row in sequence.common(self.tx, frame.pk, earlier.pk, earlier.program, members):
+                place = Cell(row.member_pk, row.period_pk), Cell(row.member_pk, row.earlier_pk)
+                by_place.setdefault(place, []).append(row)
+            for (cell, there), rows in by_place.items():
+                if there in paid:
+                    taken[cell] = taken.get(cell, Fraction(0)) + self._part_on(paid[there], rows)
+        return taken
+
+    def _part_on(self, paid: Computed, rows: Sequence[sequence.Common]) -> Fraction:
+        """The part of an earlier program's rebate that fell on the common lines, by what they brought."""
+        terms, missing = paid.one.program, list[str]()
+        both = in_program_currency(rows, terms, paid.one.period, self._book, missing)
+        shared = sum((fraction(tally.amount) for tally in both.values()), Fraction(0))
+        whole = fraction(paid.one.totals.get(terms.measure_bucket, NOTHING).amount)
+        return fraction(paid.standing.rebate) * shared / whole if whole > 0 else Fraction(0)
+
     # --- exclusive groups ---------------------------------------------------------------------
 
     def _rivals(self, frame: Frame) -> list[Frame]:
@@ -107,11 +142,15 @@ class Together:
         rivals = self._rivals(frame)
         if not rivals:
             return found
+        asked = {one.one.cell for one in found}
+        if any(one.payout is not None for one in found):  # what is carried depends on all periods before
+            found = self._of_members(frame, found)
         claims: dict[tuple[int, date, date], list[tuple[Frame, Decimal]]] = {}
         for rival in rivals:
             for one in self._of_members(rival, found):
                 claims.setdefault(_place(one), []).append((rival, one.standing.rebate))
-        return [self._unless_beaten(frame, one, claims.get(_place(one), [])) for one in found]
+        chosen = [self._unless_beaten(frame, one, claims.get(_place(one), [])) for one in found]
+        return [one for one in _paid_again(found, chosen) if one.one.cell in asked]
 
     def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
@@ -125,8 +164,7 @@ class Together:
             return found
         group = frame.program.stacking.group
         remark = f"not paid: {winner} is the better deal of the group {group}"
-        payout = None if found.payout is None else found.payout._replace(paid=ZERO)
-        return found._replace(standing=_with(found.standing, remark, rebate=ZERO), payout=payout)
+        return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
 
     def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
         batch = load_totals(self.tx, cells, [frame.program])
@@ -139,6 +177,28 @@ def _with(at: Standing, remark: str, *, rebate: Decimal, capped: bool | None = N
     inputs = at.working.inputs
     working = at.working._replace(inputs=replace(inputs, notes=(*inputs.notes, remark)))
     return replace(at, rebate=rebate, capped=at.capped if capped is None else capped, working=working)
+
+
+def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterable[Computed]:
+    """The payouts of members that were beaten in a period; in the order of member and period, as both are given."""
+    pairs = list(zip(alone, chosen, strict=True))
+    for _, some in groupby(pairs, key=lambda pair: pair[0].one.cell.member_pk):
+        mine = list(some)
+        terms = mine[0][0].standing.working.program
+        if mine[0][0].payout is None or all(was is now for was, now in mine):
+            yield from (now for _, now in mine)
+            continue
+        dues = [
+            Due(was.standing.rebate, was.standing.working.inputs.settled, beaten=was is not now)
+            for was, now in mine
+        ]
+        paid = payouts_beside_rivals(
+            dues, min_payout=terms.limits.min_payout, claw_back=terms.settlement.claw_back
+        )
+        for (_, now), (entering, made) in zip(mine, paid, strict=True):
+            working = now.standing.working
+            working = working._replace(inputs=replace(working.inputs, carried=entering))
+            yield now._replace(standing=replace(now.standing, working=working), payout=made)
 
 
 def _place(found: Computed) -> tuple[int, date, date]:

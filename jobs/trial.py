@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -12,6 +12,7 @@ from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding
 from rebates.periods import Period
 from rebates.program import Program
+from rebates.settle import Due, payouts_beside_rivals
 from rebates.stacking import beaten
 from rebates.versions import in_order
 
@@ -61,6 +62,7 @@ def _best_deals(runs: Sequence[ProgramRun]) -> None:
         if run.program.stacking.mode == "exclusive":
             for member, period in run.rows:
                 cells.setdefault((member, period.start, period.end), []).append((run, (member, period)))
+    lost: dict[tuple[str, str], dict[Period, Decimal]] = {}
     for claims in cells.values():
         losers = beaten(
             (run.program.key, run.program.stacking, run.rows[key].standing.rebate) for run, key in claims
@@ -69,13 +71,37 @@ def _best_deals(runs: Sequence[ProgramRun]) -> None:
             if run.program.key in losers:
                 winner, group = losers[run.program.key], run.program.stacking.group
                 row = run.rows[key]
+                lost.setdefault((run.program.key, key[0]), {})[key[1]] = row.standing.rebate
                 run.rows[key] = replace(
                     row,
                     standing=replace(row.standing, rebate=ZERO),
-                    paid=ZERO,
                     shares=(),
                     remarks=(*row.remarks, f"not paid: {winner} is the better deal of the group {group}"),
                 )
+    for run in runs:
+        for member in {member for member, _ in run.rows}:
+            if mine := lost.get((run.program.key, member)):
+                _pay_again(run, member, mine)
+
+
+def _pay_again(run: ProgramRun, member: str, lost: Mapping[Period, Decimal]) -> None:
+    """A member's payouts once it is known in which periods (with what rebate) another program was the better deal."""
+    rows = {period: row for (whose, period), row in sorted(run.rows.items()) if whose == member}
+    dues = [
+        Due(
+            lost.get(period, row.standing.rebate),
+            row.standing.working.inputs.settled,
+            sum((entry.total for entry in row.adjustments), ZERO),
+            period in lost,
+        )
+        for period, row in rows.items()
+    ]
+    terms = next(iter(rows.values())).standing.working.program
+    paid = payouts_beside_rivals(
+        dues, min_payout=terms.limits.min_payout, claw_back=terms.settlement.claw_back
+    )
+    for (period, row), (_, made) in zip(rows.items(), paid, strict=True):
+        run.rows[member, period] = replace(row, paid=made.paid, carried=made.carried, invoiced=made.invoiced)
 
 
 __all__ = ["Trial", "TrialStanding", "run_trial"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from jobs.trial_files import TrialFiles, TrialLine
 from rebates.currency import DatedRate, NoRate, RateBook, converted
 from rebates.hierarchy import group_of, paying_member
+from rebates.money import fraction
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.qualifiers import Bucket
@@ -81,8 +82,10 @@ class _Counting:
         self.parents: dict[str, str | None] = {
             key: row.get("parent_id") for key, row in files.accounts.items()
         }
+        # An order's day is that of its first line; a line that takes back comes after what it takes back from.
+        takes_back_last = sorted(files.lines, key=lambda line: line.amount < 0)
         self.original_days = {
-            line.order_id: self.newest.day_of(line.when) for line in reversed(files.lines) if line.amount >= 0
+            line.order_id: self.newest.day_of(line.when) for line in reversed(takes_back_last)
         }
         self.averages: dict[tuple[str, Period], Fraction] = {}
 
@@ -93,12 +96,12 @@ class _Counting:
         if as_of is not None and self.newest.day_of(line.when) > as_of:
             return self._exclude(line, f"dated after {as_of}")
         account, product, order, own = self._fields(line)
-        member, reason = self._member(line.account_id, account, day)
+        terms = self.newest if len(self.versions) == 1 else in_force(self.versions, day)
+        member, reason = self._member(terms, line.account_id, account, day)
         if member is None:
             return self._exclude(line, reason or "the account takes no part")
         if not self._takes_part(member, day):
             return self._exclude(line, f"{member} took no part on {day}")
-        terms = self.newest if len(self.versions) == 1 else in_force(self.versions, day)
         names = tuple(
             bucket.name for bucket in terms.buckets if _counts(bucket, account, product, order, own)
         )
@@ -133,12 +136,22 @@ class _Counting:
 
     def _fields(
         self, line: TrialLine
-    ) -> tuple[dict[str, str], dict[str, str], dict[str, str], dict[str, str]]:
+    ) -> tuple[dict[str, str], dict[str, str], dict[str, object], dict[str, object]]:
         """Account, product, order and line as they were: the line's own columns first, then the record's."""
         account = {"id": line.account_id, **self.files.accounts.get(line.account_id, {})}
         product_id = line.fields.get("product_id", "")
         product = dict(self.files.products.get(product_id, {}))
-        order, own = {"id": line.order_id, "account_id": line.account_id}, {"id": line.line_id}
+        order: dict[str, object] = {"id": line.order_id, "account_id": line.account_id}
+        own: dict[str, object] = {
+            "id": line.line_id,
+            "order_id": line.order_id,
+            "quantity": line.quantity,
+            "amount": line.amount,
+        }
+        if line.original_order_id is not None:
+            order["original_order_id"] = line.original_order_id
+        if not isinstance(line.when, datetime):
+            order["ordered_on"] = line.when.isoformat()
         for name, value in line.fields.items():
             side, _, rest = name.replace(".", "_", 1).partition("_")
             if side == "product" and rest:
@@ -157,9 +170,9 @@ class _Counting:
         return account, product, order, own
 
     def _member(
-        self, account_id: str, account: Mapping[str, object], day: date
+        self, terms: Program, account_id: str, account: Mapping[str, object], day: date
     ) -> tuple[str | None, str | None]:
-        terms, roll_up = self.newest, self.newest.hierarchy.roll_up
+        roll_up = terms.hierarchy.roll_up
         if roll_up == "none":
             return (account_id, None) if terms.takes(account) else (None, terms.why_not_member(account))
         if roll_up == "group":
@@ -215,11 +228,11 @@ def _counts(
     )
 
 
-def volume(lines: Iterable[Counted]) -> dict[str, Fraction]:
-    """What each buying account bought, to share a group's rebate by."""
+def volume(program: Program, lines: Iterable[Counted]) -> dict[str, Fraction]:
+    """What each buying account brought of what is paid on, to share a group's rebate by."""
     out: dict[str, Fraction] = {}
     for counted in lines:
-        amount = counted.tally.amount
-        value = amount if isinstance(amount, Fraction) else Fraction(amount)
-        out[counted.line.account_id] = out.get(counted.line.account_id, Fraction(0)) + value
+        if program.measure_bucket in counted.buckets:
+            value = fraction(counted.tally.of(program.paid_on))
+            out[counted.line.account_id] = out.get(counted.line.account_id, Fraction(0)) + value
     return out

@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
 from jobs.refusals import Unusable
 from rebates.currency import ALWAYS, DatedRate
-from rebates.money import parse_number
+from rebates.money import from_micro, parse_number, shown, text, to_micro
 from rebates.problems import did_you_mean
+from rebates.totals import Target
 
 ORDER_COLUMNS = ("order_id", "line_id", "account_id", "date", "quantity", "amount")
 OPTIONAL_COLUMNS = (
     "currency", "status", "product_id", "product_code", "product_family", "order_type", "region", "original_order_id",
     "received", "agreement",
 )  # fmt: skip
+LARGEST = 2**63 - 1  # millionths
 T = TypeVar("T")
 
 
@@ -54,16 +57,6 @@ class TrialLine:
     original_order_id: str | None
     received: date | None
     fields: Mapping[str, str]  # every other column that has a value
-
-
-@dataclass(frozen=True)
-class Target:
-    """A member's target and baseline; `period` None: for every period."""
-
-    member: str
-    period: str | None
-    target: Decimal | None
-    baseline: Decimal | None
 
 
 @dataclass
@@ -149,11 +142,22 @@ def read_accounts(path: Path, aside: list[SetAside] | None = None) -> dict[str, 
     return {row["id"]: row for row in _read(path, _ACCOUNTS, _record, [] if aside is None else aside)}
 
 
+def read_targets(path: Path, text: str | None = None) -> tuple[list[Target], list[SetAside]]:
+    """Targets of a file (or of the text that it had), and the rows that could not be read."""
+    aside: list[SetAside] = []
+    return list(_parse(path, _text_of(path) if text is None else text, _TARGETS, _target, aside)), aside
+
+
 def _read(
     path: Path, layout: _Layout, make: Callable[[int, dict[str, str]], T], aside: list[SetAside]
 ) -> Iterator[T]:
+    return _parse(path, _text_of(path), layout, make, aside)
+
+
+def _parse(
+    path: Path, text: str, layout: _Layout, make: Callable[[int, dict[str, str]], T], aside: list[SetAside]
+) -> Iterator[T]:
     """Every row that can be read, once; the others go to `aside` with the line that they begin in."""
-    text = _text_of(path)
     first, _, _ = text.partition("\n")
     if not text.strip():
         raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(layout.needed)}")
@@ -230,6 +234,18 @@ def _number(row: Mapping[str, str], name: str) -> Decimal:
         raise _Unreadable(name, str(error)) from None
 
 
+def _amount(row: Mapping[str, str], name: str) -> Decimal:
+    """A number that the store can hold: six decimals, 64 bits of millionths."""
+    value = _number(row, name)
+    try:
+        micro = to_micro(value)
+    except ValueError as error:
+        raise _Unreadable(name, f"{error}: round it first, as in {text(shown(Fraction(value)))}") from None
+    if abs(micro) > LARGEST:
+        raise _Unreadable(name, f"{text(value)} is larger than {text(from_micro(LARGEST))}")
+    return value
+
+
 def _when(row: Mapping[str, str], name: str) -> date | datetime:
     raw = _need(row, name)
     try:
@@ -256,7 +272,7 @@ def _line(number: int, row: dict[str, str]) -> TrialLine:
     known = (*ORDER_COLUMNS, "currency", "original_order_id", "received")
     return TrialLine(
         number, _need(row, "order_id"), _need(row, "line_id"), _need(row, "account_id"), _when(row, "date"),
-        _number(row, "quantity"), _number(row, "amount"), (row.get("currency") or "").upper() or None,
+        _amount(row, "quantity"), _amount(row, "amount"), (row.get("currency") or "").upper() or None,
         row.get("original_order_id"), _day(row, "received"),
         {name: value for name, value in row.items() if name not in known},
     )  # fmt: skip
@@ -282,6 +298,6 @@ def _rate(number: int, row: dict[str, str]) -> DatedRate:
 
 def _target(number: int, row: dict[str, str]) -> Target:
     member = _need(row, "account_id")
-    target = _number(row, "target") if "target" in row else None
-    baseline = _number(row, "baseline") if "baseline" in row else None
+    target = _amount(row, "target") if "target" in row else None
+    baseline = _amount(row, "baseline") if "baseline" in row else None
     return Target(member, row.get("period"), target, baseline)

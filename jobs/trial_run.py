@@ -10,9 +10,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 from jobs.trial_counting import Counted, Counts, Excluded, volume
-from jobs.trial_files import Target, TrialFiles
+from jobs.trial_files import TrialFiles
 from rebates.caps import Claim, guarantee_surplus, within_budget
 from rebates.case import set_out
+from rebates.currency import conversion_note
 from rebates.hierarchy import shares
 from rebates.money import exact, fraction, round_money, text
 from rebates.periods import Period
@@ -60,9 +61,7 @@ class ProgramRun:
         self.late: dict[str, dict[Period, list[Counted]]] = {}
         self.history: dict[str, list[Counted]] = {}
         self.days = sorted({counted.day for counted in counts.counted})
-        self.targets: dict[str, list[Target]] = {}
-        for target in files.targets:
-            self.targets.setdefault(target.member, []).append(target)
+        self._given = replace(self.program, given=tuple(files.targets))  # beats what lies beside the program
         for counted in counts.counted:
             self.history.setdefault(counted.member, []).append(counted)
             period = self.program.period_of(counted.day)
@@ -140,19 +139,19 @@ class ProgramRun:
     def _standing(self, member: str, period: Period, inputs: Inputs, *, late: bool) -> Standing:
         lines = self._lines(member, period, late=late)
         pieces = segments(self.versions, period) if len(self.versions) > 1 else ()
-        market = self.program.market_of({"id": member, **self._account(member)})
+        account = {"id": member, **self._account(member)}
         if len(pieces) < 2:
             terms = pieces[0].terms if pieces else self.program
             parts = [
                 (
-                    terms.for_market(terms.market_of({"id": member, **self._account(member)})),
+                    terms.for_market(terms.market_of(account)),
                     self.counts.totals(lines),
                 )
             ]
         else:
             parts = [
                 (
-                    piece.terms.for_market(market if piece.terms is self.program else None),
+                    piece.terms.for_market(piece.terms.market_of(account)),
                     self.counts.totals(_between(lines, piece.start, piece.end, piece is pieces[0])),
                 )
                 for piece in pieces
@@ -195,13 +194,7 @@ class ProgramRun:
             active_from=date.fromisoformat(first) if first else None,
             active_to=date.fromisoformat(last) if last else None,
         )
-        for target in self.targets.get(member, ()):
-            if target.period in (None, period.key):
-                inputs = replace(
-                    inputs,
-                    target=target.target if target.target is not None else inputs.target,
-                    baseline=target.baseline if target.baseline is not None else inputs.baseline,
-                )
+        inputs = self._given.with_given(self.program.with_given(inputs, member, period), member, period)
         inputs = self._baseline(member, period, terms, inputs)
         inputs = replace(inputs, notes=self._notes(member, period))
         reduction = self._reduction(member, period)
@@ -222,9 +215,8 @@ class ProgramRun:
                 foreign[code] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
         for code in sorted(foreign):
             own, ours = foreign[code]
-            policy = self.program.conversion.policy.replace("_", " ")
             notes.append(
-                f"{text(own)} {code} converted to {text(ours)} {self.program.currency} (rate of: {policy})"
+                conversion_note(code, own, ours, self.program.currency, self.program.conversion.policy)
             )
         return tuple(notes)
 
@@ -270,11 +262,12 @@ class ProgramRun:
         return taken
 
     def _shares(self, member: str, period: Period, at: Standing) -> tuple[tuple[str, Decimal], ...]:
-        if self.program.hierarchy.pay != "share":
+        if not self.program.hierarchy.is_shared:
             return ()
-        return tuple(
-            shares(at.rebate, volume(self._lines(member, period, late=False)), self.program.currency).items()
-        )
+        known = self.program.hierarchy.payees.values()
+        payee = member if self.program.hierarchy.roll_up == "parent" or member in known else None
+        volumes = volume(self.program, self._lines(member, period, late=False))
+        return tuple(shares(at.rebate, volumes, self.program.currency, otherwise=payee).items())
 
     def _share_budget(self) -> None:
         if self.program.limits.budget is None:
@@ -290,9 +283,11 @@ class ProgramRun:
                 row, allowed = self.rows[key], granted[key[0]]
                 if allowed != row.standing.rebate:
                     remark = f"the budget leaves {text(allowed)} of {text(row.standing.rebate)}"
+                    standing = replace(row.standing, rebate=allowed, capped=True)
                     self.rows[key] = replace(
                         row,
-                        standing=replace(row.standing, rebate=allowed, capped=True),
+                        standing=standing,
+                        shares=self._shares(*key, standing),
                         paid=min(row.paid, allowed),
                         remarks=(*row.remarks, remark),
                     )

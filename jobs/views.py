@@ -14,6 +14,7 @@ from rebates.program import Program
 from state.events import EventRow
 from state.newest import Trace
 from state.people import Member
+from state.postings import Settled
 from state.standings import StandingView
 
 View = dict[str, dict[str, Any]]
@@ -28,6 +29,7 @@ class Shown:
     program: Program
     period: Period
     member: Member
+    settled: Settled | None = None  # what the period is paid with, once it is closed
 
 
 def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] = ()) -> View:
@@ -64,6 +66,7 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
             "contributions": [_contribution(trace) for trace in traces],
             "steps": "\n".join(step["text"] for step in document["steps"]),
             "incomplete": "; ".join(document["incomplete"]) or None,
+            **_settlement(shown),
             "as_of": today,
             "synced_at": None,
             "seq": None,
@@ -83,6 +86,15 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
             "end": period.end,
             "last_day": period.last_day,
         },
+    }
+
+
+def _settlement(shown: Shown) -> dict[str, Any]:
+    at = shown.settled
+    return {
+        "settled": None if at is None else at.amount,
+        "adjustments": None if at is None else at.adjustments,
+        "settled_on": None if at is None else shown.program.day_of(at.closed_at),
     }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from jobs.app import App
 from jobs.explanation import find_account
 from jobs.refusals import Unusable
-from rebates.money import money_text, text
+from rebates.money import money_text, units_text
 from state import changes, runs, standings
 from state.changes import ChangedLine
 from state.standings import Past, StandingView
@@ -150,7 +150,7 @@ def _causes(
 def _line(line: ChangedLine, currency: str) -> Cause:
     order = line.order_number or line.order_id
     when = line.ordered_on or (line.ordered_at.date() if line.ordered_at else None)
-    words = f"order {order} of {when}: {money_text(line.amount, currency)}, {text(line.quantity)} units"
+    words = f"order {order} of {when}: {money_text(line.amount, currency)}, {units_text(line.quantity)}"
     if line.deleted:
         return Cause("gone", f"{words}, deleted", order, line.amount)
     if not line.active:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from mappings.canonical import ENTITIES
 from mappings.model import As, Sign
 from mappings.push_table import MAX_PLACES, TARGETS
-from mappings.vocabulary import EVENTS, PATHS
+from mappings.vocabulary import EVENTS, PATHS, READS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _SCALAR = {"type": ["string", "boolean", "integer"]}
@@ -86,6 +86,8 @@ def _target(name: str) -> dict[str, Any]:
         settings["on"] = {"type": "array", "items": {"enum": list(EVENTS)}, "minItems": 1}
         settings["once_per"] = {"enum": ["event", "period"]}
         required.append("on")
+    if target.reads:
+        settings["reads"] = _object({name: {"type": "string"} for name in READS})
     settings["fields"] = {"type": "object", "additionalProperties": _value()}
     return _object(settings, required=tuple(required))
 

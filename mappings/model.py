@@ -148,8 +148,15 @@ class PushTarget:
     on: tuple[str, ...] = ()  # event kinds; tasks and notifications
     once_per: OncePer = "period"
     type: str | None = None  # notifications: the custom notification type
+    reads: MappingOf[str, str] = field(
+        default_factory=dict
+    )  # payouts: our name → the field that people write
     place: Place = field(default_factory=Place, compare=False)
     match_place: Place = field(default_factory=Place, compare=False)
+
+    def written_from(self, path: str) -> str | None:
+        """The field that is written from a value; None: the mapping writes it nowhere."""
+        return next((name for name, value in self.fields.items() if value.from_ == path), None)
 
     @cached_property
     def volatile(self) -> frozenset[str]:
@@ -159,6 +166,11 @@ class PushTarget:
             for name, value in self.fields.items()
             if value.from_ in ("standing.synced_at", "standing.seq")
         )
+
+    @cached_property
+    def fence(self) -> str | None:
+        """The field that holds the sequence, by which the org refuses what a newer write overtook."""
+        return next((name for name, value in self.fields.items() if value.from_ == "standing.seq"), None)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,8 +26,19 @@ JsonValue = str | int | bool | Decimal | None
 View = Mapping[str, Mapping[str, Any]]
 
 _ELLIPSIS = "…"
-# `json.dumps` would make an encoder for every value.
-_KEY, _SCALAR = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
+# A first load writes a million values: what depends on the mapping alone is worked out once.
+_key_text = cache(encode_basestring_ascii)
+_WORDS = {True: "true", False: "false", None: "null"}
+_unit = cache(lambda places: Decimal(1).scaleb(-places))
+
+
+@cache
+def _origin(path: str) -> tuple[str, str, bool]:
+    """Group and name of a path, and whether its value is written as JSON."""
+    group, _, name = path.partition(".")
+    return group, name, kind_of(path) == "json"
+
+
 # Our own fields that change with every write; a mapping that feeds other fields from them has PushTarget.volatile.
 _VOLATILE = frozenset({"Last_Synced__c", "Rebate_Last_Synced__c", "Rebate_Seq__c"})
 
@@ -81,8 +94,12 @@ def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
     if value.const is not None:
         return _whole(value.const) if isinstance(value.const, Decimal) else value.const
     assert value.from_ is not None, "a Value has one origin"
-    raw = _look_up(view, value.from_)
-    if kind_of(value.from_) == "json":
+    group, name, is_json = _origin(value.from_)
+    try:
+        raw = view[group][name]
+    except KeyError:
+        raw = _look_up(view, value.from_)
+    if is_json:
         return _json_text(raw, value.max_length)
     if value.values is not None and isinstance(raw, str):
         raw = value.values.get(raw, raw)
@@ -92,12 +109,14 @@ def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
 def _as_asked(raw: Any, value: Value, zone: ZoneInfo | None) -> JsonValue:
     if raw is None or raw == "":
         return None
+    if isinstance(raw, str):
+        return _cut(raw, value.max_length)
     if isinstance(raw, bool):
         return str(raw).lower() if value.as_ == "text" else raw
     if isinstance(raw, (Decimal, int)):
         number = raw * 100 if value.as_ == "percent" else raw
         if value.round is not None:
-            number = Decimal(number).quantize(Decimal(1).scaleb(-value.round), rounding=ROUND_HALF_UP)
+            number = Decimal(number).quantize(_unit(value.round), rounding=ROUND_HALF_UP)
         if value.as_ == "text":
             return plain(Decimal(number))
         return number
@@ -107,8 +126,6 @@ def _as_asked(raw: Any, value: Value, zone: ZoneInfo | None) -> JsonValue:
         return _iso_instant(raw)
     if isinstance(raw, date):
         return raw.isoformat()
-    if isinstance(raw, str):
-        return _cut(raw, value.max_length)
     raise TypeError(f"{value.from_} is {type(raw).__name__}, which no field can hold")
 
 
@@ -213,7 +230,9 @@ def currency_of(view: View) -> str | None:
 
 def _cut(text: str, length: int | None) -> str:
     """Salesforce counts UTF-16 units; a pair is never cut in two."""
-    if length is None or len(text.encode("utf-16-le", "surrogatepass")) // 2 <= length:
+    if length is None or 2 * len(text) <= length:  # no character is more than two units
+        return text
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 <= length:
         return text
     kept = ""
     room = length - 1
@@ -243,19 +262,23 @@ def _json_text(raw: Any, length: int | None) -> str | None:
 
 def json_text(value: Any) -> str:
     """Compact JSON, keys in the order given; a Decimal is written as the number it is."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_KEY.encode(str(k))}:{json_text(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(json_text(item) for item in value) + "]"
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, bool) or value is None:
+        return _WORDS[value]
     if isinstance(value, Decimal):
         return plain(value)
+    if isinstance(value, (dict, Mapping)):  # a dict is told at once, any other mapping is asked
+        return "{" + ",".join([f"{_key_text(str(k))}:{json_text(v)}" for k, v in value.items()]) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join([json_text(item) for item in value]) + "]"
     if isinstance(value, datetime):
         return json.dumps(_iso_instant(value))
     if isinstance(value, date):
         return json.dumps(value.isoformat())
     if isinstance(value, float):
         raise TypeError("money is never a float")
-    return _SCALAR.encode(value)
+    return json.dumps(value)
 
 
 def plain(value: Decimal) -> str:

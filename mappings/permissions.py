@@ -74,13 +74,15 @@ def permission_set_xml(
             continue
         if target.object == "Task":
             users.add("EditTask")
-        _grant_object(objects, target.object, create=target.name in CREATES, edit=True)
+        _grant_object(objects, target.object, create=target.name in CREATES, edit=target.name != "payout")
         for name in target.fields:
             if (
                 _can_be_granted(target.object, name, (describes or {}).get(target.object))
                 and name != target.match
             ):
                 fields[f"{target.object}.{name}"] = True
+        for name in target.reads.values():
+            fields.setdefault(f"{target.object}.{name}", False)
         if target.match and target.name == "task" and _can_be_granted(target.object, target.match, None):
             fields[f"{target.object}.{target.match}"] = True
     return _xml(label, mapping, objects, fields, users)

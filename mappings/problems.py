@@ -49,6 +49,11 @@ class Problem:
     def sort_key(self) -> tuple[int, int, str, str]:
         return (self.place.line, self.place.column, self.code, self.message)
 
+    @property
+    def in_a_line(self) -> str:
+        """What is wrong and what to do, without the place."""
+        return self.message if self.help is None else f"{self.message} ({self.help})"
+
     def as_json(self) -> dict[str, str | int | None]:
         place = self.place
         return {

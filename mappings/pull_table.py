@@ -19,7 +19,6 @@ PULL_SETTINGS = (
     "field", "first", "const", "expr", "values", "other", "default", "as", "trim", "case", "sign",
 )  # fmt: skip
 
-OBJECT_NAME = re.compile(r"[A-Za-z]\w*")
 FIELD_PATH = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*")
 ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_PARENTS = 5  # Salesforce's limit of child-to-parent steps in one path
@@ -67,24 +66,15 @@ def _read_entity(entity: Entity, node: Node, finder: Finder) -> PullEntity | Non
     table = Settings(node, finder)
     if not node.is_table:
         return None
-    object_name = table.text("object")
-    if "object" not in table:
-        finder.error(
-            "M008", f"pull.{entity.name} does not say which object", node.place, 'add object = "..."'
-        )
-    elif object_name is not None and not OBJECT_NAME.fullmatch(object_name):
-        finder.error("M009", f'"{object_name}" is not an object name', table.node.value["object"].place)
+    object_name = table.object_name(f"pull.{entity.name}")
     where = table.text("where")
     where_node = table.get("where")
     if where is not None and where_node is not None and (problem := where_problem(where)) is not None:
         finder.error("M010", problem.message, where_node.place.of(problem.text), problem.help)
     deleted = table.choice("deleted", ("keep", "ignore"), "keep")
     refresh = table.choice("refresh", ("changed", "daily"), "changed")
-    fields_node = table.of_type("fields", dict)
-    table.close()
+    fields_node = table.fields(f"pull.{entity.name}")
     if fields_node is None:
-        if "fields" not in table:
-            finder.error("M008", f"pull.{entity.name} has no [pull.{entity.name}.fields]", node.place)
         return None
     fields: dict[str, Source] = {}
     for left, right in fields_node.value.items():
@@ -152,17 +142,7 @@ def _read_source(left: str, kind: CanonicalKind, right: Node, finder: Finder) ->
     paths += tuple(str(node.value) for node in firsts)
     const = table.scalar("const")
     expr = _read_expression(table, finder)
-    origins = [name for name in ("field", "first", "const", "expr") if name in table]
-    misspelled = right.value.keys() - set(
-        PULL_SETTINGS
-    )  # reported below; probably the origin that is missing
-    if len(origins) > 1 or (not origins and not misspelled):
-        finder.error(
-            "M011",
-            f"{left} has " + (" and ".join(origins) if origins else "no source") + ": exactly one is needed",
-            right.place,
-            help="one of: field, first, const, expr",
-        )
+    single = table.one_origin(left, ("field", "first", "const", "expr"), PULL_SETTINGS)
     values = table.scalars("values")
     other = table.scalar("other")
     if other is not None and values is None and "values" not in table:
@@ -194,7 +174,7 @@ def _read_source(left: str, kind: CanonicalKind, right: Node, finder: Finder) ->
         place=right.place,
     )
     _check_constants(left, kind, source, right, finder)
-    return source if len(origins) == 1 else None
+    return source if single else None
 
 
 def _read_expression(table: Settings, finder: Finder) -> Expression | None:

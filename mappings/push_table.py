@@ -9,10 +9,9 @@ from typing import cast, get_args
 from mappings.model import As, OncePer, Placeholder, PushTarget, Value, Verbatim, When
 from mappings.places import Node
 from mappings.problems import Finder, Place, did_you_mean
-from mappings.pull_table import OBJECT_NAME
 from mappings.settings import Settings, type_word
 from mappings.template import FORMATS, TemplateError, parse
-from mappings.vocabulary import ENUMS, EVENTS, PATHS, VALUES, kind_of
+from mappings.vocabulary import ENUMS, EVENTS, PATHS, READS, VALUES, kind_of
 
 PUSH_SETTINGS = ("from", "const", "text", "values", "as", "round", "clear")
 FIELD_NAME = re.compile(r"[A-Za-z]\w*")
@@ -33,11 +32,13 @@ class _Target:
     object: bool = True
     events: bool = False
     match_required: bool = False
+    reads: bool = False  # what people write into our records, read back
 
 
 TARGETS = {
     "standing": _Target(match_required=True),
     "account": _Target(match_required=True),
+    "payout": _Target(match_required=True, reads=True),
     "task": _Target(events=True),
     "notification": _Target(object=False, events=True),
 }
@@ -76,11 +77,7 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
         return None
     object_name = ""
     if allowed.object:
-        object_name = table.text("object") or ""
-        if "object" not in table:
-            finder.error("M008", f"push.{name} does not say which object", node.place, 'add object = "..."')
-        elif object_name and not OBJECT_NAME.fullmatch(object_name):
-            finder.error("M009", f'"{object_name}" is not an object name', node.value["object"].place)
+        object_name = table.object_name(f"push.{name}") or ""
     match = table.text("match") if allowed.object else None
     if allowed.match_required and "match" not in table:
         finder.error(
@@ -104,11 +101,9 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
             finder.error(
                 "M008", f"push.{name} does not say of which type", node.place, 'add type = "Rebate_Alert"'
             )
-    fields_node = table.of_type("fields", dict)
-    table.close()
+    reads = _reads(table, name, namespace, finder) if allowed.reads else {}
+    fields_node = table.fields(f"push.{name}")
     if fields_node is None:
-        if "fields" not in table:
-            finder.error("M008", f"push.{name} has no [push.{name}.fields]", node.place)
         return None
     fields: dict[str, Value] = {}
     for left, right in fields_node.value.items():
@@ -127,9 +122,28 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
         on=on,
         once_per=cast(OncePer, once_per),
         type=type_name,
+        reads=reads,
         place=node.value["object"].place if "object" in table else node.place,
         match_place=node.value["match"].place if "match" in table else node.place,
     )
+
+
+def _reads(table: Settings, name: str, namespace: str, finder: Finder) -> dict[str, str]:
+    """`[push.<target>.reads]`: our name → the Salesforce field in which people write it."""
+    node = table.of_type("reads", dict)
+    found: dict[str, str] = {}
+    for left, right in node.value.items() if node is not None else ():
+        if left not in READS:
+            finder.error(
+                "M005", f'push.{name} reads no "{left}"', right.key_place.of(left), did_you_mean(left, READS)
+            )
+        elif not isinstance(right.value, str) or not FIELD_NAME.fullmatch(right.value):
+            finder.error(
+                "M009", f"{left} is read from a field; {right.value!r} is not a field name", right.place
+            )
+        else:
+            found[left] = with_namespace(right.value, namespace)
+    return found
 
 
 def _known_event(item: Node, finder: Finder) -> str:
@@ -170,17 +184,7 @@ def _read_value(target: str, object_name: str, left: str, right: Node, finder: F
         _check_value_path(from_, right.value["from"].place, finder)
     const = table.scalar("const")
     text = _read_template(table, finder)
-    origins = [name for name in ("from", "const", "text") if name in table]
-    misspelled = right.value.keys() - set(
-        PUSH_SETTINGS
-    )  # reported below; probably the origin that is missing
-    if len(origins) > 1 or (not origins and not misspelled):
-        finder.error(
-            "M011",
-            f"{left} has " + (" and ".join(origins) if origins else "no source") + ": exactly one is needed",
-            right.place,
-            help="one of: from, const, text",
-        )
+    single = table.one_origin(left, ("from", "const", "text"), PUSH_SETTINGS)
     values = table.scalars("values")
     if values is not None and from_ in ENUMS:
         for key in values:
@@ -195,7 +199,7 @@ def _read_value(target: str, object_name: str, left: str, right: Node, finder: F
         finder.error("M015", f"round is a number of decimals, 0 to {MAX_PLACES}", round_node.place)
     clear = table.flag("clear", True)
     table.close(PUSH_SETTINGS)
-    if len(origins) != 1:
+    if not single:
         return None
     return Value(
         from_=from_,

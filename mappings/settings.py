@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from mappings.model import Scalar
 from mappings.places import Node
 from mappings.problems import Finder, did_you_mean
+
+OBJECT_NAME = re.compile(r"[A-Za-z]\w*")
 
 _TYPE_WORDS = {str: "text", bool: "true or false", int: "a whole number", list: "a list", dict: "a table"}
 
@@ -130,6 +133,39 @@ class Settings:
             return None
         values = {key: self.scalar_of(item, f"{name}.{key}") for key, item in node.value.items()}
         return {key: value for key, value in values.items() if value is not None}
+
+    def object_name(self, table: str) -> str | None:
+        """The `object` setting: the table cannot do without it."""
+        name = self.text("object")
+        if "object" not in self:
+            self.finder.error(
+                "M008", f"{table} does not say which object", self.node.place, 'add object = "..."'
+            )
+        elif name is not None and not OBJECT_NAME.fullmatch(name):
+            self.finder.error("M009", f'"{name}" is not an object name', self.node.value["object"].place)
+        return name
+
+    def fields(self, table: str) -> Node | None:
+        """The `fields` table: the last thing that is asked for, so everything else that is there is unknown."""
+        fields = self.of_type("fields", dict)
+        self.close()
+        if fields is None and "fields" not in self:
+            self.finder.error("M008", f"{table} has no [{table}.fields]", self.node.place)
+        return fields
+
+    def one_origin(self, left: str, origins: Collection[str], known: Collection[str]) -> bool:
+        """True when exactly one of `origins` is there. A misspelled setting is probably the missing one, and `close`
+        reports it: one problem, one message."""
+        found = [name for name in origins if name in self]
+        misspelled = self.node.value.keys() - set(known)
+        if len(found) > 1 or (not found and not misspelled):
+            self.finder.error(
+                "M011",
+                f"{left} has " + (" and ".join(found) if found else "no source") + ": exactly one is needed",
+                self.node.place,
+                help="one of: " + ", ".join(origins),
+            )
+        return len(found) == 1
 
     def close(self, more: Collection[str] = ()) -> None:
         """Reports unknown settings (M003)."""

@@ -16,6 +16,10 @@ STATUSES: tuple[str, ...] = get_args(Status)
 METHODS: tuple[str, ...] = get_args(Method)
 EVENTS: tuple[str, ...] = get_args(EventKind)
 BASES = ("amount", "quantity")
+PAYOUT_TYPES = ("settled", "adjustment")
+
+# What finance says of a payout, read back from the org by the names under [push.payout.reads].
+READS = ("status", "approved_by", "paid_on", "reference")
 
 _ACCOUNT: dict[str, Kind] = {
     "id": "id",
@@ -51,6 +55,9 @@ VALUES: dict[str, dict[str, Kind]] = {
         "contributions": "json",
         "steps": "text",
         "incomplete": "text",
+        "settled": "amount",  # what the period was settled at, corrections included; empty: it is not settled
+        "adjustments": "amount",  # the corrections in it
+        "settled_on": "day",
         "as_of": "day",
         "synced_at": "moment",
         "seq": "int",
@@ -85,6 +92,17 @@ VALUES: dict[str, dict[str, Kind]] = {
         "priority": "text",
         "steps": "text",
     },
+    "payout": {
+        "key": "text",
+        "type": "enum",
+        "amount": "amount",
+        "late_lines": "amount",  # of an adjustment: what late lines earn at the tier that was settled
+        "tier_and_terms": "amount",  # of an adjustment: what another tier or other terms change
+        "currency": "text",
+        "booked_in": "text",  # the period in which it is booked
+        "calculated_on": "day",
+        "standing_id": "id",  # the record of the standing that it settles, as the org calls it
+    },
 }
 
 ENUMS: dict[str, tuple[str, ...]] = {
@@ -93,6 +111,7 @@ ENUMS: dict[str, tuple[str, ...]] = {
     "program.qualifier": BASES,
     "program.measure": BASES,
     "event.kind": EVENTS,
+    "payout.type": PAYOUT_TYPES,
 }
 
 PATHS: tuple[str, ...] = tuple(f"{group}.{name}" for group, names in VALUES.items() for name in names)
@@ -109,12 +128,15 @@ LENGTHS: dict[str, int] = {
     "standing.key": 29,
     "task.key": 29,
     "event.key": 29,
+    "payout.key": 29,
     "member.id": 18,
     "account.id": 18,
     "task.owner_id": 18,
     "standing.currency": 3,
     "program.currency": 3,
+    "payout.currency": 3,
     "period.key": 10,
+    "payout.booked_in": 10,
     "standing.tier_ladder": 4000,
     "standing.contributions": 4000,
 }

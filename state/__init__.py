@@ -13,7 +13,7 @@ One sync, in the order of its calls (tx first; instants are aware datetimes; amo
     staging.stage(tx, run_pk, entity, table)                                  rejected.set_aside(tx, rows, now=, run_pk=)
     staging.apply(tx, run_pk, entity, now=) -> Applied                        watermarks.advance(tx, stream, floor=, ceiling=, now=)
     rules.install_programs(tx, programs, now) -> Installed
-    contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None)
+    contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None, engine=)
     totals.widen(tx, programs)  # year-to-date windows
     totals.waiting_cells(tx) -> [Cell]                                        totals.load_totals(tx, cells, programs) -> [CellTotals]
     standings.save_standings(tx, rows, now=, run_pk=) -> [Saved]              events.record(tx, rows) -> those that are new

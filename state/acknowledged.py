@@ -109,6 +109,18 @@ def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     return found
 
 
+def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str, str]:
+    """Key → record id, of those whose id the org told."""
+    found: dict[str, str] = {}
+    for at in range(0, len(ext_keys), KEYS_AT_ONCE):
+        which = acknowledged.c.ext_key.in_(ext_keys[at : at + KEYS_AT_ONCE])
+        query = select(acknowledged.c.ext_key, acknowledged.c.sf_id).where(
+            which, acknowledged.c.object == object, acknowledged.c.sf_id.is_not(None)
+        )
+        found |= {row.ext_key: row.sf_id for row in tx.execute(query)}
+    return found
+
+
 def count(tx: Connection, object: str) -> int:
     """How many records of an object the org has of ours."""
     mine = select(func.count()).select_from(acknowledged).where(acknowledged.c.object == object)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, or_, select, update
 
+from state import acknowledged
+from state.instants import micros
 from state.outbox import _close as close
 from state.outbox import _slices as slices
+from state.outbox import load
 from state.tables.work import outbox
 
 
@@ -31,3 +35,39 @@ def close_event(tx: Connection, object: str, ext_key: str, *, now: datetime) -> 
     """What was to be created has lost its point before it was sent."""
     mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")
     close(tx, and_(mine, outbox.c.state.in_(("pending", "quarantined"))), "superseded", now)
+
+
+def in_flight(tx: Connection, object: str, ext_keys: Sequence[str]) -> set[str]:
+    """Keys of what is to be created and was given to a sender that has not come back."""
+    return set(_events(tx, object, ext_keys, outbox.c.state == "inflight"))
+
+
+def tried(tx: Connection, object: str, ext_keys: Sequence[str]) -> list[str]:
+    """Keys of what was to be created and may be there already: a sender had them, and nobody knows what became of them.
+    Also of what was given up meanwhile because its account is gone."""
+    unknown = or_(outbox.c.attempts > 0, outbox.c.state == "quarantined")
+    return _events(tx, object, ext_keys, and_(unknown, outbox.c.state != "done"))
+
+
+def delivered(tx: Connection, object: str, ext_key: str, *, sf_id: str, now: datetime) -> Mapping[str, Any]:
+    """The org has it after all: done, unless a sender still has it. Returns what was sent."""
+    mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")
+    row = tx.execute(select(outbox).where(mine)).one()
+    done = tx.execute(
+        update(outbox)
+        .where(mine, outbox.c.state.in_(("pending", "quarantined", "superseded")))
+        .values(state="done", finished_at=micros(now), sf_id=sf_id, stuck=None, code=None, message=None)
+    )
+    if done.rowcount:
+        acknowledged.remember(
+            tx, object, ext_key, seq=row.seq, payload_hash=row.payload_hash, sf_id=sf_id, now=now
+        )
+    return load(row.payload)
+
+
+def _events(tx: Connection, object: str, ext_keys: Sequence[str], which: Any) -> list[str]:
+    found: list[str] = []
+    for some in slices(ext_keys):
+        mine = and_(outbox.c.object == object, outbox.c.kind == "event", outbox.c.ext_key.in_(some))
+        found += tx.execute(select(outbox.c.ext_key).where(mine, which).order_by(outbox.c.pk)).scalars()
+    return found

@@ -12,15 +12,15 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, cast, delete, func, literal, or_, select, union
+from sqlalchemy import BigInteger, Connection, cast, delete, false, func, literal, select, true, union
 
 from rebates.money import fraction
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.qualifiers import Qualifier
 from rebates.totals import NOTHING
-from state import dirty, rates
-from state.instants import micros
+from state import dating, dirty, rates
+from state.dating import Days
 from state.tables.facts import orders
 from state.tables.programs import buckets, conversions, periods, program_members
 from state.tables.work import contributions, dirty_cells, standings, totals
@@ -151,24 +151,26 @@ class Compared:
         assert growth is not None
         book, missing = rates.book(self.tx), list[str]()
         bucket = qualifier_of(self.program).bucket
+        to_original = self.program.settlement.returns == "original_period"
         out: dict[int, Fraction] = {}
         spans = zip(self.windows(period).items(), growth.elapsed_windows(period, as_of), strict=True)
         for (pk, whole), (start, end) in spans:
             by_member: dict[int, list[Any]] = {}
             for at in range(0, len(members), MEMBERS_AT_ONCE):
                 some = members[at : at + MEMBERS_AT_ONCE]
-                for row in self.tx.execute(_bought(pk, bucket, some, Period(start, end, "", whole.zone))):
+                part = Period(start, end, "", whole.zone)
+                for row in self.tx.execute(_bought(pk, bucket, some, part, to_original=to_original)):
                     by_member.setdefault(row.member_pk, []).append(row)
             for member, rows in by_member.items():
                 counted = in_program_currency(rows, self.program, whole, book, missing)
-                part = fraction(counted.get(bucket, NOTHING).of(growth.on))
-                out[member] = out.get(member, Fraction(0)) + part
+                bought = fraction(counted.get(bucket, NOTHING).of(growth.on))
+                out[member] = out.get(member, Fraction(0)) + bought
         return out
 
 
-def _bought(period_pk: int, bucket: str, members: Sequence[int], within: Period) -> Any:
+def _bought(period_pk: int, bucket: str, members: Sequence[int], within: Period, *, to_original: bool) -> Any:
     """What members bought in a part of a baseline period, by conversion, in the columns of `totals.sums`."""
-    on, at = orders.c.ordered_on, orders.c.ordered_at
+    dated = dating.by_original(true() if to_original else false())
     keys = (contributions.c.member_pk, buckets.c.name, conversions.c.currency, conversions.c.from_day)
     return (
         select(
@@ -178,7 +180,9 @@ def _bought(period_pk: int, bucket: str, members: Sequence[int], within: Period)
                 for name in ("amount_e6", "quantity_e6", "lines")
             ),
         )
-        .join(orders, orders.c.pk == contributions.c.order_pk)
+        .select_from(
+            dating.with_originals(contributions.join(orders, orders.c.pk == contributions.c.order_pk))
+        )
         .join(buckets, buckets.c.pk == contributions.c.bucket_pk)
         .join(conversions, conversions.c.pk == contributions.c.conversion_pk)
         .where(
@@ -189,10 +193,7 @@ def _bought(period_pk: int, bucket: str, members: Sequence[int], within: Period)
             contributions.c.period_pk == period_pk,
             contributions.c.member_pk.in_(members),
             buckets.c.name == bucket,
-            or_(
-                and_(on.is_not(None), on >= within.start.toordinal(), on < within.end.toordinal()),
-                and_(on.is_(None), at >= micros(within.start_at), at < micros(within.end_at)),
-            ),
+            dated.within(Days.of(within)),
         )
         .group_by(*keys)
     )

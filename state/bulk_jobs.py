@@ -64,11 +64,14 @@ def end(tx: Connection, pk: int, how: Ended, *, now: datetime) -> None:
     tx.execute(update(bulk_jobs).where(bulk_jobs.c.pk == pk).values(state=how, finished_at=micros(now)))
 
 
-def unfinished(tx: Connection, purpose: str | None = None) -> list[BulkJob]:
-    """Jobs that were never ended: with an id they can be resumed, without one nothing was sent."""
+def unfinished(tx: Connection, purpose: str | None = None, *, beginning: str | None = None) -> list[BulkJob]:
+    """Jobs that were never ended, of one purpose or of those that begin so: with an id they can be resumed, without
+    one nothing was sent."""
     query = select(bulk_jobs).where(bulk_jobs.c.state == "open").order_by(bulk_jobs.c.pk)
     if purpose is not None:
         query = query.where(bulk_jobs.c.purpose == purpose)
+    if beginning is not None:
+        query = query.where(bulk_jobs.c.purpose.startswith(beginning, autoescape=True))
     return [
         BulkJob(
             row.pk,

@@ -11,16 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, select, union
 
-from state import dirty
+from state import dating, dirty
 from state.instants import moment
 from state.tables.facts import accounts, orders
-from state.tables.programs import periods
+from state.tables.programs import periods, programs
 from state.tables.work import contributions, dirty_accounts, dirty_cells, standings, totals
 from state.totals import CELLS_AT_ONCE, Cell
 
 MEMBERS_AT_ONCE = 400
-# Where an order has a day, its instant does not decide.
-instant_only = case((orders.c.ordered_on.is_(None), orders.c.ordered_at))
 
 
 def widen(tx: Connection, program_pk: int) -> None:
@@ -136,9 +134,16 @@ def cells_in(tx: Connection, period_pk: int) -> list[Cell]:
 
 def first_orders(tx: Connection, period_pk: int) -> list[tuple[int, date | None, datetime | None]]:
     """(member, day, instant) of the first order that counts for each member in a period."""
+    dated = dating.by_original(programs.c.returns_to_original)
+    # Where an order has a day, its instant does not decide.
+    instant_only = case((dated.on.is_(None), dated.at))
+    counted = contributions.join(orders, orders.c.pk == contributions.c.order_pk).join(
+        periods.join(programs, programs.c.pk == periods.c.program_pk),
+        periods.c.pk == contributions.c.period_pk,
+    )
     query = (
-        select(contributions.c.member_pk, func.min(orders.c.ordered_on), func.min(instant_only))
-        .join(orders, orders.c.pk == contributions.c.order_pk)
+        select(contributions.c.member_pk, func.min(dated.on), func.min(instant_only))
+        .select_from(dating.with_originals(counted))
         .where(contributions.c.period_pk == period_pk)
         .group_by(contributions.c.member_pk)
     )

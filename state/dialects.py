@@ -13,7 +13,12 @@ from sqlalchemy.dialects.postgresql import Insert
 
 def upsert(tx: Connection, table: Table) -> Insert:
     """An INSERT with `on_conflict_do_update` and `on_conflict_do_nothing`; both databases offer the same methods."""
-    if tx.dialect.name == "postgresql":
+    return upsert_into(tx.dialect.name, table)
+
+
+def upsert_into(dialect: str, table: Table) -> Insert:
+    """The same for a statement that is built before there is a connection."""
+    if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)  # type: ignore[return-value]
 

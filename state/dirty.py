@@ -10,9 +10,17 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 
+from state import parts
 from state.dialects import upsert
 from state.tables.programs import programs
-from state.tables.work import dirty_accounts, dirty_cells, dirty_orders, dirty_products, dirty_programs
+from state.tables.work import (
+    dirty_accounts,
+    dirty_cells,
+    dirty_orders,
+    dirty_products,
+    dirty_programs,
+    standings,
+)
 
 
 def everything_is_dirty(tx: Connection) -> bool:
@@ -24,15 +32,21 @@ def everything_is_dirty(tx: Connection) -> bool:
 
 
 class Orders:
-    """Marks dirty orders within one transaction, and counts how many were not marked before."""
+    """Marks dirty orders within one transaction, and counts how many were not marked before.
 
-    def __init__(self, tx: Connection) -> None:
+    Unless only the rules about them changed (`facts_changed=False`), their parts of the facts have changed, too.
+    """
+
+    def __init__(self, tx: Connection, *, facts_changed: bool = True) -> None:
         self.tx = tx
         self.marked = 0
+        self._facts_changed = facts_changed
         self._needed = not everything_is_dirty(tx)
 
     def mark(self, orders: Select[Any]) -> None:
         """Mark the orders whose pk the query selects."""
+        if self._facts_changed:
+            parts.note_changed(self.tx, orders)
         if self._needed:
             self.marked += _mark(self.tx, dirty_orders, "order_pk", orders)
 
@@ -59,6 +73,11 @@ def mark_cells(tx: Connection, cells: Select[Any]) -> int:
     return _added(
         tx, upsert(tx, dirty_cells).from_select(["member_pk", "period_pk"], cells.where(literal(True)))
     )
+
+
+def mark_all_cells(tx: Connection) -> int:
+    """Every standing there is."""
+    return mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk))
 
 
 def count(tx: Connection, table: Table) -> int:

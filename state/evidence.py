@@ -13,11 +13,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
+from state import dating
+from state.dating import Dated
 from state.instants import moment
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
-from state.tables.programs import buckets, conversions, periods, program_members
+from state.tables.programs import buckets, conversions, periods, program_members, programs
 from state.tables.work import contributions
 from state.totals import Cell, from_e6
 
@@ -95,15 +97,15 @@ def contributions_of(tx: Connection, cell: Cell, *, limit: int | None = None) ->
 
 def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Iterator[LineView]:
     """All lines of the member's own orders and of those that count for it, within the period's dates."""
-    period = tx.execute(select(periods).where(periods.c.pk == cell.period_pk)).one()
-    within = or_(
-        and_(orders.c.ordered_on >= period.start_day, orders.c.ordered_on < period.end_day),
-        and_(
-            orders.c.ordered_on.is_(None),
-            orders.c.ordered_at >= period.start_at,
-            orders.c.ordered_at < period.end_at,
-        ),
-    )
+    period, dated = period_of(tx, cell)
+    mine = or_(orders.c.account_pk == cell.member_pk, _of_member(cell.member_pk))
+    yield from lines_where(tx, and_(mine, dated.within(period)), limit=limit)
+
+
+def lines_where(
+    tx: Connection, which: ColumnElement[bool], *, limit: int | None = None
+) -> Iterator[LineView]:
+    """Lines by a condition over `orders`, `order_lines` and the originals of returns, in order of their dates."""
     query = (
         select(
             order_lines.c.sf_id.label("line_id"),
@@ -113,6 +115,7 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
             line_kinds.c.attributes.label("line_attributes"),
             orders.c.sf_id.label("order_id"),
             orders.c.number,
+            orders.c.original_order_id,
             orders.c.ordered_on,
             orders.c.ordered_at,
             orders.c.active,
@@ -123,11 +126,11 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
             orders.c.account_pk,
             order_lines.c.product_pk,
         )
-        .select_from(orders)
+        .select_from(dating.with_originals(orders))
         .join(order_lines, order_lines.c.order_pk == orders.c.pk)
         .join(order_kinds, order_kinds.c.pk == orders.c.kind_pk)
         .join(line_kinds, line_kinds.c.pk == order_lines.c.kind_pk)
-        .where(orders.c.known, or_(orders.c.account_pk == cell.member_pk, _of_member(cell.member_pk)), within)
+        .where(orders.c.known, which)
         .order_by(orders.c.ordered_on, orders.c.ordered_at, orders.c.sf_id, order_lines.c.sf_id)
         .limit(limit)
     )
@@ -138,6 +141,9 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
         order_fields = _attributes(row.order_attributes) | {
             "id": row.order_id,
             "number": row.number,
+            "account_id": of_accounts[row.account_pk]["id"],
+            "original_order_id": row.original_order_id,
+            "ordered_on": None if row.ordered_on is None else date.fromordinal(row.ordered_on).isoformat(),
             "status": row.status,
             "type": row.type,
             "currency": row.currency,
@@ -155,8 +161,26 @@ def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Itera
             of_accounts[row.account_pk],
             product_fields[row.product_pk],
             order_fields,
-            _attributes(row.line_attributes) | {"id": row.line_id},
+            _attributes(row.line_attributes)
+            | {
+                "id": row.line_id,
+                "order_id": row.order_id,
+                "product_id": product_fields[row.product_pk]["id"],
+                "amount": from_e6(row.amount_e6),
+                "quantity": from_e6(row.quantity_e6),
+            },
         )
+
+
+def period_of(tx: Connection, cell: Cell) -> tuple[Any, Dated]:
+    """A cell's period, and how its program dates an order (over `dating.with_originals`)."""
+    query = (
+        select(periods, programs.c.returns_to_original)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(periods.c.pk == cell.period_pk)
+    )
+    period = tx.execute(query).one()
+    return period, dating.by_original(true()) if period.returns_to_original else dating.OWN
 
 
 def _of_member(member_pk: int) -> Any:

@@ -1,36 +1,42 @@
 """Which standings lack something because a row could not be read: they are incomplete, not silently lower.
 
 A line belongs to its order, an order to its account; the standings are those that the order counts in, and where its
-day is not known, those of the account that are open today.
+day is not known, those of the account that are open today. While order lines cannot be read at all, orders that came
+since without any lack theirs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select
 
-from state import meta
+from state import dating, meta, watermarks
 from state.dialects import upsert
-from state.tables.facts import accounts, orders
+from state.instants import micros
+from state.tables.facts import accounts, order_lines, orders
 from state.tables.programs import periods, program_members, programs
 from state.tables.running import rejected_rows
 from state.tables.work import dirty_cells
 from state.totals import Cell
 
 NAMED = 3  # rows named in one standing; the others are counted
+LATE = timedelta(minutes=10)  # lines that were committed so late may have been missed by the last window
 _KEY = "gaps"
+_STOPPED = (
+    "stopped.pull"  # written by jobs: streams that could not be read, with the code of what stopped them
+)
 
 Gaps = Mapping[Cell, tuple[str, ...]]
 
 
 def find(tx: Connection, today: date) -> Gaps:
     """What is missing in each standing, as sentences without a value of the row."""
-    if tx.execute(select(rejected_rows.c.sf_id).limit(1)).first() is None:
-        return {}
     found: dict[Cell, list[str]] = {}
+    for cell, said in _without_lines(tx):
+        found.setdefault(cell, []).append(said)
     rows = tx.execute(select(rejected_rows).order_by(rejected_rows.c.entity, rejected_rows.c.sf_id)).all()
     for row in rows:
         said = f"{row.entity.replace('_', ' ')} {row.sf_id} could not be read: {row.reason}"
@@ -64,23 +70,38 @@ def _cells(tx: Connection, entity: str, sf_id: str, parent: str | None, today: d
     return _open(tx, sf_id, today) if entity == "account" else ()
 
 
+def _without_lines(tx: Connection) -> Iterable[tuple[Cell, str]]:
+    """Orders that arrived while order lines stand still, and have none: what they add is not known."""
+    code = json.loads(meta.get(tx, _STOPPED) or "{}").get("order_line")
+    if code is None:
+        return
+    lines = watermarks.read(tx, "order_line")
+    mine = and_(orders.c.active, ~orders.c.deleted, ~exists().where(order_lines.c.order_pk == orders.c.pk))
+    if lines is not None:
+        mine = and_(mine, orders.c.modstamp >= micros(lines.ceiling - LATE))
+    for row in tx.execute(_counted_in(mine).add_columns(orders.c.sf_id).order_by(orders.c.sf_id)):
+        yield Cell(row[0], row[1]), f"the lines of order {row[2]} could not be read: {code}"
+
+
 def _of_order(tx: Connection, order_id: str | None) -> Iterable[Cell]:
     if order_id is None:
         return ()
-    member, period, on, at = program_members, periods, orders.c.ordered_on, orders.c.ordered_at
-    within = or_(
-        and_(on.is_not(None), period.c.start_day <= on, on < period.c.end_day),
-        and_(on.is_(None), period.c.start_at <= at, at < period.c.end_at),
-    )
-    query = (
+    return [Cell(*row) for row in tx.execute(_counted_in(orders.c.sf_id == order_id))]
+
+
+def _counted_in(which: ColumnElement[bool]) -> Select[int, int]:
+    """The standings that orders count in, by their day."""
+    member, period = program_members, periods
+    dated = dating.by_original(programs.c.returns_to_original)
+    return (
         select(member.c.member_pk, period.c.pk)
-        .select_from(orders)
+        .select_from(dating.with_originals(orders))
         .join(member, member.c.account_pk == orders.c.account_pk)
+        .join(programs, programs.c.pk == member.c.program_pk)
         .join(period, and_(period.c.program_pk == member.c.program_pk, period.c.active))
-        .where(orders.c.sf_id == order_id, orders.c.known, within)
+        .where(which, orders.c.known, dated.within(period.c))
         .distinct()
     )
-    return [Cell(*row) for row in tx.execute(query)]
 
 
 def _open(tx: Connection, account_id: str | None, today: date) -> Iterable[Cell]:

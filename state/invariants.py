@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import audit, postings
-from state.contributions import CELL, EVERYTHING, SUMS, contribution_query
+from state import apart, audit, ledger_checks
+from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, periods, programs
 from state.tables.running import runs, staged_pages, watermarks
@@ -56,10 +56,7 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
         *_outbox(tx),
         *_pulls(tx),
     ]
-    found += [
-        Violation("a settled amount was changed", 1, seal, "see docs/operations.md, Audit trail")
-        for seal in postings.broken_seals(tx)
-    ]
+    found += [Violation(*broken, ledger_checks.HINT) for broken in ledger_checks.check(tx)]
     problem = audit.verify(tx)
     if problem is not None:
         found.append(
@@ -97,7 +94,7 @@ def _contributions(tx: Connection) -> Iterator[Violation]:
         # Known to be behind: what is stored is right for an earlier state of the facts.
         return
     kept = select(*contributions.columns)
-    fresh = contribution_query(EVERYTHING)
+    fresh = contribution_query(apart.find(tx))
     yield from _rows(tx, "a contribution differs from its order lines", except_(kept, fresh))
     yield from _rows(tx, "order lines are missing in the contributions", except_(fresh, kept))
 

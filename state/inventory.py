@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from state import bulk, dirty
 from state.keys import NO_PRODUCT
@@ -25,6 +38,8 @@ SCHEMA = pa.schema([("sf_id", pa.string()), ("modstamp", pa.int64()), ("deleted"
 IDS_AT_ONCE = 400
 
 present = bulk.scratch("present", sf_id="text!", modstamp="int", deleted="bool")
+doomed = bulk.scratch("doomed", sf_id="text!")
+doomed_lines = bulk.scratch("doomed_lines", order_pk="int!", sf_id="text!")
 
 
 @dataclass(frozen=True)
@@ -79,20 +94,34 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
 
 
 def bury(tx: Connection, entity: str, ids: Sequence[str]) -> int:
-    """These are gone from the org for good: from now on they count as deleted. Returns how many were alive."""
-    table, marks, buried = TABLES[entity], dirty.Orders(tx), 0
-    if "deleted" not in table.c:
+    """These are gone from the org for good: from now on they count as deleted. Returns how many were alive.
+
+    The same few statements for any number of ids: order lines have no index on their id alone (it would cost every
+    load more than it saves here), so all of them are found in one pass.
+    """
+    table = TABLES[entity]
+    if "deleted" not in table.c or not ids:
         return 0
-    for at in range(0, len(ids), IDS_AT_ONCE):
-        mine = and_(table.c.sf_id.in_(ids[at : at + IDS_AT_ONCE]), not_(table.c.deleted))
-        if entity == "order_line":
-            marks.mark(select(table.c.order_pk).where(mine).distinct())
-        elif entity == "order":
-            marks.mark(select(table.c.pk).where(mine))
-        elif entity == "account":
-            dirty.mark_accounts(tx, select(table.c.pk).where(mine))
-        buried += tx.execute(update(table).where(mine).values(deleted=True)).rowcount
-    return buried
+    bulk.empty(tx, doomed, doomed_lines)
+    bulk.fill_tuples(tx, doomed, ["sf_id"], [(sf_id,) for sf_id in dict.fromkeys(ids)])
+    bulk.settle(tx, doomed)
+    mine = and_(table.c.sf_id.in_(select(doomed.c.sf_id)), not_(table.c.deleted))
+    if entity == "order_line":
+        tx.execute(
+            doomed_lines.insert().from_select(
+                ["order_pk", "sf_id"], select(table.c.order_pk, table.c.sf_id).where(mine)
+            )
+        )
+        bulk.settle(tx, doomed_lines)
+        dirty.Orders(tx).mark(select(doomed_lines.c.order_pk).distinct())
+        mine = tuple_(table.c.order_pk, table.c.sf_id).in_(
+            select(doomed_lines.c.order_pk, doomed_lines.c.sf_id)
+        )
+    elif entity == "order":
+        dirty.Orders(tx).mark(select(table.c.pk).where(mine))
+    elif entity == "account":
+        dirty.mark_accounts(tx, select(table.c.pk).where(mine))
+    return tx.execute(update(table).where(mine).values(deleted=True)).rowcount
 
 
 def forget_rejected(tx: Connection, entity: str) -> int:
@@ -121,6 +150,21 @@ def merges_unknown(tx: Connection, pairs: Sequence[tuple[str, str]]) -> list[tup
         )
         have |= {(row.sf_id, row.winner) for row in tx.execute(query)}
     return [pair for pair in pairs if pair not in have]
+
+
+def left_by(tx: Connection, entity: str, account_ids: Sequence[str]) -> list[str]:
+    """Orders (or child accounts) that the store still gives to these accounts, by id."""
+    table, parent = TABLES[entity], accounts.alias("parent")
+    owner = table.c.account_pk if entity == "order" else table.c.parent_pk
+    found: list[str] = []
+    for at in range(0, len(account_ids), IDS_AT_ONCE):
+        query = (
+            select(table.c.sf_id)
+            .join(parent, parent.c.pk == owner)
+            .where(parent.c.sf_id.in_(account_ids[at : at + IDS_AT_ONCE]), _live(table))
+        )
+        found += tx.execute(query.order_by(table.c.pk)).scalars()
+    return found
 
 
 def _live(table: Table) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 
 from rebates.program import Program
 from rebates.qualifiers import Bucket
-from state import dirty, membership, rates
+from state import dirty, membership, rates, row_rules
 from state.dialects import upsert
 from state.tables.facts import line_kinds, order_kinds, order_lines, products
 from state.tables.programs import (
@@ -31,35 +31,20 @@ ROWS_AT_ONCE = 20_000
 
 # Orders and lines are judged by kind, so that millions of them cost a handful of judgments.
 ORDER_FIELDS = ("status", "type", "currency")
-NOT_A_KIND = {
-    "order": {
-        "id",
-        "number",
-        "account_id",
-        "ordered_on",
-        "ordered_at",
-        "original_order_id",
-        "deleted",
-        "modstamp",
-    },
-    "line": {"id", "order_id", "product_id", "quantity", "amount", "deleted", "modstamp"},
-}
 MANY_KINDS = 5_000  # more distinct combinations than this means that a mapping carries something like an id
 
 
 class NotExpressible(ValueError):
-    """A program filters on a field that differs on nearly every row; the store judges orders and lines by kind."""
+    """A program asks something of single orders or lines that the store would get wrong."""
 
 
 def require_expressible(program: Program) -> None:
     """Raises `NotExpressible` for a filter that the store would silently get wrong."""
     for bucket in program.buckets:
         for condition in bucket.filter.conditions:
-            if condition.field in NOT_A_KIND.get(condition.side, ()):
-                raise NotExpressible(
-                    f"program {program.key!r} filters on {condition.side}.{condition.field}: programs can filter orders "
-                    f"by {', '.join(ORDER_FIELDS)} and mapped attributes, lines by mapped attributes"
-                )
+            reason = row_rules.why_not_expressible(condition)
+            if reason is not None:
+                raise NotExpressible(reason)
 
 
 def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int]) -> list[str]:
@@ -126,7 +111,7 @@ def _judge_products(
             if program_pk not in fresh:
                 moved |= {pk for _, pk in changed if marked.get(pk)}
     if moved:
-        found = dirty.Orders(tx)
+        found = dirty.Orders(tx, facts_changed=False)
         for some in _slices(sorted(moved)):
             found.mark(select(order_lines.c.order_pk).distinct().where(order_lines.c.product_pk.in_(some)))
 
@@ -156,7 +141,7 @@ def _judge_kinds(
         asked_orders = [r for r in order_rows if everything or rates_changed or ("order", r.pk) in marked]
         asked_lines = [r for r in line_rows if everything or ("line", r.pk) in marked]
         ours = _Conversions(tx, program_pk, program, dated)
-        for bucket in program.buckets:
+        for bucket in map(row_rules.without, program.buckets):
             bucket_pk = names[program_pk, bucket.name]
             wanted = set(_order_kinds(bucket, bucket_pk, asked_orders, ours))
             changed = _replace(

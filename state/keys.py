@@ -41,8 +41,9 @@ def look_up(tx: Connection, table: Table, column: str, values: Sequence[str]) ->
         where, parameter = "= ANY(%s)", list(values)
     else:
         where, parameter = "IN (SELECT value FROM json_each(?))", json.dumps(list(values))
-    found = tx.exec_driver_sql(f"SELECT {column}, pk FROM {table.name} WHERE {column} {where}", (parameter,))
-    return {row[0]: row[1] for row in found}
+    query = f"SELECT {column}, pk FROM {table.name} WHERE {column} {where}"
+    with tx.exec_driver_sql(query, (parameter,)) as found:
+        return dict(found.cursor.fetchall())  # the driver's own tuples: half the time for tens of thousands
 
 
 def resolve(tx: Connection, table: Table, ids: pa.ChunkedArray) -> pa.Array:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from state.dialects import upsert
 from state.errors import LostLease
@@ -65,15 +65,20 @@ def release(tx: Connection, lease: Lease, *, now: datetime) -> bool:
     return changed.rowcount == 1
 
 
+# Asked in every transaction of a job: built once.
+_HOLDER = (
+    select(leases.c.epoch, leases.c.owner)
+    .where(leases.c.name == bindparam("lease"))
+    .with_for_update(read=True)
+)
+
+
 def check(tx: Connection, lease: Lease) -> None:
     """Raises `LostLease` unless the lease is still ours, and keeps it so until this transaction ends.
 
     An expired lease that nobody took is still ours: the epoch decides, not the clock.
     """
-    query = (
-        select(leases.c.epoch, leases.c.owner).where(leases.c.name == lease.name).with_for_update(read=True)
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_HOLDER, {"lease": lease.name}).one_or_none()
     if row is None or row.epoch != lease.epoch or row.owner != lease.owner:
         raise _lost(lease)
 

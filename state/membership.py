@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from rebates.hierarchy import DEPTH_MAX, paying_member
+from rebates.hierarchy import DEPTH_MAX, SHARE, Hierarchy, paying_member, share_bucket
 from rebates.periods import midnight
 from rebates.program import Program
+from rebates.versions import Reign, reigns
 from state import bulk, dirty
 from state.instants import micros
 from state.tables.base import FIRST_AT, FIRST_DAY, LAST_AT, LAST_DAY
@@ -60,6 +61,11 @@ class Accounts:
             self.by_id[row.sf_id] = Known(row.pk, row.sf_id, parent, fields, bool(row.deleted), master)
         self.parents = {account.sf_id: account.parent for account in self.by_id.values()}
 
+    def present(self, sf_id: str) -> Known | None:
+        """An account that is there and not deleted."""
+        account = self.by_id.get(sf_id)
+        return None if account is None or account.gone else account
+
     def standing_in(self, account: Known) -> Known | None:
         """The account itself, the winner it was merged into, or None when it is gone for good."""
         here: Known | None = account
@@ -86,23 +92,27 @@ def judge(
         whole = program_pk in fresh
         affected = list(everyone.by_id.values()) if whole else _affected(everyone, program, set(dirty_pks))
         wanted: set[Member] = set()
-        enrolled = _Enrolled(program, everyone)
-        for account in affected:
-            wanted |= set(_rows(program_pk, program, account, everyone, enrolled, buckets, problems))
+        for reign in reigns(program):
+            enrolled = _Enrolled(reign, everyone)
+            for account in affected:
+                wanted |= set(_rows(program_pk, account, everyone, enrolled, buckets, problems))
         pks = None if whole else sorted({account.pk for account in affected} | set(dirty_pks))
         changed = _replace(tx, program_pk, wanted, pks)
         if changed and not whole:
-            marks = dirty.Orders(tx)
+            marks = dirty.Orders(tx, facts_changed=False)
             for some in _slices(sorted(changed)):
                 marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))
     return problems
 
 
 class _Enrolled:
-    """Whether an account takes part in a program, asked once an account."""
+    """Whether an account takes part in a version of a program, asked once; and where it belongs among its groups."""
 
-    def __init__(self, program: Program, everyone: Accounts) -> None:
-        self.program, self.everyone = program, everyone
+    def __init__(self, reign: Reign, everyone: Accounts) -> None:
+        self.reign, self.program, self.everyone = reign, reign.terms, everyone
+        program = reign.terms
+        self.memberships = _memberships(program.hierarchy)
+        self.stand_ins = _stand_ins(program.hierarchy, everyone)
         self._answers: dict[str, bool] = {}
 
     def __call__(self, sf_id: str) -> bool:
@@ -116,7 +126,6 @@ class _Enrolled:
 
 def _rows(
     program_pk: int,
-    program: Program,
     account: Known,
     everyone: Accounts,
     enrolled: _Enrolled,
@@ -126,28 +135,48 @@ def _rows(
     buyer = everyone.standing_in(account)
     if buyer is None:
         return
+    program, reign = enrolled.program, enrolled.reign
     spans = list(_members(program, buyer, everyone, enrolled, problems))
     if not spans:
         return
-    for bucket in program.buckets:
+    own = set(program.hierarchy.share_buckets)
+    for bucket in program.own_buckets:
         # What the buyer is decides whether a line counts; who is paid is another question.
-        if bucket.counts_account(buyer.fields):
-            for member, first, after in spans:
-                start, end = _taking_part(program, member, first, after)
-                if start >= end:
-                    continue
-                rest = rest_of_span(start, end, program.time_zone)
-                yield (account.pk, buckets[program_pk, bucket.name], member.pk, start, *rest, program_pk)
+        if not bucket.counts_account(buyer.fields):
+            continue
+        for one in spans:
+            if bucket.name in own and bucket.name != one.share_bucket:
+                continue
+            start, end = _taking_part(program, one.member, one.first, one.after)
+            start = start if reign.start is None else max(start, reign.start.toordinal())
+            end = end if reign.end is None else min(end, reign.end.toordinal())
+            if start >= end:
+                continue
+            rest = rest_of_span(start, end, program.time_zone)
+            # In a share bucket an account's orders count for itself: its part in what its group is paid.
+            member = buyer if bucket.name in own else one.member
+            bucket_pk = buckets[program_pk, reign.bucket(bucket.name)]
+            yield (account.pk, bucket_pk, member.pk, start, *rest, program_pk)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """For whom a buyer's orders of some days count (half-open), and in which share bucket besides."""
+
+    member: Known
+    first: int
+    after: int
+    share_bucket: str = SHARE
 
 
 def _members(
     program: Program, buyer: Known, everyone: Accounts, enrolled: _Enrolled, problems: list[str]
-) -> Iterable[tuple[Known, int, int]]:
+) -> Iterable[_Span]:
     """The paying members of a buyer's orders, each with its half-open span of days."""
     hierarchy = program.hierarchy
     if hierarchy.roll_up == "none":
         if enrolled(buyer.sf_id):
-            yield buyer, FIRST_DAY, LAST_DAY
+            yield _Span(buyer, FIRST_DAY, LAST_DAY)
     elif hierarchy.roll_up == "parent":
         path = paying_member(
             buyer.sf_id, everyone.parents, enrolled, to_the_top=not program.members.conditions
@@ -155,28 +184,59 @@ def _members(
         if path.problem:
             problems.append(f"{program.key}: {path.problem}")
         if path.member is not None:
-            yield everyone.by_id[path.member], FIRST_DAY, LAST_DAY
+            yield _Span(everyone.by_id[path.member], FIRST_DAY, LAST_DAY)
     else:
-        yield from _group_members(program, buyer, everyone, enrolled)
+        yield from _group_members(program, buyer, everyone, enrolled, problems)
 
 
 def _group_members(
-    program: Program, buyer: Known, everyone: Accounts, enrolled: _Enrolled
-) -> Iterable[tuple[Known, int, int]]:
-    hierarchy = program.hierarchy
+    program: Program, buyer: Known, everyone: Accounts, enrolled: _Enrolled, problems: list[str]
+) -> Iterable[_Span]:
     if not enrolled(buyer.sf_id):
         return
-    for entry in hierarchy.groups:
-        if entry.account != buyer.sf_id:
-            continue
-        payee = (hierarchy.payees or {}).get(entry.group)
-        if payee is None:
-            # A group without a payee is shared among its buyers: its totals are kept under its first account.
-            payee = min(e.account for e in hierarchy.groups if e.group == entry.group)
-        member = everyone.by_id.get(payee)
-        if member is not None and not member.gone:
-            start = FIRST_DAY if entry.first is None else entry.first.toordinal()
-            yield member, start, LAST_DAY if entry.last is None else entry.last.toordinal() + 1
+    for group, first, after in enrolled.memberships.get(buyer.sf_id, ()):
+        member = enrolled.stand_ins.get(group)
+        if member is None:
+            told = f"{program.key}: nobody can be paid for the group {group}: name its payee in [hierarchy.payees]"
+            problems += [told] if told not in problems else []
+        else:
+            yield _Span(member, first, after, share_bucket(group))
+
+
+def _stand_ins(hierarchy: Hierarchy, everyone: Accounts) -> dict[str, Known]:
+    """The account that each group's orders are counted under: its payee, else one of its own that no other group has."""
+    found: dict[str, Known] = {}
+    for group, payee in sorted(hierarchy.payees.items()):
+        if (account := everyone.present(payee)) is not None:
+            found[group] = account
+    for group in sorted({entry.group for entry in hierarchy.groups} - hierarchy.payees.keys()):
+        for name in sorted({entry.account for entry in hierarchy.groups if entry.group == group}):
+            account = everyone.present(name)
+            if account is not None and all(account.pk != other.pk for other in found.values()):
+                found[group] = account
+                break
+    return found
+
+
+def _memberships(hierarchy: Hierarchy) -> dict[str, list[tuple[str, int, int]]]:
+    """By account its (group, first day, day after); entries that meet are one, so that no order counts twice."""
+    spans = sorted(
+        (
+            entry.account,
+            entry.group,
+            FIRST_DAY if entry.first is None else entry.first.toordinal(),
+            LAST_DAY if entry.last is None else entry.last.toordinal() + 1,
+        )
+        for entry in hierarchy.groups
+    )
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for account, group, first, after in spans:
+        mine = found.setdefault(account, [])
+        if mine and mine[-1][0] == group and first <= mine[-1][2]:
+            mine[-1] = (group, mine[-1][1], max(after, mine[-1][2]))
+        else:
+            mine.append((group, first, after))
+    return found
 
 
 def _taking_part(program: Program, member: Known, start: int, end: int) -> tuple[int, int]:
@@ -210,13 +270,14 @@ def _affected(everyone: Accounts, program: Program, dirty_pks: set[int]) -> list
     """The dirty accounts, those merged into them, and with a hierarchy everybody below."""
     by_pk = {account.pk: account for account in everyone.by_id.values()}
     found = {pk: by_pk[pk] for pk in dirty_pks if pk in by_pk}
+    roll_ups = {version.hierarchy.roll_up for version in (*program.earlier, program)}
     above: dict[str, list[Known]] = {}
     for account in everyone.by_id.values():
         if account.master:
             above.setdefault(account.master, []).append(account)
-        if account.parent and program.hierarchy.roll_up == "parent":
+        if account.parent and "parent" in roll_ups:
             above.setdefault(account.parent, []).append(account)
-    if program.hierarchy.roll_up == "group" and found:
+    if "group" in roll_ups and found:
         # The payee of a group stands for all of it.
         found |= {a.pk: a for a in everyone.by_id.values()}
     waiting = list(found.values())

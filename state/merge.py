@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 
-from state import bulk, dirty, keys, rates
+from state import bulk, dirty, keys, parts, rates
 from state.dialects import upsert
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.programs import programs
@@ -222,6 +222,7 @@ class Merge:
         if self.entity == "account":
             dirty.mark_accounts(self.tx, select(accounts.c.pk))
         else:
+            parts.note_all_changed(self.tx)
             dirty.mark_programs(self.tx, select(programs.c.pk).where(programs.c.active))
 
     def _compare(self, target: Target, changed: Table) -> int:
@@ -272,6 +273,10 @@ class Merge:
             self._orders.mark(select(changed.c.order_pk).distinct())
         elif self.entity == "order":
             self._orders.mark(select(orders.c.pk).join(changed, changed.c.sf_id == orders.c.sf_id))
+            # Those that take back from one of these may count on its day.
+            self._orders.mark(
+                select(orders.c.pk).join(changed, changed.c.sf_id == orders.c.original_order_id)
+            )
         elif self.entity == "account":
             dirty.mark_accounts(
                 self.tx, select(accounts.c.pk).join(changed, changed.c.sf_id == accounts.c.sf_id)

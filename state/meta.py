@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from state.dialects import upsert
 from state.errors import WrongOrg
@@ -10,10 +10,11 @@ from state.tables.running import meta
 
 # Sequence numbers are epoch x this + a counter: after a restore (epoch + 1) every new one is above every old one.
 SEQUENCES_PER_EPOCH = 10**12
+_VALUE = select(meta.c.value).where(meta.c.key == bindparam("key"))  # asked a dozen times a run: built once
 
 
 def get(tx: Connection, key: str) -> str | None:
-    return tx.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
+    return tx.execute(_VALUE, {"key": key}).scalar_one_or_none()
 
 
 def put(tx: Connection, key: str, value: str) -> None:

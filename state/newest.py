@@ -60,7 +60,7 @@ def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, l
             .where(ranked.c.place <= limit)
             .order_by(ranked.c.member_pk, ranked.c.period_pk, ranked.c.place)
         )
-        for row in tx.execute(query):
+        for row in tx.execute(query).all():
             found.setdefault(Cell(row.member_pk, row.period_pk), []).append(_made(row))
     return found
 
@@ -99,19 +99,27 @@ def _traces(tx: Connection, cells: Sequence[Cell]) -> Any:
 
 
 def _made(row: Any) -> Trace:
+    """Of the columns of `_traces`, taken apart by place: attributes of a row cost more than all the rest."""
+    (
+        _,
+        _,
+        amount,
+        quantity,
+        lines,
+        order_id,
+        number,
+        ordered_on,
+        ordered_at,
+        account_id,
+        bucket,
+        currency,
+        *_,
+    ) = row
     day: date | None
-    if row.ordered_on is not None:
-        day = date.fromordinal(row.ordered_on)
+    if ordered_on is not None:
+        day = date.fromordinal(ordered_on)
     else:
-        day = moment(row.ordered_at).astimezone(UTC).date() if row.ordered_at is not None else None
+        day = moment(ordered_at).astimezone(UTC).date() if ordered_at is not None else None
     return Trace(
-        row.sf_id,
-        row.number,
-        row.account_id,
-        day,
-        from_e6(row.amount_e6),
-        from_e6(row.quantity_e6),
-        row.lines,
-        row.currency,
-        row.bucket,
+        order_id, number, account_id, day, from_e6(amount), from_e6(quantity), lines, currency, bucket
     )

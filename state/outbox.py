@@ -10,24 +10,27 @@ that slept through its lease changes nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
-from state import acknowledged, meta
+from state import acknowledged, bulk, meta
 from state.dialects import one_of
 from state.instants import micros, moment, optional_moment
+from state.payloads import digest
+from state.payloads import dump as dump
+from state.payloads import load as load
+from state.payloads import payload_hash as payload_hash
 from state.tables.work import outbox
 
 Kind = Literal["state", "event"]
 KEYS_AT_ONCE = 400
+LANES = 64  # an account's rows travel in one lane, so that two workers never write to one account at once
 
 
 class Stuck(StrEnum):
@@ -74,65 +77,50 @@ class Row:
     finished_at: datetime | None
 
 
-def payload_hash(payload: Mapping[str, Any]) -> str:
-    """Of the canonical JSON, so that equal fields in another order or spelling of a number are equal."""
-    return _digest(dump(payload))
+_NEW = (
+    "kind", "object", "ext_key", "account_id", "lane", "seq", "payload", "payload_hash", "state", "attempts", "retry_at",
+    "enqueued_at",
+)  # fmt: skip
 
 
-def dump(payload: Mapping[str, Any]) -> str:
-    """Canonical JSON. A float is refused: it would be an amount that nobody can trust."""
-    for name, value in payload.items():
-        if isinstance(value, float):
-            raise TypeError(f"{name} is a float: amounts are Decimal")
-    return _ENCODER.encode(payload)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def load(text: str) -> dict[str, Any]:
-    """A payload back; amounts come back as the Decimals they were."""
-    loaded: dict[str, Any] = json.loads(text, object_hook=_decimal)
-    return loaded
-
-
-def enqueue(tx: Connection, wanted: Sequence[Wanted], *, now: datetime) -> int:
+def enqueue(
+    tx: Connection,
+    wanted: Sequence[Wanted],
+    *,
+    now: datetime,
+    sequence: Callable[[int], int] | None = None,
+) -> int:
     """Add rows in the transaction of the standings they speak of; returns how many were new.
 
     A waiting `state` row of the same key is superseded at once. One that equals the newest row on its way (or
     in quarantine: the same payload would be refused again), or else what the org has, is not written. An `event` whose key was ever
-    enqueued is not written again.
+    enqueued is not written again. `sequence` gives so many numbers where several processes enqueue side by side.
     """
     states = [_Written(w) for w in wanted if w.kind == "state"]
     events = [_Written(w) for w in wanted if w.kind == "event"]
-    fresh = [*_new_states(tx, states), *_new_events(tx, events)]
+    new_states, outdated = _new_states(tx, states)
+    fresh = [*new_states, *_new_events(tx, events)]
     if not fresh:
         return 0
-    keys = [w.key for w in fresh if w.kind == "state"]
-    for some in _slices(keys):
-        _close(tx, and_(outbox.c.state.in_(("pending", "quarantined")), _keyed(tx, some)), "superseded", now)
-    first = meta.take_sequence(tx, len(fresh))
-    tx.execute(
-        outbox.insert(),
+    for some in _slices(outdated):
+        _close(tx, and_(_state_of_found.in_(("pending", "quarantined")), _keyed(tx, some)), "superseded", now)
+    first = sequence(len(fresh)) if sequence else meta.take_sequence(tx, len(fresh))
+    at = micros(now)
+    bulk.fill_tuples(
+        tx,
+        outbox,
+        _NEW,
         [
-            {
-                "kind": w.kind,
-                "object": w.key[0],
-                "ext_key": w.key[1],
-                "account_id": w.account_id,
-                "seq": first + n,
-                "payload": w.payload,
-                "payload_hash": w.hash,
-                "state": "pending",
-                "attempts": 0,
-                "retry_at": micros(now),
-                "enqueued_at": micros(now),
-            }
+            (w.kind, *w.key, w.account_id, lane_of(w.account_id or w.key[1]), first + n, w.payload, w.hash, "pending", 0, at, at)
             for n, w in enumerate(fresh)
         ],
-    )
+    )  # fmt: skip
     return len(fresh)
+
+
+def lane_of(account_id: str) -> int:
+    """The lane of an account: the same in every process, for ever."""
+    return zlib.crc32(account_id.encode()) % LANES
 
 
 class _Written:
@@ -144,7 +132,7 @@ class _Written:
         self.kind, self.account_id = wanted.kind, wanted.account_id
         self.key = (wanted.object, wanted.ext_key)
         self.payload = dump(wanted.payload)
-        self.hash = _digest(self.payload)
+        self.hash = digest(self.payload)
 
 
 def claim(
@@ -157,6 +145,7 @@ def claim(
     ttl: timedelta,
     objects: Collection[str] | None = None,
     kinds: Collection[Kind] | None = None,
+    lanes: Collection[int] | None = None,
 ) -> list[Row]:
     """Take up to `limit` due rows, oldest first by account so that its lock is taken once. Commit before sending.
 
@@ -173,6 +162,8 @@ def claim(
         query = query.where(outbox.c.object.in_(sorted(objects)))
     if kinds is not None:
         query = query.where(outbox.c.kind.in_(sorted(kinds)))
+    if lanes is not None:
+        query = query.where(outbox.c.lane.in_(sorted(lanes)))
     # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
     query = query.order_by(outbox.c.pk).limit(limit).with_for_update(skip_locked=True, of=outbox)
     pks = list(tx.execute(query).scalars())
@@ -231,6 +222,28 @@ def quarantine(
     )
 
 
+def take_over(
+    tx: Connection, pks: Collection[int], *, now: datetime, owner: str, epoch: int, ttl: timedelta
+) -> list[Row]:
+    """Rows that somebody claimed and did not come back for, now claimed by us. Not those that are over meanwhile, nor
+    any whose key is in flight under another row."""
+    other = outbox.alias("other")
+    elsewhere = exists().where(
+        other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key,
+        other.c.state == "inflight", other.c.pk != outbox.c.pk,
+    )  # fmt: skip
+    taken: list[Row] = []
+    for some in _slices(sorted(pks)):
+        rows = tx.execute(
+            update(outbox)
+            .where(outbox.c.pk.in_(some), outbox.c.state.in_(("pending", "inflight")), ~elsewhere)
+            .values(state="inflight", owner=owner, epoch=epoch, claimed_until=micros(now + ttl))
+            .returning(outbox)
+        )
+        taken += [_made(row) for row in rows]
+    return sorted(taken, key=lambda row: row.pk)
+
+
 def sweep(tx: Connection, *, now: datetime) -> int:
     """Rows whose sender did not come back are due again: same key, same sequence, same payload."""
     late = and_(outbox.c.state == "inflight", outbox.c.claimed_until <= micros(now))
@@ -279,6 +292,25 @@ def listed(tx: Connection, *, states: Collection[str] | None = None, limit: int 
     return [_made(row) for row in tx.execute(query.order_by(outbox.c.pk).limit(limit))]
 
 
+def due(
+    tx: Connection, objects: Collection[str], *, now: datetime, lanes: Collection[int] | None = None
+) -> int:
+    """How many rows of some objects a sender could claim now, in some lanes or all."""
+    query = select(func.count()).where(
+        outbox.c.state == "pending", outbox.c.retry_at <= micros(now), outbox.c.object.in_(sorted(objects))
+    )
+    if lanes is not None:
+        query = query.where(outbox.c.lane.in_(sorted(lanes)))
+    return int(tx.execute(query).scalar_one())
+
+
+def free(tx: Connection, lanes: Collection[int], *, sender: str) -> int:
+    """A sender lost its lanes and can acknowledge nothing any more: what it had in flight is due again at once."""
+    mine = and_(outbox.c.state == "inflight", outbox.c.lane.in_(sorted(lanes)), outbox.c.owner == sender)
+    freed = update(outbox).where(mine).values(state="pending", owner=None, claimed_until=None)
+    return tx.execute(freed).rowcount
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """How many rows in each state."""
     query = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)
@@ -301,10 +333,13 @@ def amend(tx: Connection, row: Row, payload: Mapping[str, Any], *, now: datetime
     return _settle(tx, row, state="pending", retry_at=micros(now), **changed)
 
 
-def _new_states(tx: Connection, wanted: Sequence[_Written]) -> Iterable[_Written]:
+def _new_states(tx: Connection, wanted: Sequence[_Written]) -> tuple[list[_Written], list[tuple[str, str]]]:
+    """Those that are news, and the keys of which something older is still on its way."""
     newest_first = {w.key: w for w in wanted}
+    new: list[_Written] = []
+    outdated: list[tuple[str, str]] = []
     for some in _slices(list(newest_first)):
-        alive = outbox.c.state.in_(("pending", "inflight", "quarantined"))
+        alive = _state_of_found.in_(("pending", "inflight", "quarantined"))
         query = select(outbox.c.object, outbox.c.ext_key, outbox.c.payload_hash).where(
             alive, outbox.c.kind == "state", _keyed(tx, some)
         )
@@ -315,7 +350,10 @@ def _new_states(tx: Connection, wanted: Sequence[_Written]) -> Iterable[_Written
         for key in some:
             wish = newest_first[key]
             if on_the_way.get(key, known.get(key)) != wish.hash:
-                yield wish
+                new.append(wish)
+                if key in on_the_way:
+                    outdated.append(key)
+    return new, outdated
 
 
 def _new_events(tx: Connection, wanted: Sequence[_Written]) -> list[_Written]:
@@ -349,27 +387,16 @@ def _close(tx: Connection, which: Any, state: str, now: datetime) -> None:
     )
 
 
+# Not the bare column: SQLite would go through all that waits, by its index on the state, to find some keys among it.
+_state_of_found = func.coalesce(outbox.c.state, "")
+
+
 def _keyed(tx: Connection, keys: Sequence[tuple[str, str]]) -> Any:
     return one_of(tx, (outbox.c.object, outbox.c.ext_key), keys)
 
 
 def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (items[at : at + KEYS_AT_ONCE] for at in range(0, len(items), KEYS_AT_ONCE))
-
-
-def _exact(value: object) -> object:
-    if isinstance(value, Decimal):
-        # Not a JSON number: a float on the way back would change the amount.
-        return {"decimal": format(value.normalize(), "f")}
-    raise TypeError(f"{type(value).__name__} does not belong into a payload")
-
-
-# One for all: `json.dumps` with options makes a new one for every payload.
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
-
-
-def _decimal(value: dict[str, Any]) -> Any:
-    return Decimal(value["decimal"]) if value.keys() == {"decimal"} else value
 
 
 def _made(row: Any) -> Row:

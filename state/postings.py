@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, insert, literal, select
+from sqlalchemy import BigInteger, Connection, case, cast, func, insert, literal, select
 
 from rebates.money import to_micro
 from state import audit
@@ -52,6 +52,15 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What is paid for a closed period: everything, and how much of it came later."""
+
+    amount: Decimal
+    adjustments: Decimal
+    closed_at: datetime
+
+
+@dataclass(frozen=True)
 class PostingView:
     """A posting with the names that people know."""
 
@@ -71,6 +80,35 @@ def closed(tx: Connection) -> set[int]:
     return set(tx.execute(select(closed_periods.c.period_pk)).scalars())
 
 
+def closed_at(tx: Connection) -> dict[int, datetime]:
+    """Closed periods, with the moment of closing."""
+    return {row.period_pk: moment(row.closed_at) for row in tx.execute(select(closed_periods))}
+
+
+def incomplete(tx: Connection, period_pk: int) -> int:
+    """How many standings of a period lack something: they are not settled."""
+    lacking = ~standings.c.document.contains(COMPLETE, autoescape=True)
+    query = select(func.count()).select_from(standings).where(standings.c.period_pk == period_pk, lacking)
+    return int(tx.execute(query).scalar_one())
+
+
+def last(tx: Connection) -> int:
+    """The number of the newest posting; 0: there is none."""
+    return int(tx.execute(select(func.coalesce(func.max(postings.c.pk), 0))).scalar_one())
+
+
+def count_of(tx: Connection, period_pk: int, *, after: int) -> int:
+    """How many postings about a period came after the one with this number."""
+    mine = (postings.c.period_pk == period_pk) & (postings.c.pk > after)
+    return int(tx.execute(select(func.count()).select_from(postings).where(mine)).scalar_one())
+
+
+def cells_after(tx: Connection, pk: int) -> set[Cell]:
+    """Members and periods that later postings are about."""
+    query = select(postings.c.member_pk, postings.c.period_pk).where(postings.c.pk > pk).distinct()
+    return {Cell(*row) for row in tx.execute(query)}
+
+
 def versions(tx: Connection) -> dict[str, int]:
     """The current version of every program."""
     return {row.key: row.version for row in tx.execute(select(programs.c.key, programs.c.version))}
@@ -83,7 +121,7 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
     """
     tx.execute(insert(closed_periods).values(period_pk=period_pk, closed_at=micros(now), run_pk=run_pk))
     complete = (standings.c.period_pk == period_pk) & standings.c.document.contains(COMPLETE, autoescape=True)
-    before = _last(tx)
+    before = last(tx)
     if by_payout:
         query = select(standings).where(complete).order_by(standings.c.member_pk)
         rows = [
@@ -109,12 +147,12 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
         }
         made = select(*columns.values()).where(complete).order_by(standings.c.member_pk)
         tx.execute(insert(postings).from_select(list(columns), made))
-    return _seal(tx, before, now, f"period {period_pk}")
+    return seal(tx, before, now, f"period {period_pk}")
 
 
 def correct(tx: Connection, bookings: Sequence[Booking], *, now: datetime, run_pk: int | None) -> int:
     """Post corrections; returns how many."""
-    before = _last(tx)
+    before = last(tx)
     rows = [
         {
             "kind": "adjustment",
@@ -134,7 +172,7 @@ def correct(tx: Connection, bookings: Sequence[Booking], *, now: datetime, run_p
     ]
     if rows:
         tx.execute(insert(postings), rows)
-    return _seal(tx, before, now, "adjustments")
+    return seal(tx, before, now, "adjustments")
 
 
 def balances(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Balance]:
@@ -155,6 +193,33 @@ def balances(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Balance]:
             so_far = out[cell].amount_e6 if cell in out else 0
             out[cell] = Balance(so_far + row.amount_e6, row.qualifier_e6, row.tier, row.program_version)
     return out
+
+
+def settled(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Settled]:
+    """What is paid for closed periods so far; cells of open periods, and of members that got nothing posted, are left out."""
+    closings = closed_at(tx)
+    found = dict[Cell, Settled]()
+    wanted = sorted(cell for cell in cells if cell.period_pk in closings)
+    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
+        some = wanted[at : at + MEMBERS_AT_ONCE]
+        adjusted = func.sum(case((postings.c.kind == "adjustment", postings.c.amount_e6), else_=0))
+        query = (
+            select(
+                postings.c.member_pk,
+                postings.c.period_pk,
+                cast(func.sum(postings.c.amount_e6), BigInteger),
+                cast(adjusted, BigInteger),
+            )
+            .where(
+                postings.c.member_pk.in_({cell.member_pk for cell in some}),
+                postings.c.period_pk.in_({cell.period_pk for cell in some}),
+            )
+            .group_by(postings.c.member_pk, postings.c.period_pk)
+        )
+        for member_pk, period_pk, amount, adjustments in tx.execute(query):
+            on = closings[period_pk]
+            found[Cell(member_pk, period_pk)] = Settled(from_e6(amount), from_e6(adjustments), on)
+    return found
 
 
 def about(tx: Connection, cell: Cell) -> list[PostingView]:
@@ -207,16 +272,13 @@ def _row(row: object, amount_e6: int, now: datetime, run_pk: int | None) -> dict
     }
 
 
-def _last(tx: Connection) -> int:
-    return int(tx.execute(select(func.coalesce(func.max(postings.c.pk), 0))).scalar_one())
-
-
-def _seal(tx: Connection, before: int, now: datetime, what: str) -> int:
-    last = _last(tx)
-    if last == before:
+def seal(tx: Connection, before: int, now: datetime, what: str) -> int:
+    """Seal in the audit trail all postings after the one with this number; returns how many."""
+    newest = last(tx)
+    if newest == before:
         return 0
-    count, digest = _digest(tx, before + 1, last)
-    detail = {"first": before + 1, "last": last, "count": count, "sha256": digest}
+    count, digest = _digest(tx, before + 1, newest)
+    detail = {"first": before + 1, "last": newest, "count": count, "sha256": digest}
     audit.append(tx, actor="sync", action=SEALED, object=what, detail=detail, now=now)
     return count
 

@@ -77,13 +77,32 @@ def book(tx: Connection) -> RateBook:
 
 
 def spans(rates: Rates, *, order_currency: str | None, program: Program) -> list[tuple[int, int]]:
-    """The half-open spans of days over which an order currency has one rate for a program."""
-    same = order_currency is None or order_currency == program.currency
-    if same or program.conversion.policy != "line_date":
-        return [(FIRST_DAY, LAST_DAY)]
+    """The half-open spans of days over which an order currency has one rate for a program.
+
+    A policy for whole periods has one for all of them. What growth is compared with may lie outside of the program's
+    periods: there is no period whose rate it could take, so each line has that of its own day.
+    """
+    everything = [(FIRST_DAY, LAST_DAY)]
+    policy = program.conversion.policy
+    if order_currency is None or order_currency == program.currency or policy == "fixed":
+        return everything
     dated = [*rates.get(program.currency, ()), *rates.get(order_currency or "", ())]
-    cuts = sorted({FIRST_DAY, *(day for day, _ in dated)})
-    return list(zip(cuts, [*cuts[1:], LAST_DAY], strict=True))
+    if policy == "line_date":
+        cuts = {FIRST_DAY, *(day for day, _ in dated)}
+    else:
+        own = {(period.start, period.end) for period in program.periods()}
+        growth = program.growth
+        compared = (
+            {span for period in program.periods() for span in growth.windows(period)} if growth else set()
+        )
+        if compared <= own:
+            return everything
+        first = program.starts.toordinal()
+        cuts = {FIRST_DAY, first, *(day for day, _ in dated if day < first)}
+        if any(end > program.starts for _, end in compared - own):
+            cuts |= {start.toordinal() for start, _ in own}
+    ordered = sorted(cuts)
+    return list(zip(ordered, [*ordered[1:], LAST_DAY], strict=True))
 
 
 def _save(tx: Connection, currency: str, starts_on: int, rate: str, source: str, modstamp: int) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, exists, func, select
 
 from state.dialects import upsert
 from state.instants import micros, moment
+from state.tables.facts import orders
 from state.tables.running import rejected_rows
 
 
@@ -86,3 +87,12 @@ def counts(tx: Connection) -> dict[str, int]:
     """How many records of each entity are set aside."""
     query = select(rejected_rows.c.entity, func.count(rejected_rows.c.sf_id.distinct()).label("records"))
     return {row.entity: row.records for row in tx.execute(query.group_by(rejected_rows.c.entity))}
+
+
+def without_day(tx: Connection) -> int:
+    """Rejected orders that were never read before, and lines of such orders: they may belong to any period."""
+    row = rejected_rows.c
+    order_id = case((row.entity == "order", row.sf_id), else_=row.parent_id)
+    placed = exists().where(orders.c.sf_id == order_id, orders.c.known)
+    lost = select(row.entity, row.sf_id).where(row.entity.in_(("order", "order_line")), ~placed).distinct()
+    return int(tx.execute(select(func.count()).select_from(lost.subquery())).scalar_one())

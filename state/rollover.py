@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from state import dirty
-from state.tables.programs import periods, programs
+from state.instants import moment
+from state.tables.programs import periods, program_versions, programs
 from state.tables.work import standings, totals
 
 
@@ -34,6 +35,16 @@ def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
         PeriodRow(row.pk, row.name, date.fromordinal(row.start_day), date.fromordinal(row.end_day))
         for row in tx.execute(query)
     ]
+
+
+def first_installed(tx: Connection) -> dict[str, datetime]:
+    """When each program was computed for the first time."""
+    query = (
+        select(programs.c.key, func.min(program_versions.c.installed_at).label("at"))
+        .join(program_versions, program_versions.c.program_pk == programs.c.pk)
+        .group_by(programs.c.key)
+    )
+    return {row.key: moment(row.at) for row in tx.execute(query)}
 
 
 def mark_again(tx: Connection, period_pks: list[int]) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from rebates.program import Program
-from state import baselines, bulk, dirty, judging
+from state import baselines, bulk, dirty, judging, row_rules
 from state.dialects import upsert
 from state.instants import micros
 from state.tables.programs import (
@@ -135,6 +135,7 @@ def _write(
         "currency": program.currency,
         "time_zone": program.time_zone,
         "active": True,
+        "returns_to_original": program.settlement.returns == "original_period",
     }
     if before is None:
         version = 1
@@ -168,10 +169,9 @@ def _write(
 def _write_buckets(tx: Connection, pk: int, program: Program) -> None:
     tx.execute(update(buckets).where(buckets.c.program_pk == pk).values(active=False))
     for bucket in program.buckets:
-        statement = upsert(tx, buckets).values(program_pk=pk, name=bucket.name, active=True)
-        tx.execute(
-            statement.on_conflict_do_update(index_elements=["program_pk", "name"], set_={"active": True})
-        )
+        ours = {"active": True, "row_rules": row_rules.written(bucket)}
+        statement = upsert(tx, buckets).values(program_pk=pk, name=bucket.name, **ours)
+        tx.execute(statement.on_conflict_do_update(index_elements=["program_pk", "name"], set_=ours))
 
 
 def _write_periods(tx: Connection, pk: int, program: Program) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
+from state import bulk
 from state.dialects import one_of, upsert
 from state.instants import micros, moment
 from state.tables.facts import accounts
@@ -49,8 +50,7 @@ class Saved:
     after: str
 
 
-@dataclass(frozen=True)
-class StandingView:
+class StandingView(NamedTuple):
     """A saved standing with the names that people know. Amounts in the program's currency."""
 
     cell: Cell
@@ -88,6 +88,15 @@ class Past:
     run_pk: int | None
 
 
+_COLUMNS = (
+    "member_pk", "period_pk", "program_pk", "program_version", "revision", "qualifier_e6", "rebate_e6", "tier", "next_tier",
+    "to_next_e6", "document", "content_hash", "changed_at", "run_pk",
+)  # fmt: skip
+_PAST = (
+    "member_pk", "period_pk", "revision", "program_version", "qualifier_e6", "rebate_e6", "tier", "changed_at", "run_pk",
+)  # fmt: skip
+
+
 def save_standings(
     tx: Connection, rows: Sequence[StandingRow], *, now: datetime, run_pk: int | None = None
 ) -> list[Saved]:
@@ -97,47 +106,36 @@ def save_standings(
     """
     current = _current(tx, [row.cell for row in rows])
     of_period = _programs_of(tx, {row.period_pk for row in rows})
-    saved, fresh, history = [], [], []
+    at = micros(now)
+    saved: list[Saved] = []
+    new: list[tuple[Any, ...]] = []
+    moved: list[tuple[Any, ...]] = []
+    history: list[tuple[Any, ...]] = []
     for row in rows:
-        before = current.get(row.cell)
+        cell = row.cell
+        before = current.get(cell)
         digest = hashlib.sha256(row.document.encode()).hexdigest()
         program = of_period[row.period_pk]
         if before is not None and before.content_hash == digest and before.program_version == program.version:
             continue
         revision = 1 if before is None else before.revision + 1
-        shared = {
-            "member_pk": row.member_pk,
-            "period_pk": row.period_pk,
-            "program_version": program.version,
-            "revision": revision,
-            "qualifier_e6": row.qualifier_e6,
-            "rebate_e6": row.rebate_e6,
-            "tier": row.tier,
-            "changed_at": micros(now),
-            "run_pk": run_pk,
-        }
-        history.append(shared)
-        fresh.append(
-            {
-                **shared,
-                "program_pk": program.pk,
-                "next_tier": row.next_tier,
-                "to_next_e6": row.to_next_e6,
-                "document": row.document,
-                "content_hash": digest,
-            }
-        )
-        saved.append(Saved(row.cell, revision, None if before is None else before.document, row.document))
-    if fresh:
+        amounts = (row.qualifier_e6, row.rebate_e6, row.tier)
+        history.append((*cell, revision, program.version, *amounts, at, run_pk))
+        (new if before is None else moved).append(
+            (*cell, program.pk, program.version, revision, *amounts, row.next_tier, row.to_next_e6, row.document, digest, at, run_pk)
+        )  # fmt: skip
+        saved.append(Saved(cell, revision, None if before is None else before.document, row.document))
+    bulk.fill_tuples(tx, standings, _COLUMNS, new)
+    if moved:
         statement = upsert(tx, standings)
         changing = [c.name for c in standings.columns if not c.primary_key]
         tx.execute(
             statement.on_conflict_do_update(
                 index_elements=["member_pk", "period_pk"], set_={c: statement.excluded[c] for c in changing}
             ),
-            fresh,
+            [dict(zip(_COLUMNS, values, strict=True)) for values in moved],
         )
-        tx.execute(insert(standing_history), history)
+    bulk.fill_tuples(tx, standing_history, _PAST, history)
     clear(tx, [row.cell for row in rows])
     return saved
 
@@ -198,14 +196,14 @@ def find(
     if members is not None:
         for pks in _slices(sorted(members)):
             chosen = query.where(standings.c.member_pk.in_(pks))
-            found += [_viewed(row) for row in tx.execute(_ordered(chosen))]
+            found += [_viewed(row) for row in tx.execute(_ordered(chosen)).all()]
         return found[:limit]
     if cells is not None:
         for some in _slices(sorted(cells)):
             chosen = query.where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
-            found += [_viewed(row) for row in tx.execute(_ordered(chosen))]
+            found += [_viewed(row) for row in tx.execute(_ordered(chosen)).all()]
         return found[:limit]
-    return [_viewed(row) for row in tx.execute(_ordered(query).limit(limit))]
+    return [_viewed(row) for row in tx.execute(_ordered(query).limit(limit)).all()]
 
 
 def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> list[Past]:
@@ -229,19 +227,39 @@ def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> lis
     ]
 
 
+def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
+    """The places of all saved standings, or of those that a run has changed."""
+    query = select(standings.c.member_pk, standings.c.period_pk)
+    if changed_by is not None:
+        query = query.where(standings.c.run_pk == changed_by)
+    return {Cell(*row) for row in tx.execute(query).all()}
+
+
 def _views() -> Any:
+    """In the order in which `_viewed` takes the columns apart."""
     return (
         select(
-            standings,
-            programs.c.key.label("program_key"),
-            programs.c.name.label("program_name"),
-            programs.c.currency.label("program_currency"),
+            standings.c.member_pk,
+            standings.c.period_pk,
+            programs.c.key,
+            programs.c.name,
+            standings.c.program_version,
+            programs.c.currency,
             accounts.c.sf_id,
             accounts.c.name.label("member_name"),
             accounts.c.owner_id,
             periods.c.name.label("period_name"),
             periods.c.start_day,
             periods.c.end_day,
+            standings.c.tier,
+            standings.c.next_tier,
+            standings.c.qualifier_e6,
+            standings.c.rebate_e6,
+            standings.c.to_next_e6,
+            standings.c.document,
+            standings.c.revision,
+            standings.c.changed_at,
+            standings.c.run_pk,
         )
         .join(periods, periods.c.pk == standings.c.period_pk)
         .join(programs, programs.c.pk == standings.c.program_pk)
@@ -254,27 +272,30 @@ def _ordered(query: Any) -> Any:
 
 
 def _viewed(row: Any) -> StandingView:
+    member, period, *names = row[:10]
+    start, end, tier, next_tier, qualifier, rebate, to_next, document, revision, at, run = row[10:]
+    program, program_name, version, currency, member_id, member_name, owner_id, period_name = names
     return StandingView(
-        cell=Cell(row.member_pk, row.period_pk),
-        program=row.program_key,
-        program_name=row.program_name,
-        program_version=row.program_version,
-        currency=row.program_currency,
-        member=row.sf_id,
-        member_name=row.member_name,
-        owner_id=row.owner_id,
-        period=row.period_name,
-        start=date.fromordinal(row.start_day),
-        end=date.fromordinal(row.end_day),
-        tier=row.tier,
-        next_tier=row.next_tier,
-        qualifier=from_e6(row.qualifier_e6),
-        rebate=from_e6(row.rebate_e6),
-        to_next=None if row.to_next_e6 is None else from_e6(row.to_next_e6),
-        document=row.document,
-        revision=row.revision,
-        changed_at=moment(row.changed_at),
-        run_pk=row.run_pk,
+        Cell(member, period),
+        program,
+        program_name,
+        version,
+        currency,
+        member_id,
+        member_name,
+        owner_id,
+        period_name,
+        date.fromordinal(start),
+        date.fromordinal(end),
+        tier,
+        next_tier,
+        from_e6(qualifier),
+        from_e6(rebate),
+        None if to_next is None else from_e6(to_next),
+        document,
+        revision,
+        moment(at),
+        run,
     )
 
 
@@ -282,7 +303,7 @@ def _current(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, Any]:
     found: dict[Cell, Any] = {}
     for some in _slices(cells):
         query = select(standings).where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
-        found |= {Cell(row.member_pk, row.period_pk): row for row in tx.execute(query)}
+        found |= {Cell(row.member_pk, row.period_pk): row for row in tx.execute(query).all()}
     return found
 
 

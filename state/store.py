@@ -68,6 +68,11 @@ class Store:
         return self.engine.dialect.name
 
     @property
+    def shared(self) -> bool:
+        """Whether processes on several hosts may work on it side by side."""
+        return self.dialect == "postgresql"
+
+    @property
     def path(self) -> Path | None:
         """The file of a SQLite store."""
         return Path(self.engine.url.database or "") if self.dialect == "sqlite" else None
@@ -78,6 +83,12 @@ class Store:
         with self._explained(), self.engine.begin() as tx:
             if self.guard is not None:
                 self.guard(tx)
+            yield tx
+
+    @contextmanager
+    def aside(self) -> Iterator[Connection]:
+        """A transaction beside the others that no guard is asked for: what holds whoever has the lease."""
+        with self._explained(), self.engine.begin() as tx:
             yield tx
 
     @contextmanager

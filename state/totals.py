@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
-from rebates.currency import NoRate, RateBook, converted
-from rebates.money import from_micro
+from rebates.currency import NoRate, RateBook, conversion_note, converted
+from rebates.money import fraction, from_micro
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.totals import Tally, add_totals
+from rebates.totals import ALL, Tally, add_totals
 from state import dirty, rates
 from state.dialects import one_of
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
-from state.tables.programs import buckets, conversions, periods, programs
-from state.tables.work import dirty_cells, standings, totals
+from state.tables.programs import buckets, conversions, periods, program_members, programs
+from state.tables.work import closed_periods, dirty_cells, standings, totals
 
+Foreign = dict[str, tuple[Fraction, Fraction]]  # another currency → its own amount, and in the program's
 CELLS_AT_ONCE = 2_000  # cells of one statement
 from_e6 = from_micro  # the store keeps millionths; rebates.money is the one place that converts
 
@@ -38,7 +40,8 @@ class CellTotals:
     """Everything that the engine needs for one standing.
 
     `totals` are those of the program's whole window (`program.window(period)`), converted; `by_period` the same
-    per period of the window. `missing` names currencies without a rate, so that the standing is incomplete.
+    per period of the window. `missing` names currencies without a rate, so that the standing is incomplete; `notes` say
+    what lines in other currencies came to.
     """
 
     cell: Cell
@@ -48,13 +51,37 @@ class CellTotals:
     totals: Mapping[str, Tally] = field(default_factory=dict)
     by_period: Mapping[Period, Mapping[str, Tally]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def waiting_cells(tx: Connection, *, limit: int | None = None) -> list[Cell]:
-    """Standings to compute again, in a fixed order."""
+@dataclass(frozen=True)
+class Share:
+    """Every `of`-th member. Not those of the programs `apart`, whose standings hang together, and none that has
+    something waiting in a closed period, which is corrected one after the other."""
+
+    number: int
+    of: int
+    apart: tuple[int, ...] = ()
+
+    def of_waiting(self) -> ColumnElement[bool]:
+        """Which of the waiting cells belong to it."""
+        member, period = dirty_cells.c.member_pk, dirty_cells.c.period_pk
+        other = dirty_cells.alias("other")
+        settled = select(closed_periods.c.period_pk)
+        late = select(other.c.member_pk).where(other.c.period_pk.in_(settled))
+        mine = [member % self.of == self.number, period.not_in(settled), member.not_in(late)]
+        for column in (program_members.c.member_pk, program_members.c.account_pk) if self.apart else ():
+            mine.append(member.not_in(select(column).where(program_members.c.program_pk.in_(self.apart))))
+        return and_(*mine)
+
+
+def waiting_cells(tx: Connection, *, limit: int | None = None, share: Share | None = None) -> list[Cell]:
+    """Standings to compute again, in a fixed order: all, or those of a share."""
     query = (
         select(dirty_cells.c.member_pk, dirty_cells.c.period_pk).order_by(*dirty_cells.columns).limit(limit)
     )
+    if share is not None:
+        query = query.where(share.of_waiting())
     return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
 
 
@@ -103,11 +130,11 @@ def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program])
         names = _member_ids(tx, {cell.member_pk for cell in some})
         for cell in some:
             program, period = places.periods[cell.period_pk]
-            by_period, missing = {}, list[str]()
+            by_period, missing, foreign = {}, list[str](), Foreign()
             for pk in places.window_pks(cell.period_pk):
                 one = places.periods[pk][1]
                 by_period[one] = in_program_currency(
-                    found.get(Cell(cell.member_pk, pk), ()), program, one, book, missing
+                    found.get(Cell(cell.member_pk, pk), ()), program, one, book, missing, foreign
                 )
             out.append(
                 CellTotals(
@@ -118,6 +145,10 @@ def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program])
                     by_period[period] if len(by_period) == 1 else add_totals(by_period.values()),
                     by_period,
                     tuple(dict.fromkeys(missing)),
+                    tuple(
+                        conversion_note(code, *foreign[code], program.currency, program.conversion.policy)
+                        for code in sorted(foreign)
+                    ),
                 )
             )
     return out
@@ -172,22 +203,43 @@ def sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
 
 
 def in_program_currency(
-    rows: Iterable[Any], program: Program, period: Period, book: RateBook, missing: list[str]
+    rows: Iterable[Any],
+    program: Program,
+    period: Period,
+    book: RateBook,
+    missing: list[str],
+    foreign: Foreign | None = None,
 ) -> dict[str, Tally]:
+    """Tallies by bucket; `foreign` collects what each other currency came to."""
     out: dict[str, Tally] = {}
     for row in rows:
         tally = Tally(from_e6(row.amount_e6), from_e6(row.quantity_e6), row.lines)
         if row.currency:
             day = date.min if row.from_day == FIRST_DAY else date.fromordinal(row.from_day)
             try:
-                factor = program.conversion.factor(row.currency, program.currency, day, period, book)
+                frame = _frame(program, period, day)
+                factor = program.conversion.factor(row.currency, program.currency, day, frame, book)
             except NoRate as error:
                 missing.append(str(error))
                 tally = Tally(Decimal(0), tally.quantity, tally.lines)
             else:
-                tally = converted(tally, factor)
+                own, tally = tally, converted(tally, factor)
+                if foreign is not None and row.name == ALL and row.currency != program.currency:
+                    before = foreign.get(row.currency, (Fraction(0), Fraction(0)))
+                    foreign[row.currency] = (
+                        before[0] + fraction(own.amount),
+                        before[1] + fraction(tally.amount),
+                    )
         out[row.name] = out[row.name] + tally if row.name in out else tally
     return out
+
+
+def _frame(program: Program, period: Period, day: date) -> Period:
+    """The period whose rate converts lines from `day` on: a baseline's lines outside of the program have their day's."""
+    own = program.period_of(period.start)
+    if own is not None and (own.start, own.end) == (period.start, period.end):
+        return own
+    return program.period_of(day) or Period(day, day + timedelta(days=1), "day")
 
 
 def _member_ids(tx: Connection, pks: set[int]) -> dict[int, str]:

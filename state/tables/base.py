@@ -37,7 +37,9 @@ CLUSTERED: Any = {"sqlite_with_rowid": False}
 
 
 class Row(SQLModel, registry=registry(metadata=metadata)):
-    """The base of all tables."""
+    """The base of all tables. They are declared with it, and never validated: no validator is built at start-up."""
+
+    model_config = {"defer_build": True}
 
 
 def surrogate() -> Any:

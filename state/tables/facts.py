@@ -7,7 +7,7 @@ arrived yet. Nothing is ever removed, `deleted` says that the org did.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Integer, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Text, text
 from sqlmodel import Field
 
 from state.tables.base import (
@@ -64,6 +64,15 @@ class Order(Row, table=True):
     """Written by staging; read by contributions. Status, type, currency and attributes live in its kind."""
 
     __tablename__ = "orders"
+    __table_args__ = (
+        # Returns are found by the order that they take back from; few orders are returns.
+        Index(
+            "ix_orders_original_order_id",
+            "original_order_id",
+            sqlite_where=text("original_order_id IS NOT NULL"),
+            postgresql_where=text("original_order_id IS NOT NULL"),
+        ),
+    )
     pk: int | None = surrogate()
     sf_id: str = words(unique=True)
     known: bool = flag()

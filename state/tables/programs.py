@@ -10,7 +10,18 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, UniqueConstraint, false
 from sqlmodel import Field
 
-from state.tables.base import CLUSTERED, Row, day, flag, int64, key_part, surrogate, table, words
+from state.tables.base import (
+    CLUSTERED,
+    Row,
+    day,
+    flag,
+    int64,
+    key_part,
+    optional_words,
+    surrogate,
+    table,
+    words,
+)
 
 
 class Program(Row, table=True):
@@ -25,6 +36,10 @@ class Program(Row, table=True):
     currency: str = words()
     time_zone: str = words()
     active: bool = flag()
+    # Whether a return counts on the day of the order that it takes back from.
+    returns_to_original: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
 
 
 class ProgramVersion(Row, table=True):
@@ -47,6 +62,9 @@ class Bucket(Row, table=True):
     program_pk: int = int64()
     name: str = words()
     active: bool = flag()
+    row_rules: str | None = (
+        optional_words()
+    )  # JSON: conditions that each order or line is asked, not its kind
 
 
 class Period(Row, table=True):

@@ -1,4 +1,4 @@
-"""How the work runs: staged pages, watermarks, runs, leases, bulk jobs, rejected rows, audit, meta."""
+"""How the work runs: staged pages, watermarks, runs, leases, workers and their shards, bulk jobs, rejected rows, audit, changed parts, meta."""
 
 from __future__ import annotations
 
@@ -58,6 +58,33 @@ class Lease(Row, table=True):
     expires_at: int = int64()
 
 
+class Worker(Row, table=True):
+    """Processes that are there to help a run; each writes its own row while it waits, the leader reads them."""
+
+    __tablename__ = "workers"
+    owner: str = key_part(Text)
+    rules: str = words()  # fingerprint of programs, mapping and settings: only equal ones work together
+    seen_at: int = int64()
+
+
+class Shard(Row, table=True):
+    """A share of one run's work: the leader cuts it, whoever claims it does it; `epoch` grows with every claim."""
+
+    __tablename__ = "shards"
+    run_pk: int = key_part()
+    part: str = key_part(Text)  # compute, push
+    number: int = key_part()
+    leader_epoch: int = int64()  # of the org's lease: shards die with it
+    rules: str = words()
+    given: str = words()  # JSON of the leader: what the share is
+    state: str = words()  # open, ready, go, done
+    owner: str | None = optional_words()
+    epoch: int = int64()
+    expires_at: int = int64()
+    told: str = words()  # JSON of the worker: what came of it
+    calls: int = int64()  # API calls that it cost, of all who worked on it
+
+
 class BulkJob(Row, table=True):
     """A Salesforce bulk job, written down before anything is uploaded, so that a crash finds it again."""
 
@@ -102,6 +129,14 @@ class AuditRow(Row, table=True):
     hash: str = words()
 
 
+class FactPart(Row, table=True):
+    """How often the orders and lines of one stretch of order numbers changed; written by dirty, read by snapshots."""
+
+    __tablename__ = "fact_parts"
+    part: int = key_part()  # -1: all of them
+    changes: int = int64()
+
+
 class Meta(Row, table=True):
     """The few facts about the store itself: org id, epoch, next sequence number."""
 
@@ -114,7 +149,10 @@ staged_pages = table(StagedPage)
 watermarks = table(Watermark)
 runs = table(Run)
 leases = table(Lease)
+workers = table(Worker)
+shards = table(Shard)
 bulk_jobs = table(BulkJob)
 rejected_rows = table(RejectedRow)
 audit = table(AuditRow)
+fact_parts = table(FactPart)
 meta = table(Meta)

@@ -218,6 +218,7 @@ class OutboxRow(Row, table=True):
     account_id: str | None = (
         optional_words()
     )  # rows of one account go together, so that its lock is taken once
+    lane: int = int64(default=0)  # of the account: rows of one account are never sent by two workers at once
     seq: int = int64()
     payload: str = words()
     payload_hash: str = words()

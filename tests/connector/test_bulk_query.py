@@ -52,6 +52,21 @@ def values(org: Any, column: str = "Id", **more: Any) -> list[Any]:
     return [v for page in org.bulk_query(SOQL, **more) for v in page.table[column].to_pylist()]
 
 
+def test_a_job_that_was_started_is_read_by_its_id_with_its_counts_checked(
+    scripted: Any, bulk_org: Any, make: Any, finished: Any
+) -> None:
+    finished(3, make.csv(lines(1, 2), 2, "aaa"), make.csv(lines(3), 1, "null"))
+    assert bulk_org.bulk_start(SOQL, include_deleted=True) == JOB
+    pages = bulk_org.bulk_read(SOQL, JOB)
+    assert [v for page in pages for v in page.table["Id"].to_pylist()] == ["8021", "8022", "8023"]
+
+
+def test_a_started_job_that_lost_rows_says_so(scripted: Any, bulk_org: Any, make: Any, finished: Any) -> None:
+    finished(3, make.csv(lines(1, 2), 2, "null"))
+    with pytest.raises(WindowLost, match="ROWS_MISSING"):
+        list(bulk_org.bulk_read(SOQL, bulk_org.bulk_start(SOQL)))
+
+
 def test_pages_follow_their_locators_and_the_job_is_tidied_away(
     scripted: Any, bulk_org: Any, make: Any, finished: Any
 ) -> None:

@@ -310,6 +310,40 @@ def test_a_bulk_upsert_says_its_id_first_and_ends_as_a_small_one_does(case: Case
     assert [(r.id, r.created) for r in again] == [(r.id, False) for r in results[:3]]
 
 
+class Killed(Exception):
+    """The process died here."""
+
+
+def started(case: Case) -> str:
+    """A bulk upsert whose sender dies as soon as it has the job's id."""
+    told: list[str] = []
+
+    def stop(job: str) -> None:
+        told.append(job)
+        raise Killed
+
+    with pytest.raises(Killed):
+        case.org.bulk_upsert("Standing__c", "Key__c", [{"Key__c": case.key()}], on_job=stop)
+    return told[0]
+
+
+def test_a_job_whose_sender_died_before_its_upload_is_aborted_and_gone(case: Case) -> None:
+    job = started(case)
+    assert case.org.recover_job("Standing__c", "Key__c", job) is None
+    with pytest.raises(WindowLost):
+        case.org.recover_job("Standing__c", "Key__c", job)
+    assert not [key for page in case.org.query(f"SELECT Id FROM Standing__c WHERE Key__c = '{case.key()}'")
+                for key in page.table["Id"].to_pylist()]  # fmt: skip
+
+
+def test_open_jobs_of_unknown_id_are_aborted_once(case: Case) -> None:
+    started(case)
+    started(case)
+    since = START - timedelta(days=1)
+    assert case.org.abort_open_jobs("Standing__c", since=since) == 2
+    assert case.org.abort_open_jobs("Standing__c", since=since) == 0
+
+
 def test_a_bulk_query_can_be_taken_up_by_its_id(case: Case) -> None:
     case.org.upsert("Standing__c", "Key__c", [{"Key__c": case.key()}])
     soql = f"SELECT Key__c FROM Standing__c WHERE Key__c = '{case.key()}'"
@@ -328,6 +362,25 @@ def test_a_bulk_query_can_be_taken_up_by_its_id(case: Case) -> None:
     assert column(case.org.bulk_query(soql, job_id=told[0]), "Key__c") == [case.key()]
     with pytest.raises(WindowLost):
         list(case.org.bulk_query(soql, job_id="7505g0000099999AAA"))
+
+
+def test_a_bulk_query_runs_in_the_org_before_anybody_reads_it(case: Case) -> None:
+    case.org.upsert("Standing__c", "Key__c", [{"Key__c": case.key()}])
+    soql = f"SELECT Key__c FROM Standing__c WHERE Key__c = '{case.key()}'"
+    first, second = case.org.bulk_start(soql), case.org.bulk_start(soql)
+    assert first != second
+    assert column(case.org.bulk_read(soql, second), "Key__c") == [case.key()]
+    assert column(case.org.bulk_read(soql, first), "Key__c") == [case.key()]
+    with pytest.raises(WindowLost):
+        list(case.org.bulk_read(soql, "7505g0000099999AAA"))
+
+
+def test_records_are_counted_without_a_query(case: Case) -> None:
+    before = case.org.record_counts(["Standing__c"])["Standing__c"]
+    case.org.upsert("Standing__c", "Key__c", [{"Key__c": case.key(n)} for n in range(3)])
+    calls = case.org.usage.calls
+    assert case.org.record_counts(["Standing__c", "Nonsense__c"]) == {"Standing__c": before + 3}
+    assert case.org.usage.calls - calls == 1
 
 
 @pytest.mark.parametrize("write", ["upsert", "bulk_upsert"])

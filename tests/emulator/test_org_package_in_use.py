@@ -142,6 +142,29 @@ def test_a_bulk_row_is_refused_with_the_rules_words(call: Any, org: Org, two: di
     assert sequences(org) == {"RB-1": 5, "RB-2": 6}
 
 
+def test_an_account_is_fenced_where_its_sequence_falls_and_nowhere_else(call: Any, member: str) -> None:
+    address = "composite/sobjects"
+
+    def write(**fields: Any) -> Any:
+        record = {"attributes": {"type": "Account"}, "Id": member, **fields}
+        (result,) = call("PATCH", address, json={"allOrNone": False, "records": [record]}).json()
+        return result
+
+    assert write(Rebate_Tier__c="Silver")["success"], "never written by us, no sequence yet"
+    assert write(Rebate_Tier__c="Gold", Rebate_Seq__c=5)["success"]
+    stale = write(Rebate_Tier__c="Silver", Rebate_Seq__c=4)
+    assert not stale["success"]
+    (error,) = stale["errors"]
+    assert error["statusCode"] == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert error["message"].startswith(STALE)
+    assert error["fields"] == ["Rebate_Seq__c"]
+    assert call.read("Account", member)["Rebate_Tier__c"] == "Gold"
+    assert write(Rebate_Tier__c="Gold", Rebate_Seq__c=5)["success"], "the same write again"
+    assert write(Rebate_Tier__c="Platinum")["success"], "an edit that leaves the sequence alone"
+    assert write(Rebate_Seq__c=None)["success"]
+    assert write(Rebate_Seq__c=1)["success"], "an administrator emptied it to begin anew"
+
+
 def test_the_same_sequence_again_is_a_repetition_and_no_refusal(
     call: Any, org: Org, two: dict[str, str]
 ) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,9 +20,11 @@ import pytest
 from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.configuration import load_configuration
+from jobs.pull import BEGINNING
 from mappings.canonical import ENTITIES
-from state import invariants, meta, staging, standings
+from state import invariants, meta, staging, standings, watermarks
 from state.instants import micros
+from state.tables.running import rejected_rows
 
 SERVER = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 ORG = "00D000000000001EAA"
@@ -67,9 +69,18 @@ class Shop:
     stamp: int = 0
     runs: int = 0
     app: App | None = None
+    settings: dict[str, Any] = field(default_factory=dict)  # "payouts.settle_from": "2026-01-01"
 
     def id_of(self, account: str) -> str:
         return sf_id("001", account)
+
+    def order_id(self, order: str) -> str:
+        return sf_id("801", order)
+
+    def forget_rejected(self) -> None:
+        """Whatever could not be read was mended, as far as it counts."""
+        with self.opened.store.transaction() as tx:
+            tx.execute(rejected_rows.delete())
 
     def program(self, text: str, name: str = "program") -> None:
         """Write (or replace) a program file."""
@@ -145,7 +156,7 @@ class Shop:
             configuration = load_configuration(
                 start=self.folder,
                 environment={},
-                flags={"state.url": self.url, "programs": str(self.folder / "programs")},
+                flags={"state.url": self.url, "programs": str(self.folder / "programs"), **self.settings},
             )
             self.app = App.build(configuration, clock=self.clock, rng=random.Random(1))
             with self.app.store.transaction() as tx:
@@ -162,7 +173,14 @@ class Shop:
         """Read the program files again and compute."""
         self.close()
         self.runs += 1
+        self.read_until(self.clock.now())
         return compute(self.opened, self.runs)
+
+    def read_until(self, when: datetime, *streams: str) -> None:
+        """The org was read up to a moment (no streams given: all of them)."""
+        with self.opened.store.transaction() as tx:
+            for name in streams or ("account", "product", "order", "order_line"):
+                watermarks.advance(tx, name, floor=BEGINNING, ceiling=when, now=self.clock.now())
 
     def standings(self, program: str | None = None) -> dict[tuple[str, str, str], dict[str, Any]]:
         """(program, account name, period) → document."""

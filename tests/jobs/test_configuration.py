@@ -47,7 +47,7 @@ def test_every_setting_is_in_the_example_and_nothing_else():
 def test_the_defaults_in_the_example_are_the_defaults_in_the_code():
     example = tomllib.loads(EXAMPLE.read_text())
     plain = Settings()
-    for section in ("state", "sync", "push", "alerts", "logging"):
+    for section in ("state", "sync", "engine", "push", "alerts", "logging"):
         given = type(getattr(plain, section)).model_validate(example.get(section, {}))
         assert given == getattr(plain, section), section
 

@@ -40,6 +40,26 @@ threshold = "130%"
 rate = "4%"
 """
 BUYERS = [f"A{n}" for n in range(6)]
+GROUPS = """
+[[hierarchy.members]]
+account = "{A0}"
+group = "East"
+[[hierarchy.members]]
+account = "{A1}"
+group = "East"
+last = 2026-05-10
+[[hierarchy.members]]
+account = "{A1}"
+group = "West"
+first = 2026-05-11
+[[hierarchy.members]]
+account = "{A2}"
+group = "East"
+first = 2026-02-03
+[[hierarchy.members]]
+account = "{A4}"
+group = "West"
+"""
 PRODUCTS = {"P1": "Care", "P2": "Care", "P3": "Color", "P4": "Tools"}
 
 KINDS: dict[str, tuple[str, str, str]] = {
@@ -91,20 +111,94 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "families": ("quarter", "", '[counts]\nproduct.family = ["Care", "Color"]\n' + LADDER),
     "parents": ("quarter", "", LADDER + '[hierarchy]\nroll_up = "parent"\n'),
+    "parents, shared": ("quarter", "", LADDER + '[hierarchy]\nroll_up = "parent"\npay = "share"\n'),
+    "groups, paid through one account": (
+        "quarter",
+        "",
+        LADDER
+        + '[hierarchy]\nroll_up = "group"\n'
+        + GROUPS
+        + '[hierarchy.payees]\nEast = "{A0}"\nWest = "{A4}"\n',
+    ),
+    "groups, shared": ("quarter", "", LADDER + '[hierarchy]\nroll_up = "group"\npay = "share"\n' + GROUPS),
+    "groups, shared with a guarantee through a payee": (
+        "month",
+        'guarantee = "10.01"\nmethod = "stepped"\nbudget = "300"',
+        LADDER
+        + '[hierarchy]\nroll_up = "group"\npay = "share"\n'
+        + GROUPS
+        + '[hierarchy.payees]\nEast = "{A1}"\n',
+    ),
+    "groups, shared by units": (
+        "quarter",
+        'qualifier = "quantity"',
+        LADDER.replace("000", "0").replace("rate", "per_unit").replace("%", "")
+        + '[hierarchy]\nroll_up = "group"\npay = "share"\n'
+        + GROUPS,
+    ),
     "budget, first come": ("quarter", 'budget = "700"', LADDER),
     "budget, shared": ("quarter", 'budget = "700"\nbudget_split = "pro_rata"', LADDER),
     "currencies by day": ("quarter", "", LADDER),
     "currencies by period end": ("quarter", 'currency_policy = "period_end"', LADDER),
     "currencies by average": ("quarter", 'currency_policy = "period_average"', LADDER),
+    "currencies by period end, growth": (
+        "quarter",
+        'qualifier = "growth"\ncurrency_policy = "period_end"',
+        RATIOS + '[growth]\nbaseline = "same_period_last_year"\n',
+    ),
+    "currencies by average, growth on an average": (
+        "quarter",
+        'qualifier = "growth"\ncurrency_policy = "period_average"',
+        RATIOS + '[growth]\nbaseline = "average"\nyears = 2\n',
+    ),
+    "large lines": ("quarter", "", '[counts]\nline.amount = {at_least = "400.10"}\n' + LADDER),
+    "sales without returns": (
+        "month",
+        "",
+        '[counts]\nline.amount = {above = 0}\nline.quantity = {not_in = ["3", "5.0"]}\n' + LADDER,
+    ),
+    "units of single lines decide": (
+        "quarter",
+        'qualifier = "quantity"\nmeasure = "amount"',
+        '[qualifier_counts]\nline.quantity = {below = "20"}\n' + LADDER.replace("000", "0"),
+    ),
+    "orders by number": ("quarter", "", '[counts]\norder.number = {prefix = ["o1", "O2"]}\n' + LADDER),
+    "orders by id": (
+        "quarter",
+        "",
+        '[counts]\norder.id = {not_in = ["{o3}", "{o5}"]}\norder.account_id = ["{A0}", "{A1}", "{A4}"]\n'
+        + LADDER,
+    ),
+    "first sales": ("quarter", "", "[counts]\norder.original_order_id = {present = false}\n" + LADDER),
+    "a promotion of some weeks": (
+        "quarter",
+        "",
+        '[counts]\norder.ordered_on = {at_least = "2026-02-10", below = "2026-08-20"}\n' + LADDER,
+    ),
+    "returns": ("month", 'returns = "original_period"', LADDER),
+    "returns, year to date": (
+        "month",
+        'method = "stepped"\nreturns = "original_period"',
+        LADDER + '[settlement]\nwindow = "year"\n',
+    ),
+    "returns and growth": (
+        "quarter",
+        'qualifier = "growth"\nreturns = "original_period"',
+        RATIOS + '[growth]\nbaseline = "same_period_last_year"\n',
+    ),
+    "returns and a budget": ("quarter", 'budget = "700"\nreturns = "original_period"', LADDER),
+    "currencies by day, returns": ("quarter", 'returns = "original_period"', LADDER),
 }
 
 
 class Sales:
     """Random orders that can be given to a shop and to `program try`."""
 
-    def __init__(self, seed: int, *, currencies: bool, back_to: int = 2024) -> None:
+    def __init__(self, seed: int, *, currencies: bool, back_to: int = 2024, returns: bool = False) -> None:
         self.rng = random.Random(seed)
         self.currencies = currencies
+        self.returns = returns
+        self.originals: dict[str, str] = {}  # order → the one that it takes back from, which may not be there
         self.back_to = back_to
         self.orders: dict[str, tuple[str, date, str, list[tuple[str, Decimal, int]]]] = {}
         self.number = 0
@@ -115,11 +209,18 @@ class Sales:
         self.number += 1
         name = f"o{self.number}"
         self.orders[name] = self._made()
+        self._may_take_back(name)
         return name
+
+    def _may_take_back(self, name: str) -> None:
+        self.originals.pop(name, None)
+        if self.returns and self.rng.random() < 0.3:
+            self.originals[name] = f"o{self.rng.randrange(1, 200)}"
 
     def change(self) -> str:
         name = self.rng.choice(sorted(self.orders))
         self.orders[name] = self._made()
+        self._may_take_back(name)
         return name
 
     def _made(self) -> tuple[str, date, str, list[tuple[str, Decimal, int]]]:
@@ -145,7 +246,12 @@ class Sales:
                     buyer,
                     day,
                     [{"product": p, "amount": a, "quantity": q} for p, a, q in lines],
-                    {"currency": currency} if currency else {},
+                    ({"currency": currency} if currency else {})
+                    | (
+                        {"original_order_id": order_id(self.originals[name])}
+                        if name in self.originals
+                        else {}
+                    ),
                 )
                 for name, (buyer, day, currency, lines) in sorted(self.orders.items())
                 if names is None or name in names
@@ -158,8 +264,9 @@ class Sales:
             for n, (product, amount, quantity) in enumerate(lines):
                 files.lines.append(
                     TrialLine(
-                        len(files.lines) + 2, name, f"{name}x{n}", ids[buyer], day, Decimal(quantity), amount,
-                        currency or None, None, None, {"product_id": product, "product_family": PRODUCTS[product]},
+                        len(files.lines) + 2, order_id(name), f"{name}x{n}", ids[buyer], day, Decimal(quantity), amount,
+                        currency or None, order_id(self.originals[name]) if name in self.originals else None, None,
+                        {"product_id": product, "product_family": PRODUCTS[product], "order_number": name},
                     )
                 )  # fmt: skip
         for number, buyer in enumerate(BUYERS):
@@ -173,9 +280,14 @@ class Sales:
             files.rates = [
                 DatedRate("USD", Decimal(1)),
                 DatedRate("EUR", Decimal("0.9")),
+                DatedRate("EUR", Decimal("0.97"), date(2025, 5, 10)),
                 DatedRate("EUR", Decimal("0.83"), date(2026, 5, 20)),
             ]
         return files
+
+
+def order_id(name: str) -> str:
+    return ("801" + name).ljust(18, "z")
 
 
 def furnish(shop, *, currencies: bool) -> None:
@@ -191,12 +303,15 @@ def furnish(shop, *, currencies: bool) -> None:
     if currencies:
         shop.rate("USD", "1")
         shop.rate("EUR", "0.9")
+        shop.rate("EUR", "0.97", date(2025, 5, 10))
         shop.rate("EUR", "0.83", date(2026, 5, 20))
 
 
 def expected(text, sales, ids, today) -> dict[tuple[str, str], tuple[object, ...]]:
     """(member, period) → what `program try` says."""
     trial = run_trial([parse_program(text, "p")], sales.files(ids), as_of=today)
+    if 'pay = "share"' in text:
+        return shared(trial)
     return {
         (row.standing.member or "", row.standing.period.key): (
             row.standing.rebate,
@@ -204,9 +319,21 @@ def expected(text, sales, ids, today) -> dict[tuple[str, str], tuple[object, ...
             row.standing.qualifier,
             bool(row.standing.incomplete),
             row.paid,
+            [step.text for step in row.standing.steps if " converted to " in step.text],
         )
         for row in trial.standings
     }
+
+
+def shared(trial) -> dict[tuple[str, str], tuple[object, ...]]:
+    """(account, period) → its parts of what its groups earn; they add up to that."""
+    parts: dict[tuple[str, str], Decimal] = {}
+    for row in trial.standings:
+        assert sum((part for _, part in row.shares), Decimal(0)) == row.standing.rebate
+        for account, part in row.shares:
+            key = account, row.standing.period.key
+            parts[key] = parts.get(key, Decimal(0)) + part
+    return {key: (part,) for key, part in parts.items()}
 
 
 def found(shop, ids) -> dict[tuple[str, str], tuple[object, ...]]:
@@ -216,6 +343,7 @@ def found(shop, ids) -> dict[tuple[str, str], tuple[object, ...]]:
         out[ids[name], period] = (
             Decimal(doc["rebate"]), doc["tier"], Decimal(doc["qualifier"]), bool(doc["incomplete"]),
             max(Decimal(doc["rebate"]), Decimal(0)) if paid is None else Decimal(paid),
+            [step["text"] for step in doc["steps"] if " converted to " in step["text"]],
         )  # fmt: skip
     return out
 
@@ -228,32 +356,41 @@ def test_the_store_says_what_the_trial_says_before_and_after_changes(make_shop, 
     text = keys + HEAD.format(key="k", period=period) + tables
     for buyer in BUYERS:
         text = text.replace(f"{{{buyer}}}", ids[buyer])
+    for name in ("o3", "o5"):
+        text = text.replace(f"{{{name}}}", order_id(name))
     currencies = kind.startswith("currencies")
-    sales = Sales(7, currencies=currencies)
+    sales = Sales(7, currencies=currencies, returns="returns" in kind or kind == "first sales")
     today = date(2026, 11, 24)
     shop.today(today)
     shop.program(text)
     furnish(shop, currencies=currencies)
     sales.into(shop)
     assert not shop.sync().refused
-    compare(found(shop, ids), expected(text, sales, ids, today))
+    compare(found(shop, ids), expected(text, sales, ids, today), windowed="window = " in text)
     for _ in range(3):
         changed = {sales.add(), sales.change(), sales.change()}
         sales.into(shop, changed)
         shop.sync()
-        compare(found(shop, ids), expected(text, sales, ids, today))
+        compare(found(shop, ids), expected(text, sales, ids, today), windowed="window = " in text)
     assert shop.broken_promises() == []
 
 
-def compare(store, trial) -> None:
+def compare(store, trial, *, windowed: bool = False) -> None:
+    assert any(row[0] for row in trial.values()), "nobody earned anything"
     store = dict(store)
     for key, row in trial.items():
-        if key not in store and not row[0] and not row[3]:
+        if key not in store and not row[0] and not any(row[3:4]):
             continue
-        assert store.pop(key, None) == row, key
+        assert (store.pop(key, None) or ())[: len(row)] == row, key
     # The store opens the running period for everybody who bought before, and keeps a standing whose last line went.
     running = {"2026-11", "2026-Q4"}
-    assert all(period in running or not (row[0] or row[2]) for (_, period), row in store.items()), store
+    # Who brought nothing to its group sees the group's numbers, and no money.
+    shared = any(len(row) == 1 for row in trial.values())
+    left = {key: row for key, row in store.items() if key[1] not in running}
+    if windowed:  # a month without lines shows the year so far, which the months before it have paid
+        assert all(not row[4] for row in left.values()), left
+    else:
+        assert all(not (row[0] or (row[2] and not shared)) for row in left.values()), left
 
 
 def test_of_exclusive_programs_only_the_best_deal_pays_whichever_changed_last(make_shop):

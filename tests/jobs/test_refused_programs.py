@@ -14,7 +14,8 @@ period = "month"
 threshold = "0"
 rate = "10%"
 """
-REFUSED = 'returns = "original_period"' + PLAIN.replace("plain", "returns")
+NUMBERED = '[counts]\norder.number = {at_least = "100"}\n'
+REFUSED = PLAIN.replace("plain", "numbered").replace("[[tiers]]", NUMBERED + "[[tiers]]")
 
 
 def test_a_refused_program_says_why_and_the_others_are_computed(shop):
@@ -24,8 +25,8 @@ def test_a_refused_program_says_why_and_the_others_are_computed(shop):
     shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
     done = shop.sync()
     (refused,) = done.refused
-    assert refused.key == "returns"
-    assert "original_period" in refused.reason
+    assert refused.key == "numbered"
+    assert "order.number" in refused.reason
     assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}
 
 
@@ -34,7 +35,7 @@ def test_terms_that_are_refused_leave_the_standings_of_the_last_accepted_version
     shop.account("Acme")
     shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
     shop.sync()
-    shop.program('returns = "original_period"' + PLAIN, "a")
+    shop.program(PLAIN.replace("[[tiers]]", NUMBERED + "[[tiers]]"), "a")
     shop.order("2", "Acme", date(2026, 6, 3), {"amount": 100})
     assert [one.key for one in shop.sync().refused] == ["plain"]
     assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}

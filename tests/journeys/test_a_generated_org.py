@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from recomputation import expected_standings
+from worlds import postgres_database, raw
 
 from emulator import wire
 from emulator.seed_generated import seed_generated
 from state import standings
 from state.store import Store
-
-POSTGRES = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
-
-
-def raw(org, sobject, *names):
-    """The org's rows straight out of its storage: no query language, no HTTP, no code of ours."""
-    described = org.schema.sobject(sobject)
-    fields = [described.field(name) for name in names]
-    columns = ", ".join(f'"{name}"' for name in names)
-    found = org.storage.rows(f'SELECT {columns} FROM "{sobject}" WHERE NOT "IsDeleted"')
-    out = []
-    for row in found:
-        made = {}
-        for field, value in zip(fields, row, strict=True):
-            scaled = value is not None and field.type in ("currency", "double", "percent")
-            made[field.name] = Fraction(value, 10**field.scale) if scaled else value
-        out.append(made)
-    return out
 
 
 def by_key(store):
@@ -41,18 +22,7 @@ def by_key(store):
 
 @pytest.fixture
 def postgres():
-    """A database of its own, gone afterwards."""
-    psycopg = pytest.importorskip("psycopg")
-    name = f"journey_{uuid.uuid4().hex[:12]}"
-    plain = POSTGRES.replace("+psycopg", "")
-    try:
-        admin = psycopg.connect(plain, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL on 127.0.0.1:5432")
-    admin.execute(f"CREATE DATABASE {name}")
-    yield POSTGRES.rsplit("/", 1)[0] + "/" + name
-    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+    yield from postgres_database()
 
 
 @pytest.mark.postgres

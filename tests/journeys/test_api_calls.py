@@ -15,6 +15,7 @@ from state.outbox import Wanted
 from state.store import Store
 
 STANDING = "Rebate_Standing__c"
+LOOKS_IN_VAIN = 2  # at jobs that another one keeps waiting
 
 
 @pytest.fixture
@@ -59,6 +60,18 @@ def test_calls_grow_by_one_for_a_thousand_standings(partners):
     change(partners, 1_001)
     spent, told = cost(partners, "sync")
     assert (told["pushed"], spent - idle) == (1_001, 2)
+
+
+def test_what_is_known_to_be_large_is_never_looked_at_page_by_page(new_world, monkeypatch):
+    monkeypatch.setattr(limits, "REST_READ_ROWS", 1_000)
+    world = new_world(lambda org: seed_generated(org, 600, 4_000, 3))
+    assert world("org", "deploy").code == 0
+    spent, told = cost(world, "pull")
+    methods = {stream["entity"]: stream["method"] for stream in told["streams"]}
+    assert {name for name, method in methods.items() if method == "bulk"} == {"order", "order_line"}
+    # the description, the count of records, one poll of the small ones; a job is create, look, a page, delete
+    assert spent <= 3 + 2 * 4 + LOOKS_IN_VAIN
+    assert sum(stream["rows"] for stream in told["streams"] if stream["entity"] == "order_line") > 15_000
 
 
 def test_bulk_is_chosen_where_it_costs_fewer_calls_than_the_smallest_number_of_composite_calls():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from emulator import lifecycle
+from emulator.life import permissions_of
 from emulator.seed_story import LUMIERE
 
 MAGASIN = "Grand Magasin Group"
@@ -98,6 +99,31 @@ def test_the_winner_of_a_merge_takes_over_the_orders_though_their_stamps_did_not
     assert again.data["pushed"] == 0, "a merge is followed once"
     order = order_of(story, MAGASIN, "2026-11-09")
     touch(story, "Order", order)
+    later(story)
+    assert qualifying(story, MAGASIN) == before + Decimal("45188")
+
+
+def test_a_merge_whose_loser_was_purged_before_we_looked_is_made_good_by_the_nightly_comparison(story):
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    before = qualifying(story, MAGASIN)
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    lifecycle.purge(story.org, older_than_days=0)
+    later(story)
+    later(story, "reconcile")
+    assert qualifying(story, MAGASIN) == before + Decimal("45188")
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_merge_that_is_seen_while_orders_may_not_be_read_is_followed_when_they_may(story):
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    before = qualifying(story, MAGASIN)
+    permissions_of(story.org).hide("Order.Status")
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    story.wait(minutes=15)
+    assert story("sync").code != 0
+    permissions_of(story.org).show("Order.Status")
     later(story)
     assert qualifying(story, MAGASIN) == before + Decimal("45188")
 

@@ -19,12 +19,15 @@ def own_programs(world, **files):
 
 
 def test_a_program_that_cannot_be_computed_ends_a_sync_with_2_and_stops_nobody_else(story):
-    other = 'returns = "original_period"\n' + RETAIL.replace("retail-2026", "other-2026", 1)
+    other = (
+        RETAIL.replace("retail-2026", "other-2026", 1)
+        + '[qualifier_counts]\norder.number = { above = "1" }\n'
+    )
     own_programs(story, retail=RETAIL, other=other)
     done = story("sync", "--json")
     assert done.code == 2
     assert "other-2026" in done.error["message"]
-    assert "original_period" in done.error["message"]
+    assert "order.number" in done.error["message"]
     assert done.data["standings"] > 0
     assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emulator import lifecycle
+from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, find, user_named
 from emulator.seed_story import LUMIERE, partner_orders_again
 
@@ -163,6 +164,38 @@ def test_a_tier_that_is_reached_and_lost_again_makes_no_second_task(story):
     later(story)
     assert [task["Rebate_Key__c"] for task in tasks(story)] == [key]
     assert the_task(story)["IsClosed"]
+
+
+def test_a_task_of_unknown_fate_whose_tier_is_reached_meanwhile_is_found_and_closed(story):
+    """The org made it, the answer never came, and before anybody asks again it has nothing left to say."""
+    story("pull")
+    story("compute")
+    story.org.faults.add(Fault("empty", path="composite", nth=3))  # after the standings and the accounts
+    done = story("push", "--json")
+    assert (done.data["retrying"], the_task(story)["IsClosed"]) == (1, False)
+    partner_orders_again(story.org)
+    story.wait(seconds=20)  # the task itself is not due again yet
+    story("sync")
+    story.wait(hours=5)
+    story("sync")
+    assert the_task(story)["IsClosed"]
+    assert state_of(story, the_task(story)["Rebate_Key__c"]) == "closed"
+    assert story("outbox", "list", "--json").data["rows"] == []
+
+
+def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_and_closed(story):
+    story("pull")
+    story("compute")
+    story.org.faults.add(Fault("empty", path="composite", nth=3))
+    story("push")
+    (made,) = story.rows("SELECT Id FROM Task WHERE Rebate_Key__c != null")
+    (winner,) = story.rows("SELECT Id FROM Account WHERE Name = 'Petite Fleur Boutique'")
+    lifecycle.merge(story.org, winner["Id"], [account_id(story)])
+    story.wait(minutes=15)
+    story("sync")
+    (task,) = story.rows(f"SELECT IsClosed FROM Task WHERE Id = '{made['Id']}'")
+    assert task["IsClosed"]
+    assert story("outbox", "list", "--json").data["rows"] == []
 
 
 def test_a_task_closes_itself_when_its_period_is_over(story):

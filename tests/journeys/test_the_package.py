@@ -9,9 +9,8 @@ def test_doctor_finds_everything_in_order_after_a_deploy(story):
     done = story("doctor", "--json")
     assert done.code == 0, done.text
     found = {one["check"]: one["level"] for one in done.data["findings"]}
-    assert {
-        name: found[name] for name in ("store", "mapping", "programs", "login", "fields", "fence", "rights")
-    } == dict.fromkeys(("store", "mapping", "programs", "login", "fields", "fence", "rights"), "ok")
+    wanted = ("store", "mapping", "programs", "login", "fields", "fence", "account fence", "rights")
+    assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, "ok")
 
 
 def test_doctor_names_what_is_missing_before_a_deploy(new_world):

@@ -153,6 +153,8 @@ def stock_org() -> dict[str, ObjectDescribe | None]:
         *package_fields("Activity"),
     )
     standing = obj("Rebate_Standing__c", read_only("Name"), *package_fields("Rebate_Standing__c"))
+    payout = obj("Rebate_Payout__c", read_only("Name"), *package_fields("Rebate_Payout__c"))
     return {
-        described.name: described for described in (account, order, order_item, product, user, task, standing)
+        described.name: described
+        for described in (account, order, order_item, product, user, task, standing, payout)
     }

@@ -57,7 +57,7 @@ def test_the_standard_mapping_fits_a_stock_org_with_our_package():
 
 def test_the_standard_mapping_needs_only_these_objects():
     assert objects_needed(read_mapping("standard")) == (
-        "Account", "Order", "OrderItem", "Product2", "Rebate_Standing__c", "Task", "User",
+        "Account", "Order", "OrderItem", "Product2", "Rebate_Payout__c", "Rebate_Standing__c", "Task", "User",
     )  # fmt: skip
 
 
@@ -396,6 +396,31 @@ def test_what_a_real_org_answered_fits_the_standard_mapping_of_accounts():
     assert check(account, {"Account": recorded("Account")}) == []
 
 
+def test_an_org_with_a_package_from_before_the_fence_on_accounts_is_told_so_and_not_stopped():
+    org = stock_org()
+    org["Account"] = without(org["Account"], "Rebate_Seq__c")
+    (problem,) = check(read_mapping("standard"), org)
+    assert (problem.level, problem.code) == ("warning", "M211")
+    assert problem.in_a_line == (
+        "Account.Rebate_Seq__c is not there or cannot be written, and is left out: a worker that was overtaken could "
+        "write older values over newer ones (the package brings it: `rebates org deploy`)"
+    )
+
+
+def test_a_sequence_that_may_only_be_read_is_left_out_too():
+    org = stock_org()
+    org["Account"] = with_fields(org["Account"], read_only("Rebate_Seq__c", "double"))
+    (problem,) = check(read_mapping("standard"), org)
+    assert (problem.level, problem.code) == ("warning", "M211")
+
+
+def test_standings_have_had_their_sequence_from_the_first_package_on():
+    org = stock_org()
+    org["Rebate_Standing__c"] = without(org["Rebate_Standing__c"], "Rebate_Seq__c")
+    (problem,) = check(read_mapping("standard"), org)
+    assert (problem.level, problem.code) == ("error", "M102")
+
+
 def test_an_org_without_our_package_has_one_problem_and_not_thirteen():
     names = [name for name in stock_org()["Account"].fields if name.startswith("Rebate_")]
     mapping = read_mapping("standard")
@@ -403,8 +428,8 @@ def test_an_org_without_our_package_has_one_problem_and_not_thirteen():
     (problem,) = check(account, {"Account": without(stock_org()["Account"], *names)})
 
     assert problem.message == (
-        "Account lacks or hides 13 of the 13 fields that are written: Rebate_Program__c, Rebate_Period__c, Rebate_Tier__c "
-        "and 10 more"
+        "Account lacks or hides 14 of the 14 fields that are written: Rebate_Program__c, Rebate_Period__c, Rebate_Tier__c "
+        "and 11 more"
     )
 
 
@@ -424,3 +449,10 @@ def test_a_real_org_without_our_package_says_where_to_get_it():
 
     assert has_errors(problems)
     assert any("`rebates org deploy`" in (problem.note or "") for problem in problems)
+
+
+def test_a_field_that_finance_writes_and_we_cannot_see_is_named():
+    org = stock_org()
+    org["Rebate_Payout__c"] = without(org["Rebate_Payout__c"], "Approved_By__c")
+    (problem,) = check(read_mapping("standard"), org)
+    assert (problem.code, "Approved_By__c" in problem.message) == ("M102", True)

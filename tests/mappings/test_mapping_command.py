@@ -51,7 +51,7 @@ def test_a_describe_as_other_tools_keep_it_can_be_read(tmp_path):
 def test_a_mapping_that_fits_exits_with_0(run, describes):
     result = run("check", "standard", "--offline", describes)
 
-    assert (result.exit_code, result.stdout) == (0, "no problems in 7 objects\n")
+    assert (result.exit_code, result.stdout) == (0, "no problems in 8 objects\n")
 
 
 def test_a_missing_field_exits_with_2_and_shows_the_line(run, describes):
@@ -134,7 +134,7 @@ def live(monkeypatch):
 
 
 def test_without_a_folder_the_org_itself_is_asked(run, live):
-    assert run("check").stdout == "no problems in 7 objects\n"
+    assert run("check").stdout == "no problems in 8 objects\n"
 
 
 def test_what_the_org_says_is_kept_for_later(run, live, tmp_path):

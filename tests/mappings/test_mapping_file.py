@@ -310,3 +310,29 @@ def test_whole_numbers_in_the_file_are_exact_decimals(mapping_of):
     )
 
     assert source.default == Decimal(1)
+
+
+PAYOUT = """
+[push.payout]
+object = "Rebate_Payout__c"
+match = "Sync_Key__c"
+[push.payout.reads]
+{reads}
+[push.payout.fields]
+Sync_Key__c = "payout.key"
+Account__c = "member.id"
+"""
+
+
+def test_what_finance_says_of_a_payout_is_read_from_named_fields(mapping_of):
+    text = 'namespace = "acme"\n' + PAYOUT.format(reads='status = "Status__c"')
+    assert mapping_of(text).push["payout"].reads == {"status": "acme__Status__c"}
+
+
+@pytest.mark.parametrize(
+    ("reads", "code"),
+    [('state = "Status__c"', "M005"), ("status = 3", "M009"), ('status = "Status__c, Id"', "M009")],
+)
+def test_a_reading_that_cannot_be_meant_is_named(problems_of, reads, code):
+    (problem,) = problems_of(PAYOUT.format(reads=reads))
+    assert problem.code == code

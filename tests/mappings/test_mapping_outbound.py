@@ -34,6 +34,7 @@ VIEW = {
         "contributions": [{"order": n, "amount": Decimal("10.50")} for n in range(10)],
         "steps": "95,188 qualifies", "incomplete": None, "as_of": date(2026, 11, 23),
         "synced_at": datetime(2026, 11, 23, 15, 0, 0, 5000, UTC), "seq": 42,
+        "settled": None, "adjustments": None, "settled_on": None,
     },
     "event": {"kind": "near_tier", "tier": "Gold", "key": "RB-1"},
     "task": {

@@ -77,7 +77,7 @@ def test_without_an_org_standard_fields_that_everyone_sees_are_left_out():
     ]
     assert {"Rebate_Standing__c.Rebate__c", "Account.Rebate_Tier__c", "Task.Rebate_Key__c"} <= got["edit"]
     assert got["users"] == {"ApiEnabled", "EditTask", "SendCustomNotifications"}
-    assert got["objects"] == {"Account", "Order", "Product2", "Rebate_Standing__c"}
+    assert got["objects"] == {"Account", "Order", "Product2", "Rebate_Payout__c", "Rebate_Standing__c"}
 
 
 def test_required_and_master_detail_fields_are_left_out_where_the_org_says_so():
@@ -86,6 +86,14 @@ def test_required_and_master_detail_fields_are_left_out_where_the_org_says_so():
     assert not {"Rebate_Standing__c.Account__c", "Rebate_Standing__c.Sync_Key__c"} & (
         got["read"] | got["edit"]
     )
+
+
+def test_payouts_are_made_and_not_edited_and_what_finance_says_is_only_read():
+    got = grants(permission_set_xml(read_mapping("standard"), stock_org()))
+
+    assert "Rebate_Payout__c" in got["create_objects"] - got["edit_objects"]
+    said = {f"Rebate_Payout__c.{name}" for name in ("Approved_By__c", "Paid_On__c", "Payment_Reference__c")}
+    assert said <= got["read"] - got["edit"]
 
 
 def test_a_target_that_is_switched_off_asks_for_no_rights():

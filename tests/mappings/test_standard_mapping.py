@@ -9,7 +9,7 @@ def test_the_standard_mapping_can_be_read():
     mapping = read_mapping("standard")
 
     assert list(mapping.pull) == ["account", "product", "order", "order_line", "user"]
-    assert list(mapping.push) == ["standing", "account", "task", "notification"]
+    assert list(mapping.push) == ["standing", "account", "payout", "task", "notification"]
 
 
 def test_every_required_canonical_field_has_a_source():

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from rebates.calendars import Cut
 from rebates.conditions import Condition, Filter
@@ -356,9 +356,9 @@ def test_a_sum_that_does_not_fit_is_an_error_and_saves_nothing(shop):
     assert shop.amounts() == {("ACME", "2026-06"): Decimal(150)}
 
 
-def test_a_filter_that_kinds_cannot_express_is_refused(shop, program):
+def test_a_filter_that_a_database_cannot_be_asked_is_refused(shop, program):
     with pytest.raises(judging.NotExpressible, match=r"order\.number"):
-        shop.compute(program(counts=only("order", "number", "17")))
+        shop.compute(program(counts=Filter((Condition("order", "number", at_least="17"),))))
 
 
 def test_every_number_names_its_orders_and_lines(shop):
@@ -419,3 +419,25 @@ def test_damage_is_found(shop):
             )
         )
     assert "order_lines.order_pk leads nowhere" in {violation.name for violation in shop.violations()}
+
+
+def test_one_set_of_statements_serves_all_programs(shop, program):
+    """What a changed order costs does not grow with the number of programs."""
+
+    def statements() -> int:
+        shop.pull("order_line", {"id": "L1", "order_id": "O1", "product_id": "CREAM", "amount": shop.stamp})
+        seen = []
+
+        def note(_connection, _cursor, statement, *_more):
+            seen.append(statement)
+
+        event.listen(shop.store.engine, "before_cursor_execute", note)
+        with shop.store.transaction() as tx:
+            assert contributions.recompute_dirty(tx) == len(shop.programs)
+        event.remove(shop.store.engine, "before_cursor_execute", note)
+        return len(seen)
+
+    one = statements()
+    shop.compute(program(), *(program(f"more{n}") for n in range(9)))
+    assert statements() == one
+    assert one <= 20

@@ -1,0 +1,94 @@
+"""`rebates payouts list`: what was settled, for whom, and what finance made of it. Reads the store only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import JsonFlag, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from state.payouts import PayoutView
+
+app = typer.Typer(help="Settled amounts and what finance made of them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_payouts(
+    context: typer.Context,
+    program: Annotated[str | None, typer.Option(help="Only this program.")] = None,
+    period: Annotated[str | None, typer.Option(help="Only this period, such as 2026-11 or 2026-Q3.")] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="Only this status, as in the org (SystemCalculated, Approved, Paid …), or unsent."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Every settled amount and every later correction, oldest first, with its status as the org last showed it."""
+    from cli.opening import opened
+    from jobs import payouts as work
+
+    with opened(context, quiet=True, reads_store=True) as application:
+        found = work.listed(application, program=program, period=period, status=status)
+    sums = work.sums(found)
+
+    def human(console: Console) -> None:
+        from rich.markup import escape
+        from rich.table import Table
+
+        from mappings.template import money
+
+        if not found:
+            console.print("no payouts")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("account", "program", "period", "type", "booked in"):
+            table.add_column(title)
+        table.add_column("amount", justify="right")
+        for title in ("status", "approved by", "paid on", "reference"):
+            table.add_column(title)
+        for one in found:
+            due = one.due
+            table.add_row(
+                escape(one.member_name or one.member), due.program, due.period, due.kind, due.booked_in,
+                money(due.amount, due.currency), one.status or work.UNSENT, escape(one.approved_by or ""),
+                str(one.paid_on or ""), escape(one.reference or ""),
+            )  # fmt: skip
+        console.print(table)
+        for status_, currency, amount, count in sums:
+            console.print(f"{status_}: {count:,} payouts, {money(amount, currency)}", markup=False)
+
+    data = {
+        "payouts": [_as_json(one) for one in found],
+        "sums": [
+            {"status": word, "currency": currency, "amount": amount, "payouts": count}
+            for word, currency, amount, count in sums
+        ],
+    }
+    emit("payouts list", data, as_json=as_json, human=human)
+
+
+def _as_json(one: PayoutView) -> dict[str, object]:
+    due = one.due
+    return {
+        "account": one.member,
+        "account_name": one.member_name,
+        "program": due.program,
+        "period": due.period,
+        "type": due.kind,
+        "booked_in": due.booked_in,
+        "amount": due.amount,
+        "late_lines": due.prior_period,
+        "tier_and_terms": due.rate,
+        "currency": due.currency,
+        "settled_at": due.posted_at,
+        "key": one.key,
+        "id": one.sf_id,
+        "status": one.status or "unsent",
+        "approved_by": one.approved_by,
+        "paid_on": one.paid_on,
+        "reference": one.reference,
+    }

@@ -1,0 +1,186 @@
+"""Streams read in Bulk: every job is created before any is waited for, and a job of a run that died is taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from connector import choose, errors
+from connector.port import Page
+from jobs.app import App
+from mappings import soql
+from mappings.model import PullEntity
+from mappings.soql import Window
+from state import bulk_jobs, inventory
+from state.bulk_jobs import BulkJob
+
+log = structlog.get_logger()
+
+RESULTS_KEPT = timedelta(days=6)  # the org keeps the results of a bulk job for seven days
+COUNTED = ("user", "product", "account", "order", "order_line")  # what can be too much for REST pages
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One entity to read: from where, and whether everything is read."""
+
+    entity: PullEntity
+    window: Window
+    first: bool  # everything is read, not only what changed
+    again: str | None = None  # why everything is read although it was read before
+
+    @property
+    def name(self) -> str:
+        return self.entity.entity
+
+
+@dataclass
+class Started:
+    """A stream whose job runs in the org. Once its `pages` are asked for they arrive while others are read."""
+
+    stream: Stream
+    job: int
+    job_id: str
+    query: str
+    pages: Iterator[Page] | None = None
+
+    def close(self) -> None:
+        """Nobody will read the pages; only what reads ahead has to be told."""
+        closing = getattr(self.pages, "close", None)
+        if closing is not None:
+            closing()
+
+
+def fingerprint(entity: PullEntity) -> str:
+    """Changes when the mapping of an entity does: its rows must then be read again."""
+    text = "\n".join((entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def at_once(app: App, streams: list[Stream]) -> set[str]:
+    """Streams that are read whole and known to be large: a first page of them would only tell that they are.
+
+    The store knows how much there was last time; the org is asked (one call, no query) when nothing was ever read.
+    """
+    whole = [stream for stream in streams if stream.first]
+    if app.settings.sync.initial_read == "bulk":
+        return {stream.name for stream in whole}
+    if app.settings.sync.initial_read == "rest":
+        return set()
+    asked = [stream for stream in whole if stream.name in COUNTED]
+    new = [stream for stream in asked if stream.again is None]
+    rows = {stream.name: _known(app, stream) for stream in asked if stream.again is not None}
+    if any(stream.name == "order_line" for stream in new):  # never read: nothing else grows as they do
+        try:
+            counted = app.org.record_counts([stream.entity.object for stream in new])
+        except errors.WrongOrg:
+            raise
+        except errors.Misconfigured as error:  # it needs a permission that nothing else here does
+            log.info("pull.not_counted", code=error.code)
+        else:
+            rows |= {stream.name: counted.get(stream.entity.object, 0) for stream in new}
+    left = app.org.usage.budget_left
+    return {name for name, count in rows.items() if choose.choose_read(count, left) == "bulk"}
+
+
+def _known(app: App, stream: Stream) -> int:
+    if stream.name not in inventory.TABLES:
+        return 0
+    with app.store.read() as tx:
+        return inventory.live_count(tx, stream.name)
+
+
+class BulkStreams:
+    """The bulk jobs of one run. `read` stages the pages of a stream, `drop` forgets what was staged of it."""
+
+    def __init__(
+        self,
+        app: App,
+        run_pk: int,
+        *,
+        read: Callable[[Stream, Iterator[Page]], None],
+        drop: Callable[[Stream], None],
+    ) -> None:
+        self._app, self._run_pk, self._read, self._drop = app, run_pk, read, drop
+
+    def start(self, stream: Stream) -> Started:
+        """Create the job; its id is written down before anything is waited for, and a later run goes on with it."""
+        app = self._app
+        query = soql.select(stream.entity, window=stream.window, order=False)
+        detail = {"query": query, "mapping": fingerprint(stream.entity)}
+        with app.store.transaction() as tx:
+            job = bulk_jobs.plan(
+                tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
+                now=app.clock.now(), run_pk=self._run_pk, detail=detail,
+            )  # fmt: skip
+        job_id = app.org.bulk_start(query, include_deleted=True)
+        with app.store.transaction() as tx:
+            bulk_jobs.created(tx, job, job_id)
+        return Started(stream, job, job_id, query)
+
+    def fetch(self, started: list[Started]) -> None:
+        """Wait for jobs and fetch their pages from now on: after the last job was created, not before."""
+        for one in started:
+            if one.pages is None:
+                one.pages = self._app.org.bulk_read(one.query, one.job_id)
+
+    def finish(self, one: Started) -> bool:
+        """Read the rows; False when the org gave the job up, and the window must be read in REST pages."""
+        self.fetch([one])
+        assert one.pages is not None
+        try:
+            self._read(one.stream, one.pages)
+        except errors.WindowTooWide as error:
+            self._end(one.job, "failed")
+            since = str(one.stream.window.since)
+            log.warning("pull.bulk_failed", entity=one.stream.name, code=error.code, since=since)
+            self._drop(one.stream)
+            return False
+        self._end(one.job, "done")
+        return True
+
+    def resume(self, stream: Stream) -> Stream | None:
+        """Go on with the bulk job of a run that died, when it asks for the same; the stream as that job cut it."""
+        with self._app.store.read() as tx:
+            jobs = bulk_jobs.unfinished(tx, f"pull:{stream.name}")
+        found: Stream | None = None
+        for job in jobs:
+            as_asked = self._as_asked(stream, job) if found is None else None
+            if as_asked is None or job.sf_job_id is None:
+                self._end(job.pk, "abandoned")
+                continue
+            try:
+                self._read(as_asked, self._app.org.bulk_read(job.detail["query"], job.sf_job_id))
+            except errors.WindowLost as error:
+                log.info("pull.job_not_resumed", entity=stream.name, job=job.sf_job_id, code=error.code)
+                self._end(job.pk, "abandoned")
+                self._drop(stream)
+                continue
+            log.info("pull.job_resumed", entity=stream.name, job=job.sf_job_id)
+            self._end(job.pk, "done")
+            found = as_asked
+        return found
+
+    def _as_asked(self, stream: Stream, job: BulkJob) -> Stream | None:
+        """The stream with the bounds of an earlier job, if the job is young and differs in its upper bound alone."""
+        young = self._app.clock.now() - job.created_at < RESULTS_KEPT
+        if job.sf_job_id is None or not young or job.detail.get("mapping") != fingerprint(stream.entity):
+            return None
+        asked = str(job.detail.get("query", ""))
+        upper = asked.rpartition("SystemModstamp < ")[2].partition(" ")[0]
+        try:
+            until = datetime.fromisoformat(upper)
+            window = Window(stream.window.since, until)
+        except ValueError:
+            return None
+        if soql.select(stream.entity, window=window, order=False) != asked:
+            return None
+        return replace(stream, window=window)
+
+    def _end(self, job: int, how: bulk_jobs.Ended) -> None:
+        with self._app.store.transaction() as tx:
+            bulk_jobs.end(tx, job, how, now=self._app.clock.now())

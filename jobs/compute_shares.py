@@ -1,0 +1,192 @@
+"""Computing by shares of accounts, in several processes: each computes, saves and plans its own, and nobody saves first.
+
+The leader begins (contributions and totals are one statement for all) and saves that. Every process then works on
+shares in one transaction that it holds open; when all shares are worked out, the leader looks at what they count
+together (the fuses) and lets them go. What hangs together across accounts, and what is settled, the leader computes
+afterward, as it would alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from jobs import fuses
+from jobs.computing import Begun, begin, note_unfinished, work_off
+from jobs.inputs import Calculator
+from jobs.planning import Planned, plan_share
+from jobs.refused_programs import sort_out
+from jobs.running import Running
+from jobs.shifts import Shift, claim_another, hands, share_out
+from rebates.program import Program
+from state import dirty, gaps, rules, shards, standings
+from state.engines import Engine
+from state.instants import micros, moment
+from state.rules import Installed
+from state.shards import Shard
+from state.tables.work import dirty_cells
+from state.totals import Cell, Share
+
+if TYPE_CHECKING:
+    from jobs.compute import Computed
+
+WORTH_SHARING = 1_000  # standings: below, one process is done before another has begun
+SHARES_EACH = 4  # so many a process: who is quicker takes more
+IDLE_LIMIT = "120s"  # a process that sleeps in its transaction is ended by the database: it holds locks
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What was computed by shares before the leader's own compute."""
+
+    run_pk: int
+    installed: Installed
+    told: tuple[dict[str, Any], ...] = ()
+
+    def cells(self, tx: Connection) -> set[Cell]:
+        """Standings that this run has changed so far."""
+        return standings.cells(tx, changed_by=self.run_pk) if self.told else set()
+
+    def added_to(self, rest: Computed) -> Computed:
+        """The numbers of all shares and of what was left."""
+        sums: Counter[str] = Counter()
+        planned: Counter[str] = Counter(asdict(rest.planned))
+        for one in self.told:
+            sums += Counter(one["worked"])
+            planned += Counter(one["planned"])
+        return replace(
+            rest,
+            standings=rest.standings + sums["standings"],
+            changed=rest.changed + sums["changed"],
+            incomplete=rest.incomplete + sums["incomplete"],
+            events=rest.events + sums["events"],
+            planned=Planned(**{field.name: planned[field.name] for field in fields(Planned)}),
+        )
+
+
+def compute_together(
+    run: Running, now: datetime, engine: Engine, advance: Callable[[int], None]
+) -> Shared | None:
+    """Compute what can be computed account by account, with whoever is there; None: nobody is, nothing was done."""
+    app = run.app
+    workers = hands(app)
+    if workers < 2:
+        return None
+    with app.store.transaction() as tx:
+        begun = begin(app, tx, now, engine, scratch=app.from_scratch)
+        waiting = dirty.count(tx, dirty_cells)
+        apart = _apart(tx, begun)
+    if waiting < WORTH_SHARING:
+        return Shared(run.pk, begun.installed)
+    count = SHARES_EACH * workers
+    common = {"of": count, "apart": apart, "now": micros(now), "day": app.local_day().isoformat()}
+    offered = [{**common, "number": number} for number in range(count)]
+    found = share_out(run, "compute", offered, compute_shard, advance, lambda: _let_go(run))
+    return Shared(run.pk, begun.installed, tuple(dict(one.told) for one in found))
+
+
+def _apart(tx: Connection, begun: Begun) -> list[int]:
+    """Programs whose members cannot be computed one by one: they share a budget, or what their group earns."""
+    pks = rules.installed(tx)
+    return [
+        pks[program.key]
+        for program in begun.programs
+        if program.limits.budget is not None or program.hierarchy.is_shared
+    ]
+
+
+def compute_shard(first: Shift) -> None:
+    """A share, and any others that are free, in one transaction; saved when the leader says so."""
+    app = first.app
+    with app.store.aside() as tx:
+        tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_LIMIT}'")
+        work = _Work(first, tx)
+        mine: list[Shift] = []
+        free: Shift | None = first
+        while free is not None or not _may_go(first, mine):
+            if free is not None:
+                told = work.do(free)
+                with app.store.aside() as beside:
+                    shards.ready(beside, free.shard, told)
+                mine.append(free)
+            else:
+                tx.exec_driver_sql("SELECT 1")  # awake
+                first.pause()
+            free = claim_another(first)
+        for one in mine:
+            shards.check(tx, one.shard)
+            shards.done(tx, one.shard)
+
+
+def _may_go(first: Shift, mine: list[Shift]) -> bool:
+    """Whether everything of ours may be saved."""
+    if first.leads is not None:
+        _let_go(first.leads)
+    with first.app.store.transaction() as tx:
+        states = {one.number: one.state for one in shards.of_run(tx, first.pk, "compute")}
+    return all(states.get(one.shard.number) == "go" for one in mine)
+
+
+def _let_go(run: Running) -> None:
+    """When all shares are worked out, look at what they count together; what is not too much is saved."""
+    with run.app.store.transaction() as tx:
+        found = shards.of_run(tx, run.pk, "compute")
+        waiting = [one for one in found if one.state == "ready"]
+        if waiting and all(one.state in ("ready", "go", "done") for one in found):
+            counted = _counted(waiting)
+            fuses.require_usual(run.app, tx, counted)
+            fuses.remember(tx, counted)
+            note_unfinished(tx, run.pk)
+            shards.let_go(tx, run.pk, "compute")
+
+
+def _counted(found: list[Shard]) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    for one in found:
+        counted += Counter(one.told["unusual"])
+    return counted
+
+
+class _Work:
+    """What one process needs for all shares that it takes of one compute, in its one transaction."""
+
+    def __init__(self, shift: Shift, tx: Connection) -> None:
+        self.app, self.tx, self.run_pk = shift.app, tx, shift.pk
+        given = shift.shard.given
+        self.now = moment(given["now"])
+        # The leader wrote down which texts are in force before it cut the shares.
+        self.everything: list[Program] = self.app.programs_in_force_read(tx)
+        programs, _ = sort_out(self.everything)
+        missing = gaps.find(tx, date.fromisoformat(given["day"]))
+        self.calculator = Calculator(tx, programs, self.now, missing)
+
+    def do(self, shift: Shift) -> dict[str, Any]:
+        """Compute, save and plan one share; what came of it."""
+        given = shift.shard.given
+        share = Share(given["number"], given["of"], tuple(given["apart"]))
+        done = work_off(
+            self.tx,
+            self.calculator,
+            now=self.now,
+            run_pk=self.run_pk,
+            share=share,
+            advance=shift.advance,
+        )
+        planned, unusual = plan_share(
+            self.app, self.tx, self.everything, done.touched, done.news, run_pk=self.run_pk, now=self.now
+        )
+        return {
+            "worked": {
+                "standings": done.looked,
+                "changed": len(done.touched),
+                "incomplete": done.incomplete,
+                "events": len(done.news),
+            },
+            "planned": asdict(planned),
+            "unusual": dict(unusual),
+        }

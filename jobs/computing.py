@@ -1,0 +1,216 @@
+"""The steps of one compute: what begins it, and working off cells. `jobs.compute` puts them in order.
+
+What begins it is one statement for all accounts, and the leader's; cells are worked off by whoever has a share of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection
+
+from jobs import inputs
+from jobs.app import App
+from jobs.closing import Ledger
+from jobs.documents import row_of
+from jobs.inputs import Calculator
+from jobs.refused_programs import RefusedProgram, sort_out
+from rebates.events import Event, events
+from rebates.program import Program
+from rebates.standing import Standing, Working
+from state import chains, contributions, dirty, gaps, meta, rollover, rules, standings
+from state import events as event_log
+from state.engines import Engine
+from state.events import EventRow
+from state.rules import Installed
+from state.standings import Saved, save_standings
+from state.totals import Cell, Share, waiting_cells
+
+CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
+# In `meta`, over a crash between the shares of a run and the rest of it:
+TURNED = "day.turned"  # a day has turned and not everything that depends on it was looked at
+UNFINISHED = "compute.unfinished"  # runs whose shares were saved and whose rest was not
+
+
+class Begun(NamedTuple):
+    """A compute that knows its programs and which standings wait."""
+
+    everything: list[Program]
+    programs: list[Program]
+    refused: list[RefusedProgram]
+    installed: Installed
+    turned: bool
+    calculator: Calculator
+
+
+@dataclass
+class Worked:
+    """Cells that were worked off: those that changed, what happened, and numbers."""
+
+    touched: set[Cell] = field(default_factory=set)
+    news: list[EventRow] = field(default_factory=list)
+    looked: int = 0
+    incomplete: int = 0
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the engine needs to know of the former standing to tell news from old."""
+
+    tier_number: int
+    capped: bool
+    rebate: Decimal
+    working: Working
+
+
+def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: bool) -> Begun:
+    """Programs, contributions, totals, and every standing that has to be computed again."""
+    everything = app.programs_in_force(tx)
+    programs, refused = sort_out(everything)
+    records = chains.changed_accounts(tx)
+    installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
+    if scratch:
+        contributions.rebuild(tx, engine=engine)
+        dirty.mark_all_cells(tx)
+    else:
+        contributions.recompute_dirty(tx, engine=engine)
+    if _turn_of_the_day(tx, programs, now):
+        meta.put(tx, TURNED, "yes")
+    missing = gaps.find(tx, app.local_day())
+    gaps.mark_changed(tx, missing)
+    calculator = Calculator(tx, programs, now, missing)
+    calculator.widen(records)
+    turned = meta.get(tx, TURNED) is not None
+    return Begun(everything, programs, refused, installed, turned, calculator)
+
+
+def note_unfinished(tx: Connection, run_pk: int) -> None:
+    """Shares of a run are being saved: what looks at all accounts is still to come."""
+    meta.put(tx, UNFINISHED, json.dumps(sorted({*_unfinished(tx), run_pk})))
+
+
+def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
+    """Standings that shares of earlier runs have changed, where the rest of the run never came."""
+    earlier = [one for one in _unfinished(tx) if one != run_pk]
+    return {cell for one in earlier for cell in standings.cells(tx, changed_by=one)}
+
+
+def finish(tx: Connection) -> None:
+    """The run is whole."""
+    meta.drop(tx, TURNED)
+    meta.drop(tx, UNFINISHED)
+
+
+def _unfinished(tx: Connection) -> list[int]:
+    found: list[int] = json.loads(meta.get(tx, UNFINISHED) or "[]")
+    return found
+
+
+def work_off(
+    tx: Connection,
+    calculator: Calculator,
+    *,
+    now: datetime,
+    run_pk: int,
+    ledger: Ledger | None = None,
+    share: Share | None = None,
+    advance: Callable[[int], None] = lambda cells: None,
+) -> Worked:
+    """Compute and save every standing that waits: all, or those of a share. `ledger` books what is corrected."""
+    done = Worked()
+    while cells := waiting_cells(tx, limit=CELLS_PER_BATCH, share=share):
+        computed = calculator.compute(cells)
+        rows = [row_of(found.one.cell, found.standing, found.payout) for found in computed]
+        saved = save_standings(tx, rows, now=now, run_pk=run_pk)
+        done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
+        _drop_unknown(tx, cells, computed)
+        calculator.after_change(_changed_tier(computed, saved))
+        if ledger is not None:
+            ledger.correct(computed)
+        done.touched |= {one.cell for one in saved}
+        done.looked += len(computed)
+        done.incomplete += sum(bool(found.standing.incomplete) for found in computed)
+        advance(len(cells))
+    return done
+
+
+def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:
+    """Look again at what time alone changes; once per program and local day. True when any day turned."""
+    turned = False
+    for program in programs:
+        today = program.day_of(now)
+        key = f"day.{program.key}"
+        last = meta.get(tx, key)
+        if last == today.isoformat():
+            continue
+        turned = True
+        since = date.fromisoformat(last) if last else today
+        rows = rollover.periods_of(tx, program.key)
+        closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
+        rollover.mark_again(tx, [row.pk for row in rows if row.start <= today and closes[row.start] >= since])
+        for number, row in enumerate(rows):
+            if row.start <= today < row.end:
+                rollover.open_for(tx, row.pk, [earlier.pk for earlier in rows[:number]])
+        meta.put(tx, key, today.isoformat())
+    return turned
+
+
+def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -> list[inputs.Computed]:
+    """Standings that came to another tier than they had."""
+    former = {one.cell: one.before for one in saved}
+    return [
+        found
+        for found in computed
+        if (before := former.get(found.one.cell)) is not None
+        and json.loads(before)["tier"] != found.standing.tier
+    ]
+
+
+def _news(
+    computed: Sequence[inputs.Computed], saved: Sequence[Saved], now: datetime, run_pk: int
+) -> Iterable[EventRow]:
+    """Events of the standings that changed; those of periods that are over are no news to anybody."""
+    former = {one.cell: one.before for one in saved}
+    for one, at, _ in computed:
+        if one.cell not in former or at.as_of >= one.period.end or at.as_of < one.period.start:
+            continue
+        text = former[one.cell]
+        before = _before(json.loads(text), at) if text is not None else None
+        for event in events(one.program, before, at, at.as_of):
+            if before is None and event.kind == "tier_reached":
+                continue  # the first look at a member is no news
+            yield _row(event, one.cell, now, run_pk)
+
+
+def _before(document: dict[str, Any], at: Standing) -> Standing:
+    known = Before(document["tier_number"], document["capped"], Decimal(document["rebate"]), at.working)
+    return cast(Standing, known)
+
+
+def _row(event: Event, cell: Cell, now: datetime, run_pk: int) -> EventRow:
+    document = {
+        "text": event.text,
+        "amount": None if event.amount is None else format(event.amount, "f"),
+        "due": event.due.isoformat() if event.due else None,
+    }
+    return EventRow(
+        identity=json.dumps(event.identity, ensure_ascii=False),
+        kind=event.kind,
+        cell=cell,
+        tier=event.tier or None,
+        document=json.dumps(document, sort_keys=True, ensure_ascii=False),
+        occurred_at=now,
+        run_pk=run_pk,
+    )
+
+
+def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[inputs.Computed]) -> None:
+    """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever."""
+    gone = sorted(set(asked) - {found.one.cell for found in answered})
+    if gone:
+        standings.clear(tx, gone)

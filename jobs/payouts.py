@@ -1,0 +1,226 @@
+"""Payouts: every settled amount and every correction becomes one record of the org, made once; finance decides there.
+
+Made once means: created under a unique key, never updated. What finance says (status, who approved, paid when) is read
+back and never written. A payout that may have been sent before is looked for first, one that a person deleted too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from connector import errors
+from jobs.planning_run import Planning
+from mappings.keys import sync_key
+from mappings.model import PushTarget
+from mappings.outbound import record
+from state import acknowledged, meta, outbox, payouts, people
+from state.outbox import Row, Wanted
+from state.payouts import Due, PayoutView, Seen
+
+if TYPE_CHECKING:
+    from jobs.app import App
+
+log = structlog.get_logger()
+
+READ_UNTIL = "payouts.read_until"
+UNSENT = "unsent"
+
+
+@dataclass
+class ReadBack:
+    """What finance did since the last look."""
+
+    read: int = 0
+    changed: int = 0
+    stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+
+def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
+    """A record for every posting that has none; `gone`: accounts that were deleted or merged away."""
+    target = planning.targets.get("payout")
+    if target is None:
+        return
+    _readdress(planning, target, gone)
+    due = payouts.unplanned(planning.tx)
+    payees = payouts.payees(planning.tx, {one.member_pk for one in due})
+    members = people.members(planning.tx, {one.member_pk for one in due})
+    amount = str(target.written_from("payout.amount"))
+    wanted, keys = list[Wanted](), list[tuple[int, str]]()
+    for one in due:
+        payee = payees.get(one.member_pk)
+        if payee is None:  # deleted for good, and its payouts with it: there is nobody to pay
+            continue
+        view = _view(planning.org_id, one, members[one.member_pk].id, payee)
+        payload = record(target, view)
+        if payload.get(amount) != one.amount:  # rather not sent than sent with another amount
+            log.error("payout.not_exact", program=one.program, period=one.period, field=amount)
+            continue
+        key = str(payload.pop(str(target.match)))
+        payload = {name: value for name, value in payload.items() if name not in target.volatile}
+        wanted.append(Wanted("event", target.object, key, payload, payee))
+        keys.append((one.posting_pk, key))
+    payouts.plan(planning.tx, keys, whole=len(keys) == len(due))
+    planning.enqueue("payout", wanted)
+
+
+def key_of(org_id: str, program: str, member_id: str, period: str, number: int) -> str:
+    """Under which the org has the n-th posting of a member and period."""
+    return sync_key(org_id, program, member_id, period, "payout", str(number))
+
+
+def complete(
+    app: App, targets: Mapping[str, PushTarget], rows: Sequence[Row], records: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Records to create, with the key of the standing replaced by its id, which only the org knows: standings are sent
+    first. Left empty where the org was never told of the standing."""
+    name, standing = targets["payout"].written_from("payout.standing_id"), targets.get("standing")
+    if name is None:
+        return list(records)
+    keys = sorted({str(row.payload[name]) for row in rows})
+    with app.store.read() as tx:
+        ids = acknowledged.record_ids(tx, standing.object, keys) if standing is not None else {}
+    return [{**one, name: ids.get(str(row.payload[name]))} for one, row in zip(records, rows, strict=True)]
+
+
+def read_back(app: App, *, everything: bool = False) -> ReadBack:
+    """What finance made of our payouts. One call, and none while no payout is undecided (`everything`: always)."""
+    result = ReadBack()
+    target = app.mapping.push.get("payout")
+    if target is None or "payout" not in app.settings.push.targets or target.when == "never":
+        return result
+    with app.store.read() as tx:
+        if not everything and not payouts.undecided(tx):
+            return result
+        since = None if everything else meta.get(tx, READ_UNTIL)
+    until = app.org.server_time() - app.settings.sync.lag - app.settings.sync.lookback
+    try:
+        seen = [
+            one
+            for page in app.org.query(_query(target, since), include_deleted=True)
+            for one in _seen(target, page.table.to_pylist())
+        ]
+    except errors.Misconfigured as error:
+        log.error("payouts.not_read", code=error.code)
+        result.stopped[target.object] = error
+        return result
+    with app.store.transaction() as tx:
+        result.read = len(seen)
+        result.changed = payouts.saw(tx, seen, now=app.clock.now())
+        meta.put(tx, READ_UNTIL, f"{until:%Y-%m-%dT%H:%M:%SZ}")
+    return result
+
+
+def what_stays(app: App) -> PushTarget | None:
+    """The payout table without what people decide and what only the org knows: the rest must stay as it was sent."""
+    target = app.mapping.push.get("payout")
+    if target is None or "payout" not in app.settings.push.targets or target.when == "never":
+        return None
+    moving = {*target.reads.values(), target.written_from("payout.standing_id")}
+    return replace(
+        target, fields={name: value for name, value in target.fields.items() if name not in moving}
+    )
+
+
+def listed(
+    app: App, *, program: str | None = None, period: str | None = None, status: str | None = None
+) -> list[PayoutView]:
+    """Settled amounts as the store knows them."""
+    with app.store.read() as tx:
+        return payouts.listed(tx, program=program, period=period, status=status)
+
+
+def sums(found: Sequence[PayoutView]) -> list[tuple[str, str, Decimal, int]]:
+    """(status, currency, amount, how many), sorted."""
+    totals: dict[tuple[str, str], list[Decimal]] = {}
+    for one in found:
+        totals.setdefault((one.status or UNSENT, one.due.currency), []).append(one.due.amount)
+    return [(*key, sum(some, Decimal(0)), len(some)) for key, some in sorted(totals.items())]
+
+
+def _view(org_id: str, one: Due, member_id: str, payee: str) -> dict[str, dict[str, Any]]:
+    corrects = one.kind == "adjustment"
+    return {
+        "member": {"id": payee},
+        "account": {"id": payee},
+        "standing": {"seq": None, "synced_at": None, "currency": one.currency},
+        "program": {"key": one.program, "name": one.program_name, "currency": one.currency},
+        "period": {
+            "key": one.period,
+            "name": one.period,
+            "start": one.start,
+            "end": one.end,
+            "last_day": one.end - timedelta(days=1),
+        },
+        "payout": {
+            "key": key_of(org_id, one.program, member_id, one.period, one.number),
+            "type": one.kind,
+            "amount": one.amount,
+            "late_lines": one.prior_period if corrects else None,
+            "tier_and_terms": one.rate if corrects else None,
+            "currency": one.currency,
+            "booked_in": one.booked_in,
+            "calculated_on": one.posted_at.astimezone(ZoneInfo(one.time_zone)).date(),
+            "standing_id": sync_key(org_id, one.program, member_id, one.period, "standing"),
+        },
+    }
+
+
+def _readdress(planning: Planning, target: PushTarget, gone: Collection[str]) -> None:
+    """Payouts that wait for an account that was merged away go to the winner; those of a deleted one stay for `close_of`."""
+    name = target.written_from("member.id") or target.written_from("account.id")
+    for row in payouts.unsent_of(planning.tx, target.object, gone):
+        found = people.find_members(planning.tx, row.account_id, limit=1)
+        payee = payouts.payees(planning.tx, {one.pk for one in found}).get(found[0].pk) if found else None
+        if payee is None or name is None:
+            continue
+        payload = {**outbox.load(row.payload), name: payee}
+        text = outbox.dump(payload)
+        payouts.readdress(
+            planning.tx, row.pk, account_id=payee, payload=text, digest=outbox.payload_hash(payload)
+        )
+
+
+def _query(target: PushTarget, since: str | None) -> str:
+    match = str(target.match)
+    columns = ["Id", match, "IsDeleted", "CreatedById", "LastModifiedById", *_columns(target).values()]
+    where = f"{match} != null" + (f" AND SystemModstamp >= {since}" if since else "")
+    return f"SELECT {', '.join(dict.fromkeys(columns))} FROM {target.object} WHERE {where}"
+
+
+def _columns(target: PushTarget) -> dict[str, str]:
+    """Our name → field, of all that is read back."""
+    written = {name: target.written_from(f"payout.{name}") for name in ("amount", "currency")}
+    return {**target.reads, **{name: found for name, found in written.items() if found is not None}}
+
+
+def _seen(target: PushTarget, rows: list[dict[str, Any]]) -> list[Seen]:
+    columns = _columns(target)
+
+    def told(row: dict[str, Any], name: str) -> str | None:
+        return row.get(columns[name]) or None if name in columns else None
+
+    out = []
+    for row in rows:
+        amount, paid_on = told(row, "amount"), told(row, "paid_on")
+        out.append(
+            Seen(
+                row[str(target.match)],
+                row["Id"],
+                "Deleted" if row["IsDeleted"] == "true" else told(row, "status"),
+                None if amount is None else Decimal(amount),
+                told(row, "currency"),
+                told(row, "approved_by"),
+                None if paid_on is None else date.fromisoformat(paid_on),
+                told(row, "reference"),
+                row["CreatedById"],
+                row["LastModifiedById"],
+            )
+        )
+    return out

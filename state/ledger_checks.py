@@ -1,0 +1,166 @@
+"""The invariants of settled amounts and payouts, L1 to L7, each under its own name. Read-only; `invariants` runs them.
+
+L1 sums · L2 nothing is changed · L3 never more paid than settled · L4 a payout is what was settled · L5 one payout for
+one posting · L6 who calculates does not approve · L7 the postings replay in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, and_, case, cast, exists, func, or_, select, text
+
+from rebates.money import to_micro
+from state import postings as ledger
+from state.payouts import APPROVED
+from state.postings import COMPLETE
+from state.tables.payouts import payouts
+from state.tables.programs import periods, program_versions, programs
+from state.tables.work import closed_periods, postings, standings
+
+HINT = "see docs/operations.md, Settled amounts"
+GUARDED = ("postings", "closed_periods")
+
+Found = tuple[str, int, str]  # name, how often, one example
+
+
+def check(tx: Connection) -> Iterator[Found]:
+    """Every broken one."""
+    yield from _sums(tx)
+    yield from _guards(tx)
+    yield from (("a settled amount was changed (L2)", 1, seal) for seal in ledger.broken_seals(tx))
+    for name, query in _queries():
+        rows = tx.execute(query.limit(1000)).all()
+        if rows:
+            yield name, len(rows), str(tuple(rows[0]))
+
+
+def _sums(tx: Connection) -> Iterator[Found]:
+    """What was posted for a closed period adds up to what it is worth now."""
+    posted = (
+        select(
+            postings.c.member_pk,
+            postings.c.period_pk,
+            cast(func.sum(postings.c.amount_e6), BigInteger).label("amount_e6"),
+        )
+        .group_by(postings.c.member_pk, postings.c.period_pk)
+        .subquery()
+    )
+    amount = func.coalesce(posted.c.amount_e6, 0)
+    query = (
+        select(
+            standings.c.member_pk, standings.c.period_pk, standings.c.program_pk, standings.c.rebate_e6,
+            standings.c.document, amount.label("posted_e6"),
+        )
+        .join(closed_periods, closed_periods.c.period_pk == standings.c.period_pk)
+        .join(periods, and_(periods.c.pk == standings.c.period_pk, periods.c.active))
+        .outerjoin(
+            posted,
+            and_(posted.c.member_pk == standings.c.member_pk, posted.c.period_pk == standings.c.period_pk),
+        )
+        .where(standings.c.document.contains(COMPLETE, autoescape=True))
+        .where(or_(amount != standings.c.rebate_e6, standings.c.document.contains('"payout":{', autoescape=True)))
+    )  # fmt: skip
+    ignoring, wrong = _ignoring(tx), []
+    for row in tx.execute(query):
+        payout = json.loads(row.document).get("payout")
+        worth = row.rebate_e6 if payout is None else to_micro(Decimal(payout["paid"]))
+        if worth != row.posted_e6 and row.program_pk not in ignoring:
+            wrong.append(f"member {row.member_pk}, period {row.period_pk}")
+    if wrong:
+        yield "the postings of a closed period do not add up to what it is worth (L1)", len(wrong), wrong[0]
+
+
+def _ignoring(tx: Connection) -> set[int]:
+    """Programs that leave late lines out: their closed periods stay at what was settled."""
+    query = select(programs.c.pk, program_versions.c.definition).join(
+        program_versions,
+        and_(
+            program_versions.c.program_pk == programs.c.pk, program_versions.c.version == programs.c.version
+        ),
+    )
+    return {
+        row.pk
+        for row in tx.execute(query)
+        if json.loads(row.definition)["settlement"]["late_lines"] == "ignore"
+    }
+
+
+def _guards(tx: Connection) -> Iterator[Found]:
+    """The database itself refuses to change or remove a posting."""
+    if tx.dialect.name == "postgresql":
+        query = (
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE '%_are_append_only' AND tgenabled <> 'D' "
+            "AND tgrelid IN ('postings'::regclass, 'closed_periods'::regclass)"
+        )
+        wanted = {name.split(".")[-1] for name in GUARDED}
+        there = {str(name).split(".")[-1] for name in tx.execute(text(query)).scalars()}
+    else:
+        wanted = {f"{table}_refuse_{deed}" for table in GUARDED for deed in ("update", "delete")}
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        there = set(tx.execute(text(query)).scalars())
+    if missing := sorted(wanted - there):
+        yield "the database no longer guards what was settled (L2)", len(missing), missing[0]
+
+
+def _queries() -> Iterator[tuple[str, Any]]:
+    of_posting = payouts.c.posting_pk == postings.c.pk
+    whose = (postings.c.member_pk, postings.c.period_pk)
+    paid = case((payouts.c.status == "Paid", payouts.c.amount_e6), else_=0)
+    yield (
+        "more was paid than was settled (L3)",
+        select(*whose)
+        .outerjoin(payouts, of_posting)
+        .group_by(*whose)
+        .having(func.sum(paid) > func.sum(postings.c.amount_e6))
+        .having(func.min(postings.c.amount_e6) >= 0),  # taking back is a posting of its own
+    )
+    yield (
+        "a payout in the org is not what was settled (L4)",
+        select(payouts.c.key)
+        .join(postings, of_posting)
+        .join(periods, periods.c.pk == postings.c.period_pk)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(
+            payouts.c.read_at.is_not(None),
+            or_(
+                and_(payouts.c.amount_e6.is_not(None), payouts.c.amount_e6 != postings.c.amount_e6),
+                and_(payouts.c.currency.is_not(None), payouts.c.currency != programs.c.currency),
+            ),
+        ),
+    )
+    settles = exists().where(of_posting, postings.c.amount_e6 != 0)
+    yield "a payout settles nothing (L5)", select(payouts.c.key).where(~settles)
+    yield (
+        "one record of the org is the payout of two postings (L5)",
+        select(payouts.c.sf_id)
+        .where(payouts.c.sf_id.is_not(None))
+        .group_by(payouts.c.sf_id)
+        .having(func.count() > 1),
+    )
+    yield (
+        "a payout was approved by who made it (L6)",
+        select(payouts.c.key).where(
+            payouts.c.status.in_(APPROVED), payouts.c.changed_by == payouts.c.made_by
+        ),
+    )
+    other = postings.alias("other")
+    late = exists().where(
+        other.c.member_pk == postings.c.member_pk, other.c.period_pk == postings.c.period_pk,
+        other.c.pk < postings.c.pk,
+    )  # fmt: skip
+    parts = postings.c.prior_period_e6 + postings.c.rate_e6
+    closed = exists().where(closed_periods.c.period_pk == postings.c.period_pk)
+    yield (
+        "a posting does not follow from those before it (L7)",
+        select(postings.c.pk).where(
+            or_(
+                and_(postings.c.kind == "adjustment", parts != postings.c.amount_e6),
+                and_(postings.c.kind == "settled", or_(late, parts != 0)),
+                ~closed,
+            )
+        ),
+    )

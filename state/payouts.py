@@ -1,0 +1,285 @@
+"""Payouts: postings as records of the org. Each is made there once under a key of its own; finance decides about it there.
+
+The key is worked out from whose posting it is and which in the row of that member and period, never from our row
+numbers: a store that was restored finds its own payouts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    cast,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from state import meta, postings
+from state.instants import micros, moment
+from state.tables.facts import accounts
+from state.tables.payouts import payouts
+from state.tables.programs import periods, programs
+from state.tables.work import outbox
+from state.tables.work import postings as rows_of
+from state.totals import from_e6
+
+APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
+FINAL = ("Paid", "Rejected", "Deleted")
+ROWS_AT_ONCE = 400
+_PLANNED = "payouts.planned"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A posting with everything that a payout says. `number`: which posting of its member and period, from 1."""
+
+    posting_pk: int
+    number: int
+    kind: str
+    member_pk: int
+    program: str
+    program_name: str
+    currency: str
+    time_zone: str
+    period: str
+    start: date
+    end: date
+    booked_in: str
+    amount: Decimal
+    prior_period: Decimal
+    rate: Decimal
+    tier: str | None
+    posted_at: datetime
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A payout as the org shows it."""
+
+    key: str
+    sf_id: str
+    status: str | None
+    amount: Decimal | None
+    currency: str | None
+    approved_by: str | None
+    paid_on: date | None
+    reference: str | None
+    made_by: str | None
+    changed_by: str | None
+
+
+@dataclass(frozen=True)
+class PayoutView:
+    """A settled amount and what became of it. `status`: the org's word; None: the org has not shown it yet."""
+
+    due: Due
+    member: str
+    member_name: str | None
+    key: str | None
+    sf_id: str | None
+    status: str | None
+    approved_by: str | None
+    paid_on: date | None
+    reference: str | None
+
+
+def unplanned(tx: Connection) -> list[Due]:
+    """Postings of some amount that no payout was planned for; empty without a look at all of them when none was made."""
+    if meta.get(tx, _PLANNED) == str(postings.last(tx)):
+        return []
+    planned = exists().where(payouts.c.posting_pk == rows_of.c.pk)
+    query = _dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
+    return [_due(row) for row in tx.execute(query)]
+
+
+def plan(tx: Connection, keys: Sequence[tuple[int, str]], *, whole: bool) -> None:
+    """Postings with the keys of their payouts. `whole`: all that were unplanned; else the others are asked for again."""
+    if keys:
+        tx.execute(insert(payouts), [{"posting_pk": pk, "key": key} for pk, key in keys])
+    if whole:
+        meta.put(tx, _PLANNED, str(postings.last(tx)))
+
+
+def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:
+    """Member → id of the account that is paid: itself, or who it was merged into; left out: deleted for good."""
+    found, todo = dict[int, str](), {pk: pk for pk in member_pks}
+    seen: set[tuple[int, int]] = set()
+    while todo:
+        after: dict[int, int] = {}
+        at = sorted(set(todo.values()))
+        records: dict[int, Any] = {}
+        for first in range(0, len(at), ROWS_AT_ONCE):
+            some = accounts.c.pk.in_(at[first : first + ROWS_AT_ONCE])
+            records |= {row.pk: row for row in tx.execute(select(accounts).where(some))}
+        for member, pk in todo.items():
+            row = records.get(pk)
+            if row is None or (member, pk) in seen:
+                continue
+            seen.add((member, pk))
+            if row.master_pk is not None:
+                after[member] = row.master_pk
+            elif not row.deleted:
+                found[member] = row.sf_id
+        todo = after
+    return found
+
+
+def found(tx: Connection, key: str, *, sf_id: str) -> None:
+    """The org has this payout."""
+    tx.execute(update(payouts).where(payouts.c.key == key).values(sf_id=sf_id))
+
+
+def saw(tx: Connection, seen: Sequence[Seen], *, now: datetime) -> int:
+    """What finance made of some payouts; returns how many changed. Payouts that nobody here knows are left out."""
+    changed = 0
+    for one in seen:
+        values = {
+            "sf_id": one.sf_id,
+            "status": one.status,
+            "amount_e6": None if one.amount is None else int(one.amount.scaleb(6)),
+            "currency": one.currency,
+            "approved_by": one.approved_by,
+            "paid_on": None if one.paid_on is None else one.paid_on.toordinal(),
+            "reference": one.reference,
+            "made_by": one.made_by,
+            "changed_by": one.changed_by,
+        }
+        differs = or_(*(payouts.c[name].is_distinct_from(value) for name, value in values.items()))
+        mine = and_(payouts.c.key == one.key, differs)
+        changed += tx.execute(update(payouts).where(mine).values(**values, read_at=micros(now))).rowcount
+    return changed
+
+
+def undecided(tx: Connection) -> bool:
+    """Whether the org has payouts about which finance may still say something."""
+    waits = or_(payouts.c.status.is_(None), payouts.c.status.not_in(FINAL))
+    query = select(payouts.c.posting_pk).where(payouts.c.sf_id.is_not(None), waits).limit(1)
+    return tx.execute(query).first() is not None
+
+
+def deleted(tx: Connection) -> set[str]:
+    """Keys of payouts that a person deleted in the org."""
+    return set(tx.execute(select(payouts.c.key).where(payouts.c.status == "Deleted")).scalars())
+
+
+def unsent_of(tx: Connection, object: str, account_ids: Collection[str]) -> list[Any]:
+    """Outbox rows (pk, ext_key, payload) of payouts that still wait for accounts that are gone."""
+    query = select(outbox.c.pk, outbox.c.ext_key, outbox.c.account_id, outbox.c.payload).where(
+        outbox.c.object == object,
+        outbox.c.state.in_(("pending", "quarantined")),
+        outbox.c.account_id.in_(sorted(account_ids)),
+    )
+    return list(tx.execute(query)) if account_ids else []
+
+
+def readdress(tx: Connection, outbox_pk: int, *, account_id: str, payload: str, digest: str) -> None:
+    """A payout that was not sent yet goes to the account that its own was merged into: same key, same amount."""
+    tx.execute(
+        update(outbox)
+        .where(outbox.c.pk == outbox_pk)
+        .values(
+            account_id=account_id, payload=payload, payload_hash=digest, state="pending",
+            stuck=None, code=None, message=None, finished_at=None,
+        )
+    )  # fmt: skip
+
+
+def listed(
+    tx: Connection, *, program: str | None = None, period: str | None = None, status: str | None = None
+) -> list[PayoutView]:
+    """Settled amounts in the order of posting. `status`: the org's word, or `unsent`."""
+    told = ("key", "sf_id", "status", "approved_by", "paid_on", "reference")
+    query = (
+        _dues()
+        .add_columns(accounts.c.sf_id.label("member"), accounts.c.name.label("member_name"))
+        .add_columns(*(payouts.c[name].label(f"payout_{name}") for name in told))
+        .join(accounts, accounts.c.pk == rows_of.c.member_pk)
+        .outerjoin(payouts, payouts.c.posting_pk == rows_of.c.pk)
+        .where(rows_of.c.amount_e6 != 0)
+        .order_by(rows_of.c.pk)
+    )
+    if program is not None:
+        query = query.where(programs.c.key == program)
+    if period is not None:
+        query = query.where(_of.c.name == period)
+    if status == "unsent":
+        query = query.where(payouts.c.sf_id.is_(None))
+    elif status is not None:
+        query = query.where(payouts.c.status == status)
+    return [
+        PayoutView(
+            _due(row), row.member, row.member_name, row.payout_key, row.payout_sf_id, row.payout_status,
+            row.payout_approved_by, None if row.payout_paid_on is None else date.fromordinal(row.payout_paid_on),
+            row.payout_reference,
+        )
+        for row in tx.execute(query)
+    ]  # fmt: skip
+
+
+def sums(tx: Connection) -> list[tuple[str, str, Decimal, int]]:
+    """(status or `unsent`, currency, amount, how many) of all settled amounts."""
+    status = func.coalesce(payouts.c.status, "unsent")
+    query = (
+        select(status, programs.c.currency, cast(func.sum(rows_of.c.amount_e6), BigInteger), func.count())
+        .select_from(rows_of)
+        .join(_of, _of.c.pk == rows_of.c.period_pk)
+        .join(programs, programs.c.pk == _of.c.program_pk)
+        .outerjoin(payouts, payouts.c.posting_pk == rows_of.c.pk)
+        .where(rows_of.c.amount_e6 != 0)
+        .group_by(status, programs.c.currency)
+        .order_by(status, programs.c.currency)
+    )
+    return [(word, currency, from_e6(amount), count) for word, currency, amount, count in tx.execute(query)]
+
+
+_of, _booked, _earlier = periods.alias("of"), periods.alias("booked"), rows_of.alias("earlier")
+
+
+def _dues() -> Select[Any]:
+    number = (
+        select(func.count())
+        .where(
+            _earlier.c.member_pk == rows_of.c.member_pk,
+            _earlier.c.period_pk == rows_of.c.period_pk,
+            _earlier.c.pk <= rows_of.c.pk,
+        )
+        .scalar_subquery()
+    )
+    return (
+        select(
+            *rows_of.columns,
+            number.label("number"),
+            programs.c.key.label("program"),
+            programs.c.name.label("program_name"),
+            programs.c.currency,
+            programs.c.time_zone,
+            _of.c.name.label("period"),
+            _of.c.start_day,
+            _of.c.end_day,
+            _booked.c.name.label("booked_in"),
+        )
+        .join(_of, _of.c.pk == rows_of.c.period_pk)
+        .join(_booked, _booked.c.pk == rows_of.c.booked_pk)
+        .join(programs, programs.c.pk == _of.c.program_pk)
+    )
+
+
+def _due(row: Row[Any]) -> Due:
+    return Due(
+        row.pk, row.number, row.kind, row.member_pk, row.program, row.program_name, row.currency, row.time_zone,
+        row.period, date.fromordinal(row.start_day), date.fromordinal(row.end_day), row.booked_in,
+        from_e6(row.amount_e6), from_e6(row.prior_period_e6), from_e6(row.rate_e6), row.tier, moment(row.posted_at),
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""After a restore: postings that only the org remembers, by their payouts there, are posted again.
+
+Otherwise the same money would be settled a second time under the next number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, insert, select
+
+from state import dirty, postings
+from state.instants import micros
+from state.tables.facts import accounts
+from state.tables.payouts import payouts
+from state.tables.programs import periods, programs
+from state.tables.work import closed_periods, standings
+from state.tables.work import postings as rows_of
+from state.totals import Cell
+
+
+@dataclass(frozen=True)
+class Found:
+    """A posting as its payout in the org tells it. `number`: which of its member and period, from 1."""
+
+    cell: Cell
+    number: int
+    kind: str
+    amount_e6: int
+    key: str
+    sf_id: str
+
+
+def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell | None:
+    """Member and period by the names that the org has for them."""
+    query = (
+        select(accounts.c.pk, periods.c.pk)
+        .select_from(accounts)
+        .join(programs, programs.c.key == program)
+        .join(
+            periods,
+            and_(periods.c.program_pk == programs.c.pk, periods.c.name == period, ~periods.c.baseline),
+        )
+        .where(accounts.c.sf_id == account_id)
+    )
+    row = tx.execute(query).first()
+    return None if row is None else Cell(*row)
+
+
+def counts(tx: Connection, cells: Collection[Cell]) -> dict[Cell, int]:
+    """How many postings some members and periods have."""
+    found = dict[Cell, int]()
+    for cell in cells:
+        mine = (rows_of.c.member_pk == cell.member_pk) & (rows_of.c.period_pk == cell.period_pk)
+        found[cell] = int(tx.execute(select(func.count()).select_from(rows_of).where(mine)).scalar_one())
+    return found
+
+
+def take_over(tx: Connection, found: Sequence[Found], *, now: datetime, run_pk: int | None) -> list[Found]:
+    """Post what the org shows and the store forgot, and close what it shows as closed; returns what was posted.
+
+    Numbers without a payout were postings of nothing. All standings of these periods are marked to be looked at again, so
+    that what differs by now becomes an adjustment.
+    """
+    before, closings = postings.last(tx), postings.closed(tx)
+    known = counts(tx, {one.cell for one in found})
+    query = select(periods.c.pk, programs.c.version).join(programs, programs.c.pk == periods.c.program_pk)
+    versions = {row.pk: row.version for row in tx.execute(query)}
+    taken = []
+    for one in sorted(found, key=lambda each: (each.cell, each.number)):
+        if one.number <= known[one.cell]:
+            continue
+        if one.cell.period_pk not in closings:
+            closings.add(one.cell.period_pk)
+            closing = {"period_pk": one.cell.period_pk, "closed_at": micros(now), "run_pk": run_pk}
+            tx.execute(insert(closed_periods).values(closing))
+        for number in range(known[one.cell] + 1, one.number):
+            _post(tx, one.cell, "settled" if number == 1 else "adjustment", 0, versions, now, run_pk)
+        _post(tx, one.cell, one.kind, one.amount_e6, versions, now, run_pk)
+        known[one.cell] = one.number
+        tx.execute(insert(payouts).values(posting_pk=postings.last(tx), key=one.key, sf_id=one.sf_id))
+        taken.append(one)
+    for period_pk in sorted({one.cell.period_pk for one in taken}):
+        mine = standings.c.period_pk == period_pk
+        dirty.mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk).where(mine))
+    postings.seal(tx, before, now, "taken over from the org")
+    return taken
+
+
+def _post(
+    tx: Connection,
+    cell: Cell,
+    kind: str,
+    amount_e6: int,
+    versions: dict[int, int],
+    now: datetime,
+    run_pk: int | None,
+) -> None:
+    tx.execute(
+        insert(rows_of).values(
+            kind=kind,
+            member_pk=cell.member_pk,
+            period_pk=cell.period_pk,
+            booked_pk=cell.period_pk,
+            amount_e6=amount_e6,
+            prior_period_e6=amount_e6 if kind == "adjustment" else 0,
+            rate_e6=0,
+            qualifier_e6=0,
+            tier=None,
+            program_version=versions[cell.period_pk],
+            posted_at=micros(now),
+            run_pk=run_pk,
+        )
+    )

@@ -1,0 +1,154 @@
+"""Payouts in the store, on both databases: planned once, shown with what finance said, found again after a restore."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from jobs import payouts as work
+from jobs import takeover as found_in_org
+from jobs.payouts import key_of
+from jobs.status import status
+from state import outbox, payouts
+from state.payouts import Seen
+from tests.jobs.conftest import ORG
+
+PROGRAM = """
+key = "care"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+currency = "USD"
+[[tiers]]
+threshold = "100"
+rate = "10%"
+"""
+MAY = date(2026, 5, 20)
+
+
+@pytest.fixture
+def settled(make_shop):
+    """Acme and Bell are settled for May, Nil bought too little."""
+    return settle(make_shop())
+
+
+def settle(shop):
+    shop.today(date(2026, 5, 21))
+    shop.program(PROGRAM)
+    for name, amount in (("Acme", 600), ("Bell", 300), ("Nil", 10)):
+        shop.account(name)
+        shop.order(name, name, MAY, {"amount": amount})
+    shop.sync()
+    shop.today(date(2026, 6, 10))
+    shop.sync()
+    return shop
+
+
+def waiting(shop):
+    with shop.opened.store.read() as tx:
+        rows = outbox.listed(tx, limit=1000)
+    return {row.ext_key: row.payload for row in rows if row.object == "Rebate_Payout__c"}
+
+
+def test_whoever_earned_something_gets_one_payout_and_no_second_one(settled):
+    first = waiting(settled)
+    acme = first[key_of(ORG, "care", settled.id_of("Acme"), "2026-05", 1)]
+    assert (acme["Amount__c"], acme["Type__c"], acme["Currency_Code__c"]) == (
+        Decimal(60),
+        "Settlement",
+        "USD",
+    )
+    assert (acme["Account__c"], acme["Calculated_On__c"]) == (settled.id_of("Acme"), "2026-06-10")
+    assert len(first) == 2
+    settled.sync()
+    assert waiting(settled) == first
+
+
+def test_a_correction_is_the_next_payout_and_names_its_parts(settled):
+    settled.order("late", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    more = waiting(settled)[key_of(ORG, "care", settled.id_of("Acme"), "2026-05", 2)]
+    assert (more["Amount__c"], more["Late_Lines__c"], more["Tier_and_Terms__c"]) == (10, 10, 0)
+    assert (more["Type__c"], more["Period__c"], more["Booked_In__c"]) == ("Adjustment", "2026-05", "2026-06")
+
+
+def test_what_finance_said_is_listed(settled):
+    key = key_of(ORG, "care", settled.id_of("Acme"), "2026-05", 1)
+    said = Seen(key, "a00x", "Paid", Decimal(60), "USD", "Dana", date(2026, 6, 12), "CM-1", "005A", "005B")
+    with settled.opened.store.transaction() as tx:
+        assert not payouts.undecided(tx), "nothing was sent"
+        payouts.found(tx, key, sf_id="a00x")
+        assert payouts.undecided(tx)
+        assert payouts.saw(tx, [said], now=settled.clock.now()) == 1
+        assert payouts.saw(tx, [said], now=settled.clock.now()) == 0
+        assert not payouts.undecided(tx)
+    (one,) = work.listed(settled.opened, status="Paid")
+    assert (one.member_name, one.due.amount, one.paid_on, one.reference) == (
+        "Acme",
+        Decimal(60),
+        date(2026, 6, 12),
+        "CM-1",
+    )
+    unsent = work.listed(settled.opened, status="unsent", program="care", period="2026-05")
+    assert work.sums(unsent) == [("unsent", "USD", Decimal(30), 1)]
+    assert [(one["status"], one["amount"]) for one in status(settled.opened)["payouts"]] == [
+        ("Paid", Decimal(60)),
+        ("unsent", Decimal(30)),
+    ]
+    assert settled.broken_promises() == []
+
+
+def test_an_amount_that_the_field_would_round_is_not_sent(make_shop):
+    shop = make_shop()
+    shop.today(date(2026, 5, 21))
+    shop.program(PROGRAM.replace("USD", "KWD"))
+    shop.account("Acme")
+    shop.order("1", "Acme", MAY, {"amount": "600.05"})
+    shop.sync()
+    shop.today(date(2026, 6, 10))
+    shop.sync()
+    (one,) = work.listed(shop.opened)
+    assert (one.due.amount, one.status) == (Decimal("60.005"), None)
+    assert waiting(shop) == {}
+
+
+def test_what_only_the_org_remembers_is_posted_again_and_what_differs_is_an_adjustment(make_shop):
+    shop = make_shop()
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM)
+    for name, amount in (("Acme", 600), ("Bell", 300)):
+        shop.account(name)
+        shop.order(name, name, MAY, {"amount": amount})
+    shop.sync()  # May was over before: nothing is settled here
+    rows = [
+        {
+            "Sync_Key__c": key_of(ORG, "care", shop.id_of("Acme"), "2026-05", number),
+            "Id": f"a00{number}",
+            "Account__c": shop.id_of("Acme"),
+            "Program_Key__c": "care",
+            "Period__c": "2026-05",
+            "Type__c": kind,
+            "Amount__c": amount,
+        }
+        for number, kind, amount in ((1, "Settlement", "50.00"), (3, "Adjustment", "7.5"))
+    ]
+    with shop.opened.store.transaction() as tx:
+        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == 2
+        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == 0, "once"
+    shop.sync()
+    told = [
+        (one.member_name, one.due.number, one.due.kind, one.due.amount) for one in work.listed(shop.opened)
+    ]
+    assert told == [
+        ("Acme", 1, "settled", Decimal(50)),
+        ("Acme", 3, "adjustment", Decimal("7.5")),
+        ("Acme", 4, "adjustment", Decimal("2.5")),
+        ("Bell", 1, "adjustment", Decimal(30)),
+    ]
+    assert set(waiting(shop)) == {
+        key_of(ORG, "care", shop.id_of("Acme"), "2026-05", 4),
+        key_of(ORG, "care", shop.id_of("Bell"), "2026-05", 1),
+    }
+    assert shop.broken_promises() == []

@@ -1,0 +1,124 @@
+"""A group earns together and is paid apart: every account's part is its own standing, explained, and they add up."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+PROGRAM = """
+key = "joint"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[hierarchy]
+roll_up = "parent"
+pay = "share"
+[[tiers]]
+name = "Joint"
+threshold = "300"
+rate = "10%"
+[[tiers]]
+name = "Big"
+threshold = "1000"
+rate = "20%"
+"""
+JUNE = "2026-06"
+
+
+@pytest.fixture
+def family(shop):
+    """Top buys nothing; A, B and C below it buy for 100 each."""
+    shop.program(PROGRAM)
+    shop.account("Top")
+    for name in "ABC":
+        shop.account(name, parent="Top")
+        shop.order(f"1{name}", name, date(2026, 6, 2), {"amount": "100.10"})
+    shop.sync()
+    return shop
+
+
+def june(shop) -> dict[str, Decimal]:
+    return {name: rebate for (name, period), rebate in shop.rebates().items() if period == JUNE}
+
+
+def test_the_parts_add_up_to_the_last_cent_and_nobody_else_is_paid(family):
+    parts = june(family)
+    assert parts == {
+        "Top": Decimal(0), "A": Decimal("10.01"), "B": Decimal("10.01"), "C": Decimal("10.01"),
+    }  # fmt: skip
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "0.20"})
+    family.sync()
+    parts = june(family)
+    assert sum(parts.values()) == Decimal("30.05")
+    assert sorted(parts.values()) == [Decimal(0), Decimal("10.01"), Decimal("10.01"), Decimal("10.03")]
+
+
+def test_an_order_that_moves_to_a_sister_moves_the_parts_though_the_group_bought_the_same(family):
+    family.order("1A", "B", date(2026, 6, 2), {"amount": "100.10"})
+    family.sync()
+    assert june(family) == {"Top": 0, "A": 0, "B": Decimal("20.02"), "C": Decimal("10.01")}
+    assert family.broken_promises() == []
+
+
+def test_each_standing_says_what_the_group_earned_and_what_the_account_brought(family):
+    document = family.standings()["joint", "A", JUNE]
+    assert (document["qualifier"], document["tier"], document["to_next_tier"]) == ("300.3", "Joint", "699.7")
+    steps = [step["text"] for step in document["steps"]]
+    top = family.id_of("Top")
+    assert steps[-2:] == [
+        "rebate 30.03 USD (exact)",
+        f"share of {top}: 100.1 of 300.3 USD, so 10.01 of 30.03 USD",
+    ]
+    assert document["rebate_at_next_tier"] == "66.67", "a third of what the group is paid at the next tier"
+
+
+def test_who_takes_back_more_than_it_buys_gets_nothing_and_the_others_share(family):
+    family.order("2C", "C", date(2026, 6, 4), {"amount": "-100.20", "quantity": -1})
+    family.order("2A", "A", date(2026, 6, 4), {"amount": "99.90"})
+    family.sync()
+    assert june(family) == {"Top": 0, "A": Decimal("19.99"), "B": Decimal("10.01"), "C": 0}
+
+
+def test_an_account_that_leaves_the_family_shares_no_more(family):
+    family.order("2A", "A", date(2026, 6, 4), {"amount": 200})
+    family.account("B", parent=None)
+    family.sync()
+    assert june(family) == {"Top": 0, "A": Decimal("30.01"), "B": 0, "C": Decimal("10.01")}
+    family.account("B", parent="Top")
+    family.sync()
+    assert sum(june(family).values()) == Decimal("50.03")
+
+
+def test_a_closed_month_is_corrected_for_everybody_in_the_family(family):
+    family.today(date(2026, 7, 3))
+    family.sync()
+    family.order("9C", "C", date(2026, 6, 20), {"amount": "300.30"})
+    family.sync()
+    assert june(family) == {"Top": 0, "A": Decimal("10.01"), "B": Decimal("10.01"), "C": Decimal("40.04")}
+    assert family.broken_promises() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ('[settlement]\nwindow = "year"\n', "no owner among the members"),
+        ('[limits]\nmin_payout = "10"\n', "no owner among the members"),
+    ],
+)
+def test_what_is_settled_over_several_months_is_not_shared(shop, change, reason):
+    text = PROGRAM + change if "[settlement]" in change else 'min_payout = "10"\n' + PROGRAM
+    shop.program(text)
+    (refused,) = shop.sync().refused
+    assert reason in refused.reason
+
+
+def test_a_group_of_which_nobody_says_who_is_paid_is_refused(shop):
+    members = '[[hierarchy.members]]\naccount = "001Az"\ngroup = "East"\n'
+    text = PROGRAM.replace('"parent"\npay = "share"', '"group"').replace(
+        "[[tiers]]", members + "[[tiers]]", 1
+    )
+    shop.program(text)
+    (refused,) = shop.sync().refused
+    assert "nobody says which account is paid for East" in refused.reason

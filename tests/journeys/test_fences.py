@@ -1,0 +1,159 @@
+"""What was overtaken is refused by the org: standings and account fields, a stale worker, an older package, a lost store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from emulator import lifecycle
+from emulator.seed_story import LUMIERE, partner_orders_again, seed_story
+from jobs import deploy
+
+FIELDS = "Id, Rebate_Tier__c, Rebate_Amount__c, Rebate_Seq__c"
+FENCE = "Rebate_Seq__c"
+
+
+def shown(world):
+    return {
+        row["Id"]: row for row in world.rows(f"SELECT {FIELDS} FROM Account WHERE Rebate_Program__c != null")
+    }
+
+
+def standings(world):
+    return {
+        row["Sync_Key__c"]: (row["Tier__c"], row["Rebate__c"], row["Rebate_Seq__c"])
+        for row in world.rows("SELECT Sync_Key__c, Tier__c, Rebate__c, Rebate_Seq__c FROM Rebate_Standing__c")
+    }
+
+
+def files_of(world):
+    return list(world.folder.glob("rebates.db*"))
+
+
+def test_a_worker_that_was_overtaken_changes_neither_standings_nor_accounts(story, tmp_path):
+    story("sync")
+    (lumiere,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    order = partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("pull")
+    assert story("compute", "--json").data["planned"] > 0
+    asleep = tmp_path / "asleep"
+    asleep.mkdir()
+    for path in files_of(story):  # a worker that has its rows in hand and sends them much later
+        shutil.copy2(path, asleep / path.name)
+    assert story("push").code == 0
+    gold = shown(story)[lumiere["Id"]]
+    assert gold["Rebate_Tier__c"] == "Gold"
+    lifecycle.delete(story.org, "Order", order)
+    story.wait(minutes=15)
+    assert story("sync").code == 0
+    newest, accounts = standings(story), shown(story)
+    assert accounts[lumiere["Id"]]["Rebate_Tier__c"] != "Gold"
+    assert Decimal(accounts[lumiere["Id"]]["Rebate_Seq__c"]) > Decimal(gold["Rebate_Seq__c"])
+
+    for path in files_of(story):
+        path.unlink()
+    for path in asleep.iterdir():
+        shutil.copy2(path, story.folder / path.name)
+    late = story("push", "--json")
+
+    assert late.code == 0, late.text
+    assert late.data["pushed_by_object"].get("Account") is None
+    assert late.data["overtaken"] > 0
+    assert any("newer" in warning for warning in json.loads(late.out)["warnings"])
+    assert (standings(story), shown(story)) == (newest, accounts)
+    assert story("outbox", "list", "--json").data["counts"].keys() <= {"done", "superseded"}
+
+
+def test_people_edit_accounts_as_before(story):
+    story("sync")
+    written, *_ = shown(story)
+    (never,) = story.rows("SELECT Id FROM Account WHERE Rebate_Seq__c = null LIMIT 1")
+    for account in (written, never["Id"]):
+        story.change("Account", account, {"Phone": "555-0100"})
+        story.change(
+            "Account", account, {"Rebate_Tier__c": "Platinum"}
+        )  # drift, and no business of the fence
+    story.change("Account", never["Id"], {FENCE: 5})
+    story.change("Account", written, {FENCE: None})
+
+
+@pytest.fixture
+def package_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The package as it was before accounts had a fence."""
+    old = tmp_path / "old-package"
+    shutil.copytree(deploy.package_source(), old)
+    account = old / "main/default/objects/Account"
+    (account / "fields/Rebate_Seq__c.field-meta.xml").unlink()
+    shutil.rmtree(account / "validationRules")
+    granted = next(old.rglob("Rebate_Sync_Integration.permissionset-meta.xml"))
+    text = granted.read_text()
+    start = text.rindex("<fieldPermissions>", 0, text.index("Account.Rebate_Seq__c"))
+    granted.write_text(
+        text[:start] + text[text.index("</fieldPermissions>", start) + len("</fieldPermissions>") :]
+    )
+    monkeypatch.setattr(deploy, "package_source", lambda: old)
+    return monkeypatch
+
+
+def test_an_org_with_an_older_package_goes_on_and_is_told_what_to_do(new_world, package_of_before):
+    world = new_world(seed_story)
+    assert world("org", "deploy").code == 0
+    assert world.org.schema.sobject("Account").field(FENCE) is None
+
+    first = world("sync", "--json")
+    assert first.code == 0, first.text
+    assert any("rebates org deploy" in warning for warning in json.loads(first.out)["warnings"])
+    (gold,) = world.rows(f"SELECT Rebate_Tier__c FROM Account WHERE Name = '{LUMIERE}'")
+    assert gold["Rebate_Tier__c"] is not None
+    findings = {one["check"]: one for one in world("doctor", "--json").data["findings"]}
+    assert findings["account fence"]["level"] == "warn"
+    assert findings["account fence"]["mend"] == "rebates org deploy"
+    assert world("reconcile", "--json").code == 0
+
+    package_of_before.undo()
+    world.monkeypatch.chdir(world.folder)
+    assert world("org", "deploy").code == 0
+    partner_orders_again(world.org)
+    world.wait(minutes=15)
+    after = world("sync", "--json")
+    assert (after.code, json.loads(after.out)["warnings"]) == (0, [])
+    (lumiere,) = world.rows(f"SELECT {FIELDS} FROM Account WHERE Name = '{LUMIERE}'")
+    assert Decimal(lumiere[FENCE]) > 0
+    assert {one["check"]: one["level"] for one in world("doctor", "--json").data["findings"]}[
+        "account fence"
+    ] == "ok"
+
+
+def test_a_store_that_was_lost_goes_on_above_what_the_org_has_seen(story):
+    story("sync")
+    order = partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("sync")
+    before = shown(story)
+    tasks = story.rows("SELECT Id FROM Task")
+    for path in files_of(story):
+        path.unlink()
+    lifecycle.delete(story.org, "Order", order)
+    story.wait(minutes=15)
+
+    done = story("sync", "--json")
+
+    assert done.code == 0, done.text
+    assert (done.data["overtaken"], json.loads(done.out)["warnings"]) == (0, [])
+    after = shown(story)
+    changed = [key for key, row in after.items() if row["Rebate_Tier__c"] != before[key]["Rebate_Tier__c"]]
+    assert changed
+    assert all(Decimal(after[key][FENCE]) > Decimal(before[key][FENCE]) for key in after)
+    assert story.rows("SELECT Id FROM Task") == tasks
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_store_that_meets_an_untouched_org_asks_once_and_begins_at_one(story):
+    done = story("sync", "--json")
+    assert done.data["rebased"] is None
+    assert min(Decimal(row[FENCE]) for row in shown(story).values()) < 10**12 + 1000

@@ -1,0 +1,300 @@
+"""Settled amounts reach finance once, finance decides in the org, and what finance decided stays."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from emulator import lifecycle
+from emulator.auth import login
+from emulator.fault_kinds import Fault
+from emulator.life import permissions_of
+from emulator.raw_rows import change, user_named
+from emulator.router import Request
+from emulator.seed_story import LUMIERE
+
+MAGASIN = "Grand Magasin Group"
+PAYOUTS = (
+    "SELECT Id, Sync_Key__c, Account__c, Standing__c, Program_Key__c, Period__c, Type__c, Status__c, Amount__c, "
+    "Currency_Code__c, Booked_In__c, Approved_By__c, Late_Lines__c, Tier_and_Terms__c "
+    "FROM Rebate_Payout__c ORDER BY Name"
+)
+DANA = "dana.whitfield@northwind.example"
+ADMIN = "admin@northwind.example"
+INTEGRATION = "integration@northwind.example"
+PERIODS = (("retail-2026", "2026-10"), ("parts-2026", "2026-Q3"))
+
+
+@pytest.fixture
+def settled(story):
+    """October was settled by hand on the 24th of November, and its payouts wait for Dana of finance."""
+    permissions_of(story.org).assign(DANA, "Rebate_Payout_Approver")
+    permissions_of(story.org).assign(DANA, "Rebate_Viewer")
+    assert story("sync").code == 0
+    for period in PERIODS:
+        story.wait(seconds=1)
+        assert story("periods", "close", *period).code == 0
+    return story
+
+
+def later(world, *args, code=0, **how_long):
+    world.wait(**(how_long or {"minutes": 15}))
+    done = world(*(args or ("sync",)), "--json")
+    assert done.code == code, done.text
+    return done
+
+
+def act(world, user, sobject, record_id, **fields):
+    """(HTTP status, error code) of a person's edit."""
+    headers = {"Authorization": f"Bearer {login(world.org, user)}", "Content-Type": "application/json"}
+    address = f"/services/data/v68.0/sobjects/{sobject}/{record_id}"
+    reply = world.org.handle(Request.to("PATCH", address, headers, json.dumps(fields).encode()))
+    return reply.status, json.loads(reply.body)[0]["message"] if reply.body else ""
+
+
+def payout(world, name=LUMIERE, kind="Settlement"):
+    return next(
+        row
+        for row in world.rows(PAYOUTS)
+        if (row["Account__c"], row["Type__c"]) == (id_of(world, name), kind)
+    )
+
+
+def id_of(world, name):
+    (row,) = world.rows(f"SELECT Id FROM Account WHERE Name = '{name}'")
+    return row["Id"]
+
+
+def october_order_changes(world, name=LUMIERE):
+    """A line of October is corrected in November: one piece more."""
+    line = world.rows(
+        "SELECT Id, Quantity, UnitPrice FROM OrderItem WHERE Order.Account.Name = '"
+        f"{name}' AND Order.EffectiveDate >= 2026-10-01 AND Order.EffectiveDate < 2026-11-01 ORDER BY Id"
+    )[0]
+    status, said = act(
+        world, ADMIN, "OrderItem", line["Id"], Quantity=int(Decimal(str(line["Quantity"]))) + 1
+    )
+    assert status == 204, said
+
+
+def test_settling_makes_one_payout_a_member_and_syncing_again_makes_no_more(settled):
+    story = settled
+    later(story)
+    paid = story.rows(PAYOUTS)
+    assert len(paid) > 1
+    for row in paid:
+        assert (row["Status__c"], row["Type__c"]) == ("SystemCalculated", "Settlement")
+        (standing,) = story.rows(
+            f"SELECT Settled__c, Rebate__c, Adjustments__c, Settled_On__c FROM Rebate_Standing__c WHERE Id = '{row['Standing__c']}'"
+        )
+        assert Decimal(standing["Settled__c"]) == Decimal(row["Amount__c"]) == Decimal(standing["Rebate__c"])
+        assert (Decimal(standing["Adjustments__c"]), standing["Settled_On__c"]) == (0, "2026-11-24")
+    later(story)
+    later(story, "reconcile")
+    assert story.rows(PAYOUTS) == paid
+    assert later(story, "verify").data["ok"]
+
+
+def test_what_finance_decides_is_read_back_and_never_written_over(settled):
+    story = settled
+    later(story)
+    row = payout(story)
+    assert act(story, DANA, "Rebate_Payout__c", row["Id"], Status__c="Approved")[0] == 400, "by nobody"
+    assert (
+        act(story, DANA, "Rebate_Payout__c", row["Id"], Status__c="Approved", Approved_By__c="Dana")[0] == 204
+    )
+    assert later(story).data["payouts_decided"] > 0
+    (one,) = later(story, "payouts", "list", "--status", "Approved").data["payouts"]
+    assert (one["account_name"], one["approved_by"], Decimal(one["amount"])) == (
+        LUMIERE,
+        "Dana",
+        Decimal(row["Amount__c"]),
+    )
+    paid = {"Status__c": "Paid", "Paid_On__c": "2026-11-30", "Payment_Reference__c": "CM-17"}
+    assert act(story, DANA, "Rebate_Payout__c", row["Id"], **paid)[0] == 204
+    later(story, "reconcile")
+    (one,) = later(story, "payouts", "list", "--status", "Paid").data["payouts"]
+    assert (one["paid_on"], one["reference"]) == ("2026-11-30", "CM-17")
+    after = payout(story)
+    assert (after["Status__c"], after["Approved_By__c"]) == ("Paid", "Dana")
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"Amount__c": 1}, {"Currency_Code__c": "EUR"}, {"Period__c": "2026-09"}, {"Type__c": "Adjustment"}],
+)
+def test_nobody_changes_what_was_settled_not_even_an_admin(settled, field):
+    later(settled)
+    row = payout(settled)
+    permissions_of(settled.org).assign(ADMIN, "Rebate_Sync_Integration")
+    status, said = act(settled, ADMIN, "Rebate_Payout__c", row["Id"], **field)
+    assert (status, "RB_PAYOUT_FIXED" in said) == (400, True)
+
+
+def test_an_amount_that_was_changed_past_every_rule_is_found(settled):
+    later(settled)
+    row = payout(settled)
+    with settled.org.storage.transaction():
+        change(settled.org, "Rebate_Payout__c", row["Id"], user_named(settled.org), Amount__c=1)
+    found = later(settled, "verify", "--deep", code=1).data["drift"]
+    assert [(one["object"], one["key"], one["field"]) for one in found] == [
+        ("Rebate_Payout__c", row["Sync_Key__c"], "Amount__c")
+    ]
+    later(settled, "reconcile")
+    broken = later(settled, "verify", code=1).data["violations"]
+    assert [one["name"] for one in broken] == ["a payout in the org is not what was settled (L4)"]
+
+
+def test_who_calculates_cannot_approve(settled):
+    later(settled)
+    status, _ = act(
+        settled,
+        INTEGRATION,
+        "Rebate_Payout__c",
+        payout(settled)["Id"],
+        Status__c="Approved",
+        Approved_By__c="me",
+    )
+    assert status in (400, 403)
+    assert payout(settled)["Status__c"] == "SystemCalculated"
+
+
+def test_a_correction_after_approval_is_a_payout_of_its_own(settled):
+    story = settled
+    later(story)
+    before = payout(story)
+    act(story, DANA, "Rebate_Payout__c", before["Id"], Status__c="Approved", Approved_By__c="Dana")
+    october_order_changes(story)
+    later(story)
+    assert payout(story) == {**before, "Status__c": "Approved", "Approved_By__c": "Dana"}
+    more = payout(story, kind="Adjustment")
+    assert (more["Status__c"], more["Booked_In__c"], more["Period__c"]) == (
+        "SystemCalculated",
+        "2026-11",
+        "2026-10",
+    )
+    parts = Decimal(more["Late_Lines__c"]) + Decimal(more["Tier_and_Terms__c"])
+    assert parts == Decimal(more["Amount__c"]) != 0
+    (standing,) = story.rows(
+        f"SELECT Settled__c, Rebate__c, Adjustments__c FROM Rebate_Standing__c WHERE Id = '{more['Standing__c']}'"
+    )
+    assert Decimal(standing["Settled__c"]) == Decimal(before["Amount__c"]) + Decimal(more["Amount__c"])
+    assert Decimal(standing["Settled__c"]) == Decimal(standing["Rebate__c"])
+    assert Decimal(standing["Adjustments__c"]) == Decimal(more["Amount__c"])
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+@pytest.mark.parametrize("kind", ["drop_ack", "lost_status", "empty", "truncate"])
+def test_a_lost_acknowledgment_doubles_no_payout(settled, kind):
+    story = settled
+    story.wait(minutes=15)
+    # A push writes standings first; its second request makes the payouts.
+    story.org.faults.add(Fault(kind, method="POST", path="composite", nth=2, bytes=40))
+    story("push")
+    there = story.rows(PAYOUTS)
+    assert len(there) > 1, "the org did its work, and nobody heard of it"
+    assert {one["id"] for one in later(story, "payouts", "list").data["payouts"]} == {None}
+    assert story.org.faults.log, "nothing went wrong: this proves nothing"
+    story.org.faults.clear()
+    for _ in range(3):
+        later(story, hours=5)
+    paid = story.rows(PAYOUTS)
+    assert paid == there
+    told = later(story, "payouts", "list").data["payouts"]
+    assert {one["key"] for one in told} == {row["Sync_Key__c"] for row in paid}
+    assert {one["status"] for one in told} == {"SystemCalculated"}
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+def test_a_payout_that_a_person_deleted_is_not_made_again(settled):
+    later(settled)
+    row = payout(settled)
+    lifecycle.delete(settled.org, "Rebate_Payout__c", row["Id"])
+    later(settled)
+    later(settled, "reconcile")
+    assert row["Id"] not in {one["Id"] for one in settled.rows(PAYOUTS)}
+    (one,) = later(settled, "payouts", "list", "--status", "Deleted").data["payouts"]
+    assert one["account_name"] == LUMIERE
+    assert later(settled, "verify", "--deep").data["ok"], "that is finance's to decide"
+
+
+def test_the_payouts_of_a_merged_account_are_the_winners_and_add_up(settled):
+    """Merged before its payout was sent: what was settled for the loser is paid to the winner, once."""
+    story = settled
+    winner, loser = id_of(story, MAGASIN), id_of(story, LUMIERE)
+    told = later(story, "payouts", "list").data["payouts"]
+    both = sum(Decimal(one["amount"]) for one in told if one["account"] in (winner, loser))
+    lifecycle.merge(story.org, winner, [loser])
+    later(story)
+    later(story)
+    rows = story.rows(PAYOUTS)
+    assert {row["Account__c"] for row in rows} >= {winner}
+    assert loser not in {row["Account__c"] for row in rows}
+    ours = [row for row in rows if row["Account__c"] == winner]
+    adjusted = sum(Decimal(row["Amount__c"]) for row in ours if row["Type__c"] == "Adjustment")
+    assert sum(Decimal(row["Amount__c"]) for row in ours) == both + adjusted
+    (standing,) = story.rows(
+        f"SELECT Rebate__c FROM Rebate_Standing__c WHERE Account__c = '{winner}' AND Period__c = '2026-10' "
+        "AND Program_Key__c = 'retail-2026' ORDER BY Rebate__c DESC LIMIT 1"
+    )
+    assert sum(Decimal(row["Amount__c"]) for row in ours) == Decimal(standing["Rebate__c"])
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+def test_looking_at_finance_costs_a_call_only_while_something_is_undecided(settled):
+    story = settled
+
+    def idle():
+        return later(story).data["api_calls"]
+
+    later(story)
+    later(story)
+    open_ = idle()
+    for row in story.rows(PAYOUTS):
+        act(story, DANA, "Rebate_Payout__c", row["Id"], Status__c="Approved", Approved_By__c="Dana")
+        act(story, DANA, "Rebate_Payout__c", row["Id"], Status__c="Paid", Paid_On__c="2026-11-24")
+    idle()
+    assert (open_, idle()) == (2, 1)
+
+
+def test_a_restored_store_settles_and_pays_nothing_a_second_time(story):
+    """The backup knows of no settlement; the org has the payouts and a correction."""
+    assert story("sync").code == 0
+    assert story("db", "backup", "before.db").code == 0
+    for period in PERIODS:
+        story.wait(seconds=1)
+        assert story("periods", "close", *period).code == 0
+    later(story)
+    october_order_changes(story)
+    later(story)
+    paid = story.rows(PAYOUTS)
+    assert {row["Type__c"] for row in paid} == {"Settlement", "Adjustment"}
+    assert story("db", "restore", "before.db", "--yes").code == 0
+    assert later(story).data["rebased"]["payouts"] == len(paid)
+    for _ in range(2):
+        later(story)
+    assert story.rows(PAYOUTS) == paid
+    told = later(story, "payouts", "list").data["payouts"]
+    assert sorted(one["key"] for one in told) == sorted(row["Sync_Key__c"] for row in paid)
+    assert later(story, "periods", "close", *PERIODS[0], code=2).error["message"].count("was settled on")
+    assert later(story, "verify", "--deep").data["ok"]
+    october_order_changes(story)
+    later(story)
+    assert len(story.rows(PAYOUTS)) == len(paid) + 1, "corrections go on under the next number"
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+def test_a_new_store_meets_the_payouts_of_an_earlier_one(settled):
+    story = settled
+    later(story)
+    paid = story.rows(PAYOUTS)
+    for file in story.folder.glob("rebates.db*"):
+        file.unlink()
+    later(story)
+    assert later(story, "periods", "close", *PERIODS[0]).data["settled"] > 0
+    later(story)
+    assert story.rows(PAYOUTS) == paid
+    assert later(story, "verify").data["ok"]

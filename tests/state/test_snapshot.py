@@ -1,0 +1,217 @@
+"""The Parquet copy of the facts: whatever happens to the store, once brought up to date it holds the same rows."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import select
+
+from state import inventory, meta, parts
+from state.snapshot import Snapshot, SnapshotFailed
+from state.store import Store
+from state.tables.facts import order_lines, orders
+
+DAY = date(2026, 6, 3)
+KEYS = {"orders": orders.c.pk, "order_lines": order_lines.c.order_pk}
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(parts, "ORDERS_PER_PART", 2)
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    return Snapshot(tmp_path / "facts", now=datetime(2026, 6, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def shop(scene):
+    """Five orders with a line each: three parts (numbers begin at one)."""
+    scene.pull("account", {"id": "ACME"})
+    names = [f"O{n}" for n in range(1, 6)]
+    scene.pull("order", *({"id": name, "account_id": "ACME", "ordered_on": DAY} for name in names))
+    scene.pull("order_line", *(line(name, 100) for name in names))
+    return scene
+
+
+def line(order, amount, **more):
+    return {"id": f"L-{order}", "order_id": order, "amount": amount, **more}
+
+
+def copied(snapshot, store, needed=None):
+    """What readers of the snapshot see."""
+    with store.transaction() as tx:
+        found = snapshot.current(tx, needed)
+    tables = {
+        name: pa.concat_tables(pq.read_table(file) for file in snapshot.files(found, name)) for name in KEYS
+    }
+    return {name: sorted(map(repr, table.to_pylist())) for name, table in tables.items()}, found
+
+
+def in_the_store(store, columns):
+    with store.read() as tx:
+        return {
+            name: sorted(
+                repr(dict(row._mapping))
+                for row in tx.execute(select(*(key.table.c[column] for column in columns[name])))
+            )
+            for name, key in KEYS.items()
+        }
+
+
+def require_equal(snapshot, store, needed=None):
+    rows, found = copied(snapshot, store, needed)
+    assert rows == in_the_store(store, found.columns)
+
+
+def test_a_snapshot_holds_the_orders_and_lines_of_the_store_and_says_of_when(shop, snapshot):
+    with shop.store.transaction() as tx:
+        meta.pin_org(tx, "00D000000000001EAA")
+    done = snapshot.refresh(shop.store)
+    assert (done.parts, done.written, done.orders, done.lines) == (3, 3, 5, 5)
+    require_equal(snapshot, shop.store)
+    with shop.store.transaction() as tx:
+        stamp = snapshot.current(tx).stamp
+    assert stamp == {"org_id": "00D000000000001EAA", "epoch": 1, "watermarks": {}}
+
+
+def test_an_empty_store_has_an_empty_snapshot(store, snapshot):
+    assert snapshot.refresh(store).parts == 0
+
+
+def test_only_the_parts_that_changed_are_written_again(shop, snapshot):
+    snapshot.refresh(shop.store)
+    assert snapshot.refresh(shop.store).written == 0
+    shop.pull("order_line", line("O5", 7))
+    assert snapshot.refresh(shop.store).written == 1
+    shop.pull("order", {"id": "O1", "account_id": "ACME", "ordered_on": date(2026, 7, 1)})
+    shop.pull("order", {"id": "O6", "account_id": "ACME", "ordered_on": DAY})
+    shop.pull("order_line", line("O6", 1))
+    assert snapshot.refresh(shop.store).written == 2
+    require_equal(snapshot, shop.store)
+
+
+def test_a_row_that_comes_again_unchanged_writes_nothing(shop, snapshot):
+    snapshot.refresh(shop.store)
+    shop.pull("order_line", line("O5", 100))
+    assert snapshot.refresh(shop.store).written == 0
+
+
+def test_a_line_that_the_org_lost_changes_its_part(shop, snapshot):
+    snapshot.refresh(shop.store)
+    with shop.store.transaction() as tx:
+        assert inventory.bury(tx, "order_line", ["L-O2"]) == 1
+    assert snapshot.refresh(shop.store).written == 1
+    require_equal(snapshot, shop.store)
+
+
+def test_rules_alone_change_no_part(shop, snapshot, program):
+    snapshot.refresh(shop.store)
+    shop.compute(program())
+    shop.pull("account", {"id": "ACME", "type": "Reseller"})
+    shop.compute(program("other"))
+    assert snapshot.refresh(shop.store).written == 0
+
+
+def test_changes_that_were_never_computed_are_in_the_next_snapshot(shop, snapshot, program):
+    """While a program waits to be computed from scratch, single orders are not marked; parts are."""
+    shop.compute(program())
+    snapshot.refresh(shop.store)
+    shop.compute(program("retail", name="Other terms", currency="EUR"))
+    shop.pull("order_line", line("O1", 5))
+    shop.pull("order_line", line("O1", 6))
+    require_equal(snapshot, shop.store)
+
+
+def test_texts_are_copied_once_a_statement_asks_for_them(shop, snapshot):
+    snapshot.refresh(shop.store)
+    needed = {"orders": frozenset({"sf_id"}), "order_lines": frozenset()}
+    require_equal(snapshot, shop.store, needed)
+    assert snapshot.refresh(shop.store).written == 0  # and stay
+    rows, found = copied(snapshot, shop.store)
+    assert "sf_id" in found.columns["orders"]
+    assert "O1" in rows["orders"][0]
+
+
+def test_the_snapshot_of_another_store_is_written_anew(shop, snapshot, tmp_path, new_scene):
+    snapshot.refresh(shop.store)
+    other = new_scene(Store.open(f"sqlite:///{tmp_path / 'other.db'}"))
+    other.pull("account", {"id": "ACME"})
+    for name in ("O1", "O2", "O3", "O4", "O5"):
+        other.pull("order", {"id": name, "account_id": "ACME", "ordered_on": date(2020, 1, 1)})
+    assert snapshot.refresh(other.store).written == 3
+    require_equal(snapshot, other.store)
+    require_equal(snapshot, shop.store)
+    other.store.close()
+
+
+def test_a_store_that_was_put_back_does_not_believe_a_younger_snapshot(tmp_path, new_scene, snapshot):
+    """The same number of changes, other contents: only the seal tells the two histories apart."""
+    here = new_scene(Store.open(f"sqlite:///{tmp_path / 'rebates.db'}"))
+    here.pull("account", {"id": "ACME"})
+    here.pull("order", {"id": "O1", "account_id": "ACME", "ordered_on": DAY})
+    here.pull("order_line", line("O1", 1))
+    here.store.close()
+    shutil.copyfile(tmp_path / "rebates.db", tmp_path / "before.db")
+    first = new_scene(Store.open(f"sqlite:///{tmp_path / 'rebates.db'}"))
+    first.pull("order_line", line("O1", 2), modstamp=10)
+    snapshot.refresh(first.store)
+    first.store.close()
+    again = new_scene(Store.open(f"sqlite:///{tmp_path / 'before.db'}"))
+    again.pull("order_line", line("O1", 3), modstamp=10)
+    require_equal(snapshot, again.store)
+    again.store.close()
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "no manifest", "cut manifest"])
+def test_what_is_damaged_is_written_again(shop, snapshot, damage):
+    snapshot.refresh(shop.store)
+    victim = sorted(snapshot.folder.glob("order_lines-*"))[0]
+    manifest = snapshot.folder / "manifest.json"
+    if damage == "gone":
+        victim.unlink()
+    elif damage == "cut":
+        victim.write_bytes(victim.read_bytes()[:50])
+    elif damage == "no manifest":
+        manifest.unlink()
+    else:
+        manifest.write_text(manifest.read_text()[:50])
+    require_equal(snapshot, shop.store)
+
+
+def test_a_transaction_that_is_undone_leaves_no_snapshot_that_is_believed(shop, snapshot):
+    snapshot.refresh(shop.store)
+    with pytest.raises(KeyboardInterrupt), shop.store.transaction() as tx:
+        tx.execute(orders.update().values(account_pk=99))
+        parts.note_all_changed(tx)
+        snapshot.current(tx)
+        raise KeyboardInterrupt
+    require_equal(snapshot, shop.store)
+
+
+def test_no_file_of_an_older_version_stays_behind(shop, snapshot):
+    snapshot.refresh(shop.store)
+    before = {path.name for path in snapshot.folder.iterdir()}
+    shop.pull("order_line", line("O5", 7))
+    snapshot.refresh(shop.store)
+    assert len({path.name for path in snapshot.folder.iterdir()}) == len(before)
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_the_store_is_as_it_was(shop, tmp_path, now):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(SnapshotFailed, match="taken"):
+        Snapshot(tmp_path / "taken", now=now).refresh(shop.store)
+    assert shop.violations() == []
+
+
+def test_what_a_killed_process_left_is_swept_up(shop, snapshot):
+    snapshot.refresh(shop.store)
+    (snapshot.folder / "orders-000009-1.0.parquet.partial").write_bytes(b"half")
+    shop.pull("order_line", line("O5", 7))
+    snapshot.refresh(shop.store)
+    assert not list(snapshot.folder.glob("*.partial"))
