@@ -12,69 +12,27 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from state import acknowledged, bulk, meta
 from state.dialects import one_of
-from state.instants import micros, moment, optional_moment
+from state.instants import micros
+from state.outbox_rows import Kind as Kind
+from state.outbox_rows import Row as Row
+from state.outbox_rows import Stuck as Stuck
+from state.outbox_rows import Wanted as Wanted
+from state.outbox_rows import made
 from state.payloads import digest
 from state.payloads import dump as dump
 from state.payloads import load as load
 from state.payloads import payload_hash as payload_hash
 from state.tables.work import outbox
 
-Kind = Literal["state", "event"]
 KEYS_AT_ONCE = 400
 LANES = 64  # an account's rows travel in one lane, so that two workers never write to one account at once
-
-
-class Stuck(StrEnum):
-    """Why an outbox row waits for a person."""
-
-    OUT_OF_TRIES = "out_of_tries"  # temporary trouble that did not pass
-    REFUSED = "refused"  # Salesforce said no to this record
-    MISCONFIGURED = "misconfigured"  # a field or permission is missing; fixing it frees every row
-    UNKNOWN_FATE = "unknown_fate"  # sent, and it could not be found out whether it was written
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Something the org should be told. `payload` is a Salesforce record without its key and sequence."""
-
-    kind: Kind
-    object: str
-    ext_key: str
-    payload: Mapping[str, Any]
-    account_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """An outbox row. `seq` rises with time within an object and key, over restores too."""
-
-    pk: int
-    kind: str
-    object: str
-    ext_key: str
-    account_id: str | None
-    seq: int
-    payload: Mapping[str, Any]
-    payload_hash: str
-    state: str
-    attempts: int
-    retry_at: datetime
-    owner: str | None
-    epoch: int | None
-    stuck: str | None
-    code: str | None
-    message: str | None
-    enqueued_at: datetime
-    finished_at: datetime | None
 
 
 _NEW = (
@@ -181,7 +139,7 @@ def claim(
             )
             .returning(outbox)
         )
-        claimed += [_made(row) for row in rows]
+        claimed += [made(row) for row in rows]
     return sorted(claimed, key=lambda row: (row.account_id or "", row.pk))
 
 
@@ -240,7 +198,7 @@ def take_over(
             .values(state="inflight", owner=owner, epoch=epoch, claimed_until=micros(now + ttl))
             .returning(outbox)
         )
-        taken += [_made(row) for row in rows]
+        taken += [made(row) for row in rows]
     return sorted(taken, key=lambda row: row.pk)
 
 
@@ -289,7 +247,7 @@ def retry(
 def listed(tx: Connection, *, states: Collection[str] | None = None, limit: int = 100) -> list[Row]:
     """Rows for people: oldest first, by default whatever is not over."""
     query = select(outbox).where(outbox.c.state.in_(sorted(states or ("pending", "inflight", "quarantined"))))
-    return [_made(row) for row in tx.execute(query.order_by(outbox.c.pk).limit(limit))]
+    return [made(row) for row in tx.execute(query.order_by(outbox.c.pk).limit(limit))]
 
 
 def due(
@@ -397,26 +355,3 @@ def _keyed(tx: Connection, keys: Sequence[tuple[str, str]]) -> Any:
 
 def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (items[at : at + KEYS_AT_ONCE] for at in range(0, len(items), KEYS_AT_ONCE))
-
-
-def _made(row: Any) -> Row:
-    return Row(
-        pk=row.pk,
-        kind=row.kind,
-        object=row.object,
-        ext_key=row.ext_key,
-        account_id=row.account_id,
-        seq=row.seq,
-        payload=load(row.payload),
-        payload_hash=row.payload_hash,
-        state=row.state,
-        attempts=row.attempts,
-        retry_at=moment(row.retry_at),
-        owner=row.owner,
-        epoch=row.epoch,
-        stuck=row.stuck,
-        code=row.code,
-        message=row.message,
-        enqueued_at=moment(row.enqueued_at),
-        finished_at=optional_moment(row.finished_at),
-    )
