@@ -150,7 +150,9 @@ def test_calls_of_earlier_runs_count_against_our_share_for_a_day(story):
 # --- bulk jobs --------------------------------------------------------------------------------------------
 @contextmanager
 def results_are_gone(world):
-    world.org.faults.add(Fault("status", path=r"jobs/query/\w+/results", status=404, code="NOT_FOUND"))
+    world.org.faults.add(
+        Fault("status", path=r"jobs/query/\w+/results", status=404, code="NOT_FOUND", times=0)
+    )
     yield
     world.org.faults.clear()
 
