@@ -41,8 +41,7 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
     if meta.get(planning.tx, AFTER_RESTORE) == QUIET:
         # while the org was not read yet, a compute alone must not answer for it
         meta.drop(planning.tx, AFTER_RESTORE)
-    over = _close_tasks(planning, touched, turned=turned)
-    _follow_owners(planning, over)
+    _look_after_tasks(planning, touched, turned=turned)
 
 
 def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
@@ -115,46 +114,38 @@ def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: st
     return Wanted("event", BELL, key, payload, one.member.id)
 
 
-def _close_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> set[str]:
-    """Close what is over: the tier was reached, the period ended, or the account is gone. Returns their keys."""
-    if "task" not in planning.targets:
-        return set()
-    waiting = [task for task in tasks.still_open(planning.tx) if turned or task.cell in touched]
-    if not waiting:
-        return set()
-    cells = {task.cell for task in waiting}
-    current = {one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells=cells))}
-    members = people.members(planning.tx, {cell.member_pk for cell in cells})
-    wanted = [
-        Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, members[task.cell.member_pk].id)
-        for task in waiting
-        if members[task.cell.member_pk].gone
-        or (task.cell in current and is_over(task, current[task.cell], planning))
-    ]
-    planning.enqueue("task_closed", wanted)
-    return {one.ext_key for one in wanted}
-
-
-def _follow_owners(planning: Planning, over: set[str]) -> None:
-    """A task goes where its account goes, unless a person gave it to somebody (push looks before it writes)."""
+def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> None:
+    """Close what is over: the tier was reached, the period ended, or the account is gone. What is not over goes where its
+    account goes, unless a person gave it to somebody (push looks before it writes)."""
     if "task" not in planning.targets:
         return
-    waiting = [
-        task
-        for task in tasks.still_open(planning.tx)
-        if task.key not in over and not json.loads(task.document).get("reassigned")
-    ]
-    if not waiting:
-        return
+    waiting = tasks.still_open(planning.tx)
     members = people.members(planning.tx, {task.cell.member_pk for task in waiting})
     owners = _responsible(planning, members.values())
-    wanted = []
-    for task in waiting:
-        member = members[task.cell.member_pk]
-        owner = owners[member.id]
-        if not member.gone and owner is not None and owner != task.owner_id:
-            wanted.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": owner}, member.id))
-    planning.enqueue("task", wanted)
+    moved = {
+        task.key: owner
+        for task in waiting
+        if (owner := owners[members[task.cell.member_pk].id]) is not None and owner != task.owner_id
+    }
+    # A moved one is looked at, too: its new owner would take the place of a closing that is still on its way.
+    asked = [task for task in waiting if turned or task.cell in touched or task.key in moved]
+    cells = {task.cell for task in asked}
+    current = {one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells=cells))}
+    over = {
+        task.key
+        for task in asked
+        if members[task.cell.member_pk].gone
+        or (task.cell in current and is_over(task, current[task.cell], planning))
+    }
+    closing, following = list[Wanted](), list[Wanted]()
+    for task in asked:
+        account = members[task.cell.member_pk].id
+        if task.key in over:
+            closing.append(Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, account))
+        elif task.key in moved and not json.loads(task.document).get("reassigned"):
+            following.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": moved[task.key]}, account))
+    planning.enqueue("task_closed", closing)
+    planning.enqueue("task", following)
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:

@@ -154,6 +154,18 @@ def test_a_deleted_task_is_dismissed_and_not_made_again(story):
     assert tasks(story) == []
 
 
+def test_a_task_that_is_about_to_be_closed_is_closed_although_its_account_changes_hands(story):
+    story("sync")
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("pull")
+    story("compute")  # the closing waits in the outbox
+    as_admin(story, "Account", account_id(story), OwnerId=user(story, "Sam"))
+    later(story)
+    assert the_task(story)["IsClosed"]
+    assert later(story).data["pushed_by_object"] == {}
+
+
 def test_a_tier_that_is_reached_and_lost_again_makes_no_second_task(story):
     story("sync")
     key = the_task(story)["Rebate_Key__c"]
