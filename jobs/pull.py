@@ -3,6 +3,7 @@
 A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock. All
 changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk. What is
 known to be large is read in Bulk at once, all jobs side by side (`bulk_streams`).
+When reading took long, what changed meanwhile is read as well, into the same snapshot.
 Nothing that is staged is seen by anybody before every stream is complete. An account that was merged away takes
 the winner's orders and children along: their own stamps may not have moved (docs/operations.md, Merged accounts).
 """
@@ -10,8 +11,8 @@ the winner's orders and children along: their own stamps may not have moved (doc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -44,6 +45,8 @@ STREAMS = ("user", "currency_rate", "product", "account", "order", "order_line")
 QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before any org
 LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
+CATCH_UP_AFTER = timedelta(seconds=30)
+CATCH_UPS_MAX = 3  # an org that changes faster than it can be read is caught up with by the next run
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,24 @@ def pull(run: Running) -> Pulled:
         before = {mark.stream: mark.ceiling for mark in watermarks.read_all(tx)}
     streams = plan_streams(app)
     reading = _Reading(app, run_pk, app.org)
-    done: list[tuple[Stream, Method]] = []
+    read: dict[str, tuple[Stream, Method]] = {}
     stopped: list[tuple[str, errors.SyncError]] = []
-    for stream, method, failure in reading.read_all(streams):
-        if failure is None:
-            done.append((stream, method))
-        else:
-            stopped.append((stream.name, failure))
-        run.beat()
-    follow_merges(app, run_pk, reading, {stream.name for stream, _ in done})
+    for _ in range(1 + CATCH_UPS_MAX):
+        for stream, method, failure in reading.read_all(streams):
+            if failure is not None:
+                stopped.append((stream.name, failure))
+            elif stream.name in read:
+                first, how = read[stream.name]
+                window = Window(first.window.since, stream.window.until)
+                read[stream.name] = replace(first, window=window), how
+            else:
+                read[stream.name] = stream, method
+            run.beat()
+        streams = _left_behind(app, [stream for stream, _ in read.values()], {name for name, _ in stopped})
+        if not streams:
+            break
+    done = list(read.values())
+    follow_merges(app, run_pk, reading, set(read))
     results = []
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
@@ -152,6 +164,19 @@ def plan_streams(app: App) -> list[Stream]:
             since = min(mark.ceiling, until) - app.settings.sync.lookback
             streams.append(Stream(entity, Window(since, until), first=False))
     return streams
+
+
+def _left_behind(app: App, read: Sequence[Stream], stopped: set[str]) -> list[Stream]:
+    """What became of the org while it was read, when that took long: a row that somebody edited meanwhile is newer than
+    its window and thus missing, and what is computed without it would be of an org that never was."""
+    until = app.org.server_time() - app.settings.sync.lag
+    return [
+        Stream(stream.entity, Window(stream.window.until - app.settings.sync.lookback, until), first=False)
+        for stream in read
+        if stream.name not in stopped
+        and stream.window.until is not None
+        and until - stream.window.until > CATCH_UP_AFTER
+    ]
 
 
 def _fingerprint_key(entity: str) -> str:
@@ -315,7 +340,7 @@ class _Reading:
             staging.discard(tx, self._run_pk, stream.name)
 
     def _reader(self, stream: Stream) -> Reader:
-        self.rejected[stream.name] = []
+        self.rejected.setdefault(stream.name, [])
         return reader(stream.entity, self._app.mapping)
 
     def _stage(self, stream: Stream, into: Reader, page: Page) -> tuple[int, str] | None:

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from emulator import records
+from emulator.context import Context
 from emulator.fault_kinds import Fault
 from emulator.life import permissions_of
 from emulator.raw_rows import change, user_named
@@ -170,6 +172,23 @@ def test_a_bulk_job_of_a_run_that_died_is_gone_on_with(story):
     assert {state for _, state in bulk_states(story)} == {"done"}
     assert qualifying(story) == Decimal("45188")
     later(story)
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_line_that_was_edited_during_a_first_load_is_in_its_first_numbers(story):
+    """The window of the load ended before the edit: without it the line would be missing altogether."""
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    with results_are_gone(story):
+        assert story("sync").code == 1  # the jobs stay, with the windows of this run
+    (line, *_) = story.rows(
+        f"SELECT Id, Quantity, UnitPrice FROM OrderItem WHERE Order.Account.Name = '{LUMIERE}' AND Order.Status = "
+        "'Activated' AND Product2.Family = 'Skin care' AND Order.EffectiveDate = 2026-11-03 ORDER BY Id"
+    )
+    boss = Context(user_named(story.org), system=True)
+    records.update(story.org, boss, "OrderItem", line["Id"], {"Quantity": str(Decimal(line["Quantity"]) + 1)})
+    done = later(story)
+    assert qualifying(story) == Decimal("45188") + Decimal(line["UnitPrice"])
+    assert done.data["standings_changed"] > 0
     assert story("verify", "--deep").code == 0
 
 
