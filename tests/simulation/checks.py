@@ -191,17 +191,17 @@ def at_peace(world: World) -> list[str]:
         with app.store.read() as tx:
             waiting = undelivered(tx)
             read_until = min((mark.ceiling for mark in watermarks.read_all(tx)), default=calm)
-        if told == "ok" and not waiting:
-            if not _needs_a_night(world):
-                if read_until >= calm:  # a job of a process that died is taken up with its own, older window
-                    break
-                continue
-            reconciled = world.run_reconcile(app)  # the nightly comparison: what nothing else can put right
-            world.trace.append(f"peace reconcile {reconciled}")
-            with app.store.read() as tx:
-                waiting = undelivered(tx)
-            if reconciled == "ok" and not waiting:
+        if not _needs_a_night(world):
+            # a job of a process that died is taken up with its own, older window
+            if told == "ok" and not waiting and read_until >= calm:
                 break
+            continue
+        reconciled = world.run_reconcile(app)  # the nightly comparison: what nothing else can put right
+        world.trace.append(f"peace reconcile {reconciled}")
+        with app.store.read() as tx:
+            waiting = undelivered(tx)
+        if told == reconciled == "ok" and not waiting:
+            break
     else:
         ended = f"{told}, {reconciled or 'no reconcile'}"
         found.append(
