@@ -37,7 +37,7 @@ spark-check: $(READY)  ## One answer on SQLite, PostgreSQL, DuckDB and a Spark c
 	@sh tools/spark_check.sh
 
 simulate: $(READY)  ## Any number of simulated days full of faults: make simulate SEEDS=20000
-	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
 
 simulate-sentinels: $(READY)  ## Whether the simulator notices every known mistake within its seed budget
 	@$(BIN)/python -m tests.simulation.run --sentinels $(ARGS)

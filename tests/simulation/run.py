@@ -93,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="stop after so long, however many seeds are left")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, default=Path(".simulation"))
     parser.add_argument("--no-shrink", action="store_true")
@@ -118,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"seed {seed}: " + "\n    ".join(violations[:3]), flush=True)
             chosen.keep.mkdir(parents=True, exist_ok=True)
             (chosen.keep / f"seed-{seed}.json").write_text(json.dumps({"violation": violations[0], **tape}))
+        if chosen.minutes is not None and time.monotonic() - started > chosen.minutes * 60:
+            break
         if done % 500 == 0:
             print(
                 f"{done} seeds, {failed} failed, {done / (time.monotonic() - started) * 60:.0f} seeds a minute",
