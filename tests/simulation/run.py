@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import sys
@@ -56,15 +57,20 @@ def _chunk(seeds: list[int]) -> list[Line]:
     return lines
 
 
-def _played(seeds: list[int], processes: int) -> Iterator[Line]:
+def _played(seeds: list[int], processes: int, end: float) -> Iterator[Line]:
+    """Each seed as it is done; none is begun after `end` (of the monotonic clock)."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
     if processes == 1:
         for chunk in chunks:
-            yield from _chunk(chunk)
+            yield from _chunk(chunk) if time.monotonic() < end else ()
         return
+    wave = 10 * processes  # a pool takes all that it is given at once
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for lines in pool.imap_unordered(_chunk, chunks):
-            yield from lines
+        for at in range(0, len(chunks), wave):
+            if time.monotonic() >= end:
+                return
+            for lines in pool.imap_unordered(_chunk, chunks[at : at + wave]):
+                yield from lines
 
 
 def coverage_table(coverage: Counter[str]) -> tuple[str, list[str]]:
@@ -109,7 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     coverage: Counter[str] = Counter()
     failed, done, asked = 0, 0, 0
     for seed, _, violations, covered, requests, tape in _played(
-        list(range(chosen.start, chosen.start + chosen.seeds)), chosen.processes
+        list(range(chosen.start, chosen.start + chosen.seeds)),
+        chosen.processes,
+        started + chosen.minutes * 60 if chosen.minutes is not None else math.inf,
     ):
         coverage += covered
         done += 1
@@ -119,8 +127,6 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"seed {seed}: " + "\n    ".join(violations[:3]), flush=True)
             chosen.keep.mkdir(parents=True, exist_ok=True)
             (chosen.keep / f"seed-{seed}.json").write_text(json.dumps({"violation": violations[0], **tape}))
-        if chosen.minutes is not None and time.monotonic() - started > chosen.minutes * 60:
-            break
         if done % 500 == 0:
             print(
                 f"{done} seeds, {failed} failed, {done / (time.monotonic() - started) * 60:.0f} seeds a minute",

@@ -417,7 +417,7 @@ class World:
         return fault
 
     def reaching(self) -> None:
-        """A request arrives: what a long transaction wrote may show from now on."""
+        """A request or a person arrives: what a long transaction wrote may show from now on."""
         if self.org.faults.settle():  # type: ignore[union-attr]
             self.remember()
 
@@ -488,6 +488,7 @@ class World:
     # -- the org -----------------------------------------------------------------------------------------
 
     def act(self, name: str, args: list[int]) -> str:
+        self.reaching()  # what shows by now was so before anybody does something more
         self.remember()
         done = self.people.act(name, args)
         self.trace.append(f"org {name}: {done}")
