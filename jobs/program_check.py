@@ -1,18 +1,24 @@
-"""Checking program files: what makes one unusable, and what a second pair of eyes would ask about."""
+"""Checking program files: what makes one unusable, what a sync would refuse, and what a second pair of eyes would ask about."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs.refused_programs import sort_out
 from jobs.targets import read_with_targets
 from jobs.trial_files import read_accounts
 from rebates import InvalidProgram, Program
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
 from rebates.problems import Problem
+from rebates.versions import folded, in_order
+
+_ONLY_FILES = (
+    "check files that belong together at once; `rebates program try` computes the program from files"
+)
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,50 @@ def check_files(
 ) -> list[Checked]:
     """Every file on its own, then the programs together; against an accounts file, or what a store knows."""
     facts = known if accounts is None else facts_of(read_accounts(accounts))
-    checked = [_check(file, facts) for file in files]
+    checked = _families([_check(file, facts) for file in files])
     programs = [entry.program for entry in checked if entry.program is not None]
     if facts is not None and programs:
         together = tuple((finding, None) for finding in lint_together(programs, facts))
         last = next(n for n in reversed(range(len(checked))) if checked[n].program is not None)
-        entry = checked[last]
-        checked[last] = Checked(entry.file, entry.program, entry.problems, (*entry.findings, *together))
-    return checked
+        checked[last] = replace(checked[last], findings=(*checked[last].findings, *together))
+    return _refused_by_a_sync(checked)
+
+
+def _families(checked: Sequence[Checked]) -> list[Checked]:
+    """Files of one key are versions of it; what they contradict each other in is a problem of the newest."""
+    out = list(checked)
+    families: dict[str, list[int]] = {}
+    for n, entry in enumerate(checked):
+        if entry.program is not None:
+            families.setdefault(entry.program.key, []).append(n)
+    for family in families.values():
+        versions = {n: program for n in family if (program := checked[n].program) is not None}
+        newest = max(family, key=lambda n: (versions[n].effective, n))
+        try:
+            in_order(list(versions.values()))
+        except InvalidProgram as error:
+            file = checked[newest].file
+            places = key_places(file.read_text("utf-8-sig"))
+            found = [(problem, place_of(problem.path, places) or (1, 1)) for problem in error.problems]
+            placed = tuple(replace(one, file=str(file), line=at[0], column=at[1]) for one, at in found)
+            out[newest] = Checked(file, None, placed)
+    return out
+
+
+def _refused_by_a_sync(checked: Sequence[Checked]) -> list[Checked]:
+    """What `program try` computes and a sync refuses is said beforehand, at the newest version."""
+    out = list(checked)
+    programs = [entry.program for entry in checked if entry.program is not None]
+    reasons = {one.key: one.reason for one in sort_out(folded(programs))[1]}
+    for key, reason in reasons.items():
+        mine = [(p.effective, n) for n, entry in enumerate(out) if (p := entry.program) and p.key == key]
+        newest = max(mine)[1]
+        entry = out[newest]
+        if any(finding.code == "nobody-paid" for finding, _ in entry.findings):
+            continue  # said there, with the way out
+        said = Finding("warning", "not-in-a-sync", f"a sync refuses this program: {reason}", _ONLY_FILES)
+        out[newest] = replace(entry, findings=((said, None), *entry.findings))
+    return out
 
 
 def facts_of(accounts: dict[str, dict[str, str]]) -> Facts:

@@ -188,6 +188,38 @@ def test_a_sound_program_is_checked_with_its_cliffs(files, capsys):
     assert cliff["line"] == 8
 
 
+def test_what_a_sync_would_refuse_is_said_before_it_runs(files, capsys):
+    """`program try` computes it, so it is valid; that its standings in the org will not move must not be a surprise."""
+    shared = PROGRAM + '[hierarchy]\nroll_up = "parent"\npay = "share"\n[settlement]\nwindow = "year"\n'
+    (files / "p.toml").write_text(shared)
+    code, told = said(capsys, "program", "check", files / "p.toml")
+    first = told["data"]["files"][0]["findings"][0]
+    assert (code, first["level"], first["code"]) == (0, "warning", "not-in-a-sync")
+    assert first["message"].startswith(
+        'a sync refuses this program: pay = "share" is divided period by period'
+    )
+
+
+def test_an_amendment_is_checked_beside_the_terms_that_it_amends(files, capsys):
+    (files / "new.toml").write_text(
+        PROGRAM.replace("[[tiers]]", 'effective_from = 2026-03-01\namendment = "as_of"\n[[tiers]]', 1)
+    )
+    _, alone = said(capsys, "program", "check", files / "new.toml")
+    assert "the file with the terms before it" in alone["data"]["files"][0]["findings"][0]["message"]
+    _, told = said(capsys, "program", "check", files / "p.toml", files / "new.toml")
+    codes = [found["code"] for file in told["data"]["files"] for found in file["findings"]]
+    assert "not-in-a-sync" not in codes
+
+
+def test_versions_that_contradict_each_other_are_a_problem_of_the_newer_file(files, capsys):
+    (files / "new.toml").write_text(PROGRAM)
+    code, told = said(capsys, "program", "check", files / "p.toml", files / "new.toml")
+    assert code == 2
+    assert [entry["ok"] for entry in told["data"]["files"]] == [True, False]
+    (problem,) = told["data"]["files"][1]["problems"]
+    assert problem["message"] == "two versions of p begin on 2026-01-01"
+
+
 def test_people_read_place_message_and_help(files, capsys):
     (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", "[[teirs]]", 1))
     assert run(["program", "check", str(files / "p.toml")]) == 2
