@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from rebates.calendars import MONTHS_OF, RETAIL
 from rebates.checks_of_tiers import ladder_problems
 from rebates.hierarchy import overlapping
 from rebates.money import parse_number, rounded, text, unit
-from rebates.problems import Path, Problem, problem
+from rebates.problems import Path, Problem, nearest, problem
 
 if TYPE_CHECKING:
     from rebates.program import Program
@@ -25,6 +26,11 @@ def find_problems(program: Program) -> list[Problem]:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
     return [*found, *_limits(program), *_others(program)]
+
+
+def _near(word: str, known: Mapping[str, str]) -> str:
+    close = nearest(word, list(known))
+    return f'did you mean "{known[close]}"? ' if close else ""
 
 
 def _frame(program: Program) -> list[Problem]:
@@ -50,18 +56,20 @@ def _frame(program: Program) -> list[Problem]:
             problem(
                 ("time_zone",),
                 f"{program.time_zone!r} is not a time zone",
-                'an IANA name, as in "America/New_York"',
+                _near(program.time_zone, {zone.lower(): zone for zone in available_timezones()})
+                + 'an IANA name, as in "America/New_York"',
             )
         )
     if program.ends < program.starts:
         found.append(problem(("ends",), f"ends on {program.ends}, before it starts on {program.starts}"))
     if not program.cut.known:
-        known = ", ".join((*MONTHS_OF, "program", "week", *RETAIL))
+        known = (*MONTHS_OF, "program", "week", *RETAIL)
+        near = _near(program.cut.kind, {name: name for name in known})
         found.append(
             problem(
                 ("period",),
                 f"{program.cut.kind!r} is not a period",
-                f'one of {known}, or "2 weeks", "4 months"',
+                f'{near}one of {", ".join(known)}, or "2 weeks", "4 months"',
             )
         )
     if not 1 <= program.cut.fiscal_year_starts <= 12:

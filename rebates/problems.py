@@ -51,7 +51,13 @@ def problem(path: Path, message: str, suggestion: str | None = None, code: str =
     return Problem(dotted(path), message, suggestion, path=path, code=code)
 
 
+def nearest(word: str, known: Sequence[str], tenths: int = 6) -> str | None:
+    """The known word that `word` most looks like, by so many tenths; None when nothing is close."""
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=tenths / 10)
+    return close[0] if close else None
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
-    """The known word that `word` most looks like, as a question; None when nothing is close."""
-    close = difflib.get_close_matches(word.lower(), known, n=1)
-    return f'did you mean "{close[0]}"?' if close else None
+    """The nearest known word as a question."""
+    close = nearest(word, known)
+    return f'did you mean "{close}"?' if close else None

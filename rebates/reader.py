@@ -16,8 +16,9 @@ from rebates.conditions import FORMS, SIDES, Condition, Filter, Side
 from rebates.keys import SECTIONS, Key, names
 from rebates.money import parse_number, parse_rate
 from rebates.positions import key_places, place_of
-from rebates.problems import InvalidProgram, Path, Problem, did_you_mean, problem
+from rebates.problems import InvalidProgram, Path, Problem, did_you_mean, nearest, problem
 from rebates.program import Program
+from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint
 
 Table = Mapping[str, Any]
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
@@ -60,7 +61,7 @@ def parse_program(text: str, name: str = "program") -> Program:
             entry for entry in error.problems if not any(_inside(path, entry.path) for path in seen)
         ]
     if problems or program is None:
-        raise InvalidProgram(name, _placed(problems, text, name))
+        raise InvalidProgram(name, _placed(problems, text, name, reader.renamed))
     return program
 
 
@@ -69,11 +70,15 @@ def _inside(path: Path, other: Path) -> bool:
     return bool(other) and other in (path, path[:-1])
 
 
-def _placed(problems: Iterable[Problem], text: str, name: str) -> list[Problem]:
+def _placed(problems: Iterable[Problem], text: str, name: str, renamed: Mapping[Path, Path]) -> list[Problem]:
     places = key_places(text)
     out = []
     for entry in problems:
-        place = place_of(entry.path, places) or (1, 1)  # a key that is missing altogether
+        path = entry.path
+        for meant, written in renamed.items():
+            if path[: len(meant)] == meant:
+                path = (*written, *path[len(meant) :])
+        place = place_of(path, places) or (1, 1)  # a key that is missing altogether
         out.append(replace(entry, file=name, line=place[0], column=place[1]))
     return sorted(out, key=lambda entry: (entry.line or 0, entry.column or 0))
 
@@ -84,24 +89,42 @@ class Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.percents: list[Path] = []  # thresholds written as a percentage
+        self.renamed: dict[Path, Path] = {}  # what a misspelt key means → as it is written
 
     def section(self, table: Table, section: str, path: Path) -> dict[str, Any]:
         """The known keys of a table, read; unknown and missing ones are noted."""
         known = {key.name: key for key in SECTIONS[section]}
         out: dict[str, Any] = {}
+        given = set(table)
         for name, raw in table.items():
-            key = known.get(name)
+            key, at = known.get(name), (*path, name)
             if key is None:
-                hint = did_you_mean(name, list(known)) or f"keys here: {', '.join(names(section))}"
-                self.note((*path, name), f"unknown key {name!r}", hint, "unknown-key")
-                continue
-            value = self.value(key, raw, (*path, name))
+                key = self._meant(name, known, given, section, path)
+                if key is None:
+                    continue
+                given.add(key.name)
+            value = self.value(key, raw, at)
             if value is not None:
-                out[name] = value
+                out[key.name] = value
         for key in known.values():
-            if key.required and key.name not in table:
-                self.note((*path, key.name), f"{key.name} is missing", key.doc, "missing-key")
+            if key.required and key.name not in given:
+                ranged = ONE_BOUNDARY if key.name == "threshold" and given & {*RANGE_KEYS, "from"} else None
+                self.note((*path, key.name), f"{key.name} is missing", ranged or key.doc, "missing-key")
         return out
+
+    def _meant(
+        self, name: str, known: Mapping[str, Key], given: Iterable[str], section: str, path: Path
+    ) -> Key | None:
+        """Notes an unknown key; where it is a misspelt one, that one, so that what it holds is checked in the same go."""
+        near = nearest(name, list(known), tenths=8)
+        hint = did_you_mean(name, list(known)) or f"keys here: {', '.join(names(section))}"
+        if section == "tier" and name in RANGE_KEYS:
+            near, hint = None, ONE_BOUNDARY
+        self.note((*path, name), f"unknown key {name!r}", hint, "unknown-key")
+        if near is None or near in given:
+            return None
+        self.renamed[(*path, near)] = (*path, name)
+        return known[near]
 
     def note(self, path: Path, message: str, hint: str | None = None, code: str = "invalid") -> None:
         self.problems.append(problem(path, message, hint, code))
@@ -129,13 +152,8 @@ class Reader:
         try:
             return parse_rate(raw) if rate else parse_number(raw)
         except ValueError as error:
-            example = '"15%" or "0.15"' if rate else '"50000" or "12.50"'
-            hint = (
-                'without thousands separators: "' + raw.replace(",", "") + '"'
-                if isinstance(raw, str) and "," in raw
-                else f"write {example}"
-            )
-            self.note(path, str(error), hint)
+            percent = rate and (path[-1] == "rate" or (isinstance(raw, str) and "%" in raw))
+            self.note(path, str(error), number_hint(raw, percent=percent))
             return None
 
     def refuse_percent_of_nothing(self, values: Mapping[str, Any]) -> None:

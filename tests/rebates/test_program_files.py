@@ -33,6 +33,21 @@ def problems(text: str) -> list[tuple[int | None, str, str | None]]:
         (HEAD + 'period = "fortnight"\n' + TIER, 4, "is not a period", "2 weeks"),
         (HEAD + "max_payout = 10.5\n" + TIER, 4, "floating-point", '"10.5"'),
         (HEAD + 'max_payout = "1,000"\n' + TIER, 4, "is not a number", '"1000"'),
+        (HEAD + 'max_payout = "1.000,50"\n' + TIER, 4, "is not a number", 'write "1000.50"'),
+        (HEAD + 'max_payout = "1,000"\n' + TIER, 4, "is not a number", 'before the decimals, write "1.000"'),
+        (HEAD + 'max_payout = "1.000.000"\n' + TIER, 4, "is not a number", 'write "1000000"'),
+        (HEAD + 'max_payout = "$ 2,000.5"\n' + TIER, 4, "is not a number", 'write "2000.5"'),
+        (HEAD + 'max_payout = "much"\n' + TIER, 4, "is not a number", 'write "50000" or "12.50"'),
+        (HEAD + TIER.replace('"1%"', '"5,5%"'), 6, "is not a number", 'write "5.5%"'),
+        (HEAD + '[[tiers]]\nmin = "0"\nrate = "1%"\n', 5, "unknown key 'min'", "one number a boundary"),
+        (HEAD + '[[tiers]]\nfrom = "0"\nto = "9"\n', 4, "threshold is missing", "one number a boundary"),
+        (HEAD + 'period = "quater"\n' + TIER, 4, "is not a period", 'did you mean "quarter"?'),
+        (
+            HEAD + 'time_zone = "Amerika/New_York"\n' + TIER,
+            4,
+            "is not a time zone",
+            'mean "America/New_York"?',
+        ),
         (HEAD + 'max_payout = "10.005"\n' + TIER, 4, "not a whole number of 0.01 USD", None),
         (HEAD + 'min_payout = "20"\nmax_payout = "10"\n' + TIER, 4, "nothing could ever be paid", None),
         (HEAD, 1, "at least one tier", "[[tiers]]"),
@@ -67,7 +82,15 @@ def test_all_mistakes_are_told_at_once():
         HEAD
         + 'currency = "usd"\nmethd = "x"\n[[tiers]]\nthreshold = "5"\nrate = "10"\n[[tiers]]\nthreshold = "5"\nrate = 0.5\n'
     )
-    assert [line for line, *_ in problems(text)] == [4, 5, 8, 10, 11]
+    assert [line for line, *_ in problems(text)] == [4, 5, 5, 8, 10, 11]
+
+
+def test_what_stands_under_a_misspelt_key_is_checked_in_the_same_go():
+    text = HEAD + '[[tier]]\nthreshhold = "5"\nrate = "10"\n[[tier]]\nthreshold = "4"\nrate = "1%"\n'
+    found = problems(text)
+    assert [line for line, *_ in found] == [4, 5, 6, 8]
+    assert not any("missing" in message or "at least one" in message for _, message, _ in found)
+    assert "does not rise above 5" in found[3][1]
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
