@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from rebates.growth import Base, attainment_base, growth_base
+from rebates.ladder import Ladder, ladder_of
 from rebates.methods import Band, N, Rung, Sale, reached, retrospective, stepped
 from rebates.money import Exact, fraction, text, unit
 from rebates.periods import Period
@@ -123,29 +124,39 @@ def set_out(
             axis = tally.quantity if dimension == "quantity" else tally.amount
             if program.whole_units:
                 axis = Decimal(math.floor(axis))
-            rungs, at_thresholds = _plain_ladder(program)
+            plain = plain_terms(program)
             return Case(
                 program,
-                [Scale(qualifier, axis, rungs)],
+                [Scale(qualifier, axis, plain.rungs)],
                 tally.amount,
                 axis if dimension == "quantity" else tally.quantity,
                 dimension,
                 dimension,
-                at_thresholds=at_thresholds,
+                at_thresholds=plain.at_thresholds,
             )
     return _exact_case(program, period, totals, member, inputs)
 
 
-def _plain_ladder(program: Program) -> tuple[tuple[Rung[Decimal], ...], dict[int, Decimal] | None]:
-    """The ladder, and what is known so far of the rebates at its thresholds; kept with the program."""
-    cached: tuple[tuple[Rung[Decimal], ...], dict[int, Decimal] | None] | None = program.__dict__.get(
-        "_plain_ladder"
-    )
+class PlainTerms(NamedTuple):
+    """What is known of a plain program before any member is looked at."""
+
+    rungs: tuple[Rung[Decimal], ...]
+    at_thresholds: (
+        dict[int, Decimal] | None
+    )  # the rebates at its thresholds so far; None: each member has its own
+    ladder: Ladder | None  # None: what it pays has to be worked out band by band
+
+
+def plain_terms(program: Program) -> PlainTerms:
+    """Worked out once and kept with the program."""
+    cached: PlainTerms | None = program.__dict__.get("_plain_terms")
     if cached is None:
         limits = program.limits
         own = limits.max_payout_program is not None or limits.guarantee_cumulative
-        cached = plain_rungs(program), None if own else {}
-        program.__dict__["_plain_ladder"] = cached
+        rungs = plain_rungs(program)
+        known: dict[int, Decimal] | None = None if own else {}
+        cached = PlainTerms(rungs, known, None if known is None else ladder_of(program, rungs, known))
+        program.__dict__["_plain_terms"] = cached
     return cached
 
 

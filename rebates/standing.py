@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rebates.caps import Capped, limited
-from rebates.case import Case, least_step, set_out
+from rebates.case import Case, least_step, plain_terms, set_out
+from rebates.ladder import Ladder
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
 from rebates.periods import Period
 from rebates.program import Program
@@ -165,6 +166,12 @@ def find_period(program: Program, period: Period | date | str | None, day: date 
 def _standing(
     terms: Program, period: Period, totals: Totals, as_of: date, member: str | None, inputs: Inputs
 ) -> Standing:
+    if terms.is_plain and (ladder := plain_terms(terms).ladder) and not inputs.reduction:
+        tally = totals.get(terms.qualifiers[0].bucket, NOTHING)
+        amount, quantity = tally.amount, tally.quantity
+        if isinstance(amount, Decimal) and isinstance(quantity, Decimal):
+            whole = (amount, quantity, tally.lines)
+            return _on_plain_ladder(terms, ladder, whole, period, totals, as_of, member, inputs)
     case = set_out(terms, period, totals, member, inputs)
     scale = case.scales[0]
     index = case.index()
@@ -192,6 +199,44 @@ def _standing(
         tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
         status_of(terms, case, following, to_next, period, as_of, tally.lines, inputs),
         capped.by_cap is not None, missing, Working(terms, totals, inputs),
+    )  # fmt: skip
+
+
+def _on_plain_ladder(
+    terms: Program,
+    ladder: Ladder,
+    whole: tuple[Decimal, Decimal, int],
+    period: Period,
+    totals: Totals,
+    as_of: date,
+    member: str | None,
+    inputs: Inputs,
+) -> Standing:
+    """The same, where nothing has to be set out first: this is what nearly all standings cost."""
+    amount, quantity, lines = whole
+    axis = quantity if terms.qualifiers[0].dimension == "quantity" else amount
+    index = ladder.index(axis)
+    capped = limited(ladder.earned(index, axis), terms.limits, terms.proration, period, inputs)
+    tiers, following = terms.tiers, index + 1
+    next_tier = to_next = at_next = None
+    case: Case[Any] | None = None
+    if following < len(tiers):
+        next_tier = tiers[following].name
+        at_next = ladder.at_thresholds.get(following)
+        if at_next is None or ladder.exceed:
+            case = set_out(terms, period, totals, member, inputs)
+            at_next, to_next = rebate_at(case, following, period, inputs), gap_to(case, following)
+        else:
+            to_next = ladder.thresholds[following] - axis
+    if terms.alerts.watches_gaps or inputs.last_tier is not None:
+        case = case or set_out(terms, period, totals, member, inputs)
+    return Standing(
+        terms.key, member, period, as_of,
+        amount, quantity, axis, quantity if terms.paid_on == "quantity" else amount, lines,
+        tiers[index].name if index >= 0 else None, following, round_money(capped.rebate, terms.currency),
+        next_tier, to_next, at_next,
+        status_of(terms, case, following, to_next, period, as_of, lines, inputs),
+        capped.by_cap is not None, inputs.missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
 

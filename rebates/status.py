@@ -19,7 +19,7 @@ Status = Literal["not_started", "on_track", "near_next_tier", "at_risk", "top_ti
 
 def status_of(
     terms: Program,
-    case: Case[Any],
+    case: Case[Any] | None,
     following: int,
     gap: Decimal | None,
     period: Period,
@@ -27,13 +27,15 @@ def status_of(
     lines: int,
     inputs: Inputs,
 ) -> Status:
-    """Where a standing stands on a day, in one word."""
+    """Where a standing stands on a day, in one word. The case may be left out where nothing watches gap or pace."""
     if as_of >= terms.settlement.closes_on(period):
         return "closed"
     if not lines:
         return "not_started"
     if following >= len(terms.tiers):
         return "top_tier"
+    if case is None:
+        return "on_track"
     if (
         gap is not None
         and terms.alerts.watches_gaps
