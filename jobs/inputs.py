@@ -225,8 +225,7 @@ class Calculator:
 
 def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known]) -> Iterator[Computed]:
     """One member's periods in order: each knows what those before it earned, paid and left over."""
-    carried = ZERO
-    paid: dict[Period, Decimal] = {}
+    carried, kept, before = ZERO, ZERO, ZERO
     earned: list[Decimal] = []
     last: Standing | None = None
     for one in whole:
@@ -234,18 +233,21 @@ def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known])
         terms = frame.program.for_market(frame.program.market_of(account))
         window = frame.program.window(one.period)
         guarantee = terms.limits.guarantee if terms.limits.guarantee_cumulative else None
+        goes_on = last is not None and last.period in window
+        if not goes_on:
+            before = kept + carried  # what it has, and what it is still owed
         inputs = replace(
             inputs,
-            settled=last.rebate if last is not None and last.period in window else ZERO,
+            settled=last.rebate if last is not None and goes_on else ZERO,
             carried=carried,
-            member_paid=sum((amount for when, amount in paid.items() if when not in window), ZERO),
+            member_paid=before,
             last_tier=None if last is None else last.tier,
             guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
         )
         at = _standing(frame, one, inputs, account)
         due = at.payout
         carried, last = due.carried, at
-        paid[one.period] = due.paid
+        kept += due.paid - due.invoiced
         earned.append(at.rebate)
         yield Computed(one, at, due)
 

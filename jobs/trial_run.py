@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
@@ -41,6 +42,14 @@ class TrialStanding:
     @property
     def sort_key(self) -> tuple[str, str, date]:
         return (self.standing.program, self.standing.member or "", self.standing.period.start)
+
+
+class _Late(NamedTuple):
+    """What late lines of a closed period come to, and the open period that they are booked in."""
+
+    adjustment: Adjustment
+    origin: Period
+    booked_in: Period
 
 
 class ProgramRun:
@@ -77,8 +86,14 @@ class ProgramRun:
                 Excluded(counted.line, f"received on {received}, after {period.key} was closed")
             )
         else:
-            self.cells.setdefault(counted.member, {}).setdefault(period, [])
+            mine = self.cells.setdefault(counted.member, {})
+            mine.setdefault(period, [])
+            mine.setdefault(max(period, self._running(received)), [])  # where it is booked
             self.late.setdefault(counted.member, {}).setdefault(period, []).append(counted)
+
+    def _running(self, day: date) -> Period:
+        """The period that runs on a day; after the program its last."""
+        return self.program.period_of(day) or self.program.periods()[-1]
 
     def work(self) -> None:
         for member, period in self.counts.missing:  # lines without a rate are all that some members have
@@ -89,32 +104,40 @@ class ProgramRun:
 
     def _member(self, member: str) -> None:
         terms = self.program.for_market(self.program.market_of({"id": member, **self._account(member)}))
-        carried = ZERO
-        paid: dict[Period, Decimal] = {}
+        carried, kept, before = ZERO, ZERO, ZERO
         earned_before: list[Decimal] = []
         last: Standing | None = None
-        pending: list[tuple[Period, Adjustment]] = []
+        pending: list[_Late] = []
         for period in sorted(self.cells[member]):
             window = self.program.window(period)
-            settled = last.rebate if last is not None and last.period in window else ZERO
+            goes_on = last is not None and last.period in window
+            if not goes_on:
+                before = kept + carried  # what it has, and what it is still owed
+            booked = [one for one in pending if one.booked_in == period]
+            netted = sum((one.adjustment.total for one in booked if one.origin in window), ZERO)
             inputs = self._inputs(member, period, terms)
             inputs = replace(
-                inputs, settled=settled, carried=carried, member_paid=sum((amount for when, amount in paid.items() if when not in window), ZERO),
+                inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO, carried=carried, member_paid=before,
                 last_tier=last.tier if last is not None else None,
                 guarantee_surplus=guarantee_surplus(terms.limits.guarantee, earned_before) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
             )  # fmt: skip
             now = self._standing(member, period, inputs, late=False)
             late = self._late_adjustment(member, period, inputs, now)
             if late is not None:
-                pending.append((period, late))
-            booked = tuple(entry for origin, entry in pending if self._booked_in(member, origin) == period)
-            due = _payout(now, booked)
+                pending.append(late)
+                booked += [late] if late.booked_in == period else []
+            due = _payout(now, [one.adjustment for one in booked])
             row = TrialStanding(
-                now, due.paid, due.carried, due.invoiced, self._shares(member, period, now), booked
+                now,
+                due.paid,
+                due.carried,
+                due.invoiced,
+                self._shares(member, period, now),
+                tuple(one.adjustment for one in booked),
             )
             self.rows[(member, period)] = row
             carried, last = due.carried, now
-            paid[period] = due.paid
+            kept += due.paid - due.invoiced
             earned_before.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:
@@ -129,11 +152,13 @@ class ProgramRun:
         return out
 
     def _lines(self, member: str, period: Period, *, late: bool) -> list[Counted]:
+        """Lines of a period's window that were there when the period closed; with `late` all of them."""
         lines: list[Counted] = []
+        closing = self.program.settlement.closes_on(period)
         for part in self.program.window(period):
             lines += self.cells.get(member, {}).get(part, [])
-            if late:
-                lines += self.late.get(member, {}).get(part, [])
+            came = self.late.get(member, {}).get(part, [])
+            lines += came if late else [one for one in came if _arrival(one) < closing]
         return lines
 
     def _standing(self, member: str, period: Period, inputs: Inputs, *, late: bool) -> Standing:
@@ -160,8 +185,14 @@ class ProgramRun:
 
     def _late_adjustment(
         self, member: str, period: Period, inputs: Inputs, settled: Standing
-    ) -> Adjustment | None:
-        if not self.late.get(member, {}).get(period):
+    ) -> _Late | None:
+        """What came after the period was closed, and where it is booked.
+
+        With a window over several periods the next one pays what is owed to date, so that only what comes after the
+        window's last period is owed beside it; the others are told apart, and not paid twice.
+        """
+        came = self._came_after(member, period)
+        if not came:
             return None
         now = self._standing(member, period, inputs, late=True)
         with exact():
@@ -169,21 +200,23 @@ class ProgramRun:
             case = set_out(terms, period, totals, member, inputs)
             bands = case.bands(settled.tier_number - 1, case.scales[0].value)
             held = round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
-        return adjustment(period.key, settled=settled.rebate, at_settled_tier=held, now=now.rebate)
+        found = adjustment(period.key, settled=settled.rebate, at_settled_tier=held, now=now.rebate)
+        return _Late(found, period, max(period, self._running(max(map(_arrival, came)))))
 
-    def _booked_in(self, member: str, origin: Period) -> Period | None:
-        """The open period that a closed one's late lines are booked in: the member's next after they came."""
-        arrived = max(counted.line.received or origin.end for counted in self.late[member][origin])
-        later = [
-            period
-            for period in sorted(self.cells[member])
-            if period > origin and arrived < self.program.settlement.closes_on(period)
-        ]
-        return (
-            later[0]
-            if later
-            else (origin if not any(p > origin for p in self.cells[member]) else max(self.cells[member]))
-        )
+    def _came_after(self, member: str, period: Period) -> list[Counted]:
+        """The late lines that are told of at a period: its own, at the end of a window those that no period of it saw."""
+        mine = self.late.get(member, {})
+        own = mine.get(period, [])
+        window = self.program.window(period)
+        if len(window) == 1 and self.program.settlement.window == "period":
+            return own
+        closing = self.program.settlement.closes_on
+        last = max(one for one in self.cells[member] if self.program.window(one)[0] == window[0])
+        if period == last:
+            return [one for part in window for one in mine.get(part, []) if _arrival(one) >= closing(period)]
+        booked = self._running(max(map(_arrival, own))) if own else period
+        seen = booked > period and booked <= last and max(map(_arrival, own)) < closing(booked)
+        return own if seen else []
 
     def _inputs(self, member: str, period: Period, terms: Program) -> Inputs:
         account = self.files.accounts.get(member, {})
@@ -303,6 +336,10 @@ def _part_on(run: ProgramRun, member: str, period: Period, rebate: Decimal, line
     whole = sum((fraction(c.tally.amount) for c in theirs), Fraction(0))
     shared = sum((fraction(c.tally.amount) for c in theirs if c.line.number in lines), Fraction(0))
     return fraction(rebate) * shared / whole if whole > 0 else Fraction(0)
+
+
+def _arrival(counted: Counted) -> date:
+    return counted.line.received or counted.day
 
 
 def _between(lines: Iterable[Counted], start: date, end: date, first: bool) -> list[Counted]:

@@ -72,6 +72,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "guaranteed": ("quarter", 'guarantee = "50"', LADDER),
     "cap over the program": ("month", 'max_payout_program = "400"', LADDER),
     "minimum payout": ("month", 'min_payout = "90"', LADDER),
+    "minimum payout, cap over the program": (
+        "month",
+        'min_payout = "90"\nmax_payout_program = "300"',
+        LADDER,
+    ),
     "cumulative guarantee": ("quarter", 'guarantee = "90"\nguarantee_cumulative = true', LADDER),
     "year to date": ("month", "", LADDER + '[settlement]\nwindow = "year"\n'),
     "quarter to date, stepped": (

@@ -33,6 +33,33 @@ on 2026-03-31 A1 in 2026-01 is paid 100.00
 on 2026-03-31 A1 in 2026-02 is paid 20.00
 on 2026-03-31 A1 in 2026-03 is paid 0.00
 
+== 2.10 caps: what is only carried so far counts toward the cap over the program
+program retrospective by month on amount
+terms min_payout = "50"
+terms max_payout_program = "60"
+tier One from 0 pays 10%
+order 2026-01-05 A1 400
+order 2026-02-05 A1 400
+order 2026-03-05 A1 400
+on 2026-03-31 A1 in 2026-01 is paid 0.00
+on 2026-03-31 A1 in 2026-01 carries 40.00
+on 2026-03-31 A1 in 2026-02 earns 20.00
+on 2026-03-31 A1 in 2026-02 is paid 60.00
+on 2026-03-31 A1 in 2026-03 is paid 0.00
+
+== 2.10 caps: what was taken back by invoice may be earned again
+program retrospective by month on amount
+terms max_payout_program = "100"
+terms settlement.claw_back = "invoice"
+terms settlement.window = "quarter"
+tier One from 0 pays 10%
+order 2026-01-05 A1 1000
+return 2026-02-05 A1 400
+order 2026-04-05 A1 1000
+on 2026-04-30 A1 in 2026-01 is paid 100.00
+on 2026-04-30 A1 in 2026-02 is invoiced 40.00
+on 2026-04-30 A1 in 2026-04 is paid 40.00
+
 == 2.10 budget: first come, first served
 program retrospective by month on amount
 terms budget = "150"

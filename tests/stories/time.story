@@ -132,6 +132,52 @@ order 2026-01-20 A1 500 received 2026-02-06
 on 2026-02-28 A1 in 2026-01 earns 15.00
 on 2026-02-28 order 2 does not count because "after 2026-01 was closed"
 
+== 2.17 late lines: in a year-to-date program the next payout covers them, with the tier that they bring
+program retrospective by month on amount
+terms settlement.window = "year"
+tier One from 0 pays 10%
+tier Two from 2000 pays 20%
+order 2026-01-10 A1 1000
+order 2026-01-20 A1 500 received 2026-02-06
+order 2026-02-10 A1 600
+on 2026-02-28 A1 in 2026-01 is paid 100.00
+on 2026-02-28 A1 in 2026-02 earns 420.00 at Two
+on 2026-02-28 A1 in 2026-02 is adjusted 50.00 and 0.00
+on 2026-02-28 A1 in 2026-02 is paid 320.00
+
+== 2.17 late lines: they do not count before they came
+program retrospective by month on amount
+terms settlement.window = "year"
+tier One from 0 pays 10%
+tier Two from 2000 pays 20%
+order 2026-01-10 A1 1000
+order 2026-01-20 A1 500 received 2026-03-06
+order 2026-02-10 A1 600
+on 2026-03-31 A1 in 2026-02 earns 160.00 at One
+on 2026-03-31 A1 in 2026-02 is paid 60.00
+on 2026-03-31 A1 in 2026-03 is paid 260.00
+
+== 2.17 late lines: what comes after the quarter to date is over is an adjustment of the quarter
+program retrospective by month on amount
+terms settlement.window = "quarter"
+tier One from 0 pays 10%
+tier Two from 2000 pays 20%
+order 2026-01-10 A1 1000
+order 2026-02-20 A1 1500 received 2026-04-06
+order 2026-03-10 A1 600
+order 2026-04-10 A1 100
+on 2026-04-30 A1 in 2026-03 is paid 60.00
+on 2026-04-30 A1 in 2026-04 is adjusted 150.00 and 310.00
+on 2026-04-30 A1 in 2026-04 is paid 470.00
+
+== 2.17 late lines: somebody who bought nothing since is paid them in the period that runs when they come
+program retrospective by month on amount
+tier One from 0 pays 10%
+order 2026-01-20 A1 1000 received 2026-03-10
+on 2026-03-31 A1 in 2026-01 is paid 0.00
+on 2026-03-31 A1 in 2026-03 is adjusted 100.00 and 0.00
+on 2026-03-31 A1 in 2026-03 is paid 100.00
+
 == 2.21 the day that counts is the order's, and later days have not happened yet
 program retrospective by month on amount
 tier One from 0 pays 1%
