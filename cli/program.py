@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.trial_files import TrialLine
     from rebates import Program
+    from rebates.totals import Target
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, try and compare rebate programs; no org and no network needed."
@@ -155,11 +156,26 @@ def try_(
         warnings.append(
             f"[members] asks for {', '.join(judged_by)}, which an accounts file would tell: --accounts CSV"
         )
-    warnings += _unfinished_that_count(programs, read.lines)
+    warnings += [
+        *_targets_of_no_period(programs, read.targets),
+        *_unfinished_that_count(programs, read.lines),
+    ]
     emit(
         "program try", trial_json(trial), as_json=as_json, human=lambda console: show(console, trial), warnings=warnings,
         exit_code=Exit.REJECTED_ROWS if aside else Exit.OK,
     )  # fmt: skip
+
+
+def _targets_of_no_period(programs: Sequence[Program], targets: Iterable[Target]) -> list[str]:
+    """A target for 2026-q1 would silently leave 2026-Q1 with the member's general one."""
+    from rebates.problems import did_you_mean
+
+    keys = [period.key for program in programs for period in program.periods()]
+    unknown = sorted({one.period for one in targets if one.period is not None} - set(keys))
+    return [
+        f"the targets name the period {one!r}, which no program has: {did_you_mean(one, keys) or f'as in {keys[0]}'}"
+        for one in unknown
+    ]
 
 
 UNFINISHED = frozenset({"draft", "cancelled", "canceled"})

@@ -220,6 +220,23 @@ def test_versions_that_contradict_each_other_are_a_problem_of_the_newer_file(fil
     assert problem["message"] == "two versions of p begin on 2026-01-01"
 
 
+def test_targets_for_a_period_that_no_program_has_are_told(files, capsys):
+    """Else a slip in the period's name would leave the member's general target in force without a word."""
+    (files / "t.csv").write_text("account_id,period,target\nA1,,100\nA1,2026-1,200\n")
+    _, told = said(
+        capsys,
+        "program",
+        "try",
+        files / "p.toml",
+        "--orders",
+        files / "orders.csv",
+        "--targets",
+        files / "t.csv",
+    )
+    (warning,) = told["warnings"]
+    assert "the period '2026-1', which no program has: did you mean \"2026-1" in warning
+
+
 def test_people_read_place_message_and_help(files, capsys):
     (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", "[[teirs]]", 1))
     assert run(["program", "check", str(files / "p.toml")]) == 2
