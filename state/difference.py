@@ -5,6 +5,7 @@ Building a statement costs as much as running it on a thousand orders, so each i
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from state import apart as programs_apart
 from state import bulk
 from state.apart import Apart
 from state.dialects import upsert_into
-from state.statement import CELL, DIRTY, SUMS, contribution_query, total
+from state.statement import CELL, DIRTY, DIRTY_AS_WRITTEN, SUMS, contribution_query, total
 from state.tables.work import contributions, dirty_cells, dirty_orders, totals
 
 COLUMNS = (*CELL, *SUMS)
@@ -50,8 +51,9 @@ def recompute_orders(tx: Connection) -> int:
     bulk.settle(tx, dirty_orders)
     bulk.expect_few(tx)
     steps = _steps(tx.dialect.name, programs_apart.find(tx))
-    for step in steps[:-1]:
-        tx.execute(step)
+    for name, step in zip(Steps._fields[:-1], steps[:-1], strict=True):
+        with bulk.joins_as_written(tx) if name == "count_again" else nullcontext():
+            tx.execute(step)
     return int(tx.execute(steps.moved).scalar_one())
 
 
@@ -60,6 +62,7 @@ def _steps(dialect: str, apart: Apart) -> Steps:
     mine = contributions.c.order_pk.in_(select(dirty_orders.c.order_pk))
     now = select(*(contributions.c[c] for c in COLUMNS)).where(mine)
     names = [c.name for c in contributions.columns]
+    few = DIRTY_AS_WRITTEN if dialect == "postgresql" else DIRTY
     both = union_all(
         now,
         select(*(before.c[c] for c in CELL), *((-before.c[c]).label(c) for c in SUMS)),
@@ -79,7 +82,7 @@ def _steps(dialect: str, apart: Apart) -> Steps:
     return Steps(
         remember=insert(before).from_select(list(COLUMNS), now),
         forget=delete(contributions).where(mine),
-        count_again=insert(contributions).from_select(names, contribution_query(apart, DIRTY)),
+        count_again=insert(contributions).from_select(names, contribution_query(apart, few)),
         compare=insert(deltas).from_select(list(COLUMNS), differing),
         move=add.on_conflict_do_update(
             index_elements=list(CELL), set_={c: totals.c[c] + add.excluded[c] for c in SUMS}

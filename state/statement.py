@@ -44,11 +44,15 @@ class Scope:
     """What to compute: everything, the dirty orders, or some programs."""
 
     dirty_orders: bool = False
+    looked_up: bool = (
+        False  # joined from the dirty orders on, for a planner that keeps the order as it is written
+    )
     program_pks: tuple[int, ...] | None = None
 
 
 EVERYTHING = Scope()
 DIRTY = Scope(dirty_orders=True)
+DIRTY_AS_WRITTEN = Scope(dirty_orders=True, looked_up=True)
 
 
 def contribution_query(apart: Apart, scope: Scope = EVERYTHING) -> Select[Any]:
@@ -72,8 +76,11 @@ def contribution_query(apart: Apart, scope: Scope = EVERYTHING) -> Select[Any]:
 
 def _counted(scope: Scope, apart: Apart = NOBODY) -> Select[Any]:
     member, kind, period, line = program_members, bucket_order_kinds, periods, order_lines
+    first: FromClause = orders
+    if scope.looked_up:
+        first = dirty_orders.join(orders, orders.c.pk == dirty_orders.c.order_pk)
     joined: FromClause = (
-        orders.join(member, member.c.account_pk == orders.c.account_pk)
+        first.join(member, member.c.account_pk == orders.c.account_pk)
         .join(kind, and_(kind.c.bucket_pk == member.c.bucket_pk, kind.c.kind_pk == orders.c.kind_pk))
         .join(period, period.c.program_pk == member.c.program_pk)
         .join(line, line.c.order_pk == orders.c.pk)
@@ -125,7 +132,7 @@ def _counted(scope: Scope, apart: Apart = NOBODY) -> Select[Any]:
     )
     for bucket_pk, conditions in apart.rules:
         query = query.where(or_(member.c.bucket_pk != bucket_pk, row_rules.holds(conditions)))
-    if scope.dirty_orders:
+    if scope.dirty_orders and not scope.looked_up:
         # IN, not a join: SQLite then starts from the few dirty orders instead of scanning all.
         query = query.where(orders.c.pk.in_(select(dirty_orders.c.order_pk)))
     if scope.program_pks is not None:
