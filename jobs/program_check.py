@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from jobs.trial_files import read_accounts
 from rebates import InvalidProgram, Program
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
-from rebates.problems import Problem
+from rebates.problems import Problem, problem
+from rebates.sequence import APART, clashes
 from rebates.versions import folded, in_order
 
 _ONLY_FILES = (
@@ -97,7 +98,8 @@ def check_files(
 
 
 def _families(checked: Sequence[Checked]) -> list[Checked]:
-    """Files of one key are versions of it; what they contradict each other in is a problem of the newest."""
+    """Files of one key are versions of it; what they contradict each other in is a problem of the newest. Programs
+    that know of each other must be comparable."""
     out = list(checked)
     families: dict[str, list[int]] = {}
     for n, entry in enumerate(checked):
@@ -109,12 +111,21 @@ def _families(checked: Sequence[Checked]) -> list[Checked]:
         try:
             in_order(list(versions.values()))
         except InvalidProgram as error:
-            file = checked[newest].file
-            places = key_places(file.read_text("utf-8-sig"))
-            found = [(problem, place_of(problem.path, places) or (1, 1)) for problem in error.problems]
-            placed = tuple(replace(one, file=str(file), line=at[0], column=at[1]) for one, at in found)
-            out[newest] = Checked(file, None, placed)
+            out[newest] = _unusable(checked[newest].file, error.problems)
+    newest_of = folded([entry.program for entry in out if entry.program is not None])
+    for key, reason in clashes(newest_of).items():
+        for n, entry in enumerate(out):
+            if entry.program is not None and entry.program.key == key:
+                out[n] = _unusable(entry.file, [problem(("stacking",), reason, APART)])
     return out
+
+
+def _unusable(file: Path, problems: Iterable[Problem]) -> Checked:
+    places = key_places(file.read_text("utf-8-sig"))
+    found = [(one, place_of(one.path, places) or (1, 1)) for one in problems]
+    return Checked(
+        file, None, tuple(replace(one, file=str(file), line=at[0], column=at[1]) for one, at in found)
+    )
 
 
 def _refused_by_a_sync(checked: Sequence[Checked]) -> list[Checked]:

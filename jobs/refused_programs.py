@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from jobs.inputs import is_chained
 from rebates.program import Program
-from rebates.sequence import comes_after, lined_up
+from rebates.sequence import clashes, comes_after, lined_up
 from state.judging import NotExpressible, require_expressible
 
 
@@ -31,10 +31,11 @@ class RefusedProgram:
 def sort_out(given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
     """The programs that the store computes exactly, and the others with the reason."""
     given = list(given)
+    clashing = clashes(given)
     accepted: list[Program] = []
     refused: list[RefusedProgram] = []
     for program in given:
-        reason = why_refused(program)
+        reason = why_refused(program) or clashing.get(program.key)
         if reason is None:
             accepted.append(program)
         else:
@@ -51,11 +52,8 @@ def _in_sequence(
     for program in sorted(accepted, key=lambda one: (one.stacking.order, one.key)):
         before = [other for other in given if comes_after(program, other)]
         lost = [other.key for other in before if other.key in out]
-        foreign = [other.key for other in before if other.currency != program.currency]
         if lost:
             reason = f"it is paid on what {lost[0]} leaves, which is not computed"
-        elif foreign:
-            reason = f"it is paid on what {foreign[0]} leaves, which pays in another currency"
         else:
             going.append(program)
             continue

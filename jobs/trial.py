@@ -11,7 +11,9 @@ from jobs.trial_counting import Excluded, count
 from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding
 from rebates.periods import Period
+from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
+from rebates.sequence import APART, clashes
 from rebates.settle import Due, payouts_beside_rivals
 from rebates.stacking import beaten
 from rebates.versions import in_order
@@ -40,6 +42,8 @@ def run_trial(programs: Sequence[Program], files: TrialFiles, *, as_of: date | N
         families.setdefault(program.key, []).append(program)
     versions = [in_order(family) for family in families.values()]
     versions.sort(key=lambda family: (family[-1].stacking.order, family[-1].key))
+    for key, reason in clashes([family[-1] for family in versions]).items():
+        raise InvalidProgram(key, [problem(("stacking",), reason, APART)])
     day = as_of or max(
         (versions[0][-1].day_of(line.when) for line in files.lines), default=versions[0][-1].starts
     )

@@ -1,4 +1,5 @@
-"""Programs one after the other: which lines an earlier one is paid on, as counters of the later one."""
+"""Programs beside each other: which of a group cannot be held against each other, and programs one after the other:
+which lines an earlier one is paid on, as counters of the later one."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rebates.program import Program
+
+APART = "give them one currency and the same periods, or put them in different groups"
 
 
 def comes_after(program: Program, other: Program) -> bool:
@@ -18,6 +21,40 @@ def comes_after(program: Program, other: Program) -> bool:
         and theirs.reduces
         and (theirs.order, other.key) < (mine.order, program.key)
     )
+
+
+def clash(program: Program, other: Program) -> str | None:
+    """Why two programs that know of each other cannot be held against each other; None: they can, or need not."""
+    mine, theirs = program.stacking, other.stacking
+    exclusive = mine.mode == theirs.mode == "exclusive" and mine.group == theirs.group
+    if program.key == other.key or not (exclusive or comes_after(program, other)):
+        return None
+    if program.currency != other.currency:
+        ours, foreign = program.currency, other.currency
+        return (
+            f"it and {other.key} exclude each other, but pay in {ours} and {foreign}: which is better depends on the rate"
+            if exclusive
+            else f"it is paid on what {other.key} leaves, which pays in another currency"
+        )
+    if exclusive and not _same_periods(program, other):
+        return f"it and {other.key} exclude each other, but their periods differ: both would pay"
+    return None
+
+
+def _same_periods(program: Program, other: Program) -> bool:
+    """Whether no period of one overlaps with another one of the other."""
+    theirs = [(period.start, period.end) for period in other.periods()]
+    return all(
+        (start, end) == (period.start, period.end) or end <= period.start or period.end <= start
+        for period in program.periods()
+        for start, end in theirs
+    )
+
+
+def clashes(programs: Sequence[Program]) -> dict[str, str]:
+    """The programs that cannot be held against another one, by key, with the reason."""
+    found = ((one.key, clash(one, other)) for one in programs for other in programs)
+    return {key: reason for key, reason in reversed(list(found)) if reason is not None}
 
 
 def lined_up(given: Iterable[Program]) -> list[Program]:

@@ -237,6 +237,32 @@ def test_targets_for_a_period_that_no_program_has_are_told(files, capsys):
     assert "the period '2026-1', which no program has: did you mean \"2026-1" in warning
 
 
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ('currency = "EUR"', "pay in USD and EUR: which is better depends on the rate"),
+        ('period = "quarter"', "their periods differ: both would pay"),
+        ("starts = 2026-01-16", "their periods differ: both would pay"),
+    ],
+)
+def test_exclusive_programs_that_cannot_be_compared_are_refused(files, capsys, other, reason):
+    """10 EUR are not less than 15 USD, and a quarter's deal is not beaten in any of its months."""
+    exclusive = 'stacking = "exclusive"\n' + PROGRAM
+    (files / "p.toml").write_text(exclusive)
+    second = exclusive.replace('"p"', '"q"')
+    second = second.replace("starts = 2026-01-01", other) if "starts" in other else f"{other}\n{second}"
+    (files / "q.toml").write_text(second)
+    code, told = said(capsys, "program", "check", files / "p.toml", files / "q.toml")
+    assert code == 2
+    assert [reason.split(":")[-1] in one["problems"][0]["message"] for one in told["data"]["files"]] == [
+        True
+    ] * 2
+    assert reason in told["data"]["files"][0]["problems"][0]["message"]
+    both = ("program", "try", files / "p.toml", files / "q.toml", "--orders", files / "orders.csv")
+    code, told = said(capsys, *both)
+    assert (code, told["ok"], reason.split(":")[-1] in told["error"]["message"]) == (2, False, True)
+
+
 def test_people_read_place_message_and_help(files, capsys):
     (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", "[[teirs]]", 1))
     assert run(["program", "check", str(files / "p.toml")]) == 2

@@ -53,3 +53,18 @@ def test_another_rate_moves_standings_whose_totals_stay_the_same(shop):
     shop.program(PLAIN.replace("10%", "15%"), "a")
     shop.sync()
     assert shop.rebates()["Acme", "2026-05"] == 75
+
+
+def test_exclusive_programs_whose_periods_differ_are_refused_and_do_not_both_pay(shop):
+    exclusive = PLAIN.replace("[[tiers]]", 'stacking = "exclusive"\n[[tiers]]')
+    shop.program(exclusive, "a")
+    shop.program(exclusive.replace('"plain"', '"quarterly"').replace('"month"', '"quarter"'), "b")
+    shop.program(PLAIN.replace('"plain"', '"beside"'), "c")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
+    done = shop.sync()
+    assert {one.key: "both would pay" in one.reason for one in done.refused} == {
+        "plain": True,
+        "quarterly": True,
+    }
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}, "the third goes on"
