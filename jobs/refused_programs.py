@@ -84,6 +84,11 @@ def why_refused(program: Program) -> str | None:
             "payout, a cap over the program) has no owner among the members",
         ),
         (
+            program.limits.budget is not None and is_chained(program),
+            "a budget together with what is settled over several periods (a window, a minimum payout, a cap over the "
+            "program): what the others left of it in each period is not known there",
+        ),
+        (
             bool(program.hierarchy.unpaid_groups),
             f"nobody says which account is paid for {' and '.join(program.hierarchy.unpaid_groups)} "
             '([hierarchy.payees], or pay = "share")',

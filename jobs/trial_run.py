@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -50,6 +50,19 @@ class _Late(NamedTuple):
     adjustment: Adjustment
     origin: Period
     booked_in: Period
+
+
+@dataclass
+class _Past:
+    """What one member's periods so far came to. `before` is what it has and is still owed from before the window."""
+
+    carried: Decimal = ZERO
+    kept: Decimal = ZERO
+    before: Decimal = ZERO
+    earned: list[Decimal] = field(default_factory=list)
+    last: Standing | None = None
+    pending: list[_Late] = field(default_factory=list)
+    booked: list[_Late] = field(default_factory=list)
 
 
 class ProgramRun:
@@ -98,47 +111,66 @@ class ProgramRun:
     def work(self) -> None:
         for member, period in self.counts.missing:  # lines without a rate are all that some members have
             self.cells.setdefault(member, {}).setdefault(period, [])
-        for member in sorted(self.cells):
-            self._member(member)
-        self._share_budget()
+        past = {member: _Past() for member in self.cells}
+        for period in sorted({period for mine in self.cells.values() for period in mine}):
+            standings = {
+                member: self._stand(member, period, past[member])
+                for member in sorted(self.cells)
+                if period in self.cells[member]
+            }
+            granted = self._granted(period, standings)
+            for member, now in standings.items():
+                self._pay(member, period, past[member], now, granted.get(member, now.rebate))
 
-    def _member(self, member: str) -> None:
+    def _stand(self, member: str, period: Period, past: _Past) -> Standing:
+        """Where a member stands, knowing what the periods before came to."""
         terms = self.program.for_market(self.program.market_of({"id": member, **self._account(member)}))
-        carried, kept, before = ZERO, ZERO, ZERO
-        earned_before: list[Decimal] = []
-        last: Standing | None = None
-        pending: list[_Late] = []
-        for period in sorted(self.cells[member]):
-            window = self.program.window(period)
-            goes_on = last is not None and last.period in window
-            if not goes_on:
-                before = kept + carried  # what it has, and what it is still owed
-            booked = [one for one in pending if one.booked_in == period]
-            netted = sum((one.adjustment.total for one in booked if one.origin in window), ZERO)
-            inputs = self._inputs(member, period, terms)
-            inputs = replace(
-                inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO, carried=carried, member_paid=before,
-                last_tier=last.tier if last is not None else None,
-                guarantee_surplus=guarantee_surplus(terms.limits.guarantee, earned_before) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
-            )  # fmt: skip
-            now = self._standing(member, period, inputs, late=False)
-            late = self._late_adjustment(member, period, inputs, now)
-            if late is not None:
-                pending.append(late)
-                booked += [late] if late.booked_in == period else []
-            due = _payout(now, [one.adjustment for one in booked])
-            row = TrialStanding(
-                now,
-                due.paid,
-                due.carried,
-                due.invoiced,
-                self._shares(member, period, now),
-                tuple(one.adjustment for one in booked),
-            )
-            self.rows[(member, period)] = row
-            carried, last = due.carried, now
-            kept += due.paid - due.invoiced
-            earned_before.append(now.rebate)
+        window, last = self.program.window(period), past.last
+        goes_on = last is not None and last.period in window
+        if not goes_on:
+            past.before = past.kept + past.carried
+        past.booked = [one for one in past.pending if one.booked_in == period]
+        netted = sum((one.adjustment.total for one in past.booked if one.origin in window), ZERO)
+        inputs = self._inputs(member, period, terms)
+        inputs = replace(
+            inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO,
+            carried=past.carried, member_paid=past.before, last_tier=last.tier if last is not None else None,
+            guarantee_surplus=guarantee_surplus(terms.limits.guarantee, past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
+        )  # fmt: skip
+        now = self._standing(member, period, inputs, late=False)
+        late = self._late_adjustment(member, period, inputs, now)
+        if late is not None:
+            past.pending.append(late)
+            past.booked += [late] if late.booked_in == period else []
+        return now
+
+    def _granted(self, period: Period, standings: Mapping[str, Standing]) -> Mapping[str, Decimal]:
+        """What the budget leaves each member; with a longer window of what it earns beside what was settled."""
+        limits = self.program.limits
+        if limits.budget is None:
+            return {}
+        settled = {member: at.working.inputs.settled for member, at in standings.items()}
+        claims = [
+            Claim(member, at.rebate - settled[member], self._first_day(member, period))
+            for member, at in standings.items()
+        ]
+        granted = within_budget(limits, claims, self.program.currency)
+        return {member: settled[member] + amount for member, amount in granted.items()}
+
+    def _pay(self, member: str, period: Period, past: _Past, now: Standing, allowed: Decimal) -> None:
+        remarks: tuple[str, ...] = ()
+        if allowed != now.rebate:
+            remarks = (f"the budget leaves {text(allowed)} of {text(now.rebate)}",)
+            now = replace(now, rebate=allowed, capped=True)
+        booked = tuple(one.adjustment for one in past.booked)
+        due = _payout(now, booked)
+        shared = self._shares(member, period, now)
+        self.rows[member, period] = TrialStanding(
+            now, due.paid, due.carried, due.invoiced, shared, booked, remarks
+        )
+        past.carried, past.last = due.carried, now
+        past.kept += due.paid - due.invoiced
+        past.earned.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""
@@ -301,29 +333,6 @@ class ProgramRun:
         payee = member if self.program.hierarchy.roll_up == "parent" or member in known else None
         volumes = volume(self.program, self._lines(member, period, late=False))
         return tuple(shares(at.rebate, volumes, self.program.currency, otherwise=payee).items())
-
-    def _share_budget(self) -> None:
-        if self.program.limits.budget is None:
-            return
-        for period in sorted({period for _, period in self.rows}):
-            keys = [key for key in self.rows if key[1] == period]
-            claims = [
-                Claim(member, self.rows[member, period].standing.rebate, self._first_day(member, period))
-                for member, _ in keys
-            ]
-            granted = within_budget(self.program.limits, claims, self.program.currency)
-            for key in keys:
-                row, allowed = self.rows[key], granted[key[0]]
-                if allowed != row.standing.rebate:
-                    remark = f"the budget leaves {text(allowed)} of {text(row.standing.rebate)}"
-                    standing = replace(row.standing, rebate=allowed, capped=True)
-                    self.rows[key] = replace(
-                        row,
-                        standing=standing,
-                        shares=self._shares(*key, standing),
-                        paid=min(row.paid, allowed),
-                        remarks=(*row.remarks, remark),
-                    )
 
     def _first_day(self, member: str, period: Period) -> str:
         days = [counted.day for counted in self.cells.get(member, {}).get(period, [])]

@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
+from jobs.refused_programs import why_refused
+from rebates import parse_program
+
 PLAIN = """
 key = "plain"
 starts = 2026-01-01
@@ -68,3 +73,15 @@ def test_exclusive_programs_whose_periods_differ_are_refused_and_do_not_both_pay
         "quarterly": True,
     }
     assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}, "the third goes on"
+
+
+@pytest.mark.parametrize(
+    "chained", ['min_payout = "5"', 'max_payout_program = "500"', 'settlement = { window = "year" }']
+)
+def test_a_budget_with_payouts_over_several_periods_is_refused_by_name(chained):
+    """What a member is left of it moves all that follows for it: the store shares a budget period by period."""
+    assert why_refused(parse_program('budget = "100"\n' + PLAIN)) is None
+    assert why_refused(parse_program(chained + "\n" + PLAIN)) is None
+    assert "a budget together with" in (
+        why_refused(parse_program(f'budget = "100"\n{chained}\n{PLAIN}')) or ""
+    )

@@ -81,6 +81,39 @@ on 2026-01-31 A1 earns 33.34
 on 2026-01-31 A2 earns 33.33
 on 2026-01-31 A3 earns 33.33
 
+== 2.10 budget: it comes before the minimum payout
+program retrospective by month on amount
+terms budget = "100"
+terms min_payout = "20"
+tier One from 0 pays 10%
+order 2026-01-05 A1 900
+order 2026-01-06 B1 500
+order 2026-02-06 B1 150
+on 2026-02-28 B1 in 2026-01 earns 10.00
+on 2026-02-28 B1 in 2026-01 is paid 0.00
+on 2026-02-28 B1 in 2026-02 is paid 25.00
+
+== 2.10 budget: what it did not leave counts toward no cap over the program
+program retrospective by month on amount
+terms budget = "100"
+terms max_payout_program = "150"
+tier One from 0 pays 10%
+order 2026-01-05 A1 1500
+order 2026-02-06 A1 1500
+on 2026-02-28 A1 in 2026-01 is paid 100.00
+on 2026-02-28 A1 in 2026-02 is paid 50.00
+
+== 2.10 budget: of each period, where the tier is counted over the year
+program retrospective by month on amount
+terms budget = "100"
+terms settlement.window = "year"
+tier One from 0 pays 10%
+order 2026-01-05 A1 900
+order 2026-02-06 A1 500
+on 2026-02-28 A1 in 2026-01 is paid 90.00
+on 2026-02-28 A1 in 2026-02 earns 140.00
+on 2026-02-28 A1 in 2026-02 is paid 50.00
+
 == 2.10 minimum payout: small amounts are carried forward, not lost
 program retrospective by month on amount
 terms min_payout = "50"
