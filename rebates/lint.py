@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import pairwise
 
+from rebates.calendars import RETAIL
 from rebates.case import plain_rungs
 from rebates.lint_facts import Facts, Finding, against, filters_of, lint_together
 from rebates.methods import Sale, retrospective
@@ -37,6 +38,7 @@ CANONICAL = {
 def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
     """Findings of one program, the gravest first."""
     found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program), *_payment(program)]
+    found += _compared_by_date(program)
     for market in program.markets:
         if market.tiers != program.tiers:
             terms = program.for_market(market.name)
@@ -250,6 +252,24 @@ def _periods(program: Program) -> list[Finding]:
                 )
             )
     return found
+
+
+def _compared_by_date(program: Program) -> list[Finding]:
+    """A week of last year by its dates has other weekdays: four weeks may have lost a Sunday and won a Monday."""
+    cut, growth = program.cut, program.growth
+    weekly = cut.kind in RETAIL or (cut.every is not None and cut.every[1] == "week")
+    if growth is None or growth.baseline == "fixed" or not weekly:
+        return []
+    first = program.periods()[0]
+    return [
+        Finding(
+            "warning",
+            "growth-by-date",
+            f"{first.key} is compared with the same dates of the year before ({growth.windows(first)[0][0]} on), not with the same weeks",
+            'baseline = "fixed" and a baseline per member and period in the targets file compare weeks with weeks',
+            ("growth", "baseline"),
+        )
+    ]
 
 
 def _fields(program: Program) -> list[Finding]:

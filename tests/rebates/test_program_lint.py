@@ -100,3 +100,21 @@ def test_a_group_without_a_payee_and_a_second_word_for_next_payout_are_told():
     assert [entry.suggestion for entry in found if entry.code == "carry-forward"] == [
         'write claw_back = "next_payout"'
     ]
+
+
+@pytest.mark.parametrize(
+    ("period", "baseline", "told"),
+    [
+        ('period = "4-4-5"\nfirst_week = 2026-01-01', "same_period_last_year", True),
+        ('period = "2 weeks"', "average", True),
+        ('period = "2 weeks"', "fixed", False),
+        ('period = "quarter"', "same_period_last_year", False),
+    ],
+)
+def test_growth_over_weeks_is_compared_by_date_and_says_so(period, baseline, told):
+    text = (
+        f'key = "p"\nstarts = 2026-01-01\nends = 2026-12-30\n{period}\nqualifier = "growth"\n'
+        f'[growth]\nbaseline = "{baseline}"\n[[tiers]]\nthreshold = "110%"\nrate = "1%"\n'
+    )
+    found = [entry for entry in lint(parse_program(text)) if entry.code == "growth-by-date"]
+    assert [entry.level for entry in found] == (["warning"] if told else [])
