@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -64,7 +65,7 @@ def push(run: Running) -> Pushed:
     """Send everything that is due; parents of nothing first, so that a task finds its standing in the org."""
     app = run.app
     with app.store.transaction() as tx:
-        outbox.sweep(tx, now=app.clock.now())
+        outbox.sweep(tx, now=app.clock.now(), unkeyed={alerting.BELL})
         targets = push_targets(app, tx)
     sending = Sending(run, targets)
     bulk_push.take_up(run, sending.settle)
@@ -135,10 +136,11 @@ class Sending:
                 object_name in self._targets
                 and choose.choose_write(waiting, app.org.usage.budget_left) == "bulk"
             )
+            alone = object_name == alerting.BELL
             return outbox.claim(
                 tx,
                 now=now,
-                limit=limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
+                limit=1 if alone else limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
                 owner=app.owner,
                 epoch=self._run.lease.epoch,
                 ttl=CLAIM_TTL,
@@ -192,40 +194,30 @@ class Sending:
         return record
 
     def _ring(self, rows: Sequence[Row]) -> list[RowResult]:
-        """Bells are not keyed in the org: one that may have rung is not rung again."""
-        type_id = self._bell_type()
-        answers = []
-        for row in rows:
-            payload = row.payload
-            try:
-                self._app.org.notify(
-                    type_id=type_id,
-                    recipients=[payload["recipient"]],
-                    target_id=payload["target"],
-                    title=payload["title"],
-                    body=payload["body"],
-                )
-            except (errors.Ambiguous, errors.Transient) as error:
-                # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
-                refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
-                if refused or (isinstance(error, errors.Transient) and not error.sent):
-                    answers.append(RowResult(row.ext_key, ok=False, code=error.code))
-                    continue
-                log.warning("bell.unknown_fate", code=error.code)
-            except (errors.RowRefused, errors.Misconfigured) as error:
-                if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
-                    if not answers:
-                        raise
-                    return _unsent(answers, rows)
-                # Its reader left, or its account is gone: nobody is there to hear it, and nobody else must wait.
-                log.warning("bell.dropped", code=error.code, account=row.account_id)
-            except errors.SyncError:
-                if not answers:
-                    raise
-                return _unsent(answers, rows)
-            answers.append(RowResult(row.ext_key, ok=True))
-        return answers
+        """Bells are not keyed in the org, so each is claimed alone: one that may have rung is not rung again."""
+        (row,) = rows
+        try:
+            self._app.org.notify(
+                type_id=self._bell_type,
+                recipients=[row.payload["recipient"]],
+                target_id=row.payload["target"],
+                title=row.payload["title"],
+                body=row.payload["body"],
+            )
+        except (errors.Ambiguous, errors.Transient) as error:
+            # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
+            refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
+            if refused or (isinstance(error, errors.Transient) and not error.sent):
+                return [RowResult(row.ext_key, ok=False, code=error.code)]
+            log.warning("bell.unknown_fate", code=error.code)
+        except (errors.RowRefused, errors.Misconfigured) as error:
+            if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
+                raise
+            # Its reader left, or its account is gone: nobody is there to hear it, and nobody else must wait.
+            log.warning("bell.dropped", code=error.code, account=row.account_id)
+        return [RowResult(row.ext_key, ok=True)]
 
+    @cached_property
     def _bell_type(self) -> str:
         name = self._by_name["notification"].type or "Rebate_Alert"
         query = f"SELECT Id FROM CustomNotificationType WHERE DeveloperName = {soql.text(name)}"
@@ -359,11 +351,6 @@ class Sending:
                     )
                 )
         return found
-
-
-def _unsent(answers: list[RowResult], rows: Sequence[Row]) -> list[RowResult]:
-    """What was answered so far, and the rest as not sent: raising would put off, and ring again, what has rung."""
-    return answers + [RowResult(row.ext_key, ok=False, code="NOT_SENT") for row in rows[len(answers) :]]
 
 
 def waiting(row: Row) -> timedelta:

@@ -202,9 +202,13 @@ def take_over(
     return sorted(taken, key=lambda row: row.pk)
 
 
-def sweep(tx: Connection, *, now: datetime) -> int:
-    """Rows whose sender did not come back are due again: same key, same sequence, same payload."""
+def sweep(tx: Connection, *, now: datetime, unkeyed: Collection[str] = ()) -> int:
+    """Rows whose sender did not come back are due again: same key, same sequence, same payload.
+
+    Not those of `unkeyed` objects: nothing in the org tells whether they arrived, and twice is worse than never.
+    """
     late = and_(outbox.c.state == "inflight", outbox.c.claimed_until <= micros(now))
+    _close(tx, and_(late, outbox.c.object.in_(sorted(unkeyed))), "superseded", now)
     # A newer row of the key makes the old one pointless. Events have no newer one.
     newer = outbox.alias("newer")
     outdated = exists().where(

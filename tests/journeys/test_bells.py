@@ -1,0 +1,48 @@
+"""Bells have no key in the org: each rings once, also when its sender dies, and one that was refused rings later."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.actions import notifications
+from emulator.fault_kinds import Fault
+from jobs import alerting
+from jobs.push import Sending
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def bells(world):
+    return [(one.target, one.title) for one in notifications(world.org)]
+
+
+def test_a_bell_whose_sender_died_before_it_wrote_that_down_is_not_rung_again(story, monkeypatch):
+    settle = Sending.settle
+
+    def die_at_a_bell(self, object_name, rows, results):
+        if object_name == alerting.BELL:
+            raise Killed
+        settle(self, object_name, rows, results)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Sending, "settle", die_at_a_bell)
+        story("sync")
+    assert len(bells(story)) == 1, "it rang, and nobody wrote that down"
+    for _ in range(3):
+        story.wait(minutes=31)
+        assert story("sync").code == 0
+    said = bells(story)
+    assert len(said) == len(set(said)) == 1
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_bell_that_the_org_was_too_busy_for_rings_later_and_once(story):
+    story.org.faults.add(Fault("status", path="/actions/", status=503))
+    story("sync")
+    assert story.org.faults.log and not bells(story)
+    for _ in range(3):
+        story.wait(minutes=31)
+        assert story("sync").code == 0
+    assert len(bells(story)) == 1
