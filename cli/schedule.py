@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,8 +39,10 @@ def run(
 
     if once:
         with build() as application:
-            failed = [job.name for job in jobs_of(application) if run_due(application, job) == "failed"]
-        raise typer.Exit(1 if failed else 0)
+            ended = {run_due(application, job) for job in jobs_of(application)}
+        raise typer.Exit(
+            Exit.FAILED if "failed" in ended else Exit.REJECTED_ROWS if "partial" in ended else Exit.OK
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -15,6 +15,7 @@ from jobs.push import push_shard
 from jobs.refusals import Interrupted, Refused, Unusable
 from jobs.rules_in_use import rules_in_use
 from jobs.shifts import LOOK_SECONDS, Hand, Shift, beating, work_once
+from mappings.problems import MappingProblems
 from state import shards
 from state.errors import StoreError
 
@@ -39,10 +40,10 @@ def help_runs(
             with build() as app:
                 app.stopping = stop
                 _session(app, lambda: stop.is_set() or until(), alone)
-        except (StoreError, Refused, errors.SyncError) as error:
+        except (StoreError, Refused, errors.SyncError, MappingProblems) as error:
             if isinstance(error, Unusable):
                 raise
-            log.warning("worker.failed", error=type(error).__name__, code=error.code)
+            log.warning("worker.failed", error=type(error).__name__, code=getattr(error, "code", "mapping"))
             stop.wait(IDLE_SECONDS)
 
 

@@ -47,6 +47,13 @@ class TooSurprising(Refused):
     exit_code = 1
 
 
+class BrokenPromise(Refused):
+    """A check of the store failed."""
+
+    code = "verify"
+    exit_code = 1
+
+
 class Interrupted(Refused):
     """Asked to stop (SIGTERM, Ctrl-C): the batch at hand was finished and saved."""
 

@@ -7,6 +7,7 @@ passed while nobody was there are run once, the newest, and the others are writt
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,12 +18,15 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from connector import errors
+from connector.auth import LOGIN_PAUSE_SECONDS
 from jobs.app import App
 from jobs.clock import SystemClock
 from jobs.helping import help_runs
-from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, Unusable
+from jobs.refusals import AnotherRun, BrokenPromise, Interrupted, Paused, Refused, Unusable
+from jobs.running import running
 from jobs.settings import JobSchedule
 from jobs.slots import latest_slot, next_slot, slots_between
+from mappings.problems import MappingProblems
 from state import runs
 from state.errors import StoreError
 
@@ -62,20 +66,25 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
     with build() as app:
         jobs, zone = jobs_of(app), app.settings.schedule.time_zone
         clock, shared = app.clock, app.store.shared
+        owed = {job.name for job in jobs if _is_owed(app, job)}
     scheduler = BackgroundScheduler(timezone="UTC")
     one_at_a_time = threading.Lock()
 
     def due(job: Job) -> None:
-        with one_at_a_time, build() as app:
-            app.stopping = stop
-            run_due(app, job)
-        if not stop.is_set():
-            arm(job)
+        try:
+            with one_at_a_time, build() as app:
+                app.stopping = stop
+                run_due(app, job)
+        except Exception as error:  # noqa: BLE001 whatever it was, the next slot comes
+            _tell_failure(job, error)
+        finally:
+            if not stop.is_set():
+                arm(job)
 
-    def arm(job: Job) -> None:
+    def arm(job: Job, *, at_once: bool = False) -> None:
         # The distance comes from our clock and the alarm from the machine's: they may be shifted to each other.
         wait = next_slot(job.schedule, zone, clock.now()) - clock.now()
-        at = SystemClock().now() + wait
+        at = SystemClock().now() + (timedelta(0) if at_once else wait)
         scheduler.add_job(
             due, DateTrigger(at), args=[job], id=job.name, replace_existing=True, misfire_grace_time=None
         )
@@ -84,7 +93,7 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
         scheduler.start()
         closing.callback(scheduler.shutdown, wait=True)
         for job in jobs:
-            arm(job)
+            arm(job, at_once=job.name in owed)
         log.info("schedule.started", jobs=[job.name for job in jobs])
         if shared:  # between its own slots it helps whoever leads a run
             help_runs(build, stop, alone=one_at_a_time)
@@ -98,18 +107,60 @@ def run_due(app: App, job: Job) -> str:
     slot = latest_slot(job.schedule, zone, now)
     if slot is None:
         return "nothing is due"
-    _note_missed(app, job, zone, slot, now)
     try:
+        _note_missed(app, job, zone, slot, now)
+        if _login_was_refused(app, now):
+            log.warning("job.skipped", job=job.name, slot=slot.isoformat(), why="login_refused")
+            return "skipped"
         job.work(app, slot)
     except (AnotherRun, Paused) as error:
         log.info("job.skipped", job=job.name, slot=slot.isoformat(), why=error.code)
         return "skipped"
     except Interrupted:
         return "interrupted"
-    except (Refused, errors.SyncError, StoreError) as error:
-        log.error("job.failed", job=job.name, slot=slot.isoformat(), code=error.code, hint=error.hint)
+    except (Refused, errors.SyncError, StoreError, MappingProblems) as error:
+        _tell_failure(job, error, slot=slot.isoformat())
         return "failed"
-    return "ok"
+    return _outcome(app, job, slot)
+
+
+def _tell_failure(job: Job, error: Exception, **more: str) -> None:
+    """Code and next step of an error of ours. Of any other its class and place: its words may be a customer's."""
+    code = getattr(error, "code", type(error).__name__)
+    if isinstance(error, (Refused, errors.SyncError, StoreError, MappingProblems)):
+        log.error("job.failed", job=job.name, code=code, hint=getattr(error, "hint", None), **more)
+        return
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("job.failed", job=job.name, code=code, places=places[-8:], **more)
+
+
+def _outcome(app: App, job: Job, slot: datetime) -> str:
+    """As the run's own row says: `partial` is not `ok`."""
+    with app.store.read() as tx:
+        found = [run for run in runs.latest(tx, job=job.name) if run.slot == slot]
+    return (found[0].outcome or "running") if found else "ok"
+
+
+def _is_owed(app: App, job: Job) -> bool:
+    """Whether the newest slot passed while no scheduler was there: it is run at once, not when the next one comes."""
+    now = app.clock.now()
+    slot = latest_slot(job.schedule, app.settings.schedule.time_zone, now)
+    with app.store.read() as tx:
+        last = runs.latest(tx, job=job.name, limit=1)
+    return bool(slot and last and last[0].slot < slot and now - slot < LOOK_BACK)
+
+
+def _login_was_refused(app: App, now: datetime) -> bool:
+    """Asking again too soon locks the user out: after a refusal a scheduler waits, whatever its rhythm."""
+    with app.store.read() as tx:
+        failed = runs.latest(tx, outcome="failed", limit=1)
+        since = [run for outcome in ("ok", "partial") for run in runs.latest(tx, outcome=outcome, limit=1)]
+    if not failed or not (failed[0].error or "").startswith(errors.AuthenticationFailed.__name__):
+        return False
+    ended = failed[0].finished_at or failed[0].started_at
+    if any(run.finished_at is not None and run.finished_at > ended for run in since):
+        return False
+    return timedelta(0) <= now - ended < timedelta(seconds=LOGIN_PAUSE_SECONDS)
 
 
 def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -> None:
@@ -117,11 +168,19 @@ def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -
     with app.store.transaction() as tx:
         last = runs.latest(tx, job=job.name, limit=1)
         since = max(last[0].slot if last else slot, now - LOOK_BACK)
+        recent = runs.latest(tx, limit=50)
         for missed in slots_between(job.schedule, zone, since, slot - timedelta(microseconds=1)):
+            busy = any(
+                run.started_at <= missed and run.finished_at is not None and missed < run.finished_at
+                for run in recent
+            )
+            why = (
+                "another run was still going on" if busy else "no scheduler was running, or it was held back"
+            )
             pk = runs.start(tx, job.name, missed, owner=app.owner, epoch=0, now=now)
             if pk is not None:
-                runs.finish(tx, pk, "missed", now=now, error="no scheduler was running")
-                log.warning("job.missed", job=job.name, slot=missed.isoformat())
+                runs.finish(tx, pk, "missed", now=now, error=why)
+                log.warning("job.missed", job=job.name, slot=missed.isoformat(), why=why)
 
 
 def _sync(app: App, slot: datetime) -> None:
@@ -137,8 +196,12 @@ def _reconcile(app: App, slot: datetime) -> None:
 
 
 def _verify(app: App, slot: datetime) -> None:
+    """Under the lease, so that a slot is checked once; what is broken makes it a failed run."""
     from jobs.verification import verify
 
-    found = verify(app)
-    if not found.ok:
-        log.error("verify.broken", violations=[str(v) for v in found.violations], damage=found.damage)
+    with running(app, "verify", slot) as run:
+        found = verify(app, deep=True, with_org=False)
+        run.counts["broken"] = len(found.violations) + len(found.damage)
+        if not found.ok:
+            log.error("verify.broken", violations=[str(v) for v in found.violations], damage=found.damage)
+            raise BrokenPromise(f"{run.counts['broken']} promises of the store are broken", "rebates verify")

@@ -1,0 +1,170 @@
+"""The scheduler outlives whatever goes wrong in one slot, catches up once, and does not hammer a refused login."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from connector.errors import AuthenticationFailed
+from jobs import schedule
+from jobs.refusals import Refused
+from jobs.running import running
+from jobs.schedule import Job, run_due, run_forever
+from jobs.settings import JobSchedule
+from mappings.problems import MappingProblems
+from state import runs
+from state.errors import StoreUnreachable
+
+SECOND = JobSchedule(every="1s")
+QUARTER = JobSchedule(every="15m")
+
+
+def scheduled(shop, monkeypatch, work, *, build=None, rhythm=SECOND, seconds=10):
+    """Run the scheduler until `work` has set its event, or for so long."""
+    stop = threading.Event()
+    monkeypatch.setattr(schedule, "jobs_of", lambda app: [Job("sync", rhythm, work(stop))])
+    thread = threading.Thread(target=run_forever, args=(build or (lambda: shop.fresh()), stop))
+    thread.start()
+    happened = stop.wait(seconds)
+    stop.set()
+    thread.join()
+    return happened
+
+
+@pytest.fixture
+def office(shop):
+    """The shop, with an `App` of its own for whoever asks."""
+    from jobs.app import App
+
+    shop.account("Acme")
+    opened = shop.opened
+    shop.fresh = lambda: App.build(opened.configuration, clock=opened.clock, rng=opened.rng)
+    return shop
+
+
+def rows(shop):
+    with shop.opened.store.read() as tx:
+        return [(run.job, run.outcome) for run in reversed(runs.latest(tx, limit=50))]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        StoreUnreachable("no answer", where="x"),
+        MappingProblems([]),
+        KeyError("a bug"),
+        Refused("not now"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_the_next_slot_comes_whatever_became_of_this_one(office, monkeypatch, trouble):
+    tries = []
+
+    def work(stop):
+        def go(app, slot):
+            tries.append(slot)
+            if len(tries) == 1:
+                raise trouble
+            stop.set()
+
+        return go
+
+    assert scheduled(office, monkeypatch, work)
+
+
+def test_a_store_that_cannot_be_opened_in_one_slot_is_opened_in_the_next(office, monkeypatch):
+    built = []
+
+    def build():
+        built.append(1)
+        if len(built) == 2:
+            raise StoreUnreachable("no answer", where="x")
+        return office.fresh()
+
+    assert scheduled(office, monkeypatch, lambda stop: lambda app, slot: stop.set(), build=build)
+    assert len(built) >= 3
+
+
+def ran(shop, slot, outcome="ok", error=None):
+    with shop.opened.store.transaction() as tx:
+        now = shop.opened.clock.now()
+        pk = runs.start(tx, "sync", slot, owner="o", epoch=1, now=now)
+        runs.finish(tx, pk, outcome, now=now, error=error)
+
+
+def test_a_slot_that_passed_while_nobody_was_there_is_run_at_once(office, monkeypatch):
+    clock = office.opened.clock
+    ran(office, clock.now())
+    clock.moment += timedelta(minutes=40)
+    assert scheduled(
+        office, monkeypatch, lambda stop: lambda app, slot: stop.set(), rhythm=QUARTER, seconds=5
+    )
+
+
+def test_nothing_is_owed_when_the_newest_slot_was_done(office, monkeypatch):
+    ran(office, office.opened.clock.now())
+    work = lambda stop: lambda app, slot: stop.set()  # noqa: E731
+    assert not scheduled(office, monkeypatch, work, rhythm=QUARTER, seconds=1.5)
+
+
+def test_a_refused_login_is_not_asked_again_for_a_quarter_of_an_hour_whatever_the_rhythm(office):
+    asked = []
+
+    def refuse(app, slot):
+        asked.append(slot)
+        with running(app, "sync", slot):
+            raise AuthenticationFailed("invalid_grant", status=400)
+
+    job, clock = Job("sync", JobSchedule(every="5m"), refuse), office.opened.clock
+    said = []
+    for _ in range(7):
+        said.append(run_due(office.opened, job))
+        clock.moment += timedelta(minutes=5)
+    assert said == ["failed", "skipped", "skipped", "failed", "skipped", "skipped", "failed"]
+    assert len(asked) == 3
+
+
+def test_a_login_that_a_person_mended_is_used_at_once(office):
+    clock = office.opened.clock
+    job = Job("sync", JobSchedule(every="5m"), lambda app, slot: None)
+    ran(office, clock.now(), "failed", "AuthenticationFailed: invalid_grant")
+    clock.moment += timedelta(minutes=1)
+    ran(office, clock.now())
+    clock.moment += timedelta(minutes=5)
+    assert run_due(office.opened, job) == "ok"
+
+
+def test_a_slot_that_ended_partial_is_not_told_as_ok(office):
+    def half(app, slot):
+        with running(app, "sync", slot) as run:
+            run.partial = True
+
+    assert run_due(office.opened, Job("sync", QUARTER, half)) == "partial"
+
+
+def test_a_broken_promise_is_a_failed_run(office, monkeypatch):
+    from state.invariants import Violation
+
+    office.sync()
+    verify = Job("verify", QUARTER, schedule._verify)
+    assert run_due(office.opened, verify) == "ok"
+    assert run_due(office.opened, verify) == "skipped", "once a slot"
+    monkeypatch.setattr("state.invariants.check", lambda tx, deep: [Violation("a total is wrong", 1, "x")])
+    office.opened.clock.moment += timedelta(minutes=15)
+    assert run_due(office.opened, verify) == "failed"
+    assert rows(office)[-1] == ("verify", "failed")
+
+
+def test_why_a_slot_was_missed(office):
+    store, clock = office.opened.store, office.opened.clock
+    ran(office, clock.now())
+    with store.transaction() as tx:
+        pk = runs.start(tx, "reconcile", clock.now(), owner="o", epoch=1, now=clock.now())
+        runs.finish(tx, pk, "ok", now=clock.now() + timedelta(minutes=20))
+    clock.moment += timedelta(minutes=45)
+    run_due(office.opened, Job("sync", QUARTER, lambda app, slot: None))
+    with store.read() as tx:
+        why = [run.error for run in runs.latest(tx, job="sync", outcome="missed")]
+    assert why == ["no scheduler was running, or it was held back", "another run was still going on"]
