@@ -113,6 +113,24 @@ def restore(
 
 
 @app.command()
+def restored(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Say that the database was put back to an older state by other tools (PostgreSQL): the next sync reads the org first."""
+    from cli.opening import opened
+    from state.backup import begin_epoch
+
+    with opened(context, quiet=True, reads_store=True) as application:
+        epoch = begin_epoch(application.store, actor="rebates db restored", now=application.clock.now())
+    emit(
+        "db restored",
+        {"epoch": epoch},
+        as_json=as_json,
+        human=lambda console: console.print(
+            "noted: the next `rebates sync` reads from the org what it knows before it writes"
+        ),
+    )
+
+
+@app.command()
 def snapshot(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Bring the Parquet copy of orders and lines up to date that other engines read. A cache: it may be removed."""
     from cli.opening import opened

@@ -14,7 +14,7 @@ from decimal import Decimal
 import structlog
 
 from connector import choose
-from jobs.alerting import AFTER_RESTORE, QUIET
+from jobs.alerting import AFTER_RESTORE, BELL, QUIET
 from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
@@ -84,6 +84,7 @@ def rebase(run: Running) -> Rebased | None:
         # their key anyway.
         meta.drop(tx, "push.mapping")
         if asked == "1":
+            rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
             meta.put(tx, NEEDED, "the store was restored from a backup")
         meta.put(tx, FLAG, QUIET)
     log.warning(

@@ -14,9 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
 
-from state import audit, meta, schema
-from state.errors import CorruptStore, StoreError
+from state import audit, leases, meta, schema
+from state.errors import CorruptStore, StoreError, StoreLocked
+from state.outbox import close_outdated
 from state.store import Store
 from state.tables.work import outbox
 
@@ -57,23 +59,29 @@ def backup(store: Store, target: Path) -> int:
 def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None:
     """Put a backup in the place of the store at `url`, which nobody may use meanwhile.
 
-    Returns where the store that was there before is kept; None: there was none. Run `rebates sync --rebase` next.
+    Returns where the store that was there before is kept; None: there was none. The next sync reads the org first.
+    Raises `StoreLocked` while a run is under way: it would go on writing into the file that is set aside.
     """
     if not source.is_file():
         raise StoreError("there is no such backup", where=str(source), hint="check the path")
-    _require_whole(source)
     there = Store.attach(url)
     place = there.path
-    there.close()
     if place is None:
         raise StoreError(
-            "a PostgreSQL store is restored by the server", where=there.where, hint="use pg_restore"
+            "a PostgreSQL store is restored by the server",
+            where=there.where,
+            hint="restore it with its own tools, then: rebates db restored",
         )
+    _require_whole(source)
+    if place.exists():
+        _require_idle(there, now)
     kept: Path | None = None
     fresh = place.with_name(place.name + ".restoring")
+    for ending in ("", "-wal", "-shm"):
+        fresh.with_name(fresh.name + ending).unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     shutil.copyfile(source, fresh)
-    os.chmod(fresh, 0o600)
-    _begin_epoch(fresh, actor, now)
+    _prepare(fresh, actor, now)
     if place.exists():
         kept = place.with_name(f"{place.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
         # The write-ahead log belongs to the file that it lies beside, not to the one that comes.
@@ -81,28 +89,44 @@ def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None
             beside = place.with_name(place.name + ending)
             if beside.exists():
                 os.replace(beside, kept.with_name(kept.name + ending))
-        os.replace(place, kept)
+        try:
+            os.link(
+                place, kept
+            )  # two names for a moment: there is a store at every moment, also if we die here
+        except OSError:
+            os.replace(place, kept)
     os.replace(fresh, place)
     return kept
 
 
-def _begin_epoch(path: Path, actor: str, now: datetime) -> None:
+def begin_epoch(store: Store, *, actor: str, now: datetime) -> int:
+    """The store was put back to an older state: what it sends from now on is newer than all before, and the next run
+    reads the org before it writes. Returns the epoch."""
+    with store.transaction() as tx:
+        return _begin_epoch(tx, store.where, actor, now)
+
+
+def _require_idle(store: Store, now: datetime) -> None:
+    """Nobody works with it, as far as it can be read. Its last connection, ours, folds the write-ahead log into it."""
+    try:
+        with store.read() as tx:
+            held = leases.held(tx, now) if schema.revision(tx) is not None else []
+    except (CorruptStore, DBAPIError):
+        return  # that is what backups are for
+    finally:
+        store.close()
+    if held:
+        raise StoreLocked(
+            f"a run is under way: {held[0].owner} until {held[0].expires_at:%H:%M:%S} UTC",
+            where=store.where,
+            hint="`rebates pause`, let it end, then restore; a killed process frees the lock after 15 minutes",
+        )
+
+
+def _prepare(path: Path, actor: str, now: datetime) -> None:
     store = Store.attach(f"sqlite:///{path}")
     try:
-        with store.transaction() as tx:
-            found = schema.revision(tx)
-            if found is None:
-                raise StoreError("the backup is not a store", where=str(path))
-            epoch = meta.bump_epoch(tx)
-            # The fate of what was in flight is unknown by now: the same key and payload are sent again.
-            tx.execute(
-                update(outbox)
-                .where(outbox.c.state == "inflight")
-                .values(state="pending", owner=None, claimed_until=None)
-            )
-            _renumber(tx)
-            meta.put(tx, "rebase_needed", "1")
-            audit.append(tx, actor=actor, action="restore", object="store", detail={"epoch": epoch}, now=now)
+        begin_epoch(store, actor=actor, now=now)
         with store.engine.connect() as connection:
             connection.exec_driver_sql("ROLLBACK")
             connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
@@ -110,6 +134,23 @@ def _begin_epoch(path: Path, actor: str, now: datetime) -> None:
         store.close()
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _begin_epoch(tx: Connection, where: str, actor: str, now: datetime) -> int:
+    if schema.revision(tx) is None:
+        raise StoreError("the backup is not a store", where=where)
+    epoch = meta.bump_epoch(tx)
+    # The fate of what was in flight is unknown by now: the same key and payload are sent again.
+    tx.execute(
+        update(outbox)
+        .where(outbox.c.state == "inflight")
+        .values(state="pending", owner=None, claimed_until=None)
+    )
+    close_outdated(tx, now=now)
+    _renumber(tx)
+    meta.put(tx, "rebase_needed", "1")
+    audit.append(tx, actor=actor, action="restore", object="store", detail={"epoch": epoch}, now=now)
+    return epoch
 
 
 def _renumber(tx: Connection) -> None:

@@ -161,8 +161,27 @@ def superseded(tx: Connection, row: Row, *, now: datetime) -> bool:
 def retry_at(
     tx: Connection, row: Row, when: datetime, *, code: str | None = None, message: str | None = None
 ) -> bool:
-    """It did not work this time: back to pending, not before `when`."""
-    return _settle(tx, row, state="pending", retry_at=micros(when), code=code, message=message)
+    """It did not work this time: back to pending, not before `when`, unless a newer value of its key waits already."""
+    ours = _settle(tx, row, state="pending", retry_at=micros(when), code=code, message=message)
+    if ours:
+        close_outdated(tx, now=when, pks=[row.pk])
+    return ours
+
+
+def close_outdated(tx: Connection, *, now: datetime, pks: Collection[int] | None = None) -> None:
+    """State rows (all, or some) that are pending beside a newer one of their key: it says all that they would, and two
+    rows of one key in one request are refused."""
+    newer = outbox.alias("newer")
+    outdated = exists().where(
+        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq,
+        newer.c.state == "pending",
+    )  # fmt: skip
+    which = and_(outbox.c.state == "pending", outbox.c.kind == "state", outdated)
+    if pks is None:
+        _close(tx, which, "superseded", now)
+    else:
+        for some in _slices(sorted(pks)):
+            _close(tx, and_(which, outbox.c.pk.in_(some)), "superseded", now)
 
 
 def quarantine(

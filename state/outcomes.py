@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, select, update
 
 from state import acknowledged
+from state import outbox as outbox_of
 from state.instants import micros
 from state.outbox import Row
 from state.tables.work import outbox
@@ -39,7 +40,8 @@ def acknowledge_all(
 
 
 def retry_all(tx: Connection, rows: Sequence[tuple[Row, datetime]], *, code: str | None) -> int:
-    """None of these reached the org: each is pending again, not before its moment. Returns how many were ours."""
+    """None of these reached the org: each is pending again, not before its moment, unless a newer value of its key waits
+    already. Returns how many were ours."""
     ours = _ours(tx, [row for row, _ in rows])
     _update(
         tx,
@@ -49,6 +51,8 @@ def retry_all(tx: Connection, rows: Sequence[tuple[Row, datetime]], *, code: str
         code=code,
         message=None,
     )
+    if ours:
+        outbox_of.close_outdated(tx, now=min(when for _, when in rows), pks=ours)
     return len(ours)
 
 

@@ -22,7 +22,10 @@ def number_above(tx: Connection, newest: int) -> int:
     meta.put(tx, "next_seq", "1")
     waiting = list(
         tx.execute(
-            select(outbox.c.pk).where(outbox.c.state.in_(("pending", "quarantined"))).order_by(outbox.c.pk)
+            # In flight, too: its sender died with the old state, and the same row will be sent again.
+            select(outbox.c.pk)
+            .where(outbox.c.state.in_(("pending", "inflight", "quarantined")))
+            .order_by(outbox.c.pk)
         ).scalars()
     )
     first = meta.take_sequence(tx, len(waiting))
@@ -43,3 +46,12 @@ def adopt_event(tx: Connection, object: str, key: str, sf_id: str, *, now: datet
         .values(state="superseded", finished_at=micros(now))
     )
     tx.execute(update(tasks).where(tasks.c.key == key, tasks.c.sf_id.is_(None)).values(sf_id=sf_id))
+
+
+def forget_unkeyed(tx: Connection, object: str, *, now: datetime) -> None:
+    """What waits and has no key in the org may have been delivered after the backup was made: it is not sent again."""
+    tx.execute(
+        update(outbox)
+        .where(outbox.c.object == object, outbox.c.state.in_(("pending", "inflight", "quarantined")))
+        .values(state="superseded", finished_at=micros(now), owner=None, claimed_until=None)
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from decimal import Decimal
 
 from emulator import actions
+from emulator.fault_kinds import Fault
 from emulator.seed_story import LUMIERE, partner_orders_again
 
 SEQUENCES = "SELECT Id, Rebate_Seq__c FROM Rebate_Standing__c ORDER BY Id"
@@ -84,3 +87,54 @@ def test_a_store_that_was_restored_twice_goes_on_above_every_number_the_org_has_
         )
         assert again["Tier__c"] == "Silver"
         assert Decimal(again["Rebate_Seq__c"]) > Decimal(standing["Rebate_Seq__c"])
+
+
+def test_a_bell_that_waited_in_the_backup_and_rang_since_does_not_ring_again(story):
+    story.org.faults.add(Fault("status", path="/actions/", status=503))
+    story("sync")
+    assert story("db", "backup", "early.db").code == 0
+    assert not actions.shown(story.org), "it waits"
+    story.wait(minutes=15)
+    story("sync")
+    bells = actions.shown(story.org)
+    assert len(bells) == 1
+    assert story("db", "restore", "early.db", "--yes").code == 0
+    for _ in range(2):
+        story.wait(minutes=15)
+        assert story("sync").code == 0
+    assert actions.shown(story.org) == bells
+
+
+def test_a_database_that_other_tools_put_back_is_said_to_be_restored(story):
+    """As with PostgreSQL, whose server does it."""
+    story("sync")
+    shutil.copy(story.folder / "rebates.db", story.folder / "monday.copy")
+    for _ in range(2):
+        partner_orders_again(story.org)
+        story.wait(minutes=15)
+        assert story("sync").code == 0
+    highest = sequences(story)
+    shutil.copy(story.folder / "monday.copy", story.folder / "rebates.db")
+    assert story("db", "restored").code == 0
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.code == 0, (done.error, done.err)
+    assert done.data["rebased"]["differences"]
+    after = sequences(story)
+    assert all(after[one] >= highest[one] for one in highest)
+    assert story("verify", "--deep").code == 0
+
+
+def test_nothing_is_restored_under_a_run_that_goes_on(story):
+    story("sync")
+    assert story("db", "backup", "monday.db").code == 0
+    lease = sqlite3.connect(story.folder / "rebates.db")
+    until = int(story.clock().timestamp() + 600) * 1_000_000
+    lease.execute("UPDATE leases SET owner = 'host:1', expires_at = ? WHERE name = 'org'", (until,))
+    lease.commit()
+    lease.close()
+    refused = story("db", "restore", "monday.db", "--yes")
+    assert refused.code == 6, refused.text
+    assert "host:1" in refused.err
+    story.wait(minutes=31)
+    assert story("db", "restore", "monday.db", "--yes").code == 0

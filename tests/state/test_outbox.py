@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from state import acknowledged, events, invariants, meta, outbox, tasks
+from state import acknowledged, events, invariants, meta, outbox, outcomes, tasks
 from state.outbox import Stuck, Wanted
 from state.store import Store
 from state.totals import Cell
@@ -36,6 +36,10 @@ def box(store, now):
         def claim(self, at=now, owner="me", epoch=1, limit=10, **only):
             with store.transaction() as tx:
                 return outbox.claim(tx, now=at, limit=limit, owner=owner, epoch=epoch, ttl=TTL, **only)
+
+        def retry_all(self, rows):
+            with store.transaction() as tx:
+                return outcomes.retry_all(tx, rows, code=None)
 
         def __getattr__(self, name):
             def call(*args, **kwargs):
@@ -250,3 +254,18 @@ def test_a_task_that_a_person_closed_is_not_opened_again(store, now):
         assert not tasks.opened(tx, near, now=now)
         assert tasks.still_open(tx) == []
         assert tasks.get(tx, "RB-T1").state == "dismissed"
+
+
+@pytest.mark.parametrize("how", ["one", "many"])
+def test_what_failed_is_not_due_again_beside_a_newer_value_of_its_key(box, now, how):
+    box.enqueue(standing(rebate="1"), task())
+    old, event = sorted(box.claim(), key=lambda row: row.kind, reverse=True)
+    assert (old.kind, event.kind) == ("state", "event")
+    box.enqueue(standing(rebate="2"))
+    if how == "one":
+        box.retry_at(old, now)
+        box.retry_at(event, now)
+    else:
+        box.retry_all([(old, now), (event, now)])
+    assert box.states() == [("RB-1", "superseded"), ("RB-T1", "pending"), ("RB-1", "pending")]
+    assert [row.payload for row in box.claim() if row.kind == "state"] == [{"Rebate__c": Decimal("2")}]
