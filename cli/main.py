@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 failed · 2 usage, configuration, mapping or program · 3 done, rows set aside · "
+    epilog="Exit codes: 0 done · 1 failed · 2 usage, configuration, mapping or program · 3 done, rows set aside or put off · "
     "4 authentication · 5 API budget reached · 6 another run holds the lock · 130 interrupted, state saved",
 )
 

@@ -57,6 +57,8 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from cli.sync import show_left
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("compared")
     for title in ("here", "in the org", "gone", "reversed", "read again"):
@@ -82,6 +84,7 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items()) or "nothing"
         )
         console.print(f"written: {written}")
+        show_left(console, report)
     for name, error in report.stopped.items():
         console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
     console.print(f"[dim]{report.api_calls} API calls[/]")

@@ -143,10 +143,11 @@ def _run(
 
 
 def exit_code(report: SyncReport | Reconciled) -> int:
-    """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: rows were set aside."""
+    """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: records are set
+    aside, or writes were put off."""
     if report.stopped or report.computed.refused:
         return Exit.USAGE
-    return Exit.REJECTED_ROWS if report.set_aside else Exit.OK
+    return Exit.REJECTED_ROWS if report.set_aside or report.put_off else Exit.OK
 
 
 def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | None:
@@ -157,6 +158,14 @@ def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | No
         return {"code": "program", "message": str(refused[0]), "hint": "rebates program check FILE"}
     name, error = next(iter(report.stopped.items()))
     return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
+
+
+def show_left(console: Console, report: SyncReport | Reconciled) -> None:
+    """What a push did not bring to the org."""
+    if report.put_off:
+        console.print(f"[yellow]{report.put_off:,} writes are put off[/]; the next syncs send them")
+    if stuck := report.outbox.get("quarantined"):
+        console.print(f"[yellow]{stuck:,} writes are set aside[/] (see `rebates outbox list`)")
 
 
 def show(console: Console, report: SyncReport) -> None:
@@ -196,12 +205,10 @@ def show(console: Console, report: SyncReport) -> None:
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items())
             or "nothing to write"
         )
-        console.print(
-            f"written: {by_object}"
-            + (f"; {report.pushed.retrying:,} put off" if report.pushed.retrying else "")
-        )
+        console.print(f"written: {by_object}")
         for name, code, account in report.pushed.refused[:10]:
             console.print(f"  [yellow]refused:[/] {name} of {account}: {code} (see `rebates outbox list`)")
+    show_left(console, report)
     if report.rejected_waiting:
         console.print(f"[yellow]{report.rejected_waiting:,} records are set aside[/] (see `rebates status`)")
     for name, error in report.stopped.items():

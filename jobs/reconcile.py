@@ -40,6 +40,7 @@ class Reconciled:
     calls_planned: int = 0
     api_calls: int = 0
     rejected_waiting: int = 0
+    outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -54,7 +55,11 @@ class Reconciled:
 
     @property
     def set_aside(self) -> int:
-        return self.rejected_waiting + self.pushed.quarantined
+        return self.rejected_waiting + self.outbox.get("quarantined", 0)
+
+    @property
+    def put_off(self) -> int:
+        return self.outbox.get("pending", 0) + self.outbox.get("inflight", 0)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -75,6 +80,7 @@ class Reconciled:
             "planned": self.computed.planned.total,
             "pushed": self.pushed.done,
             "pushed_by_object": self.pushed.by_object,
+            "put_off": self.put_off,
             "rejected": self.set_aside,
             "stopped": {
                 name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
@@ -96,7 +102,7 @@ def reconcile(
 
 
 def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:
-    from jobs.sync import bind_to_org
+    from jobs.sync import bind_to_org, what_is_left
 
     report = Reconciled(dry_run)
     with running(app, "reconcile", slot) as run:
@@ -115,10 +121,11 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         else:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
+            report.outbox = what_is_left(app)
         with app.store.read() as tx:
             report.rejected_waiting = sum(rejected.counts(tx).values())
-        report.api_calls = app.calls
-        run.partial = bool(report.set_aside or report.stopped or report.computed.refused)
+        report.api_calls = app.calls + run.calls_of_others
+        run.partial = bool(report.set_aside or report.put_off or report.stopped or report.computed.refused)
         run.counts = {
             "pulled": report.pulled.rows,
             "changed": report.pulled.changed,
@@ -126,5 +133,6 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             "drifted": report.drift.changed + report.drift.gone,
             "pushed": report.pushed.done,
             "set_aside": report.set_aside,
+            "put_off": report.put_off,
         }
     return report

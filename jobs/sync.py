@@ -18,7 +18,7 @@ from jobs.push import Pushed, push
 from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
-from state import meta, rejected
+from state import meta, outbox, rejected
 
 Part = Literal["pull", "compute", "push"]
 EVERYTHING: tuple[Part, ...] = ("pull", "compute", "push")
@@ -42,6 +42,7 @@ class SyncReport:
     calls_planned: int = 0  # dry run: what the push would cost
     seconds: timedelta = timedelta(0)
     rejected_waiting: int = 0
+    outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -56,7 +57,12 @@ class SyncReport:
     @property
     def set_aside(self) -> int:
         """Records that are not in the numbers: rows that could not be read, writes that the org refused."""
-        return self.rejected_waiting + self.pushed.quarantined
+        return self.rejected_waiting + self.outbox.get("quarantined", 0)
+
+    @property
+    def put_off(self) -> int:
+        """Writes that a push left for later, of this run or earlier ones."""
+        return self.outbox.get("pending", 0) + self.outbox.get("inflight", 0)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -76,7 +82,8 @@ class SyncReport:
             "pushed": self.pushed.done,
             "overtaken": self.pushed.overtaken,
             "retrying": self.pushed.retrying,
-            "rejected": self.rejected_waiting + self.pushed.quarantined,
+            "put_off": self.put_off,
+            "rejected": self.set_aside,
             "seconds": self.seconds,
             "streams": [
                 {
@@ -140,8 +147,16 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         elif "push" in parts:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
+            report.outbox = what_is_left(app)
         _close(run, report)
     return report
+
+
+def what_is_left(app: App) -> dict[str, int]:
+    """After a push: rows of the outbox that did not arrive, by state."""
+    with app.store.read() as tx:
+        found = outbox.counts(tx)
+    return {state: found[state] for state in ("pending", "inflight", "quarantined") if state in found}
 
 
 def _org_id(app: App, parts: tuple[Part, ...]) -> str:
@@ -171,7 +186,7 @@ def _close(run: Running, report: SyncReport) -> None:
     report.api_calls = run.calls_of_others
     with run.app.store.read() as tx:
         report.rejected_waiting = sum(rejected.counts(tx).values())
-    left = report.set_aside or report.pushed.retrying or report.stopped or report.computed.refused
+    left = report.set_aside or report.put_off or report.stopped or report.computed.refused
     run.partial = bool(left)
     run.counts = {
         "pulled": report.pulled.rows,
@@ -179,6 +194,7 @@ def _close(run: Running, report: SyncReport) -> None:
         "standings_changed": report.computed.changed,
         "pushed": report.pushed.done,
         "set_aside": report.set_aside,
+        "put_off": report.put_off,
     }
 
 

@@ -233,6 +233,10 @@ def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
     done = story("sync", "--json")
     assert done.data is not None, done.err
     assert done.data["retrying"] > 0
+    assert done.code == 3, "what was put off is not done"
+    assert later(story, code=3).data["put_off"] > 0, "nor is it done while it waits"
+    assert story("reconcile", "--json").code == 3
+    assert {run["outcome"] for run in story("status", "--json").data["runs"][:3]} == {"partial"}
     story.org.faults.clear()
     story.wait(hours=5)
     later(story)
