@@ -82,11 +82,17 @@ def retry(
 ) -> None:
     """Let rows that were set aside go with the next push."""
     from cli.opening import opened
+    from jobs.refusals import Unusable
     from state import outbox
 
     reason = _reason(why)
     with opened(context, quiet=True, reads_store=True) as application, application.store.transaction() as tx:
         freed = outbox.retry(tx, now=application.clock.now(), pks=rows or None, code=code, stuck=reason)
+        if rows and freed < len(set(rows)):
+            raise Unusable(
+                f"{len(set(rows)) - freed} of these rows are not set aside, or a newer one took their place; none was freed",
+                "rebates outbox list",
+            )
     emit(
         "outbox retry",
         {"freed": freed},

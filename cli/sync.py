@@ -163,9 +163,13 @@ def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | No
 def show_left(console: Console, report: SyncReport | Reconciled) -> None:
     """What a push did not bring to the org."""
     if report.put_off:
-        console.print(f"[yellow]{report.put_off:,} writes are put off[/]; the next syncs send them")
+        console.print(f"[yellow]{_writes(report.put_off)} put off[/]; the next syncs send what is due")
     if stuck := report.outbox.get("quarantined"):
-        console.print(f"[yellow]{stuck:,} writes are set aside[/] (see `rebates outbox list`)")
+        console.print(f"[yellow]{_writes(stuck)} set aside[/] (see `rebates outbox list`)")
+
+
+def _writes(count: int) -> str:
+    return "1 write is" if count == 1 else f"{count:,} writes are"
 
 
 def show(console: Console, report: SyncReport) -> None:

@@ -107,7 +107,7 @@ def _login(app: App) -> Iterator[Finding]:
         yield Finding(
             "clock",
             "warn",
-            f"this machine is {skew} away from the org",
+            f"this machine is {timedelta(seconds=round(skew.total_seconds()))} away from the org",
             "set the clock; logins may be refused",
         )
     else:

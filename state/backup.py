@@ -37,6 +37,10 @@ def backup(store: Store, target: Path) -> int:
         raise StoreError(
             "there is a file already", where=str(target), hint="choose another name for the backup"
         )
+    if not target.resolve().parent.is_dir():
+        raise StoreError(
+            "the folder of the backup does not exist", where=str(target), hint="create the folder first"
+        )
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
     try:
@@ -84,6 +88,8 @@ def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None
     _prepare(fresh, actor, now)
     if place.exists():
         kept = place.with_name(f"{place.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+        while kept.exists():
+            kept = kept.with_name(kept.name + "-again")
         # The write-ahead log belongs to the file that it lies beside, not to the one that comes.
         for ending in ("-wal", "-shm"):
             beside = place.with_name(place.name + ending)

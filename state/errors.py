@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
@@ -116,12 +118,26 @@ _POSTGRES: dict[str, tuple[type[StoreError], str]] = {
 }
 
 
+FULL_BELOW = 256 * 1024  # bytes: less than SQLite needs beside a store to begin anything
+
+
+def _is_full(where: str) -> bool:
+    folder = Path(where.removeprefix("sqlite:///")).parent
+    try:
+        return shutil.disk_usage(folder).free < FULL_BELOW
+    except OSError:
+        return False
+
+
 def explained(error: DBAPIError, where: str) -> StoreError | None:
     """The store error that a database error stands for; None: not about the store, it stays what it is."""
     original = error.orig
     if isinstance(original, sqlite3.Error):
         number = getattr(original, "sqlite_errorcode", None)
         found = _SQLITE.get(number & 0xFF) if number is not None else None
+        if number is not None and number & 0xFF == sqlite3.SQLITE_IOERR and _is_full(where):
+            # It could not even make the file beside the store in which it keeps its place.
+            found = _SQLITE[sqlite3.SQLITE_FULL]
     else:
         state = getattr(original, "sqlstate", None)
         if state is None:

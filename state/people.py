@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 
 from state.tables.facts import accounts, users
 
@@ -64,10 +66,12 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
 
 
 def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
-    """Accounts by id (15 or 18 characters) or name: exact first, else those that contain the text."""
+    """Accounts by id (15 or 18 characters) or name: exact first, else those that contain the text, else those that contain
+    it but for accents and letter case ("lumiere" finds "Lumière")."""
     by_id = accounts.c.sf_id == text
-    if len(text) == 15:
-        by_id = accounts.c.sf_id.startswith(text, autoescape=True)
+    if len(text) == 15:  # ids of 15 differ by letter case, which a LIKE of SQLite does not see
+        whole = func.substr(accounts.c.sf_id, 1, 15) == text
+        by_id = and_(accounts.c.sf_id.startswith(text, autoescape=True), whole)
     for condition in (by_id, accounts.c.name == text, accounts.c.name.icontains(text, autoescape=True)):
         pks = list(
             tx.execute(
@@ -80,7 +84,23 @@ def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
         if pks:
             rows = members(tx, pks)
             return [rows[pk] for pk in pks]
-    return []
+    pks = list(islice(_named_like(tx, text), limit))
+    rows = members(tx, pks)
+    return [rows[pk] for pk in pks]
+
+
+def _named_like(tx: Connection, text: str) -> Iterator[int]:
+    """By name as people type it: neither database folds accents by itself."""
+    wanted = _plain(text)
+    query = select(accounts.c.pk, accounts.c.name).where(accounts.c.known).order_by(accounts.c.name)
+    for row in tx.execute(query) if wanted else ():
+        if wanted in _plain(row.name or ""):
+            yield row.pk
+
+
+def _plain(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
 
 
 def gone(tx: Connection) -> set[str]:

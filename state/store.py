@@ -14,7 +14,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,13 @@ def _sqlite(url: URL, where: str) -> Engine:
             "the folder of the store does not exist", where=where, hint="create the folder first"
         )
     engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+
+    @event.listens_for(engine, "do_connect")
+    def _private(_dialect: Any, _record: Any, _arguments: Any, _parameters: Any) -> None:
+        # A new file belongs to its user alone, as a backup does: a store holds personal data.
+        if not str(url.database).startswith("file:") and not Path(str(url.database)).exists():
+            with suppress(OSError):  # what is wrong is said by the connection itself
+                os.close(os.open(str(url.database), os.O_CREAT | os.O_RDWR, 0o600))
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from emulator import actions
 from emulator.seed_story import LUMIERE, MIDWEST, partner_orders_again
 
@@ -157,9 +159,18 @@ def test_two_runs_never_work_at_once(story):
 
 
 def test_paused_means_that_no_run_starts(story):
+    story("pull")
     story("pause", "--reason", "quarter end freeze")
     done = story("sync", "--json")
     assert (done.code, done.error["code"]) == (1, "paused")
     assert "quarter end freeze" in done.error["message"]
     assert story("resume").code == 0
     assert story("sync").code == 0
+
+
+@pytest.mark.parametrize("typed", ["Lumiere", "LUMIÈRE BEAUTY", "lumière"])
+def test_an_account_is_found_however_its_name_is_typed(story, typed):
+    story("sync")
+    done = story("explain", typed, "--json")
+    assert done.code == 0, done.err
+    assert len(done.data["standings"]) == 1

@@ -244,6 +244,35 @@ def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
     assert story("verify", "--deep").code == 0
 
 
+# --- what operators do -----------------------------------------------------------------------------------
+def test_rows_that_are_not_set_aside_cannot_be_freed(story):
+    story.org.faults.add(
+        Fault("row_error", path="Account", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", times=0)
+    )
+    assert story("sync", "--json").code == 3
+    story.org.faults.clear()
+    stuck = [row["row"] for row in story("outbox", "list", "--json").data["rows"]]
+    assert len(stuck) > 1
+    refused = story("outbox", "retry", str(stuck[0]), "99999")
+    assert refused.code == 2
+    assert "none was freed" in refused.err
+    assert {row["state"] for row in story("outbox", "list", "--json").data["rows"]} == {"quarantined"}
+    assert story("outbox", "retry", str(stuck[0]), "--json").data["freed"] == 1
+    assert later(story, code=3).data["pushed_by_object"] == {"Account": 1}, (
+        "the others still wait for a person"
+    )
+    story("outbox", "retry")
+    assert later(story).data["pushed_by_object"] == {"Account": len(stuck) - 1}
+
+
+def test_pausing_in_a_folder_without_a_store_is_no_pause(tmp_path, story, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rebates.db").unlink(missing_ok=True)
+    refused = story("pause")
+    assert (refused.code, (tmp_path / "rebates.db").exists()) == (2, False)
+    assert "no store yet" in refused.err
+
+
 # --- what is said -----------------------------------------------------------------------------------------
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_no_log_line_or_error_carries_a_token_or_a_customers_value(story):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import threading
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from state import audit, backup, invariants, meta, outbox, schema, watermarks
 from state import store as store_module
@@ -25,6 +28,7 @@ from state.errors import (
     StoreError,
     StoreLocked,
     StoreUnreachable,
+    explained,
 )
 from state.outbox import Wanted
 from state.store import Store
@@ -164,6 +168,23 @@ def test_a_full_disk_stops_cleanly_and_goes_on_when_there_is_space(url):
     store.close()
 
 
+def test_a_disk_with_no_room_for_the_file_beside_the_store_is_called_full(path, monkeypatch):
+    original = sqlite3.OperationalError("disk I/O error")
+    original.sqlite_errorcode = sqlite3.SQLITE_IOERR | 18 << 8  # while it makes its shared-memory file
+    where = f"sqlite:///{path}"
+
+    def said(free):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+        return type(explained(DBAPIError("BEGIN", None, original), where))
+
+    assert (said(0), said(10**9)) == (DiskFull, StoreError)
+
+
+def test_a_new_store_belongs_to_its_user_alone(tmp_path):
+    Store.open(f"sqlite:///{tmp_path}/new.db").close()
+    assert oct((tmp_path / "new.db").stat().st_mode & 0o777) == "0o600"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_store_says_so(url, path):
     path.chmod(0o400)
@@ -239,6 +260,8 @@ def test_a_backup_is_whole_private_and_made_while_others_write(url, path, tmp_pa
     copied.close()
     with pytest.raises(StoreError, match="there is a file already"):
         backup.backup(store, copy)
+    with pytest.raises(StoreError, match="folder of the backup does not exist"):
+        backup.backup(store, copy.parent / "none" / "copy.db")
     store.close()
 
 
