@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from mappings.check import check, gather
+from mappings.check_pull import MIXED
 from mappings.check_push import left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
@@ -28,9 +29,15 @@ if TYPE_CHECKING:
 def preflight(app: App) -> list[Problem]:
     """Check the mapping against the org when it is new or changed; raises MappingProblems, returns warnings."""
     key = hashlib.sha256(repr((app.mapping.pull, app.mapping.push)).encode()).hexdigest()[:16]
+    today = app.local_day().isoformat()
     with app.store.read() as tx:
-        if meta.get(tx, "preflight") == key:
-            return []
+        known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
+    if known:
+        if looked_on != today:
+            _require_known_currencies(app)
+            with app.store.transaction() as tx:
+                meta.put(tx, "preflight.day", today)
+        return []
     with app.progress.step("check mapping"):
         described = gather(app.mapping, app.org.describe)
     problems = check(app.mapping, described)
@@ -42,9 +49,21 @@ def preflight(app: App) -> list[Problem]:
             meta.drop(tx, "preflight")
         else:
             meta.put(tx, "preflight", key)
+            meta.put(tx, "preflight.day", today)
         meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
         meta.put(tx, "push.lengths", json.dumps(_lengths(app, described), sort_keys=True))
     return problems
+
+
+def _require_known_currencies(app: App) -> None:
+    """An org that switched on several currencies would have its amounts added up as if they were one: looked at once a
+    day. What else may have changed stops its own stream."""
+    order = app.mapping.pull.get("order")
+    if order is None or app.mapping.currency == "corporate" or "currency" in order.fields:
+        return
+    problems = check(app.mapping, app.org.describe([order.object]))
+    if mixed := [one for one in problems if one.code == MIXED]:
+        raise MappingProblems(mixed)
 
 
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:

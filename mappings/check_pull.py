@@ -15,6 +15,7 @@ TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox"
 _COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
 _KEPT_DECIMALS = 6
 _LONGEST_KEPT = 4_000
+MIXED = "M111"  # amounts of several currencies, none of them mapped
 _CURRENCY_ENTITIES = frozenset({"order", "account"})
 
 _ACCEPTED: dict[Kind, frozenset[str]] = {
@@ -254,8 +255,10 @@ def _check_currency(entity: PullEntity, mapping: Mapping, described: ObjectDescr
     ):
         return
     if described.field("CurrencyIsoCode") is not None:
-        finder.warning(
-            "M204",
+        # Orders of several currencies would be added up as if they were in one.
+        say, code = (finder.error, MIXED) if entity.entity == "order" else (finder.warning, "M204")
+        say(
+            code,
             f"the org has several currencies, and {entity.entity}.currency is not mapped",
             entity.place,
             'add currency = "CurrencyIsoCode", or say currency = "corporate" at the top when all amounts are in one',

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from emulator import records
+from emulator import multi_currency, records
 from emulator.context import Context
 from emulator.fault_kinds import Fault
 from emulator.life import permissions_of
@@ -242,6 +242,19 @@ def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
     later(story)
     assert qualifying(story) == Decimal("50588")
     assert story("verify", "--deep").code == 0
+
+
+def test_an_org_that_switches_on_several_currencies_has_them_mapped_before_anything_is_added_up(story):
+    story("sync")
+    before = qualifying(story)
+    multi_currency.enable(story.org, {"EUR": "0.92"})
+    partner_orders_again(story.org)
+    story.wait(days=1)
+    refused = story("sync")
+    assert refused.code == 2, refused.text
+    assert "several currencies" in refused.err
+    assert 'currency = "corporate"' in refused.err
+    assert qualifying(story) == before
 
 
 # --- what operators do -----------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def test_an_org_with_several_currencies_wants_them_mapped():
     org = org_with("Order", read_only("CurrencyIsoCode"))
     text = ORDERS + 'ordered_on = "EffectiveDate"\n'
 
-    assert only(text, org).code == "M204"
+    assert (only(text, org).code, only(text, org).level) == ("M111", "error")
     assert found(text + 'currency = "CurrencyIsoCode"', org) == []
     assert found('currency = "corporate"\n' + text, org) == []
 
