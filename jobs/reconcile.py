@@ -7,7 +7,7 @@ same steps are taken inside a transaction that is not kept, and nothing is sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connector import errors
@@ -21,8 +21,11 @@ from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
 from jobs.rebase import rebase
 from jobs.rehearsal import Change, preview, rehearse
-from jobs.running import running
-from state import rejected
+from jobs.running import Running, running
+from state import rejected, retention
+
+KEPT = timedelta(days=30)  # what was replaced by something newer, for people who look into the outbox
+TIDIED_AT_ONCE = 10_000
 
 
 @dataclass
@@ -122,6 +125,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
             report.outbox = what_is_left(app)
+            _tidy(run)
         with app.store.read() as tx:
             report.rejected_waiting = sum(rejected.counts(tx).values())
         report.api_calls = app.calls + run.calls_of_others
@@ -136,3 +140,12 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             "put_off": report.put_off,
         }
     return report
+
+
+def _tidy(run: Running) -> None:
+    """A store that runs for years would otherwise grow by a row for every value that was ever sent."""
+    app, removed = run.app, 1
+    while removed:
+        with app.store.transaction() as tx:
+            removed = retention.tidy(tx, before=app.clock.now() - KEPT, limit=TIDIED_AT_ONCE)
+        run.beat()

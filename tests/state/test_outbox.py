@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from state import acknowledged, events, invariants, meta, outbox, outcomes, tasks
+from state import acknowledged, events, invariants, meta, outbox, outcomes, retention, tasks
 from state.outbox import Stuck, Wanted
 from state.store import Store
 from state.totals import Cell
@@ -269,3 +269,27 @@ def test_what_failed_is_not_due_again_beside_a_newer_value_of_its_key(box, now, 
         box.retry_all([(old, now), (event, now)])
     assert box.states() == [("RB-1", "superseded"), ("RB-T1", "pending"), ("RB-1", "pending")]
     assert [row.payload for row in box.claim() if row.kind == "state"] == [{"Rebate__c": Decimal("2")}]
+
+
+def test_what_was_replaced_long_ago_goes_and_what_is_needed_stays(box, store, now):
+    for rebate in ("1", "2", "3"):
+        box.enqueue(standing(rebate=rebate))
+        (row,) = box.claim()
+        box.acknowledge(row, now=now)
+    box.enqueue(standing("RB-2"), task())
+    for row in box.claim():
+        box.acknowledge(row, now=now)
+    box.enqueue(standing("RB-3", "1"), at=now)
+    box.enqueue(standing("RB-3", "2"), at=now)
+    before = box.last_done(OBJECT)
+
+    def tidy(before, limit=100):
+        with store.transaction() as tx:
+            return retention.tidy(tx, before=before, limit=limit)
+
+    assert tidy(now) == 0
+    later = now + timedelta(days=1)
+    assert [tidy(later, limit=2), tidy(later, limit=2), tidy(later, limit=2)] == [2, 1, 0]
+    assert box.states() == [("RB-1", "done"), ("RB-2", "done"), ("RB-T1", "done"), ("RB-3", "pending")]
+    assert box.last_done(OBJECT) == before
+    assert box.enqueue(standing(rebate="3"), task()) == 0, "what the org has is still known"
