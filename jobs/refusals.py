@@ -54,6 +54,13 @@ class BrokenPromise(Refused):
     exit_code = 1
 
 
+class TookTooLong(Refused):
+    """A scheduled run is over its time: what was done is saved."""
+
+    code = "too_long"
+    exit_code = 1
+
+
 class Interrupted(Refused):
     """Asked to stop (SIGTERM, Ctrl-C): the batch at hand was finished and saved."""
 

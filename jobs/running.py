@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs.app import App
-from jobs.refusals import AnotherRun, Interrupted, Paused, Refused
+from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
 from state import leases, meta, runs
 from state.leases import Lease
 
@@ -43,6 +43,7 @@ class Running:
     counts: dict[str, Any] = field(default_factory=dict)
     partial: bool = False
     calls_of_others: int = 0  # API calls that helpers made for this run
+    ends_at: float | None = None  # monotonic; a run by hand takes as long as it takes
 
     def now(self) -> datetime:
         """The moment by which rows are due."""
@@ -52,12 +53,17 @@ class Running:
         """A batch is being saved. The run itself keeps its counts in memory; a shard of it writes them down."""
 
     def beat(self) -> None:
-        """Between batches: hold on to the lease, and stop here if asked to."""
+        """Between batches: hold on to the lease, and stop here if asked to or when the time is up."""
         with self.app.store.transaction() as tx:
             self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=self.app.clock.now())
             runs.heartbeat(tx, self.pk, self.app.clock.now())
         if self.app.stopping.is_set():
             raise Interrupted
+        if self.ends_at is not None and self.app.clock.monotonic() > self.ends_at:
+            raise TookTooLong(
+                f"the {self.job} took longer than {self.app.settings.schedule.longest}; what was done is saved",
+                "the next run goes on from here; raise [schedule] longest if that is usual",
+            )
 
 
 @contextmanager
@@ -86,6 +92,8 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
             f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
         )
     run = Running(app, pk, job, when, lease)
+    if slot is not None:
+        run.ends_at = app.clock.monotonic() + app.settings.schedule.longest.total_seconds()
     with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app), _fenced(run):
         log.info("job.started")
         try:

@@ -6,10 +6,11 @@ passed while nobody was there are run once, the newest, and the others are writt
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +33,7 @@ from state.errors import StoreError
 
 log = structlog.get_logger()
 
+HANGS_AFTER = timedelta(minutes=10)  # beyond its time: between two batches no call takes longer
 LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
 Work = Callable[[App, datetime], None]
 
@@ -74,7 +76,8 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
         try:
             with one_at_a_time, build() as app:
                 app.stopping = stop
-                run_due(app, job)
+                with _watched(job, app.settings.schedule.longest + HANGS_AFTER):
+                    run_due(app, job)
         except Exception as error:  # noqa: BLE001 whatever it was, the next slot comes
             _tell_failure(job, error)
         finally:
@@ -99,6 +102,29 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
             help_runs(build, stop, alone=one_at_a_time)
         stop.wait()
         log.info("schedule.stopping")
+
+
+@contextmanager
+def _watched(job: Job, longest: timedelta) -> Iterator[None]:
+    """When a job is still there after its time, the log says where each thread stands: nothing else would."""
+
+    def tell() -> None:
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        stands = {
+            names.get(ident, str(ident)): [
+                f"{f.filename}:{f.lineno}" for f in traceback.extract_stack(frame)[-6:]
+            ]
+            for ident, frame in sys._current_frames().items()
+        }
+        log.error("job.hangs", job=job.name, after=str(longest), threads=stands)
+
+    watch = threading.Timer(longest.total_seconds(), tell)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def run_due(app: App, job: Job) -> str:

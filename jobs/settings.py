@@ -147,6 +147,9 @@ class ScheduleSettings(Section):
     """What `rebates schedule run` runs."""
 
     time_zone: str = Field("UTC", description="for cron fields; slots are kept in UTC")
+    longest: Duration = Field(
+        timedelta(hours=6), description="a scheduled run ends after this long, between two batches"
+    )
     sync: JobSchedule | None = None
     reconcile: JobSchedule | None = None
     verify: JobSchedule | None = None

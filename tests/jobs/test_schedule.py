@@ -14,7 +14,7 @@ from jobs.running import running
 from jobs.schedule import Job, run_due, run_forever
 from jobs.settings import JobSchedule
 from mappings.problems import MappingProblems
-from state import runs
+from state import leases, runs
 from state.errors import StoreUnreachable
 
 SECOND = JobSchedule(every="1s")
@@ -168,3 +168,31 @@ def test_why_a_slot_was_missed(office):
     with store.read() as tx:
         why = [run.error for run in runs.latest(tx, job="sync", outcome="missed")]
     assert why == ["no scheduler was running, or it was held back", "another run was still going on"]
+
+
+def test_a_scheduled_run_ends_when_its_time_is_up_and_gives_the_lock_back(office):
+    clock = office.opened.clock
+
+    def slowly(app, slot):
+        with running(app, "sync", slot) as run:
+            for _ in range(10):
+                run.beat()
+                clock.moment += timedelta(hours=1)
+
+    assert run_due(office.opened, Job("sync", QUARTER, slowly)) == "failed"
+    with office.opened.store.read() as tx:
+        (run,) = runs.latest(tx)
+        assert (run.outcome, "6:00:00" in run.error) == ("failed", True)
+        assert leases.held(tx, clock.now()) == []
+    with running(office.opened, "sync") as by_hand:
+        clock.moment += timedelta(days=1)
+        by_hand.beat()
+
+
+def test_where_a_job_hangs_is_in_the_log(office, capsys):
+    waiting = threading.Event()
+    with schedule._watched(Job("sync", QUARTER, lambda app, slot: None), timedelta(seconds=0.1)):
+        waiting.wait(0.5)
+    said = capsys.readouterr()
+    assert "job.hangs" in said.out + said.err
+    assert "test_schedule.py" in said.out + said.err
