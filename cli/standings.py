@@ -50,6 +50,9 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
     console.print(f"org {found['org_id'] or 'not read yet'} · {found['store']}", markup=False)
     if found["paused"]:
         console.print(f"[bold yellow]paused:[/] {found['paused']} (go on with `rebates resume`)")
+    for one in found["late"]:
+        since = f"since {one['last_success']:%Y-%m-%d %H:%M} UTC" if one["last_success"] else "yet"
+        console.print(f"[bold red]late:[/] {one['job']} has not succeeded {since}; is a scheduler running?")
     for one in found["running"]:
         console.print(f"running: {one['owner']} until {one['until']:%H:%M:%S} UTC")
     for stream in found["streams"]:

@@ -261,7 +261,14 @@ class Login:
         if self._store is None:
             self._log.error("auth.rotated_not_stored", org=self._settings.alias)
             return
-        self._store.save(token)  # before the access token is used: the old refresh token is spent
+        try:
+            self._store.save(token)  # before the access token is used: the old refresh token is spent
+        except OSError as error:
+            raise Misconfigured(
+                "TOKEN_NOT_STORED",
+                detail=f"the new refresh token could not be kept ({error.strerror}); the old one is spent",
+                hint="Free the disk or mend the rights of its folder, then authorize the app once more",
+            ) from None
         self._log.info("auth.rotated", org=self._settings.alias)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,12 @@ class FileTokenStore:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
+        with suppress(OSError):  # the new name, too, outlives a loss of power, where folders can be synced
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 class KeyringTokenStore:

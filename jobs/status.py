@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,8 +13,11 @@ from sqlalchemy import Connection
 from jobs import periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out
-from jobs.slots import next_slot
+from jobs.slots import next_slot, slots_between
 from state import leases, meta, outbox, payouts, rejected, runs, watermarks
+
+LATE_AFTER = 2  # slots without a success
+LOOK_BACK = timedelta(days=32)
 
 
 def status(app: App) -> dict[str, Any]:
@@ -62,6 +68,7 @@ def status(app: App) -> dict[str, Any]:
                 for name in ("sync", "reconcile", "verify")
                 if (when := getattr(schedule, name)) is not None
             },
+            "late": list(_late(app, tx)),
             "stopped": settling.stopped(tx),
             "programs": _programs(app, tx),
             "periods": _periods(app, tx),
@@ -70,6 +77,21 @@ def status(app: App) -> dict[str, Any]:
                 for word, currency, amount, count in payouts.sums(tx)
             ],
         }
+
+
+def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
+    """Scheduled jobs that have not succeeded for two of their slots: nobody notices a job that does not run."""
+    schedule, now = app.settings.schedule, app.clock.now()
+    for name in ("sync", "reconcile", "verify"):
+        when = getattr(schedule, name)
+        tried = runs.latest(tx, job=name, limit=1)
+        if when is None or not tried:
+            continue
+        good = [run for how in ("ok", "partial") for run in runs.latest(tx, job=name, outcome=how, limit=1)]
+        last = max((run.slot for run in good), default=None)
+        since = last or now - LOOK_BACK
+        if len(list(islice(slots_between(when, schedule.time_zone, since, now), LATE_AFTER))) == LATE_AFTER:
+            yield {"job": name, "last_success": last}
 
 
 def _programs(app: App, tx: Connection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from datetime import timedelta
@@ -86,6 +87,29 @@ def test_a_replaced_refresh_token_is_on_disk_before_the_new_access_token_is_used
     connect(settings)
     assert stored == ["second-refresh"]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_replaced_refresh_token_that_cannot_be_kept_is_said_at_once_and_without_its_text(
+    scripted: Any,
+    connect: Any,
+    rotating: tuple[OrgSettings, Path],
+    make: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings, path = rotating
+    scripted.on(
+        "POST", "/services/oauth2/token", make.reply(scripted.token_body(refresh_token="second-refresh"))
+    )
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "second-refresh")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Misconfigured, match="TOKEN_NOT_STORED") as caught:
+        connect(settings)
+    assert "No space left" in str(caught.value)
+    assert "second-refresh" not in str(caught.value) + repr(caught.value)
+    assert list(path.parent.glob(".token-*")) == []
 
 
 def test_a_refresh_token_that_was_stored_wins_over_the_configured_one(

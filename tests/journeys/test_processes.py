@@ -60,6 +60,20 @@ def test_what_is_due_runs_once_and_missed_slots_are_listed(story):
     ]
 
 
+def test_a_job_that_has_not_succeeded_for_two_slots_is_called_late(story):
+    story.config('[schedule.sync]\nevery = "15m"\n')
+    assert story("schedule", "run", "--once").code == 0
+    assert story("status", "--json").data["late"] == []
+    story.wait(minutes=16)
+    assert story("status", "--json").data["late"] == []
+    story.wait(minutes=15)
+    (late,) = story("status", "--json").data["late"]
+    assert late["job"] == "sync"
+    assert "late: sync has not succeeded since 2026-11-24" in story("status").out
+    assert story("schedule", "run", "--once").code == 0
+    assert story("status", "--json").data["late"] == []
+
+
 def test_two_schedulers_on_one_database_run_each_slot_once(story):
     story.config('[schedule.sync]\nevery = "2s"\n')
     assert story("sync").code == 0
