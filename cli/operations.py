@@ -117,9 +117,12 @@ def verify(
             console.print(f"[yellow]differs in the org:[/] {escape(where)}")
         if len(found.drift) > 20:
             console.print(f"… and {len(found.drift) - 20} more")
+        for why in found.behind:
+            console.print(f"[yellow]not computed again:[/] {escape(why)}", highlight=False)
         if found.ok:
             compared = f", {found.compared:,} records in the org are as we wrote them" if deep else ""
-            console.print(f"every check holds{compared}")
+            held = "every check that could be made holds" if found.behind else "every check holds"
+            console.print(f"{held}{compared}")
 
     data = {
         "ok": found.ok,
@@ -128,6 +131,7 @@ def verify(
         "violations": [{"name": v.name, "count": v.count, "example": v.example} for v in found.violations],
         "drift": found.drift,
         "compared": found.compared,
+        "behind": found.behind,
     }
     error = None
     if not found.ok:

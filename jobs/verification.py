@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jobs import drift
 from jobs.app import App
 from jobs.payouts import what_stays
+from jobs.recheck import recheck
 from state import invariants, payouts
 
 
@@ -19,6 +20,7 @@ class Verified:
     violations: list[invariants.Violation] = field(default_factory=list)
     drift: list[dict[str, str]] = field(default_factory=list)
     compared: int = 0
+    behind: list[str] = field(default_factory=list)  # what `deep` could not compute again, and why
 
     @property
     def ok(self) -> bool:
@@ -32,6 +34,11 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
         result.damage = app.store.check()
         with app.store.read() as tx:
             result.violations = invariants.check(tx, deep=deep)
+    if deep:
+        with app.progress.step("compute again") as step, app.store.read() as tx:
+            again = recheck(app, tx, step.advance)
+        result.violations += again.violations
+        result.behind = again.behind
     if deep and with_org:
         with app.store.read() as tx:
             thrown_away = payouts.deleted(tx)

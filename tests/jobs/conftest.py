@@ -21,6 +21,7 @@ from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.configuration import load_configuration
 from jobs.pull import BEGINNING
+from jobs.recheck import recheck
 from mappings.canonical import ENTITIES
 from state import invariants, meta, staging, standings, watermarks
 from state.instants import micros
@@ -194,7 +195,8 @@ class Shop:
 
     def broken_promises(self) -> list[str]:
         with self.opened.store.read() as tx:
-            return [str(one) for one in invariants.check(tx, deep=True)]
+            again = recheck(self.opened, tx)
+            return [str(one) for one in (*invariants.check(tx, deep=True), *again.violations)]
 
 
 def batch(entity: str, *rows: dict[str, Any], modstamp: int) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -174,3 +176,39 @@ def test_an_account_is_found_however_its_name_is_typed(story, typed):
     done = story("explain", typed, "--json")
     assert done.code == 0, done.err
     assert len(done.data["standings"]) == 1
+
+
+def test_a_deep_verify_computes_every_standing_again_and_says_what_it_could_not(story):
+    story("sync")
+    assert story("verify", "--deep", "--json").data["behind"] == []
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("pull")
+    done = story("verify", "--deep")
+    assert (done.code, "changes wait to be computed" in done.out) == (0, True), done.text
+    assert "every check holds" not in done.out
+    story("compute")
+    assert story("verify", "--deep", "--json").data["behind"] == []
+    # A standing that no mark leads back to: saved, hashed and remembered as if it were right.
+    store = sqlite3.connect(story.folder / "rebates.db")
+    cell = "member_pk = ? AND period_pk = ? AND revision = ?"
+    *place, text = store.execute(
+        "SELECT member_pk, period_pk, revision, document FROM standings WHERE tier = 'Gold' LIMIT 1"
+    ).fetchone()
+    changed = text.replace('"rebate":"', '"rebate":"1')
+    digest = hashlib.sha256(changed.encode()).hexdigest()
+    store.execute(
+        f"UPDATE standings SET document = ?, content_hash = ? WHERE {cell}", (changed, digest, *place)
+    )
+    for table in ("standings", "standing_history"):
+        store.execute(f"UPDATE {table} SET rebate_e6 = rebate_e6 + 1 WHERE {cell}", place)
+    store.commit()
+    store.close()
+    assert story("verify").code == 0, "its sums and keys are as they should be"
+    broken = story("verify", "--deep", "--json")
+    assert broken.code == 1
+    assert [one["name"] for one in broken.data["violations"]] == [
+        "a standing is not what its totals come to (E2)"
+    ]
+    assert story("compute", "--full").code == 0
+    assert story("verify", "--deep", "--json").data["violations"] == []

@@ -1,0 +1,78 @@
+"""Every saved standing computed once more from its totals, by the same engine, and compared: nothing is written.
+
+What is known to be behind is not compared but named: the next compute looks at it anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.computing import CELLS_PER_BATCH
+from jobs.documents import row_of
+from jobs.inputs import Calculator
+from jobs.refused_programs import sort_out
+from rebates.money import to_micro
+from state import gaps, invariants, meta, standings
+from state.invariants import Violation
+from state.rules import installed
+from state.standings import StandingView
+from state.totals import Cell
+
+DIFFERS = "a standing is not what its totals come to (E2)"
+AT_ONCE = CELLS_PER_BATCH
+
+
+@dataclass
+class Rechecked:
+    """`behind`: why some were not compared."""
+
+    compared: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+
+
+def recheck(app: App, tx: Connection, advance: Callable[[int], None] = lambda count: None) -> Rechecked:
+    """Qualifier, rebate and tier of every standing of a program in force."""
+    result = Rechecked()
+    if waiting := invariants.pending_work(tx):
+        rows = sum(waiting.values())
+        result.behind.append(f"{rows:,} changes wait to be computed (rebates compute)")
+        return result
+    now, wrong = app.clock.now(), list[StandingView]()
+    programs, _ = sort_out(app.programs_in_force_read(tx))
+    known = installed(tx)
+    programs = [program for program in programs if program.key in known]
+    for name in sorted(
+        path.name
+        for path, text in app.programs.texts.items()
+        if (meta.get(tx, f"program.{path.name}") or "") != text
+    ):
+        result.behind.append(f"{name} changed since the last compute (rebates compute)")
+    if result.behind:
+        return result
+    turned = {one.key for one in programs if meta.get(tx, f"day.{one.key}") != one.day_of(now).isoformat()}
+    if turned:
+        result.behind.append(f"a day has turned for {', '.join(sorted(turned))} (rebates compute)")
+    calculator = Calculator(tx, programs, now, gaps.find(tx, app.local_day()))
+    for program in programs:
+        if program.key in turned:
+            continue
+        after: Cell | None = None
+        while views := standings.find(tx, program=program.key, limit=AT_ONCE, after=after):
+            saved, after = {one.cell: one for one in views}, views[-1].cell
+            for found in calculator.compute(list(saved)):
+                row, one = row_of(found.one.cell, found.standing, found.payout), saved[found.one.cell]
+                result.compared += 1
+                kept = (to_micro(one.qualifier), to_micro(one.rebate), one.tier)
+                if (row.qualifier_e6, row.rebate_e6, row.tier) != kept:
+                    wrong.append(one)
+            advance(len(saved))
+    if wrong:
+        first = wrong[0]
+        example = f"{first.member} in {first.program} {first.period}: saved {first.rebate}"
+        result.violations.append(Violation(DIFFERS, len(wrong), example))
+    return result
