@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from connector import choose, errors, limits
 from connector.port import RowResult
 from jobs import alerting, bulk_push, payouts, push_shares
 from jobs.planning import push_targets
+from jobs.poison import send_readable
 from jobs.running import Running
 from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
@@ -112,7 +113,7 @@ class Sending:
             if not rows:
                 return
             try:
-                results = self._send(object_name, rows)
+                results = send_readable(rows, partial(self._send, object_name))
             except errors.SyncError as error:
                 self._put_off(rows, error)
                 if isinstance(error, (errors.AuthenticationFailed, errors.QuotaReached, errors.WrongOrg)):

@@ -257,6 +257,35 @@ def test_an_org_that_switches_on_several_currencies_has_them_mapped_before_anyth
     assert qualifying(story) == before
 
 
+@pytest.mark.parametrize("status", [None, "all"])
+def test_a_record_that_the_org_cannot_read_delays_nobody_else(story, monkeypatch, status):
+    from connector.collections import Collections
+    from connector.errors import Misconfigured
+
+    (poison,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    send = Collections._send
+
+    def unreadable(self, method, path, sobject, keys, records, safety):
+        if sobject == "Account" and (status == "all" or any(one["Id"] == poison["Id"] for one in records)):
+            raise Misconfigured("JSON_PARSER_ERROR", status=400, sobject=sobject)
+        return send(self, method, path, sobject, keys, records, safety)
+
+    monkeypatch.setattr(Collections, "_send", unreadable)
+    done = story("sync", "--json")
+    stuck = [row for row in story("outbox", "list", "--json").data["rows"] if row["state"] == "quarantined"]
+    if status == "all":  # then it is no record's fault
+        assert (done.code, stuck) == (2, [])
+        assert done.data["stopped"]["Account"]["code"] == "JSON_PARSER_ERROR"
+    else:
+        assert done.code == 3, done.err
+        assert done.data["pushed_by_object"]["Account"] > 1
+        assert [(row["object"], row["account"]) for row in stuck] == [("Account", poison["Id"])]
+    monkeypatch.setattr(Collections, "_send", send)
+    story("outbox", "retry")
+    later(story)
+    assert story("verify", "--deep").code == 0
+
+
 # --- what operators do -----------------------------------------------------------------------------------
 def test_rows_that_are_not_set_aside_cannot_be_freed(story):
     story.org.faults.add(
