@@ -121,6 +121,16 @@ def _outcome(error: BaseException) -> runs.Outcome:
     return "parked" if isinstance(error, errors.QuotaReached) else "failed"
 
 
+def _rules(app: App) -> str | None:
+    """Under which programs, mapping and settings it ran (C1); None where they cannot be read."""
+    from jobs.rules_in_use import rules_in_use
+
+    try:
+        return rules_in_use(app)
+    except Exception:  # noqa: BLE001 whatever it is, how the run ended is written down
+        return None
+
+
 def _tellable(error: BaseException) -> bool:
     """Errors of ours carry codes and names, never a customer's values."""
     return isinstance(error, (errors.SyncError, Refused))
@@ -131,6 +141,7 @@ def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
     run.app.store.guard = None  # how it ended is written down also when the lease is lost
     # However it ended: they count against the day's share.
     run.counts["api_calls"] = run.app.calls + run.calls_of_others
+    run.counts["rules"] = _rules(run.app)
     with run.app.store.transaction() as tx:
         runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
         leases.release(tx, run.lease, now=now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from state.dialects import one_of, upsert
 from state.instants import micros, moment
@@ -80,12 +80,6 @@ def _remember(tx: Connection, rows: list[dict[str, Any]]) -> None:
         where=new.seq >= acknowledged.c.seq,
     )
     tx.execute(statement, rows)
-
-
-def forget(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
-    """The org no longer has these (a person deleted them): they will be sent again."""
-    mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(list(ext_keys))
-    return tx.execute(delete(acknowledged).where(mine)).rowcount
 
 
 def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:

@@ -60,7 +60,7 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
     problem = audit.verify(tx)
     if problem is not None:
         found.append(
-            Violation("the audit trail is broken", 1, problem, "see docs/operations.md, Audit trail")
+            Violation("the audit trail is broken (A1)", 1, problem, "see docs/operations.md, Audit trail")
         )
     if deep:
         found += _contributions(tx)
@@ -83,8 +83,8 @@ def _sums(tx: Connection) -> Iterator[Violation]:
         *(contributions.c[c] for c in CELL),
         *(cast(func.sum(contributions.c[c]), BigInteger).label(c) for c in SUMS),
     ).group_by(*(contributions.c[c] for c in CELL))
-    yield from _rows(tx, "a total is not the sum of its contributions", except_(kept, summed))
-    yield from _rows(tx, "contributions are missing in the totals", except_(summed, kept))
+    yield from _rows(tx, "a total is not the sum of its contributions (E2)", except_(kept, summed))
+    yield from _rows(tx, "contributions are missing in the totals (E2)", except_(summed, kept))
 
 
 def _contributions(tx: Connection) -> Iterator[Violation]:
@@ -95,8 +95,8 @@ def _contributions(tx: Connection) -> Iterator[Violation]:
         return
     kept = select(*contributions.columns)
     fresh = contribution_query(apart.find(tx))
-    yield from _rows(tx, "a contribution differs from its order lines", except_(kept, fresh))
-    yield from _rows(tx, "order lines are missing in the contributions", except_(fresh, kept))
+    yield from _rows(tx, "a contribution differs from its order lines (E2)", except_(kept, fresh))
+    yield from _rows(tx, "order lines are missing in the contributions (E2)", except_(fresh, kept))
 
 
 def _references(tx: Connection) -> Iterator[Violation]:
@@ -154,14 +154,14 @@ def _outbox(tx: Connection) -> Iterator[Violation]:
     by_key = (outbox.c.object, outbox.c.ext_key)
     for state in ("inflight", "pending"):
         query = select(*by_key).where(outbox.c.state == state).group_by(*by_key).having(many)
-        yield from _rows(tx, f"two {state} outbox rows have one key", query, hint)
+        yield from _rows(tx, f"two {state} outbox rows have one key (X1)", query, hint)
     confirmed = exists().where(
         acknowledged.c.object == outbox.c.object,
         acknowledged.c.ext_key == outbox.c.ext_key,
         acknowledged.c.seq >= outbox.c.seq,
     )
-    forgotten = select(outbox.c.pk).where(outbox.c.state == "done", outbox.c.kind == "event", ~confirmed)
-    yield from _rows(tx, "a delivered event is not remembered", forgotten, hint)
+    forgotten = select(outbox.c.pk).where(outbox.c.state == "done", ~confirmed)
+    yield from _rows(tx, "a delivered row is not remembered (X7)", forgotten, hint)
     nobody = select(outbox.c.pk).where(
         or_(
             and_(
@@ -170,7 +170,7 @@ def _outbox(tx: Connection) -> Iterator[Violation]:
             and_(outbox.c.state == "quarantined", outbox.c.stuck.is_(None)),
         )
     )
-    yield from _rows(tx, "an outbox row is stuck without a reason", nobody, hint)
+    yield from _rows(tx, "an outbox row is stuck without a reason (X2)", nobody, hint)
 
 
 def _pulls(tx: Connection) -> Iterator[Violation]:
@@ -179,7 +179,7 @@ def _pulls(tx: Connection) -> Iterator[Violation]:
             staged_pages.c.run_pk == watermarks.c.run_pk, staged_pages.c.entity == watermarks.c.stream
         )
     )
-    yield from _rows(tx, "a watermark moved before its rows", ahead, "run: rebates pull --full")
+    yield from _rows(tx, "a watermark moved before its rows (I2)", ahead, "run: rebates pull --full")
     backward = select(watermarks.c.stream).where(watermarks.c.floor > watermarks.c.ceiling)
     yield from _rows(tx, "a watermark runs backward", backward, "run: rebates pull --full")
     ended = select(runs.c.pk).where(runs.c.finished_at.is_(None) != runs.c.outcome.is_(None))

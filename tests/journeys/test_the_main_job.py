@@ -212,3 +212,16 @@ def test_a_deep_verify_computes_every_standing_again_and_says_what_it_could_not(
     ]
     assert story("compute", "--full").code == 0
     assert story("verify", "--deep", "--json").data["violations"] == []
+
+
+def test_each_run_knows_under_which_rules_it_ran(story):
+    def rules():
+        story.wait(minutes=15)
+        assert story("sync").code == 0
+        return story("status", "--json").data["runs"][0]["counts"]["rules"]
+
+    first = rules()
+    assert len(first) == 16
+    assert rules() == first
+    story.config("[alerts]\nmax_tasks = 77\n")
+    assert rules() != first

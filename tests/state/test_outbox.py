@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import delete
 
 from state import acknowledged, events, invariants, meta, outbox, outcomes, retention, tasks
 from state.outbox import Stuck, Wanted
@@ -185,7 +186,7 @@ def test_what_the_org_lost_is_sent_again(box, store, now):
     box.enqueue(standing())
     box.acknowledge(box.claim()[0], now=now)
     with store.transaction() as tx:
-        assert acknowledged.forget(tx, OBJECT, ["RB-1"]) == 1
+        assert acknowledged.distrust(tx, OBJECT, ["RB-1"]) == 1
     assert box.enqueue(standing()) == 1
 
 
@@ -293,3 +294,13 @@ def test_what_was_replaced_long_ago_goes_and_what_is_needed_stays(box, store, no
     assert box.states() == [("RB-1", "done"), ("RB-2", "done"), ("RB-T1", "done"), ("RB-3", "pending")]
     assert box.last_done(OBJECT) == before
     assert box.enqueue(standing(rebate="3"), task()) == 0, "what the org has is still known"
+
+
+def test_a_confirmation_that_was_lost_from_memory_is_a_broken_promise(box, store, now):
+    box.enqueue(standing())
+    (row,) = box.claim()
+    box.acknowledge(row, now=now)
+    with store.transaction() as tx:
+        tx.execute(delete(acknowledged.acknowledged))
+        assert [one.name for one in invariants.check(tx)] == ["a delivered row is not remembered (X7)"]
+        acknowledged.remember(tx, OBJECT, "RB-1", seq=row.seq, payload_hash="x", sf_id=None, now=now)
