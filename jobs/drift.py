@@ -16,9 +16,11 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Page
+from jobs.alerting import TASK_CHANGE
 from jobs.app import App
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people, tasks
+from state.outbox import Wanted
 
 log = structlog.get_logger()
 
@@ -134,11 +136,14 @@ def _look_after_tasks(app: App, result: Drift) -> None:
         return
     with app.store.read() as tx:
         open_ones = {task.key: task for task in tasks.still_open(tx)}
-    if not open_ones:
+        unborn = {task.key for task in tasks.never_made(tx)}
+    if not open_ones and not unborn:
         return
     seen: set[str] = set()
     with app.progress.step("look after tasks") as step:
         for found in task_states(app, target, len(open_ones)):
+            if found.key in unborn:
+                _adopt_late(app, target, found)
             task = open_ones.get(found.key)
             if task is None:
                 continue
@@ -157,6 +162,21 @@ def _look_after_tasks(app: App, result: Drift) -> None:
             for key in sorted(open_ones.keys() - seen):
                 if open_ones[key].sf_id is not None:
                     result.dismissed += tasks.closed(tx, key, "dismissed", now=app.clock.now())
+
+
+def _adopt_late(app: App, target: PushTarget, found: TaskState) -> None:
+    """A sender that slept made it after it was given up: nobody else would ever close it."""
+    with app.store.transaction() as tx:
+        now = app.clock.now()
+        sent = addressees.delivered(tx, target.object, found.key, sf_id=found.sf_id, now=now)
+        tasks.found(tx, found.key, sf_id=found.sf_id, owner_id=sent.get("OwnerId"))
+        if not found.is_over:
+            log.warning("task.made_late", key=found.key)
+            tasks.reopened(tx, found.key)
+            acknowledged.distrust(tx, TASK_CHANGE, [found.key])
+            account_id = addressees.account_of(tx, target.object, found.key)
+            closing = Wanted("state", TASK_CHANGE, found.key, {"Status": "Completed"}, account_id)
+            outbox.enqueue(tx, [closing], now=now)
 
 
 @dataclass(frozen=True)

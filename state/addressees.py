@@ -24,6 +24,13 @@ def accounts_of(tx: Connection, object: str) -> dict[str, str]:
     return {row.ext_key: row.account_id for row in tx.execute(query.distinct())}
 
 
+def account_of(tx: Connection, object: str, ext_key: str) -> str | None:
+    """Whom a key of an object was for."""
+    query = select(outbox.c.account_id).where(outbox.c.object == object, outbox.c.ext_key == ext_key)
+    found: str | None = tx.execute(query.limit(1)).scalar()
+    return found
+
+
 def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:
     """Accounts are gone: what still waits for them has nowhere to go."""
     waiting = outbox.c.state.in_(("pending", "quarantined"))

@@ -66,6 +66,11 @@ def closed(tx: Connection, key: str, how: Literal["closed", "dismissed"], *, now
     return tx.execute(update(tasks).where(mine).values(state=how, closed_at=micros(now))).rowcount == 1
 
 
+def reopened(tx: Connection, key: str) -> None:
+    """It was taken for one that was never made, and is in the org: closing it is still to be done."""
+    tx.execute(update(tasks).where(tasks.c.key == key).values(state="open", closed_at=None))
+
+
 def get(tx: Connection, key: str) -> TaskRow | None:
     row = tx.execute(select(tasks).where(tasks.c.key == key)).one_or_none()
     return None if row is None else _made(row)
@@ -76,6 +81,12 @@ def still_open(tx: Connection, *, cell: Cell | None = None) -> list[TaskRow]:
     query = select(tasks).where(tasks.c.state == "open").order_by(tasks.c.key)
     if cell is not None:
         query = query.where(tasks.c.member_pk == cell.member_pk, tasks.c.period_pk == cell.period_pk)
+    return [_made(row) for row in tx.execute(query)]
+
+
+def never_made(tx: Connection) -> list[TaskRow]:
+    """Tasks that were over before the org had them, as far as we know."""
+    query = select(tasks).where(tasks.c.state == "closed", tasks.c.sf_id.is_(None)).order_by(tasks.c.key)
     return [_made(row) for row in tx.execute(query)]
 
 

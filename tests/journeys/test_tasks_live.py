@@ -195,6 +195,34 @@ def test_a_task_of_unknown_fate_whose_tier_is_reached_meanwhile_is_found_and_clo
     assert story("outbox", "list", "--json").data["rows"] == []
 
 
+def test_a_task_that_a_sleeping_sender_makes_after_it_was_given_up_is_closed_at_night(story):
+    story("pull")
+    story("compute")
+    story.org.faults.add(
+        Fault("status", path="composite", nth=3, status=503, code="SERVER_UNAVAILABLE", times=0)
+    )
+    story("push")
+    story.org.faults.clear()
+    (row, *_) = [r for r in story("outbox", "list", "--json").data["rows"] if r["object"] == "Task"]
+    partner_orders_again(story.org)
+    story.wait(seconds=20)  # the task itself is not due again yet
+    story("sync")
+    assert tasks(story) == []
+    assert state_of(story, row["key"]) == "closed", "it had nothing left to say and was never made"
+    story.create(
+        "Task",
+        {
+            "Subject": "late",
+            "Status": "Not Started",
+            "Rebate_Key__c": row["key"],
+            "WhatId": account_id(story),
+        },
+    )
+    later(story, "reconcile")
+    assert the_task(story)["IsClosed"]
+    assert story("outbox", "list", "--json").data["rows"] == []
+
+
 def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_and_closed(story):
     story("pull")
     story("compute")
