@@ -1,7 +1,7 @@
 """Many rows at once: the two fast ways into the database, and the scratch tables they fill.
 
 A scratch table lives on one connection and is empty at the start of every use: batches land there, and one
-set-based statement merges them. SQLite takes tuples through `executemany`, PostgreSQL takes COPY.
+set-based statement merges them. SQLite takes statements of many rows (`many_rows`), PostgreSQL takes COPY.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, MetaData, Table, Text
 from sqlalchemy.schema import CreateTable
+
+from state import many_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +58,7 @@ def fill(tx: Connection, table: Table, rows: pa.Table) -> None:
     if tx.dialect.name == "postgresql":
         _copy(tx, table, rows)
     else:
-        fill_tuples(tx, table, rows.column_names, zip(*(c.to_pylist() for c in rows.columns), strict=True))
+        many_rows.insert(tx, table, rows)
 
 
 def fill_tuples(
@@ -74,18 +76,15 @@ def fill_tuples(
             for row in values:
                 copy.write_row(row)
         return
-    marks = ", ".join("?" for _ in columns)
-    tx.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", values)
+    many_rows.insert_tuples(tx, table, columns, values)
 
 
 def fill_newest(tx: Connection, table: Table, key: Sequence[str], rows: pa.Table) -> None:
     """Append rows on SQLite; one that is there already is replaced unless it is newer."""
-    names = rows.column_names
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    tx.exec_driver_sql(
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE excluded.modstamp >= {table.name}.modstamp",
-        list(zip(*(column.to_pylist() for column in rows.columns), strict=True)),
+    changes = ", ".join(f"{name} = excluded.{name}" for name in rows.column_names if name not in key)
+    newest = f"excluded.modstamp >= {table.name}.modstamp"
+    many_rows.insert(
+        tx, table, rows, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE {newest}"
     )
 
 
