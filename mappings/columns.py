@@ -44,11 +44,18 @@ def text_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
         array = pa.array(decoded, pa.string())
     if array.type != pa.string():
         array = pc.cast(array, pa.string())
-    if pc.any(pc.match_substring(array, "\0")).as_py():
+    if b"\0" in _bytes(array):
         array = pc.replace_substring(array, "\0", "")
-    if pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
-        array = pc.if_else(pc.equal(pc.binary_length(array), 0), pa.scalar(None, pa.string()), array)
+    lengths = pc.binary_length(array)
+    if pc.min(lengths).as_py() == 0:
+        array = pc.if_else(pc.equal(lengths, 0), pa.scalar(None, pa.string()), array)
     return array
+
+
+def _bytes(array: pa.Array) -> bytes:
+    """All its texts in one piece, and perhaps more than them: looked through at once, not row by row."""
+    data = array.buffers()[2]
+    return b"" if data is None else data.to_pybytes()
 
 
 def convert(kind: Kind, source: Source, texts: pa.Array, zone: ZoneInfo) -> Column:
@@ -190,8 +197,13 @@ def scalar_text(value: Scalar) -> str:
 
 
 def _quick_id(texts: pa.Array) -> pa.Array | None:
-    length_ok = pc.all(pc.equal(pc.binary_length(texts), 18)).as_py()
-    return texts if length_ok is not False and pc.all(pc.ascii_is_alnum(texts)).as_py() is not False else None
+    lengths = pc.min_max(pc.binary_length(texts)).as_py()
+    if lengths["min"] is None:
+        return texts  # nothing but nulls
+    if lengths != {"min": 18, "max": 18}:
+        return None
+    sound = _bytes(texts).isalnum() or pc.all(pc.ascii_is_alnum(texts)).as_py()
+    return texts if sound else None
 
 
 def _quick_text(texts: pa.Array) -> pa.Array | None:

@@ -326,6 +326,17 @@ def test_a_skipped_record_counts_as_deleted_so_that_what_it_was_before_counts_no
     assert (inbound.rejected, inbound.skipped) == ((), 0)
 
 
+@pytest.mark.parametrize("odd", ["801-00000000000001", "801 00000000000001", "801é0000000000001"])
+def test_of_many_ids_as_long_as_ids_the_one_that_is_none_is_set_aside(page_of, odd):
+    sound = [f"801{n:015}" for n in range(5)]
+    page = lines(page_of, ["1"] * 11, OrderId=[*sound, odd, *sound])
+    inbound = read(ORDER_LINES, page)
+
+    assert why(inbound) == [("order_id", "not_an_id")]
+    assert inbound.table["order_id"].to_pylist() == sound * 2
+    assert not read(ORDER_LINES, page.slice(0, 5)).rejected, "the rest of the page is not its business"
+
+
 def test_nul_and_overlong_text_are_mended(page_of):
     inbound = read(ACCOUNT, accounts(page_of, Name=["a\0b", "x" * (TEXT_CAP + 5)]), "account")
 
