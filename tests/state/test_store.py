@@ -6,6 +6,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
@@ -308,3 +312,22 @@ def test_a_damaged_backup_is_not_restored(url, path, tmp_path, now):
 def test_the_folder_of_migrations_travels_with_the_package():
     assert (Path(schema.__file__).parent / "migrations" / "env.py").is_file()
     assert schema.known_revisions()[0] == "0001"
+
+
+def test_the_files_say_which_revisions_there_are_and_the_store_where_it_is_as_alembic_does(store):
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    walked = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    assert list(schema.known_revisions()) == walked[::-1]
+    with store.transaction() as tx:
+        assert schema.revision(tx) == MigrationContext.configure(tx).get_current_revision()
+        tx.exec_driver_sql("DELETE FROM alembic_version")
+        assert schema.revision(tx) is None
+        tx.exec_driver_sql("DROP TABLE alembic_version")
+        assert schema.revision(tx) is None
+
+
+def test_a_store_that_needs_no_migration_is_opened_without_what_migrates(url):
+    loaded = "import sys; from state.store import Store; Store.open(sys.argv[1]).close(); print('alembic' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", loaded, url], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
