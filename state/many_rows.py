@@ -41,18 +41,6 @@ def insert_tuples(
     _run(tx, table, columns, ["?"] * len(columns), list(chain.from_iterable(rows)))
 
 
-def drop_indexes(tx: Connection, table: Table) -> list[str]:
-    """Take the indexes off a table that is about to be filled; returns the statements that make them again.
-
-    Not those of its keys, which are asked meanwhile.
-    """
-    mine = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
-    found = tx.exec_driver_sql(mine, (table.name,)).all()
-    for name, _ in found:
-        tx.exec_driver_sql(f'DROP INDEX "{name}"')
-    return [statement for _, statement in found]
-
-
 def _run(
     tx: Connection,
     table: Table,

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 
-from state import bulk, dirty, keys, many_rows, parts, rates
+from state import bulk, dirty, keys, parts, rates
 from state.dialects import upsert
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.programs import programs
@@ -170,7 +170,6 @@ class Merge:
         self.now = now
         self._orders = dirty.Orders(tx)
         self._first = self._rows = 0
-        self._indexes: list[str] = []  # to be made when a first load has come
         if entity in FIRST_LOADS:
             self._first = tx.execute(select(TARGETS[entity].table.c.sf_id).limit(1)).first() is None
         self._rejected = tx.execute(
@@ -202,8 +201,6 @@ class Merge:
 
     def finish(self) -> int:
         """How many orders became dirty."""
-        for statement in self._indexes:
-            self.tx.exec_driver_sql(statement)
         if self._first and self._rows:
             self._note_first()
             bulk.settle(self.tx, TARGETS[self.entity].table)
@@ -211,8 +208,6 @@ class Merge:
 
     def _add_first(self, target: Target, rows: pa.Table, read: int) -> Counts:
         """Into an empty table: there is nothing to compare with, only a record that comes twice to put right."""
-        if not self._rows and self.tx.dialect.name == "sqlite":
-            self._indexes = many_rows.drop_indexes(self.tx, target.table)
         self._rows += rows.num_rows
         if self.tx.dialect.name == "postgresql":
             bulk.empty(self.tx, target.scratch)

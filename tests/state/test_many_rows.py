@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pyarrow as pa
 import pytest
 from sqlalchemy import select
@@ -91,27 +89,3 @@ def test_of_a_key_that_comes_twice_the_newest_stays(store):
         bulk.fill_newest(tx, NUMBERED, ["key"], table)
         found = [row.words for row in tx.execute(select(NUMBERED).order_by(NUMBERED.c.key))]
     assert found == [f"w{n}" if n % 2 else f"w{n + 100}" for n in range(100)]
-
-
-def indexes(store: Store) -> set[str]:
-    with store.read() as tx:
-        return set(
-            tx.exec_driver_sql(
-                "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-            ).scalars()
-        )
-
-
-def test_a_first_load_leaves_every_index_as_it_was(store, new_scene):
-    before, scene = indexes(store), new_scene(store)
-    scene.pull("account", {"id": "A1"}, {"id": "A2", "parent_id": "A1"})
-    scene.pull(
-        "order", *({"id": f"O{n}", "account_id": "A1", "ordered_on": date(2026, 6, 3)} for n in range(200))
-    )
-    scene.pull("order_line", *({"id": f"L{n}", "order_id": f"O{n}", "amount": n} for n in range(200)))
-    assert indexes(store) == before
-    with store.read() as tx:
-        plan = tx.exec_driver_sql("EXPLAIN QUERY PLAN SELECT pk FROM orders WHERE account_pk = 1").all()
-        assert "ix_orders_account_pk" in str(plan)
-        assert tx.exec_driver_sql("SELECT count(*) FROM orders WHERE account_pk = 1").scalar_one() == 200
-        assert tx.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
