@@ -22,7 +22,7 @@ from jobs.primary import primary
 from jobs.refusals import Unusable
 from jobs.views import Shown, view_of
 from mappings.model import Mapping, PushTarget
-from mappings.outbound import record
+from mappings.outbound import Writer
 from rebates.program import Program
 from state import acknowledged, addressees, meta, newest, people, standings
 from state.events import EventRow
@@ -164,6 +164,7 @@ def _mapping_changed(planning: Planning) -> bool:
 def _standings(planning: Planning, cells: Sequence[Cell]) -> None:
     target = planning.targets["standing"]
     assert target.match is not None
+    writer = _lasting(target)
     for some in batched_rows(cells, CELLS_AT_ONCE):
         traces = newest.recent(planning.tx, some, limit=CONTRIBUTIONS_SHOWN)
         wanted = []
@@ -172,9 +173,9 @@ def _standings(planning: Planning, cells: Sequence[Cell]) -> None:
                 continue
             today = shown.program.day_of(planning.now)
             view = view_of(shown, org_id=planning.org_id, today=today, traces=traces.get(shown.row.cell, ()))
-            payload = record(target, view)
+            payload = writer.record(view)
             key = str(payload.pop(target.match))
-            wanted.append(Wanted("state", target.object, key, _lasting(target, payload), shown.member.id))
+            wanted.append(Wanted("state", target.object, key, payload, shown.member.id))
         planning.enqueue("standing", wanted)
 
 
@@ -208,7 +209,7 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
                 seen.add(shown.row.cell)
                 today = shown.program.day_of(planning.now)
                 chosen.setdefault(shown.row.cell.member_pk, []).append((shown, today))
-    wanted, cleared = [], 0
+    wanted, cleared, writer = [], 0, _lasting(target)
     for pk in sorted(member_pks):
         member = members[pk]
         if member.gone:
@@ -216,7 +217,7 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
         best = primary(chosen.get(pk, ()))
         if best is not None:
             view = view_of(best, org_id=planning.org_id, today=best.program.day_of(planning.now))
-            payload = _lasting(target, record(target, view))
+            payload = writer.record(view)
         elif (target.object, member.id) in known:
             payload = {name: None for name in target.fields if name not in target.volatile}
             cleared += 1
@@ -228,7 +229,6 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
     planning.enqueue("account", wanted)
 
 
-def _lasting(target: PushTarget, payload: dict[str, Any]) -> dict[str, Any]:
+def _lasting(target: PushTarget) -> Writer:
     """Without what changes on every write: it is added when the record is sent."""
-    volatile = target.volatile
-    return {name: value for name, value in payload.items() if name not in volatile}
+    return Writer(target, leave_out=target.volatile)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from mappings.keys import sync_key
@@ -115,6 +116,7 @@ def with_task(view: View, *, key: str, owner_id: str | None, due: date, priority
     return {**view, "task": task}
 
 
+@lru_cache(maxsize=1_000)
 def period_name(period: Period) -> str:
     """`November 2026`, `Q4 2026`, or the key."""
     year, _, part = period.key.partition("-")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 
-_CHARACTERS = 26  # of base32: 130 bits
-_BYTES = 20  # whole groups of base32 that hold them
+_BITS = 130  # 26 characters of base32
+_BYTES = 17  # that hold them
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]  # two characters for ten bits
+_SHIFTS = tuple(range(_BITS - 10, -1, -10))
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -19,4 +21,5 @@ def sync_key(org_id: str, program: str, member_id: str, period: str, kind: str, 
     """
     parts = _JSON.encode([org_id, program, member_id, period, kind, tier])
     digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
-    return "RB-" + base64.b32encode(digest[:_BYTES]).decode("ascii")[:_CHARACTERS]
+    bits = int.from_bytes(digest[:_BYTES], "big") >> (8 * _BYTES - _BITS)
+    return "RB-" + "".join([_PAIRS[(bits >> shift) & 1023] for shift in _SHIFTS])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -51,13 +51,61 @@ def record(target: PushTarget, view: View, zone: ZoneInfo | None = None) -> dict
     """The fields to write, by API name. A field whose value is empty is None (which clears it) or, with
     `clear = false`, left out. `zone` is where an instant written `as = "date"` takes its day (UTC if None).
     """
-    out: dict[str, JsonValue] = {}
-    for name, value in target.fields.items():
-        written = _written(value, view, zone)
-        if written is None and not value.clear:
-            continue
-        out[name] = written
-    return out
+    return Writer(target, zone=zone).record(view)
+
+
+class Writer:
+    """`record` for many views: how each field is written is worked out once. Fields in `leave_out` are not written."""
+
+    def __init__(
+        self, target: PushTarget, *, leave_out: Collection[str] = (), zone: ZoneInfo | None = None
+    ) -> None:
+        self._fields = [
+            (name, value.clear, _writer(value, zone))
+            for name, value in target.fields.items()
+            if name not in leave_out
+        ]
+
+    def record(self, view: View) -> dict[str, JsonValue]:
+        out: dict[str, JsonValue] = {}
+        for name, clear, write in self._fields:
+            written = write(view)
+            if written is not None or clear:
+                out[name] = written
+        return out
+
+
+def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
+    """Most fields take a value of the view as it is; the rest goes the long way round."""
+
+    def at_length(view: View) -> JsonValue:
+        return _written(value, view, zone)
+
+    if value.from_ is None or value.as_ is not None:
+        return at_length
+    group, name, is_json = _origin(value.from_)
+    if is_json:
+        return at_length
+    length, translated = value.max_length, value.values
+    unit = None if value.round is None else _unit(value.round)
+
+    def as_it_is(view: View) -> JsonValue:
+        try:
+            raw = view[group][name]
+        except KeyError:
+            return at_length(view)
+        kind = type(raw)
+        if raw is None:
+            return None
+        if kind is Decimal:
+            return raw if unit is None else raw.quantize(unit, ROUND_HALF_UP)  # type: ignore[no-any-return]
+        if kind is str and translated is None and (length is None or 2 * len(raw) <= length):
+            return raw or None
+        if kind is date:
+            return raw.isoformat()  # type: ignore[no-any-return]
+        return at_length(view)
+
+    return as_it_is
 
 
 def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
@@ -262,16 +310,23 @@ def _json_text(raw: Any, length: int | None) -> str | None:
 
 def json_text(value: Any) -> str:
     """Compact JSON, keys in the order given; a Decimal is written as the number it is."""
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, bool) or value is None:
-        return _WORDS[value]
-    if isinstance(value, Decimal):
-        return plain(value)
     if isinstance(value, (dict, Mapping)):  # a dict is told at once, any other mapping is asked
-        return "{" + ",".join([f"{_key_text(str(k))}:{json_text(v)}" for k, v in value.items()]) + "}"
+        return (
+            "{"
+            + ",".join([f"{_key_text(str(k))}:{_json_of(type(v), json_text)(v)}" for k, v in value.items()])
+            + "}"
+        )
     if isinstance(value, (list, tuple)):
         return "[" + ",".join([json_text(item) for item in value]) + "]"
+    return _json_of(type(value), _json_rest)(value)
+
+
+def _json_rest(value: Any) -> str:
+    """What is none of the usual, but derived from one."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, Decimal):
+        return plain(value)
     if isinstance(value, datetime):
         return json.dumps(_iso_instant(value))
     if isinstance(value, date):
@@ -287,6 +342,17 @@ def plain(value: Decimal) -> str:
         return "0"
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+# By exact type: a first load asks a million times.
+_JSON_OF: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    Decimal: plain,
+    bool: _WORDS.__getitem__,
+    type(None): _WORDS.__getitem__,
+    date: lambda day: f'"{day.isoformat()}"',
+}
+_json_of = _JSON_OF.get
 
 
 def _canonical(value: JsonValue) -> str | bool | None:

@@ -99,7 +99,7 @@ def plain(value: Decimal) -> Decimal:
 
 def text(value: Exact) -> str:
     """Digits as people and JSON see them: never in scientific notation."""
-    digits = str(shown(value))
+    digits = str(value if type(value) is Decimal else shown(value))
     return digits if "E" not in digits else format(shown(value), "f")
 
 

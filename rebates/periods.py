@@ -20,7 +20,7 @@ class Period:
     key: str
     zone: str = "UTC"
 
-    @property
+    @cached_property
     def last_day(self) -> date:
         """The last day that counts."""
         return self.end - timedelta(days=1)

@@ -60,19 +60,26 @@ class Tier:
 
     def benefit_text(self, currency: str) -> str:
         """As people say it: `15%`, `2.50 USD per unit`, `1000 USD`."""
+        words = self._said.get(currency)
+        if words is None:
+            words = self._said[currency] = self._words(currency)
+        return words
+
+    def _words(self, currency: str) -> str:
         if self.linear:
             ends = [
                 percent(v or Decimal(0)) if self.linear_in == "rate" else text(v or Decimal(0))
                 for v in (self.start, self.end)
             ]
             return f"{ends[0]} to {ends[1]}"
-        words = self._benefit_number + _BENEFIT_UNITS[self.kind].format(currency)
+        number = percent(self.benefit) if self.kind == "rate" else text(self.benefit)
+        words = number + _BENEFIT_UNITS[self.kind].format(currency)
         return f"{words} for every {text(self.per)}" if self.per is not None else words
 
     @cached_property
-    def _benefit_number(self) -> str:
-        """Said of every standing on the ladder, so worked out once."""
-        return percent(self.benefit) if self.kind == "rate" else text(self.benefit)
+    def _said(self) -> dict[str, str]:
+        """Said of every standing on the ladder, so worked out once for each currency."""
+        return {}
 
 
 def named(tiers: Iterable[Tier]) -> tuple[Tier, ...]:

@@ -45,23 +45,16 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
     found = {}
     for at in range(0, len(wanted), KEYS_AT_ONCE):
         query = (
-            select(accounts, parent.c.sf_id.label("parent_id"))
+            select(
+                accounts.c.pk, accounts.c.sf_id, accounts.c.name, accounts.c.owner_id, parent.c.sf_id.label("parent_id"),
+                accounts.c.type, accounts.c.region, accounts.c.currency, accounts.c.deleted, accounts.c.master_pk,
+            )
             .outerjoin(parent, parent.c.pk == accounts.c.parent_pk)
             .where(accounts.c.pk.in_(wanted[at : at + KEYS_AT_ONCE]))
-        )
-        for row in tx.execute(query):
-            gone = bool(row.deleted or row.master_pk is not None)
-            found[row.pk] = Member(
-                row.pk,
-                row.sf_id,
-                row.name,
-                row.owner_id,
-                row.parent_id,
-                row.type,
-                row.region,
-                row.currency,
-                gone,
-            )
+        )  # fmt: skip
+        for pk, sf_id, name, owner, above, type_, region, currency, deleted, winner in tx.execute(query):
+            gone = bool(deleted or winner is not None)
+            found[pk] = Member(pk, sf_id, name, owner, above, type_, region, currency, gone)
     return found
 
 
