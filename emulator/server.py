@@ -169,6 +169,9 @@ def start(
         server_header=False,
         date_header=False,
         proxy_headers=False,
+        # Longer than a client's pause between two looks at a job: a connection that is closed just as it is used again
+        # would look like a fault that nobody ordered.
+        timeout_keep_alive=75,
         h11_max_incomplete_event_size=256 * 1024,
         http="h11",
         ws="none",
