@@ -254,9 +254,9 @@ def _standings_are_true(world: World, app: SimApp) -> list[str]:
     for key, (amount, tier, rebate, gap) in in_org.items():
         one = expected.get(key)
         if one is None:
-            if (
-                amount or rebate
-            ) and not world.people.moved:  # a merge leaves the loser's standings to the winner
+            if (amount or rebate) and not world.coverage[
+                "org: merge"
+            ]:  # a merge leaves the loser's standings to the winner
                 found.append(f"the org shows {amount} and {rebate} for {key}, where nothing counts")
         elif (amount, tier, rebate, gap) != (one.amount, one.tier, one.rebate, one.gap):
             found.append(f"the org shows {(amount, tier, rebate, gap)} for {key}; true is {one}")
@@ -285,7 +285,7 @@ def standings_in_org(world: World) -> dict[Key, tuple[Fraction, str | None, Frac
 
 def _payouts_are_true(world: World, expected: dict[Key, True_]) -> list[str]:
     """Of a settled period: what was settled and all that was corrected since make what the period is worth."""
-    if world.people.moved or world.unknowable:
+    if world.coverage["org: merge"] or world.unknowable:
         return []  # a merge leaves the loser's payouts to the winner; what is gone for good may take them along
     rows = world.org.storage.rows(
         'SELECT "Program_Key__c", "Account__c", "Period__c", sum("Amount__c") FROM "Rebate_Payout__c"'
