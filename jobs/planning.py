@@ -71,7 +71,7 @@ def plan(
     planning = _planning(app, tx, programs, run_pk, now)
     there = set(elsewhere or ()) - touched
     members = people.members(tx, {cell.member_pk for cell in touched | there}).values()
-    gone = {member.id for member in members if member.gone}
+    gone = {member.id for member in members if member.gone} | addressees.lost(tx)
     plan_payouts(planning, gone)  # first: what waits for a merged account goes to the winner
     addressees.close_of(tx, gone, now=now)
     everything = _mapping_changed(planning)

@@ -13,6 +13,7 @@ from state.instants import micros
 from state.outbox import _close as close
 from state.outbox import _slices as slices
 from state.outbox import load
+from state.tables.facts import accounts
 from state.tables.work import outbox
 
 
@@ -29,6 +30,14 @@ def account_of(tx: Connection, object: str, ext_key: str) -> str | None:
     query = select(outbox.c.account_id).where(outbox.c.object == object, outbox.c.ext_key == ext_key)
     found: str | None = tx.execute(query.limit(1)).scalar()
     return found
+
+
+def lost(tx: Connection) -> set[str]:
+    """Accounts for which something waits although they are gone, deleted or merged away."""
+    gone = select(accounts.c.sf_id).where(or_(accounts.c.deleted, accounts.c.master_pk.is_not(None)))
+    waiting = outbox.c.state.in_(("pending", "quarantined"))
+    query = select(outbox.c.account_id).where(waiting, outbox.c.account_id.in_(gone)).distinct()
+    return set(tx.execute(query).scalars())
 
 
 def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:

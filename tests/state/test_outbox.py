@@ -8,11 +8,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
-from state import acknowledged, events, invariants, meta, outbox, outcomes, retention, tasks
+from state import acknowledged, addressees, events, invariants, meta, outbox, outcomes, retention, tasks
 from state.outbox import Stuck, Wanted
 from state.store import Store
+from state.tables.facts import accounts
 from state.totals import Cell
 
 TTL = timedelta(minutes=5)
@@ -304,3 +305,18 @@ def test_a_confirmation_that_was_lost_from_memory_is_a_broken_promise(box, store
         tx.execute(delete(acknowledged.acknowledged))
         assert [one.name for one in invariants.check(tx)] == ["a delivered row is not remembered (X7)"]
         acknowledged.remember(tx, OBJECT, "RB-1", seq=row.seq, payload_hash="x", sf_id=None, now=now)
+
+
+def test_what_waits_for_an_account_that_is_gone_is_found_although_nothing_else_of_it_changed(
+    box, store, scene, now
+):
+    """A purge that only the nightly comparison sees moves no total: its refused rows would wait for ever."""
+    scene.pull("account", {"id": "001A"}, {"id": "001B"})
+    box.enqueue(standing("RB-1", account="001A"), standing("RB-2", account="001B"))
+    with store.transaction() as tx:
+        assert addressees.lost(tx) == set()
+        tx.execute(update(accounts).where(accounts.c.sf_id == "001A").values(deleted=True))
+        assert addressees.lost(tx) == {"001A"}
+        addressees.close_of(tx, addressees.lost(tx), now=now)
+        assert addressees.lost(tx) == set()
+    assert box.states() == [("RB-1", "superseded"), ("RB-2", "pending")]
