@@ -83,10 +83,12 @@ def complete(
     name, standing = targets["payout"].written_from("payout.standing_id"), targets.get("standing")
     if name is None:
         return list(records)
-    keys = sorted({str(row.payload[name]) for row in rows})
+    keys = sorted({str(row.payload[name]) for row in rows if name in row.payload})
     with app.store.read() as tx:
         ids = acknowledged.record_ids(tx, standing.object, keys) if standing is not None else {}
-    return [{**one, name: ids.get(str(row.payload[name]))} for one, row in zip(records, rows, strict=True)]
+    return [
+        {**one, name: ids.get(str(row.payload.get(name)))} for one, row in zip(records, rows, strict=True)
+    ]
 
 
 def read_back(app: App, *, everything: bool = False) -> ReadBack:

@@ -291,6 +291,9 @@ class Sending:
                 tasks.closed(tx, row.ext_key, "dismissed", now=now)
             self.result.superseded += 1
             return
+        if gone and self._without_its_standing(tx, object_name, row):
+            self.result.retrying += 1
+            return
         if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
             self.result.retrying += 1
             return
@@ -309,6 +312,16 @@ class Sending:
         outbox.quarantine(tx, row, why, now=now, code=code, message=answer.message)
         self.result.quarantined += 1
         self.result.refused.append((object_name, code, row.account_id or ""))
+
+    def _without_its_standing(self, tx: Any, object_name: str, row: Row) -> bool:
+        """A person deleted the standing that a payout points at, and that of a merged account is never made again: the
+        money is still owed, and says by itself what for."""
+        target = self._by_name.get("payout")
+        name = target.written_from("payout.standing_id") if target is not None else None
+        if target is None or object_name != target.object or name not in row.payload:
+            return False
+        payload = {field: value for field, value in row.payload.items() if field != name}
+        return outbox.amend(tx, row, payload, now=self._app.clock.now())
 
     def _for_another_owner(self, tx: Any, row: Row) -> bool:
         """The owner left since we last read users: the fallback owner gets the task, or else our own user does."""

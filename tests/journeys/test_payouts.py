@@ -209,6 +209,21 @@ def test_a_lost_acknowledgment_doubles_no_payout(settled, kind):
     assert later(story, "verify", "--deep").data["ok"]
 
 
+def test_a_payout_whose_standing_a_person_deleted_is_made_without_the_link(settled):
+    settled.org.faults.add(Fault("row_error", path="^Rebate_Payout__c$", code="UNABLE_TO_LOCK_ROW", times=0))
+    later(settled, code=3)  # the standings are there, the payouts wait
+    settled.org.faults.clear()
+    (standing,) = settled.rows(
+        f"SELECT Id FROM Rebate_Standing__c WHERE Account__c = '{id_of(settled, LUMIERE)}' "
+        "AND Program_Key__c = 'retail-2026' AND Period__c = '2026-10'"
+    )
+    lifecycle.delete(settled.org, "Rebate_Standing__c", standing["Id"])
+    later(settled)
+    made = payout(settled)
+    assert (made["Standing__c"], made["Period__c"]) == (None, "2026-10"), "the money is owed all the same"
+    assert settled("outbox", "list", "--json").data["rows"] == []
+
+
 def test_a_payout_that_a_person_deleted_is_not_made_again(settled):
     later(settled)
     row = payout(settled)
