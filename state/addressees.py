@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from state import acknowledged
+from state import acknowledged, people
 from state.instants import micros
 from state.outbox import _close as close
 from state.outbox import _slices as slices
 from state.outbox import load
-from state.tables.facts import accounts
 from state.tables.work import outbox
 
 
@@ -34,9 +33,8 @@ def account_of(tx: Connection, object: str, ext_key: str) -> str | None:
 
 def lost(tx: Connection) -> set[str]:
     """Accounts for which something waits although they are gone, deleted or merged away."""
-    gone = select(accounts.c.sf_id).where(or_(accounts.c.deleted, accounts.c.master_pk.is_not(None)))
     waiting = outbox.c.state.in_(("pending", "quarantined"))
-    query = select(outbox.c.account_id).where(waiting, outbox.c.account_id.in_(gone)).distinct()
+    query = select(outbox.c.account_id).where(waiting, outbox.c.account_id.in_(people.GONE)).distinct()
     return set(tx.execute(query).scalars())
 
 

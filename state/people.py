@@ -96,10 +96,13 @@ def _plain(text: str) -> str:
     return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
 
 
+# Ids of the accounts that are deleted or merged away.
+GONE = select(accounts.c.sf_id).where(accounts.c.deleted | accounts.c.master_pk.is_not(None))
+
+
 def gone(tx: Connection) -> set[str]:
     """Ids of the accounts that are deleted or merged away: nothing is written to them any more."""
-    query = select(accounts.c.sf_id).where(accounts.c.deleted | accounts.c.master_pk.is_not(None))
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(GONE).scalars())
 
 
 def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
