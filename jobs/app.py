@@ -122,8 +122,10 @@ class App:
         return Store.open(self.settings.state.url)
 
     def require_shared_store(self) -> None:
-        """Raises Unusable where several processes cannot work side by side."""
-        if not self.store.shared:
+        """Raises Unusable where several processes cannot work side by side; makes no store to find that out."""
+        from state.store import Store
+
+        if not Store.attach(self.settings.state.url).shared:
             raise Unusable(
                 "several workers need a store on PostgreSQL: a SQLite file has one writer at a time",
                 "move with `rebates db copy` (docs/scale.md), or run one process",
