@@ -28,7 +28,7 @@ def run(
     from jobs.app import App
     from jobs.clock import system_clock, system_rng
     from jobs.logs import configure_logging
-    from jobs.schedule import jobs_of, run_due, run_forever
+    from jobs.schedule import PUT_OFF, jobs_of, run_due, run_forever
 
     configuration = configuration_of(context)
     configure_logging(configuration.settings.logging, events=True)
@@ -41,7 +41,11 @@ def run(
         with build() as application:
             ended = {run_due(application, job) for job in jobs_of(application)}
         raise typer.Exit(
-            Exit.FAILED if "failed" in ended else Exit.REJECTED_ROWS if "partial" in ended else Exit.OK
+            Exit.FAILED
+            if ended & {"failed", PUT_OFF}
+            else Exit.REJECTED_ROWS
+            if "partial" in ended
+            else Exit.OK
         )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

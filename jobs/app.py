@@ -121,6 +121,11 @@ class App:
 
         return Store.open(self.settings.state.url)
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether everything is done inside one transaction that will be undone."""
+        return "store" in self.__dict__ and self.store.rehearses
+
     def require_shared_store(self) -> None:
         """Raises Unusable where several processes cannot work side by side; makes no store to find that out."""
         from state.store import Store

@@ -66,7 +66,7 @@ def push(run: Running) -> Pushed:
     """Send everything that is due; parents of nothing first, so that a task finds its standing in the org."""
     app = run.app
     with app.store.transaction() as tx:
-        outbox.sweep(tx, now=app.clock.now(), unkeyed={alerting.BELL})
+        outbox.sweep(tx, now=app.clock.now(), unkeyed={alerting.BELL}, sender=app.owner)
         targets = push_targets(app, tx)
     sending = Sending(run, targets)
     bulk_push.take_up(run, sending.settle)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector import errors
+from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.drift import Drift, repair
@@ -99,8 +100,12 @@ def reconcile(
 ) -> Reconciled:
     """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
     if dry_run:
-        with rehearse(app):
-            return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
+
+        def rehearsed() -> Reconciled:
+            with rehearse(app):
+                return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
+
+        return again(app, rehearsed)
     return _reconcile(app, slot, dry_run=False, accept_missing=accept_missing)
 
 
@@ -109,25 +114,24 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
 
     report = Reconciled(dry_run)
     with running(app, "reconcile", slot) as run:
-        bind_to_org(app)
-        report.warnings += [problem.in_a_line for problem in preflight(app)]
-        rebase(run)
-        report.pulled = pull(run)
-        report.inventory = take_inventory(run, accept_missing=accept_missing)
-        report.drift = repair(app, accept_missing=accept_missing)
-        report.payouts = read_back(app, everything=True)
-        run.beat()
-        report.computed = compute(app, run.pk)
+        again(app, lambda: bind_to_org(app))
+        report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
+        again(app, lambda: rebase(run))
+        report.pulled = again(app, lambda: pull(run))
+        report.inventory = again(app, lambda: take_inventory(run, accept_missing=accept_missing))
+        report.drift = again(app, lambda: repair(app, accept_missing=accept_missing))
+        report.payouts = again(app, lambda: read_back(app, everything=True))
+        again(app, run.beat)
+        report.computed = again(app, lambda: compute(app, run.pk))
         report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         else:
-            report.pushed = push(run)
+            report.pushed = again(app, lambda: push(run))
             report.warnings += report.pushed.warnings
-            report.outbox = what_is_left(app)
-            _tidy(run)
-        with app.store.read() as tx:
-            report.rejected_waiting = sum(rejected.counts(tx).values())
+            report.outbox = again(app, lambda: what_is_left(app))
+            again(app, lambda: _tidy(run))
+        report.rejected_waiting = again(app, lambda: _rejected(app))
         report.api_calls = app.calls + run.calls_of_others
         run.partial = bool(report.set_aside or report.put_off or report.stopped or report.computed.refused)
         run.counts = {
@@ -140,6 +144,11 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             "put_off": report.put_off,
         }
     return report
+
+
+def _rejected(app: App) -> int:
+    with app.store.read() as tx:
+        return sum(rejected.counts(tx).values())
 
 
 def _tidy(run: Running) -> None:

@@ -30,6 +30,8 @@ class Change:
 class RehearsalStore:
     """A store whose transactions are all parts of one, which is undone at the end."""
 
+    rehearses = True
+
     def __init__(self, store: Store, tx: Connection) -> None:
         self._store, self._tx = store, tx
         self.where = store.where

@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
+from jobs.again import again
 from jobs.app import App
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
 from state import leases, meta, runs
@@ -69,8 +70,29 @@ class Running:
 @contextmanager
 def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Running]:
     """Take the lease and the slot, run, and write down how it ended. Raises AnotherRun, Paused."""
+    when = slot or app.clock.now()
+    log.debug("store.opened", store=app.store.where)  # outside of `again`: that none is there is said at once
+    lease, pk = again(app, lambda: _begin(app, job, when))
+    if pk is None:
+        raise AnotherRun(
+            f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
+        )
+    run = Running(app, pk, job, when, lease)
+    if slot is not None:
+        run.ends_at = app.clock.monotonic() + app.settings.schedule.longest.total_seconds()
+    with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app), _fenced(run):
+        log.info("job.started")
+        try:
+            yield run
+        except BaseException as error:
+            _end(run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""))
+            raise
+        _end(run, "partial" if run.partial else "ok", None)
+
+
+def _begin(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
+    """The lease and the run's row, or None in its place where the slot is taken (and the lease given back)."""
     now = app.clock.now()
-    when = slot or now
     with app.store.transaction() as tx:
         if (reason := meta.get(tx, "paused")) is not None:
             raise Paused(f"everything is paused: {reason}", "rebates resume")
@@ -87,21 +109,7 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
         pk = runs.start(tx, job, when, owner=app.owner, epoch=lease.epoch, now=now)
         if pk is None:
             leases.release(tx, lease, now=now)
-    if pk is None:
-        raise AnotherRun(
-            f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
-        )
-    run = Running(app, pk, job, when, lease)
-    if slot is not None:
-        run.ends_at = app.clock.monotonic() + app.settings.schedule.longest.total_seconds()
-    with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app), _fenced(run):
-        log.info("job.started")
-        try:
-            yield run
-        except BaseException as error:
-            _end(run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""))
-            raise
-        _end(run, "partial" if run.partial else "ok", None)
+    return lease, pk
 
 
 @contextmanager
@@ -142,9 +150,13 @@ def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
     # However it ended: they count against the day's share.
     run.counts["api_calls"] = run.app.calls + run.calls_of_others
     run.counts["rules"] = _rules(run.app)
-    with run.app.store.transaction() as tx:
-        runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
-        leases.release(tx, run.lease, now=now)
+
+    def write_down() -> None:
+        with run.app.store.transaction() as tx:
+            runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
+            leases.release(tx, run.lease, now=now)
+
+    again(run.app, write_down)
     log.info("job.finished", outcome=outcome)
 
 

@@ -20,6 +20,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from connector import errors
 from connector.auth import LOGIN_PAUSE_SECONDS
+from jobs.again import again
 from jobs.app import App
 from jobs.clock import SystemClock
 from jobs.helping import help_runs
@@ -34,6 +35,8 @@ from state.errors import StoreError
 log = structlog.get_logger()
 
 HANGS_AFTER = timedelta(minutes=10)  # beyond its time: between two batches no call takes longer
+LOOK_AGAIN = timedelta(minutes=1)  # after a slot that the store was not there for
+PUT_OFF = "put off"
 LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
 Work = Callable[[App, datetime], None]
 
@@ -73,21 +76,22 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
     one_at_a_time = threading.Lock()
 
     def due(job: Job) -> None:
+        soon = False
         try:
             with one_at_a_time, build() as app:
                 app.stopping = stop
                 with _watched(job, app.settings.schedule.longest + HANGS_AFTER):
-                    run_due(app, job)
+                    soon = run_due(app, job) == PUT_OFF
         except Exception as error:  # noqa: BLE001 whatever it was, the next slot comes
             _tell_failure(job, error)
         finally:
             if not stop.is_set():
-                arm(job)
+                arm(job, within=LOOK_AGAIN if soon else None)
 
-    def arm(job: Job, *, at_once: bool = False) -> None:
+    def arm(job: Job, *, within: timedelta | None = None) -> None:
         # The distance comes from our clock and the alarm from the machine's: they may be shifted to each other.
         wait = next_slot(job.schedule, zone, clock.now()) - clock.now()
-        at = SystemClock().now() + (timedelta(0) if at_once else wait)
+        at = SystemClock().now() + (wait if within is None else min(wait, within))
         scheduler.add_job(
             due, DateTrigger(at), args=[job], id=job.name, replace_existing=True, misfire_grace_time=None
         )
@@ -96,7 +100,7 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
         scheduler.start()
         closing.callback(scheduler.shutdown, wait=True)
         for job in jobs:
-            arm(job, at_once=job.name in owed)
+            arm(job, within=timedelta(0) if job.name in owed else None)
         log.info("schedule.started", jobs=[job.name for job in jobs])
         if shared:  # between its own slots it helps whoever leads a run
             help_runs(build, stop, alone=one_at_a_time)
@@ -146,7 +150,8 @@ def run_due(app: App, job: Job) -> str:
         return "interrupted"
     except (Refused, errors.SyncError, StoreError, MappingProblems) as error:
         _tell_failure(job, error, slot=slot.isoformat())
-        return "failed"
+        # A slot that nobody could claim is still to be had; one that was claimed is over, and the next one goes on.
+        return PUT_OFF if isinstance(error, StoreError) and error.passes else "failed"
     return _outcome(app, job, slot)
 
 
@@ -226,7 +231,7 @@ def _verify(app: App, slot: datetime) -> None:
     from jobs.verification import verify
 
     with running(app, "verify", slot) as run:
-        found = verify(app, deep=True, with_org=False)
+        found = again(app, lambda: verify(app, deep=True, with_org=False))
         run.counts["broken"] = len(found.violations) + len(found.damage)
         if not found.ok:
             log.error("verify.broken", violations=[str(v) for v in found.violations], damage=found.damage)

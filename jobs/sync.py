@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from connector import errors
+from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.engines import engine_name, keep_snapshot
@@ -118,37 +119,41 @@ def sync(
     app.configuration.org()  # which org is said before a store is made for it
     if dry_run:
         app.engine = "sql"  # a snapshot would outlive what is undone here
-        with rehearse(app):
-            return _timed(_sync(app, slot, parts, dry_run=True), app, started)
+
+        def rehearsed() -> SyncReport:
+            with rehearse(app):
+                return _timed(_sync(app, slot, parts, dry_run=True), app, started)
+
+        return again(app, rehearsed)
     return _timed(_sync(app, slot, parts, dry_run=False), app, started)
 
 
 def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: bool) -> SyncReport:
     job = "sync" if parts == EVERYTHING else "+".join(parts)
     with running(app, job, slot) as run:
-        report = SyncReport(_org_id(app, parts), run.pk, dry_run)
+        report = SyncReport(again(app, lambda: _org_id(app, parts)), run.pk, dry_run)
         report.warnings += app.programs.warnings
         if "pull" in parts or "push" in parts:
-            report.warnings += [problem.in_a_line for problem in preflight(app)]
-            report.rebased = rebase(run)
+            report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
+            report.rebased = again(app, lambda: rebase(run))
         if "pull" in parts:
-            report.pulled = pull(run)
-            if (why := is_needed(app)) is not None:
+            report.pulled = again(app, lambda: pull(run))
+            if (why := again(app, lambda: is_needed(app))) is not None:
                 report.warnings.append(f"every id was compared with the org: {why}")
-                report.inventory = take_inventory(run)
-            report.payouts = read_back(app)
+                report.inventory = again(app, lambda: take_inventory(run))
+            report.payouts = again(app, lambda: read_back(app))
         if engine_name(app) != "sql" and parts != ("push",):
-            keep_snapshot(app, run.beat)
+            again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts:
-            report.computed = compute(app, run.pk, run)
+            report.computed = again(app, lambda: compute(app, run.pk, run))
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         elif "push" in parts:
-            report.pushed = push(run)
+            report.pushed = again(app, lambda: push(run))
             report.warnings += report.pushed.warnings
-            report.outbox = what_is_left(app)
-        _close(run, report)
+            report.outbox = again(app, lambda: what_is_left(app))
+        again(app, lambda: _close(run, report))
     return report
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -14,6 +15,7 @@ class StoreError(Exception):
 
     code = "store_error"
     hint = "run: rebates db check"
+    passes = False  # whether the same work, begun again in a moment, may well succeed
 
     def __init__(self, what: str, *, where: str, hint: str | None = None) -> None:
         super().__init__(f"{what} ({where})")
@@ -29,6 +31,14 @@ class StoreUnreachable(StoreError):
     hint = "check [state] url, that the server runs, and the user's rights; then run: rebates doctor"
 
 
+class ConnectionLost(StoreUnreachable):
+    """PostgreSQL is restarting, fails over, or ended our connection. What was not committed is undone; a commit that was
+    under way may have been kept, which the same step finds when it begins again."""
+
+    hint = "is the server running? check [state] url and the user's rights; then run the same command: it goes on"
+    passes = True
+
+
 class StoreLocked(StoreError):
     """Another process kept the store longer than we wait. Nothing was written; the same command may run again."""
 
@@ -41,6 +51,7 @@ class Conflict(StoreError):
 
     code = "store_conflict"
     hint = "run the same command again"
+    passes = True
 
 
 class DiskFull(StoreError):
@@ -51,6 +62,13 @@ class DiskFull(StoreError):
 class ReadOnly(StoreError):
     code = "store_read_only"
     hint = "give this user write access to the file and its folder"
+
+
+class Demoted(ReadOnly):
+    """The PostgreSQL server became a standby under our connection; the next connection finds the one that leads."""
+
+    hint = "run the same command again; if it stays: does [state] url lead to the primary server?"
+    passes = True
 
 
 class CorruptStore(StoreError):
@@ -101,20 +119,24 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
 
 # By SQLSTATE, whole or class (first two characters).
 _POSTGRES: dict[str, tuple[type[StoreError], str]] = {
+    "40": (Conflict, "PostgreSQL undid this transaction"),
     "40001": (Conflict, "PostgreSQL could not serialize this transaction"),
     "40P01": (Conflict, "PostgreSQL broke a deadlock by undoing this transaction"),
     "55P03": (StoreLocked, "another run holds the rows"),
     "57014": (StoreLocked, "PostgreSQL cancelled the statement"),
     "53100": (DiskFull, "the disk of the PostgreSQL server is full"),
-    "25006": (ReadOnly, "this PostgreSQL server is read-only (a standby?)"),
+    "25P03": (ConnectionLost, "PostgreSQL ended a transaction in which nothing was asked for too long"),
+    "25P04": (ConnectionLost, "PostgreSQL ended a transaction that took too long"),
+    "25006": (Demoted, "this PostgreSQL server is read-only (a standby?)"),
     "42501": (ReadOnly, "this PostgreSQL user lacks a right"),
     "XX001": (CorruptStore, "PostgreSQL reports damaged data"),
     "XX002": (CorruptStore, "PostgreSQL reports a damaged index"),
-    "08": (StoreUnreachable, "the connection to PostgreSQL is gone"),
+    "08": (ConnectionLost, "the connection to PostgreSQL is gone"),
     "28": (StoreUnreachable, "PostgreSQL refuses the login"),
     "3D": (StoreUnreachable, "there is no such PostgreSQL database"),
-    "57": (StoreUnreachable, "PostgreSQL is shutting down"),
-    "53": (StoreUnreachable, "PostgreSQL is out of a resource"),
+    "57": (ConnectionLost, "PostgreSQL is shutting down, starting, or ended the connection"),
+    "53": (ConnectionLost, "PostgreSQL is out of a resource"),
+    "58": (StoreError, "the disk of the PostgreSQL server reports an error"),
 }
 
 
@@ -129,9 +151,11 @@ def _is_full(where: str) -> bool:
         return False
 
 
-def explained(error: DBAPIError, where: str) -> StoreError | None:
-    """The store error that a database error stands for; None: not about the store, it stays what it is."""
-    original = error.orig
+def explained(error: Exception, where: str) -> StoreError | None:
+    """The store error that a database error (SQLAlchemy's or the driver's own) stands for; None: not about the store,
+    it stays what it is."""
+    original: Any = error.orig if isinstance(error, DBAPIError) else error
+    broken = isinstance(error, DBAPIError) and error.connection_invalidated
     if isinstance(original, sqlite3.Error):
         number = getattr(original, "sqlite_errorcode", None)
         found = _SQLITE.get(number & 0xFF) if number is not None else None
@@ -143,8 +167,8 @@ def explained(error: DBAPIError, where: str) -> StoreError | None:
         if state is None:
             # psycopg raises without a state when no connection could be made or it broke.
             found = (
-                (StoreUnreachable, "the connection to PostgreSQL failed")
-                if error.connection_invalidated or type(original).__name__ == "OperationalError"
+                (ConnectionLost, "the connection to PostgreSQL failed")
+                if broken or type(original).__name__ == "OperationalError"
                 else None
             )
         else:

@@ -221,12 +221,14 @@ def take_over(
     return sorted(taken, key=lambda row: row.pk)
 
 
-def sweep(tx: Connection, *, now: datetime, unkeyed: Collection[str] = ()) -> int:
-    """Rows whose sender did not come back are due again: same key, same sequence, same payload.
+def sweep(tx: Connection, *, now: datetime, unkeyed: Collection[str] = (), sender: str | None = None) -> int:
+    """Rows whose sender did not come back are due again: same key, same sequence, same payload. So are those of
+    `sender`, who asks before it sends anything: what it has in flight is left from a push that broke off.
 
     Not those of `unkeyed` objects: nothing in the org tells whether they arrived, and twice is worse than never.
     """
-    late = and_(outbox.c.state == "inflight", outbox.c.claimed_until <= micros(now))
+    lost = outbox.c.claimed_until <= micros(now)
+    late = and_(outbox.c.state == "inflight", lost if sender is None else or_(lost, outbox.c.owner == sender))
     _close(tx, and_(late, outbox.c.object.in_(sorted(unkeyed))), "superseded", now)
     # A newer row of the key makes the old one pointless. Events have no newer one.
     newer = outbox.alias("newer")

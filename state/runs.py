@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from state.dialects import upsert
 from state.instants import micros, moment, optional_moment
@@ -35,7 +35,10 @@ class Run:
 
 
 def start(tx: Connection, job: str, slot: datetime, *, owner: str, epoch: int, now: datetime) -> int | None:
-    """Claim a slot: the run's pk, or None when somebody has this slot already (whatever became of it)."""
+    """Claim a slot: the run's pk, or None when somebody has this slot already (whatever became of it).
+
+    Ours already and not over, it stays ours: the commit that claimed it was kept although nobody could tell us.
+    """
     statement = (
         upsert(tx, runs)
         .values(
@@ -47,7 +50,11 @@ def start(tx: Connection, job: str, slot: datetime, *, owner: str, epoch: int, n
             heartbeat_at=micros(now),
             counts="{}",
         )
-        .on_conflict_do_nothing(index_elements=["job", "slot_utc"])
+        .on_conflict_do_update(
+            index_elements=["job", "slot_utc"],
+            set_={"epoch": epoch, "heartbeat_at": micros(now)},
+            where=and_(runs.c.owner == owner, runs.c.finished_at.is_(None)),
+        )
         .returning(runs.c.pk)
     )
     return tx.execute(statement).scalar_one_or_none()

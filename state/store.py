@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from state import schema
@@ -33,8 +33,11 @@ OLDEST_SQLITE = (3, 35, 0)  # upsert from a select, RETURNING, UPDATE FROM
 class Store:
     """One open store. Not tied to a thread; a forked child gets connections of its own."""
 
+    rehearses = False  # whether what is written is undone at the end
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self.where = engine.url.render_as_string(hide_password=True)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
@@ -138,7 +141,7 @@ class Store:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, self._driver_error) as error:  # COPY speaks to the driver, past SQLAlchemy
             better = explained(error, self.where)
             if better is None:
                 raise
@@ -213,9 +216,23 @@ def _postgresql(url: URL, where: str) -> Engine:
         else url
     )
     try:
-        return _safe_after_fork(create_engine(url, pool_pre_ping=True))
+        # The level is said, whatever the server's or the role's default is: under a stricter one every second writer
+        # would fail to serialize.
+        engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except (NoSuchModuleError, ImportError) as error:
         raise StoreError("the PostgreSQL driver psycopg is missing", where=where) from error
+
+    @event.listens_for(engine, "handle_error")
+    def _demoted(context: ExceptionContext) -> None:
+        # A server that became a standby under an open connection refuses writes from then on: the next transaction
+        # must not get this connection again, but one to the server that leads now.
+        reading = context.connection is not None and context.connection.get_execution_options().get(
+            "rebates_read", False
+        )
+        if getattr(context.original_exception, "sqlstate", None) == "25006" and not reading:
+            context.is_disconnect = True
+
+    return _safe_after_fork(engine)
 
 
 def _safe_after_fork(engine: Engine) -> Engine:

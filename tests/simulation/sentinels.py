@@ -252,7 +252,7 @@ def deleted_rows_are_not_asked_for() -> Patches:
 
 @sentinel(60, seed=2)
 def claims_of_the_dead_are_kept() -> Patches:
-    yield patch.object(state.outbox, "sweep", lambda tx, now, unkeyed=(): 0)
+    yield patch.object(state.outbox, "sweep", lambda tx, now, unkeyed=(), sender=None: 0)
 
 
 __all__ = ["KNOWN", "SENTINELS", "broken"]
