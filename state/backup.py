@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, leases, meta, schema
+from state import audit, leases, meta, one_host, schema
 from state.errors import CorruptStore, StoreError, StoreLocked
 from state.outbox import close_outdated
 from state.store import Store
@@ -138,7 +138,7 @@ def _prepare(path: Path, actor: str, now: datetime) -> None:
             connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
     finally:
         store.close()
-    for ending in ("-wal", "-shm"):
+    for ending in ("-wal", "-shm", one_host.ENDING):
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 

@@ -46,6 +46,15 @@ class StoreLocked(StoreError):
     hint = "another run is writing: wait for it, or see it with: rebates status"
 
 
+class AnotherHost(StoreLocked):
+    """A process of another machine has this SQLite file open, over a network file system: together they would corrupt it."""
+
+    code = "store_on_two_hosts"
+    hint = (
+        "stop Rebate Sync there first; for several hosts move to PostgreSQL: rebates db copy (docs/scale.md)"
+    )
+
+
 class Conflict(StoreError):
     """PostgreSQL undid the transaction because of another one. Nothing was written; run the whole step again."""
 

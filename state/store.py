@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from state import schema
 from state.errors import CorruptStore, StoreError, StoreUnreachable, explained
+from state.one_host import OneHost
 
 BUSY_MS = 10_000  # how long a writer waits for another
 CACHE_KIB = 64 * 1024  # page cache of one SQLite connection
@@ -39,6 +40,7 @@ class Store:
         self.engine = engine
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self.where = engine.url.render_as_string(hide_password=True)
+        self._one_host = _one_host(engine)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
     @classmethod
@@ -136,6 +138,8 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._one_host is not None:
+            self._one_host.give_up()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -204,6 +208,20 @@ def _sqlite(url: URL, where: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return _safe_after_fork(engine)
+
+
+def _one_host(engine: Engine) -> OneHost | None:
+    """A SQLite file is open on one machine at a time: claimed with the first connection, until the store is closed."""
+    file = str(engine.url.database)
+    if engine.dialect.name != "sqlite" or file.startswith("file:"):
+        return None
+    claim = OneHost(Path(file))
+
+    @event.listens_for(engine, "do_connect", insert=True)
+    def _claim(_dialect: Any, _record: Any, _arguments: Any, _parameters: Any) -> None:
+        claim.claim()
+
+    return claim
 
 
 def _postgresql(url: URL, where: str) -> Engine:
