@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from jobs.settings import Settings
 from jobs.targets import beside, parse_with_targets
 from rebates.versions import folded
 from state import meta, runs
+from state.dialects import database_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -76,6 +77,12 @@ class App:
     def local_day(self) -> date:
         """Today where the schedule is kept: what is done once a day is done once in this day."""
         return self.clock.now().astimezone(ZoneInfo(self.settings.schedule.time_zone)).date()
+
+    def lease_time(self, tx: Connection) -> datetime:
+        """The moment by which leases are held and lost: the database's on PostgreSQL, where the hosts' clocks may differ;
+        ours on SQLite, whose host is this one."""
+        known = database_time(tx)
+        return self.clock.now() if known is None else self.clock.at(known)
 
     @cached_property
     def alias(self) -> str:

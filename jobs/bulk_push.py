@@ -87,8 +87,9 @@ def _take_up(run: Running, settle: Settle, job: BulkJob) -> None:
     now = app.clock.now()
     with app.store.transaction() as tx:
         rows = outbox.take_over(
-            tx, job.detail.get("rows", ()), now=now, owner=app.owner, epoch=run.lease.epoch, ttl=TAKEN_FOR
-        )
+            tx, job.detail.get("rows", ()), owner=app.owner, epoch=run.lease.epoch,
+            until=app.lease_time(tx) + TAKEN_FOR,
+        )  # fmt: skip
         if results is None:
             outcomes.retry_all(tx, [(row, now) for row in rows], code=None)
             bulk_jobs.end(tx, job.pk, "abandoned", now=now)

@@ -14,9 +14,11 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a clock can do; `now` is an aware UTC datetime."""
+    """What a clock can do; `now` is an aware UTC datetime. `at` is what it is meant to show at a moment of real time:
+    a clock that goes wrong does not know that, one that is shifted on purpose does."""
 
     def now(self) -> datetime: ...
+    def at(self, real: datetime) -> datetime: ...
     def monotonic(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
 
@@ -30,6 +32,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self._shift  # noqa: TID251 - this is the seam
+
+    def at(self, real: datetime) -> datetime:
+        return real + self._shift
 
     def monotonic(self) -> float:
         return time.monotonic()

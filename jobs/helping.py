@@ -53,7 +53,7 @@ def _session(app: App, over: Callable[[], bool], alone: threading.Lock | None) -
     hand = Hand(app, rules_in_use(app), helps=True)
     began, worked = app.clock.monotonic(), False
     with app.store.aside() as tx:
-        shards.arrive(tx, app.owner, rules=hand.rules, now=app.clock.now())
+        shards.arrive(tx, app.owner, rules=hand.rules, now=app.lease_time(tx))
     try:
         with beating(hand):
             while not over():

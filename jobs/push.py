@@ -66,7 +66,7 @@ def push(run: Running) -> Pushed:
     """Send everything that is due; parents of nothing first, so that a task finds its standing in the org."""
     app = run.app
     with app.store.transaction() as tx:
-        outbox.sweep(tx, now=app.clock.now(), unkeyed={alerting.BELL}, sender=app.owner)
+        outbox.sweep(tx, now=app.lease_time(tx), unkeyed={alerting.BELL}, sender=app.owner)
         targets = push_targets(app, tx)
     sending = Sending(run, targets)
     bulk_push.take_up(run, sending.settle)
@@ -144,7 +144,7 @@ class Sending:
                 limit=1 if alone else limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
                 owner=app.owner,
                 epoch=self._run.lease.epoch,
-                ttl=CLAIM_TTL,
+                until=app.lease_time(tx) + CLAIM_TTL,
                 objects={object_name},
                 lanes=self._lanes,
             )

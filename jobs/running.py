@@ -56,8 +56,9 @@ class Running:
     def beat(self) -> None:
         """Between batches: hold on to the lease, and stop here if asked to or when the time is up."""
         with self.app.store.transaction() as tx:
-            self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=self.app.clock.now())
-            runs.heartbeat(tx, self.pk, self.app.clock.now())
+            now = self.app.lease_time(tx)
+            self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=now)
+            runs.heartbeat(tx, self.pk, now)
         if self.app.stopping.is_set():
             raise Interrupted
         if self.ends_at is not None and self.app.clock.monotonic() > self.ends_at:
@@ -92,23 +93,23 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
 
 def _begin(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
     """The lease and the run's row, or None in its place where the slot is taken (and the lease given back)."""
-    now = app.clock.now()
     with app.store.transaction() as tx:
+        now, leased = app.clock.now(), app.lease_time(tx)
         if (reason := meta.get(tx, "paused")) is not None:
             raise Paused(f"everything is paused: {reason}", "rebates resume")
-        lease = leases.acquire(tx, LEASE, owner=app.owner, ttl=LEASE_TTL, now=now)
+        lease = leases.acquire(tx, LEASE, owner=app.owner, ttl=LEASE_TTL, now=leased)
         if lease is None:
-            holder = next((one for one in leases.held(tx, now) if one.name == LEASE), None)
+            holder = next((one for one in leases.held(tx, leased) if one.name == LEASE), None)
             who = f" by {holder.owner} until {holder.expires_at:%H:%M:%S} UTC" if holder else ""
             raise AnotherRun(
                 f"another run is working for this org: the lock is held{who}",
                 "wait for it; `rebates status` shows it. A killed process frees the lock after 15 minutes",
             )
-        for dead in runs.abandon(tx, older_than=now - DEAD_AFTER, now=now):
+        for dead in runs.abandon(tx, older_than=leased - DEAD_AFTER, now=now):
             log.warning("job.abandoned", job=dead.job, run=dead.pk)
-        pk = runs.start(tx, job, when, owner=app.owner, epoch=lease.epoch, now=now)
+        pk = runs.start(tx, job, when, owner=app.owner, epoch=lease.epoch, now=now, seen_at=leased)
         if pk is None:
-            leases.release(tx, lease, now=now)
+            leases.release(tx, lease, now=leased)
     return lease, pk
 
 
@@ -145,7 +146,6 @@ def _tellable(error: BaseException) -> bool:
 
 
 def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
-    now = run.app.clock.now()
     run.app.store.guard = None  # how it ended is written down also when the lease is lost
     # However it ended: they count against the day's share.
     run.counts["api_calls"] = run.app.calls + run.calls_of_others
@@ -153,8 +153,8 @@ def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
 
     def write_down() -> None:
         with run.app.store.transaction() as tx:
-            runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
-            leases.release(tx, run.lease, now=now)
+            runs.finish(tx, run.pk, outcome, now=run.app.clock.now(), counts=run.counts, error=error)
+            leases.release(tx, run.lease, now=run.app.lease_time(tx))
 
     again(run.app, write_down)
     log.info("job.finished", outcome=outcome)

@@ -93,7 +93,7 @@ def hands(app: App) -> int:
         return 1
     rules = rules_in_use(app)
     with app.store.read() as tx:
-        there = shards.present(tx, since=app.clock.now() - PRESENT_FOR, rules=rules)
+        there = shards.present(tx, since=app.lease_time(tx) - PRESENT_FOR, rules=rules)
     process = app.owner.rpartition(":")[0]
     others = [one for one in there if one.rpartition(":")[0] != process]
     return max(1 + len(others), app.workers)
@@ -117,7 +117,7 @@ def share_out(
     offered = [{**one, "calls": app.calls, "at": micros(app.clock.now())} for one in given]
     with app.store.transaction() as tx:
         shards.cut(
-            tx, run.pk, part, offered, leader_epoch=run.lease.epoch, rules=hand.rules, now=app.clock.now()
+            tx, run.pk, part, offered, leader_epoch=run.lease.epoch, rules=hand.rules, now=app.lease_time(tx)
         )
     log.info("shards.cut", part=part, shards=len(offered))
     try:
@@ -184,7 +184,7 @@ def _claim(
             rules=hand.rules,
             owner=app.owner,
             ttl=SHARD_TTL,
-            now=app.clock.now(),
+            now=app.lease_time(tx),
             run_pk=run_pk,
             part=None if like is None else like.shard.part,
             but_not=hand.given_up,
@@ -219,7 +219,7 @@ def give_back(shift: Shift) -> None:
     with app.store.aside() as tx:
         if shift.shard.part == "push" and shards.is_ours(tx, shift.shard):
             outbox.free(tx, shift.shard.given["lanes"], sender=app.owner)
-        shards.give_back(tx, app.owner, now=app.clock.now())
+        shards.give_back(tx, app.owner, now=app.lease_time(tx))
 
 
 @contextmanager
@@ -231,9 +231,10 @@ def beating(hand: Hand) -> Iterator[None]:
         while not over.wait(BEAT_SECONDS):
             try:
                 with app.store.aside() as tx:
-                    shards.renew(tx, app.owner, ttl=SHARD_TTL, now=app.clock.now())
+                    now = app.lease_time(tx)
+                    shards.renew(tx, app.owner, ttl=SHARD_TTL, now=now)
                     if hand.helps:
-                        shards.arrive(tx, app.owner, rules=hand.rules, now=app.clock.now())
+                        shards.arrive(tx, app.owner, rules=hand.rules, now=now)
             except StoreError as error:
                 log.warning("shard.not_renewed", error=str(error))
 
@@ -259,9 +260,10 @@ def _recall(run: Running, hand: Hand) -> None:
         shards.recall(tx, run.pk, leader_epoch=run.lease.epoch)
     while app.clock.monotonic() < end:
         with app.store.aside() as tx:
+            now = app.lease_time(tx)
             owned = [one for one in shards.of_run(tx, run.pk) if one.owner is not None]
             run.calls_of_others = shards.calls_of(tx, run.pk) - hand.told_calls
-        if not any(one.expires_at > app.clock.now() for one in owned):
+        if not any(one.expires_at > now for one in owned):
             break
         app.clock.sleep(LOOK_SECONDS)
     with app.store.aside() as tx:

@@ -28,7 +28,7 @@ def status(app: App) -> dict[str, Any]:
         marks = watermarks.read_all(tx)
         last = runs.latest(tx, limit=5)
         waiting = rejected.waiting(tx, limit=20)
-        held = leases.held(tx, now)
+        held = leases.held(tx, app.lease_time(tx))
         return {
             "org_id": meta.org_id(tx),
             "store": app.store.where,

@@ -1,9 +1,10 @@
-"""The two things that are spelled per database: INSERT … ON CONFLICT, and "one of these keys"."""
+"""The three things that are spelled per database: INSERT … ON CONFLICT, "one of these keys", and whose clock it is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, select, tuple_
@@ -35,3 +36,12 @@ def one_of(
     each = func.json_each(json.dumps([list(key) for key in keys])).table_valued("value", name="wanted")
     parts = (func.json_extract(each.c.value, f"$[{n}]") for n in range(len(columns)))
     return tuple_(*columns).in_(select(*parts))
+
+
+def database_time(tx: Connection) -> datetime | None:
+    """The server's clock, one for all hosts that share the store. None: a file has no clock but its host's."""
+    if tx.dialect.name != "postgresql":
+        return None
+    # Not now(): that is the moment at which the transaction began, and it may have waited for a lock since.
+    moment: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
@@ -100,12 +100,13 @@ def claim(
     limit: int,
     owner: str,
     epoch: int,
-    ttl: timedelta,
+    until: datetime,
     objects: Collection[str] | None = None,
     kinds: Collection[Kind] | None = None,
     lanes: Collection[int] | None = None,
 ) -> list[Row]:
     """Take up to `limit` due rows, oldest first by account so that its lock is taken once. Commit before sending.
+    `now` is when rows are due; `until` is when others may take them for lost, by the clock that all of them ask.
 
     Never a row whose key is in flight already, never an event of an account that has an earlier one unsent.
     """
@@ -135,7 +136,7 @@ def claim(
                 attempts=outbox.c.attempts + 1,
                 owner=owner,
                 epoch=epoch,
-                claimed_until=micros(now + ttl),
+                claimed_until=micros(until),
             )
             .returning(outbox)
         )
@@ -199,9 +200,7 @@ def quarantine(
     )
 
 
-def take_over(
-    tx: Connection, pks: Collection[int], *, now: datetime, owner: str, epoch: int, ttl: timedelta
-) -> list[Row]:
+def take_over(tx: Connection, pks: Collection[int], *, owner: str, epoch: int, until: datetime) -> list[Row]:
     """Rows that somebody claimed and did not come back for, now claimed by us. Not those that are over meanwhile, nor
     any whose key is in flight under another row."""
     other = outbox.alias("other")
@@ -214,7 +213,7 @@ def take_over(
         rows = tx.execute(
             update(outbox)
             .where(outbox.c.pk.in_(some), outbox.c.state.in_(("pending", "inflight")), ~elsewhere)
-            .values(state="inflight", owner=owner, epoch=epoch, claimed_until=micros(now + ttl))
+            .values(state="inflight", owner=owner, epoch=epoch, claimed_until=micros(until))
             .returning(outbox)
         )
         taken += [made(row) for row in rows]

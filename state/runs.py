@@ -34,10 +34,19 @@ class Run:
     error: str | None = None
 
 
-def start(tx: Connection, job: str, slot: datetime, *, owner: str, epoch: int, now: datetime) -> int | None:
+def start(
+    tx: Connection,
+    job: str,
+    slot: datetime,
+    *,
+    owner: str,
+    epoch: int,
+    now: datetime,
+    seen_at: datetime | None = None,
+) -> int | None:
     """Claim a slot: the run's pk, or None when somebody has this slot already (whatever became of it).
 
-    Ours already and not over, it stays ours: the commit that claimed it was kept although nobody could tell us.
+    `seen_at` is its first heartbeat, by the clock of the leases. Ours already and not over, it stays ours: the commit that claimed it was kept although nobody could tell us.
     """
     statement = (
         upsert(tx, runs)
@@ -47,12 +56,12 @@ def start(tx: Connection, job: str, slot: datetime, *, owner: str, epoch: int, n
             owner=owner,
             epoch=epoch,
             started_at=micros(now),
-            heartbeat_at=micros(now),
+            heartbeat_at=micros(seen_at or now),
             counts="{}",
         )
         .on_conflict_do_update(
             index_elements=["job", "slot_utc"],
-            set_={"epoch": epoch, "heartbeat_at": micros(now)},
+            set_={"epoch": epoch, "heartbeat_at": micros(seen_at or now)},
             where=and_(runs.c.owner == owner, runs.c.finished_at.is_(None)),
         )
         .returning(runs.c.pk)
@@ -89,7 +98,8 @@ def finish(
 
 
 def abandon(tx: Connection, *, older_than: datetime, now: datetime) -> list[Run]:
-    """Runs without a heartbeat since `older_than` were killed: end them as `abandoned` and return them."""
+    """Runs without a heartbeat since `older_than` (by the clock of the leases) were killed: end them as `abandoned` and
+    return them."""
     dead = [run for run in unfinished(tx) if run.heartbeat_at < older_than]
     for run in dead:
         finish(tx, run.pk, "abandoned", now=now, counts=run.counts, error="the process ended without a word")

@@ -53,6 +53,9 @@ class ShopClock:
     def now(self) -> datetime:
         return self.moment
 
+    def at(self, real: datetime) -> datetime:
+        return self.moment
+
     def monotonic(self) -> float:
         return self.moment.timestamp()
 

@@ -24,6 +24,9 @@ class StandingClock:
     def now(self) -> datetime:
         return self.moment
 
+    def at(self, real: datetime) -> datetime:
+        return self.moment
+
     def monotonic(self) -> float:
         return self.moment.timestamp()
 

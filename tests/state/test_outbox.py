@@ -37,7 +37,7 @@ def box(store, now):
 
         def claim(self, at=now, owner="me", epoch=1, limit=10, **only):
             with store.transaction() as tx:
-                return outbox.claim(tx, now=at, limit=limit, owner=owner, epoch=epoch, ttl=TTL, **only)
+                return outbox.claim(tx, now=at, limit=limit, owner=owner, epoch=epoch, until=at + TTL, **only)
 
         def retry_all(self, rows):
             with store.transaction() as tx:
@@ -216,7 +216,7 @@ def test_two_workers_never_claim_one_row(store_url, store, now):
         mine = Store.open(store_url)
         while True:
             with mine.transaction() as tx:
-                rows = outbox.claim(tx, now=now, limit=7, owner=owner, epoch=1, ttl=TTL)
+                rows = outbox.claim(tx, now=now, limit=7, owner=owner, epoch=1, until=now + TTL)
             if not rows:
                 break
             taken[owner] += [row.pk for row in rows]
@@ -229,7 +229,7 @@ def test_two_workers_never_claim_one_row(store_url, store, now):
         thread.join()
     assert len(taken["a"] + taken["b"]) == len(set(taken["a"] + taken["b"]))
     with store.transaction() as tx:
-        rest = outbox.claim(tx, now=now, limit=100, owner="c", epoch=1, ttl=TTL)
+        rest = outbox.claim(tx, now=now, limit=100, owner="c", epoch=1, until=now + TTL)
     assert len(taken["a"] + taken["b"]) + len(rest) == 60
 
 

@@ -133,7 +133,7 @@ def test_all_rows_of_an_account_travel_in_one_lane(store, now):
     for account, lane in lanes.items():
         with store.transaction() as tx:
             assert outbox.due(tx, {"Standing__c"}, now=now, lanes={lane}) >= 3
-            rows = outbox.claim(tx, now=now, limit=100, owner="me", epoch=1, ttl=TTL, lanes={lane})
+            rows = outbox.claim(tx, now=now, limit=100, owner="me", epoch=1, until=now + TTL, lanes={lane})
         assert {row.account_id for row in rows} == {a for a, its in lanes.items() if its == lane}
         assert len([row for row in rows if row.account_id == account]) in (6, 0)
 
@@ -143,10 +143,10 @@ def test_what_a_lost_sender_had_in_flight_is_due_at_once(store, now):
         outbox.enqueue(tx, [Wanted("state", "Account", "001A", {"a": 1}, "001A")], now=now)
     lane = outbox.lane_of("001A")
     with store.transaction() as tx:
-        [lost] = outbox.claim(tx, now=now, limit=9, owner="lost", epoch=1, ttl=TTL)
+        [lost] = outbox.claim(tx, now=now, limit=9, owner="lost", epoch=1, until=now + TTL)
         assert outbox.free(tx, {lane}, sender="somebody else") == 0
         assert outbox.free(tx, {lane}, sender="lost") == 1
-        [again] = outbox.claim(tx, now=now, limit=9, owner="heir", epoch=1, ttl=TTL)
+        [again] = outbox.claim(tx, now=now, limit=9, owner="heir", epoch=1, until=now + TTL)
         assert (again.ext_key, again.seq, again.attempts) == (lost.ext_key, lost.seq, 2)
         assert not outbox.acknowledge(tx, lost, now=now)
         assert outbox.acknowledge(tx, again, now=now)

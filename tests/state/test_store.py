@@ -274,7 +274,7 @@ def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path
     wanted = [Wanted("state", "Rebate_Standing__c", f"RB-{n}", {"n": n}) for n in range(3)]
     with store.transaction() as tx:
         outbox.enqueue(tx, wanted[:2], now=now)
-        outbox.claim(tx, now=now, limit=1, owner="me", epoch=1, ttl=timedelta(hours=1))
+        outbox.claim(tx, now=now, limit=1, owner="me", epoch=1, until=now + timedelta(hours=1))
     backup.backup(store, tmp_path / "copy.db")
     with store.transaction() as tx:
         outbox.enqueue(tx, wanted[2:], now=now)
