@@ -45,7 +45,7 @@ class Pushed:
     done: int = 0
     superseded: int = 0
     overtaken: int = 0  # of these, refused by the org: it holds something newer
-    retrying: int = 0
+    retrying: int = 0  # still to be sent when the push ended; not what a second try brought there
     quarantined: int = 0
     by_object: dict[str, int] = field(default_factory=dict)
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # (object, code, account id)
@@ -104,6 +104,7 @@ class Sending:
         self._run, self._app, self._lanes = run, run.app, lanes
         self._targets = {target.object: target for target in targets.values()}
         self._by_name = targets
+        self._put_off_once: set[int] = set()  # rows that this push put off and has not settled since
         self.result = Pushed()
 
     def send_all(self, object_name: str, advance: Callable[[int], None]) -> None:
@@ -237,15 +238,28 @@ class Sending:
             at_once = isinstance(error, (errors.Misconfigured, errors.QuotaReached))
             again = [(row, now if at_once else now + waiting(row)) for row in rows]
             outcomes.retry_all(tx, again, code=error.code)
-            self.result.retrying += len(rows)
+            self._count_put_off(rows)
             self._run.note(tx, push_shares.told(self.result))
         log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
+
+    def _count_put_off(self, rows: Sequence[Row]) -> None:
+        """A row counts once, however often it is put off."""
+        fresh = {row.pk for row in rows} - self._put_off_once
+        self._put_off_once |= fresh
+        self.result.retrying += len(fresh)
+
+    def _count_back(self, rows: Sequence[Row]) -> None:
+        """Put off earlier in this push, and there is an answer now: it counts as what the answer says."""
+        back = self._put_off_once.intersection(row.pk for row in rows)
+        self._put_off_once -= back
+        self.result.retrying -= len(back)
 
     def settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
         """Write down what the org said of each row, once it was looked for where it is in doubt."""
         assert len(rows) == len(results), (len(rows), len(results))
         known = self._read_back(object_name, rows, results)
         app, now = self._app, self._app.clock.now()
+        self._count_back(rows)
         with app.store.transaction() as tx:
             confirmed = [
                 (row, answer.id or known.get(row.ext_key))
@@ -292,17 +306,15 @@ class Sending:
             self.result.superseded += 1
             return
         if gone and self._without_its_standing(tx, object_name, row):
-            self.result.retrying += 1
-            return
+            return  # due at once: this push sends it again, and counts what becomes of it
         if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
-            self.result.retrying += 1
             return
         if (
             issubclass(step, (errors.Transient, errors.Ambiguous))
             and row.attempts < self._app.settings.push.attempts
         ):
             outbox.retry_at(tx, row, now + waiting(row), code=code)
-            self.result.retrying += 1
+            self._count_put_off([row])
             return
         why = Stuck.OUT_OF_TRIES if issubclass(step, errors.Transient) else Stuck.REFUSED
         if issubclass(step, errors.Ambiguous):

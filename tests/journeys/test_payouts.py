@@ -218,7 +218,10 @@ def test_a_payout_whose_standing_a_person_deleted_is_made_without_the_link(settl
         "AND Program_Key__c = 'retail-2026' AND Period__c = '2026-10'"
     )
     lifecycle.delete(settled.org, "Rebate_Standing__c", standing["Id"])
-    later(settled)
+    waiting = len(settled("outbox", "list", "--json").data["rows"])
+    done = later(settled)
+    assert done.data["pushed_by_object"]["Rebate_Payout__c"] == waiting > 0
+    assert done.data["retrying"] == 0, "what a second try in the same push brought there is not still to come"
     made = payout(settled)
     assert (made["Standing__c"], made["Period__c"]) == (None, "2026-10"), "the money is owed all the same"
     assert settled("outbox", "list", "--json").data["rows"] == []

@@ -101,6 +101,7 @@ def test_an_owner_who_left_a_moment_ago_does_not_hold_up_the_task(story):
     done = story("push", "--json")
     assert the_task(story)["OwnerId"] == ada
     assert not [one for one in done.data["refused"] if one["object"] == "Task"]
+    assert (done.data["retrying"], done.data["pushed_by_object"]["Task"]) == (0, 1)
 
 
 def test_without_a_fallback_our_own_user_has_the_task_rather_than_nobody(story):
