@@ -10,14 +10,16 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from sqlalchemy import Connection
 
 from connector import errors
+from jobs.app import App
 from jobs.inventory import FEW
 from jobs.running import Running
 from mappings import soql
 from mappings.canonical import ENTITIES
 from mappings.soql import Window
-from state import inventory, meta
+from state import fact_checks, inventory, meta
 
 log = structlog.get_logger()
 
@@ -34,10 +36,26 @@ def count_rows(
     with app.store.read() as tx:
         if meta.get(tx, KEY) == today:
             return []
+    vanished = compare_counts(app, complete, until)
+    if vanished is None:
+        return []
+    with app.store.transaction() as tx:
+        note_counted(tx)
+        if not vanished:
+            meta.put(tx, KEY, today)
+    for entity, lost in vanished:
+        log.error("pull.rows_vanished", entity=entity, detail=lost.detail)
+    return [*vanished]
+
+
+def compare_counts(
+    app: App, complete: Collection[str], until: datetime
+) -> list[tuple[str, errors.Misconfigured]] | None:
+    """The same at any time, for one API call; None when the org could not count."""
     wanted = [app.mapping.pull[name] for name in COUNTED if name in complete and name in app.mapping.pull]
     wanted = [entity for entity in wanted if ENTITIES[entity.entity].field("deleted") is not None]
     if not wanted:
-        return []
+        return None
     window = Window(None, until)
     queries = [
         soql.select(replace(entity, deleted="ignore"), window=window, order=False, columns=("COUNT()",))
@@ -49,14 +67,13 @@ def count_rows(
         log.warning(
             "pull.count_gave_up", code=error.code
         )  # too many to count in one go: the nightly run sees it
-        return []
-    vanished: list[tuple[str, errors.SyncError]] = []
-    with app.store.transaction() as tx:
+        return None
+    vanished: list[tuple[str, errors.Misconfigured]] = []
+    with app.store.read() as tx:
         for entity, page in zip(wanted, pages, strict=True):
             known, shown = inventory.live_count(tx, entity.entity), page.total or 0
             if known - shown <= max(FEW, int(known * app.settings.sync.lost_rows_share)):
                 continue
-            log.error("pull.rows_vanished", entity=entity.entity, known=known, shown=shown)
             lost = errors.Misconfigured(
                 "ROWS_VANISHED",
                 sobject=entity.object,
@@ -64,6 +81,10 @@ def count_rows(
                 hint="Check sharing and permission sets of the integration user; then: rebates reconcile --dry-run",
             )
             vanished.append((entity.entity, lost))
-        if not vanished:
-            meta.put(tx, KEY, today)
     return vanished
+
+
+def note_counted(tx: Connection) -> None:
+    """How many records were ever read stands from now on in the store, for `rebates verify`."""
+    for entity in COUNTED:
+        fact_checks.note_rows(tx, entity)

@@ -18,6 +18,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs.alerting import TASK_CHANGE
 from jobs.app import App
+from jobs.preflight import fitted_targets
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people, tasks
 from state.outbox import Wanted
@@ -64,16 +65,21 @@ def compared_targets(app: App) -> Iterator[PushTarget]:
 def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
     """What the org holds in our fields against the last payload that it acknowledged; and how many were compared.
 
-    Records of accounts that are gone (deleted, merged away) are nobody's any more and are left out.
+    The sequence is compared, too: an older number than the one that was confirmed means that the record was put back
+    to an older state (X5). Records of accounts that are gone (deleted, merged away) are nobody's any more and are left
+    out.
     """
     with app.store.read() as tx:
+        fence = fitted_targets(tx, {target.name: target})[target.name].fence
+        confirmed = acknowledged.sequences(tx, target.object) if fence is not None else {}
         told = outbox.last_done(tx, target.object)
         lost = people.gone(tx)
         of = addressees.accounts_of(tx, target.object)
     told = {key: payload for key, payload in told.items() if of.get(key) not in lost}
     fields = [name for name in target.fields if name not in target.volatile and name != target.match]
     key = target.match or "Id"
-    query = f"SELECT {', '.join(dict.fromkeys([key, *fields]))} FROM {target.object}"
+    asked = dict.fromkeys([key, *fields, *([fence] if fence is not None else [])])
+    query = f"SELECT {', '.join(asked)} FROM {target.object}"
     if key != "Id":
         query += f" WHERE {key} != null"
     found: list[Difference] = []
@@ -89,8 +95,15 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
                 for name in fields
                 if name in expected and not same(expected[name], row[name])
             ]
+            if fence is not None and _went_back(row[fence], confirmed.get(row[key], 0)):
+                found.append(Difference(row[key], fence))
     found += [Difference(missing, None) for missing in sorted(told.keys() - seen)]
     return found, len(seen)
+
+
+def _went_back(number: str | None, confirmed: int) -> bool:
+    """No number at all is a record that was last written before the org had the field."""
+    return number is not None and Decimal(number) < confirmed
 
 
 def repair(app: App, *, accept_missing: bool = False) -> Drift:

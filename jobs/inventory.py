@@ -27,7 +27,7 @@ from mappings.canonical import ENTITIES
 from mappings.inbound import Rejected
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import inventory, meta, rejected, staging
+from state import fact_checks, inventory, meta, rejected, staging
 from state.instants import micros
 from state.inventory import Compared
 from state.rejected import RejectedRow
@@ -119,6 +119,8 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         stock.read_again = _read_again(run, entity, found)
     if name == "account" and buried:
         _follow_the_lost(run, found.missing)
+    with app.store.transaction() as tx:
+        fact_checks.note_rows(tx, name)
     return stock
 
 

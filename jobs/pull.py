@@ -25,7 +25,7 @@ from jobs.aftermath import follow_merges, last_key, note_gap
 from jobs.app import App
 from jobs.bulk_streams import BulkStreams, Started, Stream, at_once, fingerprint
 from jobs.counting import KEY as COUNTED_ON
-from jobs.counting import count_rows
+from jobs.counting import count_rows, note_counted
 from jobs.inventory import set_aside
 from jobs.running import Running
 from jobs.settling import note_stopped
@@ -131,6 +131,7 @@ def pull(run: Running) -> Pulled:
     if whole:
         with app.store.transaction() as tx:
             meta.put(tx, COUNTED_ON, app.local_day().isoformat())  # everything was just seen
+            note_counted(tx)
     elif done:
         until = max(stream.window.until for stream, _ in done if stream.window.until is not None)
         stopped += count_rows(run, {stream.name for stream, _ in done}, until)

@@ -80,6 +80,7 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
         )
     run = Running(app, pk, job, when, lease)
     if slot is not None:
+        run.counts["rhythm"] = app.settings.schedule.rhythm(job)
         run.ends_at = app.clock.monotonic() + app.settings.schedule.longest.total_seconds()
     with structlog.contextvars.bound_contextvars(run=pk, job=job), _stoppable(app), _fenced(run):
         log.info("job.started")

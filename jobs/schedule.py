@@ -27,7 +27,7 @@ from jobs.helping import help_runs
 from jobs.refusals import AnotherRun, BrokenPromise, Interrupted, Paused, Refused, Unusable
 from jobs.running import running
 from jobs.settings import JobSchedule
-from jobs.slots import latest_slot, next_slot, slots_between
+from jobs.slots import LOOK_BACK, is_slot, latest_slot, next_slot, unaccounted
 from mappings.problems import MappingProblems
 from state import runs
 from state.errors import StoreError
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 HANGS_AFTER = timedelta(minutes=10)  # beyond its time: between two batches no call takes longer
 LOOK_AGAIN = timedelta(minutes=1)  # after a slot that the store was not there for
 PUT_OFF = "put off"
-LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
+LOOKED_AT = 200  # runs by hand since the last scheduled one, at most
 Work = Callable[[App, datetime], None]
 
 
@@ -195,12 +195,15 @@ def _login_was_refused(app: App, now: datetime) -> bool:
 
 
 def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -> None:
-    """Slots since the last run that nobody ran: seen in `rebates status`, counted by alerts."""
+    """Slots since the last scheduled run that nobody ran: seen in `rebates status`, counted by alerts. A run by hand
+    stands for the slot before it, not for those before that."""
     with app.store.transaction() as tx:
-        last = runs.latest(tx, job=job.name, limit=1)
-        since = max(last[0].slot if last else slot, now - LOOK_BACK)
-        recent = runs.latest(tx, limit=50)
-        for missed in slots_between(job.schedule, zone, since, slot - timedelta(microseconds=1)):
+        rows = runs.latest(tx, job=job.name, limit=LOOKED_AT)
+        scheduled = (run.slot for run in rows if is_slot(job.schedule, zone, run.slot))
+        last = next(scheduled, rows[0].slot if rows else slot)
+        recent, before = runs.latest(tx, limit=50), slot - timedelta(microseconds=1)
+        ran = [run.slot for run in rows]
+        for missed in unaccounted(job.schedule, zone, ran, max(last, now - LOOK_BACK), before):
             busy = any(
                 run.started_at <= missed and run.finished_at is not None and missed < run.finished_at
                 for run in recent

@@ -154,6 +154,13 @@ class ScheduleSettings(Section):
     reconcile: JobSchedule | None = None
     verify: JobSchedule | None = None
 
+    def rhythm(self, job: str) -> str | None:
+        """A job's schedule in one word, written down with each scheduled run; None: the job is not scheduled."""
+        schedule: JobSchedule | None = getattr(self, job, None)
+        if schedule is None:
+            return None
+        return f"{schedule.cron} {self.time_zone}" if schedule.cron else f"every {schedule.every}"
+
 
 class LoggingSettings(Section):
     """Log lines go to stderr; the run is bound to each."""

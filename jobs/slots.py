@@ -5,13 +5,16 @@ A slot is the name of one execution. Two schedulers that see the same slot fight
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
 from jobs.settings import JobSchedule
+
+LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
 
 
 class BadSchedule(ValueError):
@@ -46,6 +49,22 @@ def slots_between(schedule: JobSchedule, zone: str, after: datetime, until: date
     while slot <= until:
         yield slot
         slot = next_slot(schedule, zone, slot)
+
+
+def is_slot(schedule: JobSchedule, zone: str, moment: datetime) -> bool:
+    """Whether the schedule itself names this moment (a run by hand begins between slots)."""
+    return next_slot(schedule, zone, moment - timedelta(microseconds=1)) == moment
+
+
+def unaccounted(
+    schedule: JobSchedule, zone: str, ran: Iterable[datetime], after: datetime, until: datetime
+) -> Iterator[datetime]:
+    """Slots in `(after, until]` that have no row of their own, and no run by hand before the next one came."""
+    rows = sorted(ran)
+    for slot in slots_between(schedule, zone, after, until):
+        at = bisect_left(rows, slot)
+        if at == len(rows) or rows[at] >= next_slot(schedule, zone, slot):
+            yield slot
 
 
 def latest_slot(schedule: JobSchedule, zone: str, now: datetime) -> datetime | None:

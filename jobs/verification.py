@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobs import drift
+from jobs import drift, slot_checks
 from jobs.app import App
+from jobs.counting import compare_counts
 from jobs.payouts import what_stays
 from jobs.recheck import recheck
-from state import invariants, payouts
+from state import invariants, payouts, watermarks
 
 
 @dataclass
@@ -33,13 +34,14 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
     with app.progress.step("check the store"):
         result.damage = app.store.check()
         with app.store.read() as tx:
-            result.violations = invariants.check(tx, deep=deep)
+            result.violations = [*invariants.check(tx, deep=deep), *slot_checks.check(app, tx)]
     if deep:
         with app.progress.step("compute again") as step, app.store.read() as tx:
             again = recheck(app, tx, step.advance)
         result.violations += again.violations
         result.behind = again.behind
     if deep and with_org:
+        result.violations += _no_longer_visible(app)
         with app.store.read() as tx:
             thrown_away = payouts.deleted(tx)
         with app.progress.step("compare with the org") as step:
@@ -54,3 +56,15 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
                 ]
                 step.advance(compared)
     return result
+
+
+def _no_longer_visible(app: App) -> list[invariants.Violation]:
+    """Records that were read and that the org shows no more, more of them than ever vanish (I5): one API call."""
+    with app.store.read() as tx:
+        read = {mark.stream for mark in watermarks.read_all(tx)}
+    until = app.org.server_time() - app.settings.sync.lag
+    name = "the org shows fewer {} records than were read (I5)"
+    return [
+        invariants.Violation(name.format(lost.sobject), 1, lost.detail or entity, lost.hint or "")
+        for entity, lost in compare_counts(app, read, until) or []
+    ]

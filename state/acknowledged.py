@@ -121,6 +121,12 @@ def count(tx: Connection, object: str) -> int:
     return int(tx.execute(mine).scalar_one())
 
 
+def sequences(tx: Connection, object: str) -> dict[str, int]:
+    """Key → the number under which the org confirmed it last."""
+    query = select(acknowledged.c.ext_key, acknowledged.c.seq).where(acknowledged.c.object == object)
+    return {row.ext_key: row.seq for row in tx.execute(query)}
+
+
 def of_object(tx: Connection, object: str) -> dict[str, Acknowledged]:
     """Everything the org has of one object, by key: for the nightly comparison."""
     query = select(acknowledged).where(acknowledged.c.object == object).order_by(acknowledged.c.ext_key)

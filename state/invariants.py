@@ -12,11 +12,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import apart, audit, ledger_checks
+from state import apart, audit, fact_checks, ledger_checks, run_checks
 from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, periods, programs
-from state.tables.running import runs, staged_pages, watermarks
 from state.tables.work import (
     acknowledged,
     contributions,
@@ -54,7 +53,12 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
         *_references(tx),
         *_standings(tx),
         *_outbox(tx),
-        *_pulls(tx),
+        *_programs(tx),
+    ]
+    found += [
+        violation
+        for name, query, hint in (*fact_checks.check(tx), *run_checks.check(tx))
+        for violation in _rows(tx, name, query, hint)
     ]
     found += [Violation(*broken, ledger_checks.HINT) for broken in ledger_checks.check(tx)]
     problem = audit.verify(tx)
@@ -173,17 +177,7 @@ def _outbox(tx: Connection) -> Iterator[Violation]:
     yield from _rows(tx, "an outbox row is stuck without a reason (X2)", nobody, hint)
 
 
-def _pulls(tx: Connection) -> Iterator[Violation]:
-    ahead = select(watermarks.c.stream).where(
-        exists().where(
-            staged_pages.c.run_pk == watermarks.c.run_pk, staged_pages.c.entity == watermarks.c.stream
-        )
-    )
-    yield from _rows(tx, "a watermark moved before its rows (I2)", ahead, "run: rebates pull --full")
-    backward = select(watermarks.c.stream).where(watermarks.c.floor > watermarks.c.ceiling)
-    yield from _rows(tx, "a watermark runs backward", backward, "run: rebates pull --full")
-    ended = select(runs.c.pk).where(runs.c.finished_at.is_(None) != runs.c.outcome.is_(None))
-    yield from _rows(tx, "a run ended without an outcome", ended, "see: rebates status")
+def _programs(tx: Connection) -> Iterator[Violation]:
     idle = select(programs.c.key).where(
         programs.c.active, not_(exists().where(periods.c.program_pk == programs.c.pk, periods.c.active))
     )

@@ -138,6 +138,12 @@ def latest(
     ]
 
 
+def of_job(tx: Connection, job: str, *, since: datetime) -> list[Run]:
+    """Runs of a job whose slot is not before a moment, the oldest first."""
+    mine = (runs.c.job == job) & (runs.c.slot_utc >= micros(since))
+    return [_made(row) for row in tx.execute(select(runs).where(mine).order_by(runs.c.slot_utc, runs.c.pk))]
+
+
 def _made(row: Any) -> Run:
     return Run(
         row.pk,

@@ -248,6 +248,10 @@ def test_the_first_sync_of_a_day_sees_that_rows_are_no_longer_visible(story):
     story("sync")
     story.org.faults.hide_rows("Order", [row["Id"] for row in story.rows("SELECT Id FROM Order")])
     later(story)  # the same day: no window shows it
+    verified = story("verify", "--deep", "--json")
+    assert [one["name"] for one in verified.data["violations"]] == [
+        "the org shows fewer Order records than were read (I5)"
+    ]
     story.wait(days=1)
     done = story("sync", "--json")
     assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED")

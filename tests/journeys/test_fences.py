@@ -157,3 +157,20 @@ def test_a_store_that_meets_an_untouched_org_asks_once_and_begins_at_one(story):
     done = story("sync", "--json")
     assert done.data["rebased"] is None
     assert min(Decimal(row[FENCE]) for row in shown(story).values()) < 10**12 + 1000
+
+
+def test_a_record_that_was_put_back_to_an_older_number_is_named_and_written_again(story):
+    """A restored org, or somebody who switched the fence off: its next write would not be refused any more."""
+    from emulator.raw_rows import change, user_named
+
+    story("sync")
+    (key, before), *_ = sorted(standings(story).items())
+    (record,) = story.rows(f"SELECT Id FROM Rebate_Standing__c WHERE Sync_Key__c = '{key}'")
+    with story.org.storage.transaction():
+        change(story.org, "Rebate_Standing__c", record["Id"], user_named(story.org), Rebate_Seq__c=7)
+    verified = story("verify", "--deep", "--json")
+    assert verified.data["drift"] == [{"object": "Rebate_Standing__c", "key": key, "field": FENCE}]
+    story.wait(minutes=15)
+    assert story("reconcile", "--json").data["drift"]["changed"] == 1
+    assert Decimal(standings(story)[key][2]) > Decimal(before[2])
+    assert story("verify", "--deep").code == 0
