@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import Exit, JsonFlag, emit
+from cli.sync import LoginAgain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,7 @@ def reconcile(
             "--accept-missing", help="Records that are no longer visible were really deleted: reverse them."
         ),
     ] = False,
+    login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare every record with the org, both ways, and put right what differs. For every night."""
@@ -41,6 +43,7 @@ def reconcile(
     from jobs.reconcile import reconcile as work
 
     with opened(context, quiet=as_json) as application:
+        application.login_again = login_again
         report = work(application, dry_run=dry_run, accept_missing=accept_missing)
     emit(
         "reconcile",

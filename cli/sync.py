@@ -23,6 +23,12 @@ MassClear = Annotated[
 ManyTasks = Annotated[
     bool, typer.Option("--allow-many-tasks", help="Make more tasks than [alerts] max_tasks.")
 ]
+LoginAgain = Annotated[
+    bool,
+    typer.Option(
+        "--login-again", help="Ask the org at once although it refused the login less than 15 minutes ago."
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(
@@ -59,16 +65,27 @@ def sync(
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
     workers: Workers = 1,
+    login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Read what changed in the org, compute the standings, write back what changed."""
     everything: tuple[Part, ...] = ("pull", "compute", "push")
-    _run(context, "sync", everything, as_json, dry_run, allow_mass_clear, allow_many_tasks, workers)
+    _run(
+        context,
+        "sync",
+        everything,
+        as_json,
+        dry_run,
+        allow_mass_clear,
+        allow_many_tasks,
+        workers,
+        login_again=login_again,
+    )
 
 
-def pull(context: typer.Context, as_json: JsonFlag = False) -> None:
+def pull(context: typer.Context, login_again: LoginAgain = False, as_json: JsonFlag = False) -> None:
     """Only read: accounts, products, orders and their lines into the local store."""
-    _run(context, "pull", ("pull",), as_json)
+    _run(context, "pull", ("pull",), as_json, login_again=login_again)
 
 
 def compute(
@@ -100,9 +117,14 @@ def plan(context: typer.Context, as_json: JsonFlag = False) -> None:
     _run(context, "plan", ("compute",), as_json, dry_run=True)
 
 
-def push(context: typer.Context, workers: Workers = 1, as_json: JsonFlag = False) -> None:
+def push(
+    context: typer.Context,
+    workers: Workers = 1,
+    login_again: LoginAgain = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Only write: send what waits in the outbox."""
-    _run(context, "push", ("push",), as_json, workers=workers)
+    _run(context, "push", ("push",), as_json, workers=workers, login_again=login_again)
 
 
 def _run(
@@ -116,6 +138,7 @@ def _run(
     workers: int = 1,
     engine: str | None = None,
     full: bool = False,
+    login_again: bool = False,
 ) -> None:
     from cli.opening import opened
     from cli.work import helpers
@@ -127,6 +150,7 @@ def _run(
         application.engine = engine
         application.from_scratch = full
         application.workers = workers
+        application.login_again = login_again
         if workers > 1:
             application.require_shared_store()
         with helpers(context, workers - 1):

@@ -36,8 +36,6 @@ _GRANT = {
     "client_credentials": "client_credentials",
     "refresh_token": "refresh_token",
 }
-# After a refused login we do not ask again for a while: repeated failures lock the user out.
-LOGIN_PAUSE_SECONDS = 900.0
 _IDENTITY = re.compile(r"/id/(00D[A-Za-z0-9]{12,15})/(005[A-Za-z0-9]{12,15})/?")
 
 
@@ -107,7 +105,8 @@ class Login:
         with self._lock:
             if self._token is not None and self._token.generation > seen:
                 return self._token
-            if self._refused is not None and self._clock.monotonic() - self._refused[1] < LOGIN_PAUSE_SECONDS:
+            pause, now = limits.LOGIN_PAUSE_SECONDS, self._clock.monotonic()
+            if self._refused is not None and now - self._refused[1] < pause:
                 raise self._refused[0]
             try:
                 self._token = self._ask(seen + 1)

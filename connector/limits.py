@@ -50,4 +50,5 @@ BULK_POLLS_EXPECTED: Final = 8
 ORG_RESERVE_SHARE: Final = 0.05  # of the org's calls that we never touch, whoever used the rest
 CLOCK_SKEW_SECONDS: Final = 60.0  # beyond it a login uses the org's clock instead of ours
 DATE_FRESH_SECONDS: Final = 60.0  # how long the Date header of the last reply stands for the org's clock
+LOGIN_PAUSE_SECONDS: Final = 900.0  # after a refused login: repeated failures lock the user out
 JWT_LIFE_SECONDS: Final = 180  # Salesforce's maximum for the assertion of a JWT login

@@ -47,6 +47,7 @@ class App:
     given_org: Org | None = None  # tests bring their own
     allow_mass_clear: bool = False
     allow_many_tasks: bool = False
+    login_again: bool = False  # ask the org although it refused the login a moment ago
     engine: str | None = None  # which computes from scratch; None: the configured one
     from_scratch: bool = False  # compute everything again, not only what changed
     workers: int = 1  # processes that were started for this run, this one included

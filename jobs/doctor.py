@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from connector import errors
+from jobs import login_pause
 from jobs.app import App
 from jobs.refusals import Refused
 from mappings.check import check, gather
@@ -100,7 +101,17 @@ def _programs(app: App) -> Iterator[Finding]:
 
 
 def _login(app: App) -> Iterator[Finding]:
-    org = app.org
+    try:
+        org = app.org
+    except errors.AuthenticationFailed as refused:
+        with app.store.transaction() as tx:
+            login_pause.note_refused(tx, refused, app.clock.now())
+        raise
+    with app.store.read() as tx:
+        paused = login_pause.is_noted(tx)
+    if paused:  # a person mended it: nobody has to wait any longer
+        with app.store.transaction() as tx:
+            login_pause.note_worked(tx)
     yield Finding("login", "ok", f"{org.instance_url} org {org.org_id}, API {org.api_version}")
     skew = abs(org.server_time() - app.clock.now())
     if skew > SKEW_LIMIT:

@@ -16,6 +16,7 @@ from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.drift import Drift, repair
 from jobs.inventory import Inventory, take_inventory
+from jobs.login_pause import minding_the_login
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
@@ -99,14 +100,15 @@ def reconcile(
     app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: bool = False
 ) -> Reconciled:
     """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
-    if dry_run:
+    with minding_the_login(app):
+        if dry_run:
 
-        def rehearsed() -> Reconciled:
-            with rehearse(app):
-                return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
+            def rehearsed() -> Reconciled:
+                with rehearse(app):
+                    return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
 
-        return again(app, rehearsed)
-    return _reconcile(app, slot, dry_run=False, accept_missing=accept_missing)
+            return again(app, rehearsed)
+        return _reconcile(app, slot, dry_run=False, accept_missing=accept_missing)
 
 
 def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:

@@ -40,6 +40,13 @@ class Paused(Refused):
     exit_code = 1
 
 
+class LoginPaused(Refused):
+    """The org refused the login a moment ago."""
+
+    code = "login_paused"
+    exit_code = 4
+
+
 class TooSurprising(Refused):
     """A fuse: this would change more than is ever usual."""
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from connector import errors
 from jobs.again import again
 from jobs.app import App
+from jobs.login_pause import note_refused
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
 from state import leases, meta, runs
 from state.leases import Lease
@@ -87,7 +88,9 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
         try:
             yield run
         except BaseException as error:
-            _end(run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""))
+            _end(
+                run, _outcome(error), type(error).__name__ + (f": {error}" if _tellable(error) else ""), error
+            )
             raise
         _end(run, "partial" if run.partial else "ok", None)
 
@@ -146,7 +149,7 @@ def _tellable(error: BaseException) -> bool:
     return isinstance(error, (errors.SyncError, Refused))
 
 
-def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
+def _end(run: Running, outcome: runs.Outcome, error: str | None, why: BaseException | None = None) -> None:
     run.app.store.guard = None  # how it ended is written down also when the lease is lost
     # However it ended: they count against the day's share.
     run.counts["api_calls"] = run.app.calls + run.calls_of_others
@@ -154,7 +157,10 @@ def _end(run: Running, outcome: runs.Outcome, error: str | None) -> None:
 
     def write_down() -> None:
         with run.app.store.transaction() as tx:
-            runs.finish(tx, run.pk, outcome, now=run.app.clock.now(), counts=run.counts, error=error)
+            now = run.app.clock.now()
+            runs.finish(tx, run.pk, outcome, now=now, counts=run.counts, error=error)
+            if isinstance(why, errors.AuthenticationFailed):
+                note_refused(tx, why, now)
             leases.release(tx, run.lease, now=run.app.lease_time(tx))
 
     again(run.app, write_down)

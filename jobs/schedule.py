@@ -19,7 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from connector import errors
-from connector.auth import LOGIN_PAUSE_SECONDS
+from jobs import login_pause
 from jobs.again import again
 from jobs.app import App
 from jobs.clock import SystemClock
@@ -139,7 +139,9 @@ def run_due(app: App, job: Job) -> str:
         return "nothing is due"
     try:
         _note_missed(app, job, zone, slot, now)
-        if _login_was_refused(app, now):
+        with app.store.read() as tx:
+            refused = login_pause.pause(tx, now)
+        if refused is not None:
             log.warning("job.skipped", job=job.name, slot=slot.isoformat(), why="login_refused")
             return "skipped"
         job.work(app, slot)
@@ -179,19 +181,6 @@ def _is_owed(app: App, job: Job) -> bool:
     with app.store.read() as tx:
         last = runs.latest(tx, job=job.name, limit=1)
     return bool(slot and last and last[0].slot < slot and now - slot < LOOK_BACK)
-
-
-def _login_was_refused(app: App, now: datetime) -> bool:
-    """Asking again too soon locks the user out: after a refusal a scheduler waits, whatever its rhythm."""
-    with app.store.read() as tx:
-        failed = runs.latest(tx, outcome="failed", limit=1)
-        since = [run for outcome in ("ok", "partial") for run in runs.latest(tx, outcome=outcome, limit=1)]
-    if not failed or not (failed[0].error or "").startswith(errors.AuthenticationFailed.__name__):
-        return False
-    ended = failed[0].finished_at or failed[0].started_at
-    if any(run.finished_at is not None and run.finished_at > ended for run in since):
-        return False
-    return timedelta(0) <= now - ended < timedelta(seconds=LOGIN_PAUSE_SECONDS)
 
 
 def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from connector import errors
+from jobs import login_pause
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.engines import engine_name, keep_snapshot
 from jobs.inventory import Inventory, is_needed, take_inventory
+from jobs.login_pause import minding_the_login
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
@@ -117,15 +120,16 @@ def sync(
     """
     started = app.clock.monotonic()
     app.configuration.org()  # which org is said before a store is made for it
-    if dry_run:
-        app.engine = "sql"  # a snapshot would outlive what is undone here
+    with nullcontext() if parts == ("compute",) else minding_the_login(app):
+        if dry_run:
+            app.engine = "sql"  # a snapshot would outlive what is undone here
 
-        def rehearsed() -> SyncReport:
-            with rehearse(app):
-                return _timed(_sync(app, slot, parts, dry_run=True), app, started)
+            def rehearsed() -> SyncReport:
+                with rehearse(app):
+                    return _timed(_sync(app, slot, parts, dry_run=True), app, started)
 
-        return again(app, rehearsed)
-    return _timed(_sync(app, slot, parts, dry_run=False), app, started)
+            return again(app, rehearsed)
+        return _timed(_sync(app, slot, parts, dry_run=False), app, started)
 
 
 def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: bool) -> SyncReport:
@@ -178,7 +182,10 @@ def bind_to_org(app: App) -> str:
     """Log in; at first use the store is bound to this org, and no other is accepted ever after."""
     org_id = app.org.org_id
     with app.store.read() as tx:
-        known = meta.org_id(tx)
+        known, refused = meta.org_id(tx), login_pause.is_noted(tx)
+    if refused:
+        with app.store.transaction() as tx:
+            login_pause.note_worked(tx)
     if known != org_id:
         with app.store.transaction() as tx:
             meta.pin_org(tx, org_id, where=app.store.where)

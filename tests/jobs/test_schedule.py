@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import AuthenticationFailed
-from jobs import schedule
+from jobs import login_pause, schedule
 from jobs.refusals import Refused
 from jobs.running import running
 from jobs.schedule import Job, run_due, run_forever
@@ -126,14 +126,28 @@ def test_a_refused_login_is_not_asked_again_for_a_quarter_of_an_hour_whatever_th
     assert len(asked) == 3
 
 
+def refused_login(office):
+    with pytest.raises(AuthenticationFailed), running(office.opened, "sync"):
+        raise AuthenticationFailed("invalid_grant", status=400)
+
+
 def test_a_login_that_a_person_mended_is_used_at_once(office):
-    clock = office.opened.clock
     job = Job("sync", JobSchedule(every="5m"), lambda app, slot: None)
-    ran(office, clock.now(), "failed", "AuthenticationFailed: invalid_grant")
-    clock.moment += timedelta(minutes=1)
-    ran(office, clock.now())
-    clock.moment += timedelta(minutes=5)
+    refused_login(office)
+    office.opened.clock.moment += timedelta(minutes=6)
+    assert run_due(office.opened, job) == "skipped"
+    with office.opened.store.transaction() as tx:
+        login_pause.note_worked(tx)
     assert run_due(office.opened, job) == "ok"
+
+
+def test_a_run_that_needs_no_login_does_not_end_the_pause(office):
+    refused_login(office)
+    office.opened.clock.moment += timedelta(minutes=1)
+    office.sync()
+    ran(office, office.opened.clock.now())
+    office.opened.clock.moment += timedelta(minutes=5)
+    assert run_due(office.opened, Job("sync", JobSchedule(every="5m"), lambda app, slot: None)) == "skipped"
 
 
 def test_a_slot_that_ended_partial_is_not_told_as_ok(office):

@@ -342,3 +342,44 @@ def test_no_log_line_or_error_carries_a_token_or_a_customers_value(story):
     assert not re.search(r"00D\w{12,15}!\S+", text), "a session id"
     for secret in (LUMIERE, "Torres", "integration@northwind.example", "SELECT ", "BEGIN"):
         assert secret not in text, secret
+
+
+# --- a login that is refused --------------------------------------------------------------------------------
+def refuse_logins(world):
+    world.org.faults.add(
+        Fault("status", path="oauth2/token", status=400, code="invalid_grant", times=0,
+              body='{"error":"invalid_grant","error_description":"user hasn\'t approved this consumer"}')
+    )  # fmt: skip
+
+
+def logins(world):
+    return sum("oauth2/token" in path for _, _, path in world.org.faults.log)
+
+
+@pytest.mark.parametrize("command", [("sync",), ("sync", "--dry-run"), ("pull",), ("reconcile",)])
+def test_a_person_in_a_hurry_does_not_lock_the_user_out(story, command):
+    refuse_logins(story)
+    assert story(*command, "--json").code == 4
+    asked = logins(story)
+    for _ in range(3):
+        story.wait(minutes=1)
+        done = story(*command, "--json")
+        assert (done.code, done.error["code"]) == (4, "login_paused")
+        assert "--login-again" in done.error["hint"]
+    assert logins(story) == asked
+    assert story("compute", "--json").error["code"] != "login_paused", "it needs no login"
+    again = story(*command, "--login-again", "--json")
+    assert (again.code, again.error["code"]) == (4, "invalid_grant")
+    assert logins(story) > asked
+    story.wait(minutes=15)
+    assert story(*command, "--json").error["code"] == "invalid_grant"
+
+
+def test_a_login_that_works_for_doctor_ends_the_pause(story):
+    refuse_logins(story)
+    story("sync")
+    story("doctor")
+    assert story("sync", "--json").error["code"] == "login_paused"
+    story.org.faults.clear()
+    story("doctor")
+    assert story("sync").code == 0
