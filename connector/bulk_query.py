@@ -17,7 +17,7 @@ from connector import limits, result_csv
 from connector.ahead import Ahead
 from connector.body import BodyCut
 from connector.bulk_jobs import BulkJobs, Job
-from connector.errors import BulkJobFailed, Misconfigured, Transient, WindowLost
+from connector.errors import BulkJobFailed, Misconfigured, SyncError, Transient, WindowLost
 from connector.port import Clock, Page
 from connector.select_list import columns_of, object_of
 
@@ -62,6 +62,14 @@ class BulkQuery:
             return self.pages(soql, job_id=job_id)
         tidy = partial(self._jobs.delete, job_id, object_of(soql))
         return Ahead(self.pages(soql, job_id=job_id, tidy=False), size=1, at_end=tidy)
+
+    def abort(self, job_id: str) -> None:
+        """End a job and tidy it away, as far as it is still there."""
+        try:
+            self._jobs.set_state(job_id, "Aborted", None)
+        except SyncError as refused:  # it ended meanwhile, or is gone
+            self._jobs.log.info("bulk.not_aborted", job=job_id, code=refused.code)
+        self._jobs.delete(job_id, None)
 
     def pages(
         self,

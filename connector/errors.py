@@ -67,7 +67,7 @@ class WindowLost(Transient):
 class WindowTooWide(WindowLost):
     """The org gave up on the query. Read the window again in halves."""
 
-    step = "The window is cut in two and read again."
+    step = "The window is cut, so that each part has half of the rows, and read again."
 
 
 class BulkJobFailed(WindowTooWide):

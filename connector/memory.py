@@ -129,6 +129,10 @@ class MemoryOrg:
     def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
         return self.bulk_query(soql, include_deleted=True, job_id=job_id)
 
+    def bulk_abort(self, job_id: str) -> None:
+        self._call("bulk_query", 2)
+        self._jobs.pop(job_id, None)
+
     def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
         self._call("record_count", 1)
         return {

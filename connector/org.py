@@ -180,6 +180,9 @@ class SalesforceOrg:
     def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
         return self._bulk_query.read(soql, job_id)
 
+    def bulk_abort(self, job_id: str) -> None:
+        self._bulk_query.abort(job_id)
+
     def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
         return self._rest.record_counts(objects)
 

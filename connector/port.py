@@ -131,6 +131,9 @@ class Org(Protocol):
     def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
         """The pages of a job of that query; it is waited for and read ahead from this call on. Has `close`."""
 
+    def bulk_abort(self, job_id: str) -> None:
+        """End a bulk query that nobody waits for any more; no error when it has ended or is gone."""
+
     def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
         """About how many records objects have: one call, no query; objects that cannot be seen are left out."""
 

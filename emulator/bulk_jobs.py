@@ -5,6 +5,7 @@ Knobs, keys of `org.settings.extra`:
 `bulk_polls`, `bulk_seconds`    how many looks a job stays InProgress; seconds it needs at least
 `bulk_shuffle`                  a seed: query results come in another order, as in a real org
 `bulk_query_error`              query jobs end Failed with this message
+`bulk_query_most`               query jobs of more rows end Failed, as one does that was retried fifteen times
 `bulk_batch`                    rows an ingest job takes at one look (10,000)
 `bulk_ingest_stop_after`        an ingest job ends Failed after so many rows, the rest unprocessed
 Source: Bulk API 2.0 and Bulk API Developer Guide, "Get Information About All Query Jobs", job states.

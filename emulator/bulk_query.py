@@ -168,6 +168,12 @@ def advance(org: Org, job: QueryJob) -> None:
             job.error = f"{refused.code}: {refused.message.strip()}"
             job.move(org, "Failed")
             return
+        most = org.settings.extra.get("bulk_query_most")
+        if most is not None and job.processed > int(str(most)):
+            job.error = "InternalServerError : Retried more than fifteen times"
+            job.processed, job.result, job.retries = 0, None, 15
+            job.move(org, "Failed")
+            return
         job.milliseconds = org.now_ms() - started
         job.move(org, "JobComplete")
 

@@ -1,9 +1,10 @@
-"""Streams read in Bulk: every job is created before any is waited for, and a job of a run that died is taken up again."""
+"""Streams read in Bulk: every job is created before any is waited for, a job of a run that died is taken up again, and
+one that the org gives up is cut in pieces."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,16 +12,19 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Page
+from jobs import narrowing
 from jobs.app import App
+from jobs.narrowing import Piece
 from mappings import soql
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import bulk_jobs, inventory
+from state import bulk_jobs, inventory, meta
 from state.bulk_jobs import BulkJob
 
 log = structlog.get_logger()
 
 RESULTS_KEPT = timedelta(days=6)  # the org keeps the results of a bulk job for seven days
+REMEMBERED = timedelta(days=7)  # how much was too much for one bulk job
 COUNTED = ("user", "product", "account", "order", "order_line")  # what can be too much for REST pages
 
 
@@ -40,12 +44,13 @@ class Stream:
 
 @dataclass
 class Started:
-    """A stream whose job runs in the org. Once its `pages` are asked for they arrive while others are read."""
+    """A stream whose job runs in the org. Once its `pages` are asked for they arrive while others are read. No job: the
+    stream is known to be too much for one."""
 
     stream: Stream
-    job: int
-    job_id: str
-    query: str
+    job: int | None = None
+    job_id: str = ""
+    query: str = ""
     pages: Iterator[Page] | None = None
 
     def close(self) -> None:
@@ -59,6 +64,10 @@ def fingerprint(entity: PullEntity) -> str:
     """Changes when the mapping of an entity does: its rows must then be read again."""
     text = "\n".join((entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _too_much(entity: str) -> str:
+    return f"bulk.most.{entity}"
 
 
 def at_once(app: App, streams: list[Stream]) -> set[str]:
@@ -95,7 +104,12 @@ def _known(app: App, stream: Stream) -> int:
 
 
 class BulkStreams:
-    """The bulk jobs of one run. `read` stages the pages of a stream, `drop` forgets what was staged of it."""
+    """The bulk jobs of one run. `read` stages the pages of a stream, `pages` reads one in REST pages instead, `drop`
+    forgets what was staged of it.
+
+    A job that the org gives up is cut in pieces (`jobs.narrowing`). How many rows were too much is remembered for a
+    while, so that the next whole read does not find it out again.
+    """
 
     def __init__(
         self,
@@ -103,15 +117,23 @@ class BulkStreams:
         run_pk: int,
         *,
         read: Callable[[Stream, Iterator[Page]], None],
+        pages: Callable[[Stream], None],
         drop: Callable[[Stream], None],
     ) -> None:
         self._app, self._run_pk, self._read, self._drop = app, run_pk, read, drop
+        self._pages = pages
 
     def start(self, stream: Stream) -> Started:
-        """Create the job; its id is written down before anything is waited for, and a later run goes on with it."""
+        """Create the job; its id is written down before anything is waited for, and a later run goes on with it. What is
+        known to be too much for one job is not asked for at once."""
+        if self._most(stream) is not None:
+            return Started(stream)
+        return self._create(stream)
+
+    def _create(self, stream: Stream, *, piece: bool = False) -> Started:
         app = self._app
         query = soql.select(stream.entity, window=stream.window, order=False)
-        detail = {"query": query, "mapping": fingerprint(stream.entity)}
+        detail = {"query": query, "mapping": fingerprint(stream.entity), "piece": piece}
         with app.store.transaction() as tx:
             job = bulk_jobs.plan(
                 tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
@@ -125,26 +147,78 @@ class BulkStreams:
     def fetch(self, started: list[Started]) -> None:
         """Wait for jobs and fetch their pages from now on: after the last job was created, not before."""
         for one in started:
-            if one.pages is None:
+            if one.pages is None and one.job is not None:
                 one.pages = self._app.org.bulk_read(one.query, one.job_id)
 
-    def finish(self, one: Started) -> bool:
-        """Read the rows; False when the org gave the job up, and the window must be read in REST pages."""
+    def finish(self, one: Started) -> None:
+        """Read the rows, in pieces where the org gave the job up. Raises BulkJobFailed when it gives up one after the
+        other and REST pages would take too much of our share of the calls."""
+        waiting, lost = [one], 0
+        if one.job is None:
+            waiting = self._in_pieces(one.stream, self._most(one.stream))
+        try:
+            while waiting:
+                now = waiting[0]
+                error = self._try(now)
+                waiting.pop(0)
+                if error is None:
+                    continue
+                lost += 1
+                waiting[:0] = self._in_pieces(now.stream, None, lost=lost)
+        finally:
+            for rest in waiting:
+                rest.close()
+
+    def _try(self, one: Started) -> errors.WindowTooWide | None:
         self.fetch([one])
         assert one.pages is not None
+        assert one.job is not None
         try:
             self._read(one.stream, one.pages)
         except errors.WindowTooWide as error:
             self._end(one.job, "failed")
             since = str(one.stream.window.since)
             log.warning("pull.bulk_failed", entity=one.stream.name, code=error.code, since=since)
-            self._drop(one.stream)
-            return False
+            return error  # pages of other pieces stay staged; a row that comes twice is merged once
         self._end(one.job, "done")
-        return True
+        return None
+
+    def _in_pieces(self, stream: Stream, most: int | None, *, lost: int = 0) -> list[Started]:
+        """Read the small pieces of a window in REST pages; the jobs of the others, started."""
+        app, started = self._app, list[Started]()
+        pieces = narrowing.cut(app, stream.entity, stream.window, most)
+        if lost:
+            self._learn(stream, pieces)
+        for piece in pieces:
+            smaller = replace(stream, window=piece.window)
+            if narrowing.fits_pages(app, piece):
+                self._pages(smaller)
+            elif lost <= narrowing.JOBS_LOST_MAX:
+                started.append(self._create(smaller, piece=True))
+            elif narrowing.affordable(app, piece.rows):
+                self._pages(smaller)
+            else:
+                raise narrowing.given_up(stream.entity, lost)
+        return started
+
+    def _learn(self, stream: Stream, pieces: Sequence[Piece]) -> None:
+        most = max((piece.rows for piece in pieces if piece.rows is not None), default=0)
+        if most:
+            with self._app.store.transaction() as tx:
+                meta.put(tx, _too_much(stream.name), f"{most} {self._app.clock.now().isoformat()}")
+
+    def _most(self, stream: Stream) -> int | None:
+        """How many rows one job of a stream may have, as far as the last days showed."""
+        with self._app.store.read() as tx:
+            said = meta.get(tx, _too_much(stream.name))
+        most, _, since = (said or "").partition(" ")
+        if not most or self._app.clock.now() - datetime.fromisoformat(since) > REMEMBERED:
+            return None
+        return int(most)
 
     def resume(self, stream: Stream) -> Stream | None:
-        """Go on with the bulk job of a run that died, when it asks for the same; the stream as that job cut it."""
+        """Go on with the bulk job of a run that died, when it asks for the same; the stream as that job cut it. A job that
+        does not end is ended, and what it was for is read in pieces."""
         with self._app.store.read() as tx:
             jobs = bulk_jobs.unfinished(tx, f"pull:{stream.name}")
         found: Stream | None = None
@@ -159,17 +233,34 @@ class BulkStreams:
                 log.info("pull.job_not_resumed", entity=stream.name, job=job.sf_job_id, code=error.code)
                 self._end(job.pk, "abandoned")
                 self._drop(stream)
+                if isinstance(error, errors.WindowTooWide):
+                    self._learn(stream, narrowing.cut(self._app, stream.entity, as_asked.window))
+                continue
+            except errors.StillRunning as error:
+                if self._app.clock.now() - job.created_at < 2 * self._patience:
+                    raise
+                log.error("pull.job_stuck", entity=stream.name, job=job.sf_job_id, code=error.code)
+                self._app.org.bulk_abort(job.sf_job_id)
+                self._end(job.pk, "failed")
+                self._learn(stream, narrowing.cut(self._app, stream.entity, as_asked.window))
                 continue
             log.info("pull.job_resumed", entity=stream.name, job=job.sf_job_id)
             self._end(job.pk, "done")
             found = as_asked
         return found
 
+    @property
+    def _patience(self) -> timedelta:
+        """How long one run waits for a job."""
+        return timedelta(seconds=self._app.configuration.org().timeouts.bulk_job)
+
     def _as_asked(self, stream: Stream, job: BulkJob) -> Stream | None:
         """The stream with the bounds of an earlier job, if the job is young and differs in its upper bound alone."""
         young = self._app.clock.now() - job.created_at < RESULTS_KEPT
         if job.sf_job_id is None or not young or job.detail.get("mapping") != fingerprint(stream.entity):
             return None
+        if job.detail.get("piece"):
+            return None  # the other pieces went with the run that had cut them
         asked = str(job.detail.get("query", ""))
         upper = asked.rpartition("SystemModstamp < ")[2].partition(" ")[0]
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +18,7 @@ from sqlalchemy import Connection
 from connector import choose, errors
 from connector.port import Page
 from jobs.app import App
+from jobs.narrowing import read_in_pieces
 from jobs.rereading import IDS_PER_QUERY, read_again
 from jobs.running import Running
 from jobs.settling import note_stopped
@@ -144,10 +144,14 @@ def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iter
     columns = ["Id", "SystemModstamp"]
     if ENTITIES[entity.entity].field("deleted") is not None:
         columns.append("IsDeleted")
-    ask = partial(soql.select, entity, window=Window(None, until), columns=columns)
+    everything = Window(None, until)
+
+    def ask(window: Window, ordered: bool) -> str:
+        return soql.select(entity, window=window, columns=columns, order=ordered)
+
     if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
-        return app.org.bulk_query(ask(order=False), include_deleted=True)
-    return app.org.query(ask(), include_deleted=True)
+        return read_in_pieces(app, entity, everything, ask)
+    return app.org.query(ask(everything, True), include_deleted=True)
 
 
 def _ids(page: pa.Table) -> pa.Table:

@@ -206,7 +206,9 @@ class _Reading:
 
     def __init__(self, app: App, run_pk: int, org: Org) -> None:
         self._app, self._run_pk, self._org = app, run_pk, org
-        self._jobs = BulkStreams(app, run_pk, read=self._bulk_rows, drop=self._drop_staged)
+        self._jobs = BulkStreams(
+            app, run_pk, read=self._bulk_rows, pages=partial(self._pages, first=None), drop=self._drop_staged
+        )
         self._started: list[Started] = []  # in the order of creation
         self.rejected: dict[str, list[Rejected]] = {}
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
@@ -234,7 +236,7 @@ class _Reading:
             self._jobs.fetch(self._started)
             while self._started:
                 one = self._started[0]
-                yield one.stream, *self._guarded(one.stream, "bulk", partial(self._finish, one))
+                yield one.stream, *self._guarded(one.stream, "bulk", partial(self._jobs.finish, one))
                 self._started.pop(0)
         finally:
             for one in self._started:
@@ -247,10 +249,6 @@ class _Reading:
         )
         if failure is not None:
             yield stream, method, failure
-
-    def _finish(self, one: Started) -> None:
-        if not self._jobs.finish(one):
-            self._pages(one.stream, None)
 
     def _poll(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """First pages of all in one call; a query that is at fault is taken out and the rest asked again."""

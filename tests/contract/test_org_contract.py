@@ -375,6 +375,15 @@ def test_a_bulk_query_runs_in_the_org_before_anybody_reads_it(case: Case) -> Non
         list(case.org.bulk_read(soql, "7505g0000099999AAA"))
 
 
+def test_a_bulk_query_that_nobody_waits_for_is_ended_once_or_twice(case: Case) -> None:
+    soql = "SELECT Key__c FROM Standing__c"
+    job = case.org.bulk_start(soql)
+    case.org.bulk_abort(job)
+    case.org.bulk_abort(job)
+    with pytest.raises(WindowLost):
+        list(case.org.bulk_read(soql, job))
+
+
 def test_records_are_counted_without_a_query(case: Case) -> None:
     before = case.org.record_counts(["Standing__c"])["Standing__c"]
     case.org.upsert("Standing__c", "Key__c", [{"Key__c": case.key(n)} for n in range(3)])

@@ -1,0 +1,119 @@
+"""A bulk query that the org gives up, or never ends: smaller windows, the rest of the calls unharmed, nothing lost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from emulator.bulk_query import jobs_of
+from emulator.raw_rows import change, user_named
+from emulator.seed_story import LUMIERE
+from state import watermarks
+from state.store import Store
+
+LINES = 28
+
+
+@pytest.fixture
+def large(story, monkeypatch):
+    """Everything is read by bulk jobs, and the lines were touched one a day."""
+    monkeypatch.setattr("connector.limits.REST_READ_ROWS", 3)
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    lines = [row["Id"] for row in story.rows("SELECT Id FROM OrderItem ORDER BY Id")]
+    assert len(lines) >= LINES
+    with story.org.storage.transaction():
+        for n, line in enumerate(lines):
+            stamp = story.org.now_ms() - (n + 1) * 86_400_000
+            change(story.org, "OrderItem", line, user_named(story.org), SystemModstamp=stamp)
+    return story
+
+
+def counted(world, monkeypatch):
+    """Query jobs of order lines, and how many of them failed, from now on."""
+    from emulator import bulk_query
+
+    seen, real = [], bulk_query._run
+
+    def watched(org, job):
+        real(org, job)
+        if job.object == "OrderItem":
+            seen.append(job.processed)
+
+    monkeypatch.setattr(bulk_query, "_run", watched)
+    return seen
+
+
+def most(world, rows):
+    world.org.settings.extra["bulk_query_most"] = rows
+
+
+def whole(world):
+    account = world.rows(f"SELECT Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{LUMIERE}'")[0]
+    assert Decimal(account["Rebate_Qualifying_Amount__c"]) == Decimal("45188")
+    assert world("verify", "--deep").code == 0
+
+
+def test_a_job_that_fails_over_so_many_rows_is_cut_until_its_pieces_do_not(large, monkeypatch):
+    most(large, 12)
+    rows = counted(large, monkeypatch)
+    done = large("sync", "--json")
+    assert done.code == 0, done.text
+    (lines,) = [one for one in done.data["streams"] if one["entity"] == "order_line"]
+    assert (lines["method"], lines["changed"]) == ("bulk", len(large.rows("SELECT Id FROM OrderItem")))
+    assert rows[0] == lines["changed"], "the whole of it was tried first"
+    assert max(rows[2:]) <= 12
+    whole(large)
+
+
+def test_how_much_was_too_much_is_known_at_the_next_whole_read(large, monkeypatch):
+    most(large, 12)
+    large("sync")
+    rows = counted(large, monkeypatch)
+    store = Store.open(f"sqlite:///{large.folder}/rebates.db")
+    with store.transaction() as tx:
+        watermarks.reset(tx, "order_line")
+    store.close()
+    large.wait(minutes=15)
+    assert large("sync").code == 0
+    assert max(rows) <= 12, "nobody tries the whole again"
+    whole(large)
+
+
+def test_the_nightly_comparison_reads_ids_in_pieces_too(large, monkeypatch):
+    large("sync")
+    most(large, 12)
+    rows = counted(large, monkeypatch)
+    large.wait(minutes=15)
+    done = large("reconcile", "--json")
+    assert done.code == 0, done.text
+    assert rows[0] > 12 >= max(rows[2:])
+    assert {stock["entity"]: stock["missing"] for stock in done.data["inventory"]}["order_line"] == 0
+    whole(large)
+
+
+def test_a_job_that_never_ends_is_ended_and_read_in_pieces(story):
+    story.config("[org.main.timeouts]\nbulk_job = 1.0\n")
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    story.org.settings.extra["bulk_polls"] = 10**6
+    done = story("sync", "--json")
+    assert (done.code, done.error["code"]) == (1, "JOB_DEADLINE")
+    assert jobs_of(story.org), "it is waited for once more"
+    story.wait(minutes=30)
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    assert not list(jobs_of(story.org).values()), "ended, and tidied up"
+    whole(story)
+
+
+def test_an_org_that_gives_up_every_job_is_told_and_nothing_is_half_applied(large, monkeypatch):
+    monkeypatch.setattr("connector.limits.REST_READ_ROWS", 0)
+    monkeypatch.setattr("jobs.narrowing.affordable", lambda app, rows: False)
+    most(large, 0)
+    done = large("sync", "--json")
+    assert (done.code, done.error["code"]) == (1, "JOBS_KEEP_FAILING")
+    assert large("status", "--json").data["runs"][0]["outcome"] == "failed"
+    large.org.settings.extra.pop("bulk_query_most")
+    large.wait(minutes=15)
+    assert large("sync").code == 0
+    whole(large)
