@@ -14,13 +14,14 @@ from structlog.typing import FilteringBoundLogger
 
 from connector.errors import Ambiguous, Misconfigured, StillRunning, SyncError, Transient, WindowLost
 from connector.facade import OrgApi
-from connector.polling import waits
+from connector.polling import Attention, pause, waits
 from connector.port import Clock
 from connector.replies import Call
 from connector.retry import Safety
 
 T = TypeVar("T")
 Family = Literal["query", "ingest"]
+FAMILIES: tuple[Family, Family] = ("query", "ingest")
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
 _STATES = _ENDED | {"Open", "UploadComplete", "InProgress"}
 
@@ -57,7 +58,9 @@ class BulkJobs:
         rng: random.Random,
         log: FilteringBoundLogger,
         seconds: float,
+        attention: Attention | None = None,
     ) -> None:
+        self.attention = attention or Attention()
         self.api = api
         self.kind = f"bulk_{family}"
         self.path = f"jobs/{family}"
@@ -92,7 +95,7 @@ class BulkJobs:
     def wait(self, job_id: str, sobject: str | None = None) -> Job:
         """Looks until the job has ended. A failing look never touches the job: it is only looked at again.
 
-        Raises StillRunning at the deadline; the id resumes the wait.
+        Raises StillRunning at the deadline; the id resumes the wait. So does what looks up meanwhile (`Attention`).
         """
         until = self._clock.monotonic() + self._seconds
         for looks, wait in enumerate(waits(self._rng), start=1):
@@ -114,7 +117,9 @@ class BulkJobs:
                 self.log.warning("bulk.look_failed", job=job_id, error=str(error))
             if self._clock.monotonic() + wait > until:
                 break
-            self._clock.sleep(wait)
+            pause(wait, clock=self._clock, attention=self.attention)
+            if self.attention.closed:
+                break
         raise StillRunning("JOB_DEADLINE", job_id=job_id, sobject=sobject)
 
     def repeat(self, attempt: Callable[[], T]) -> T:

@@ -61,7 +61,8 @@ class BulkQuery:
         if self._prefetch == 0:
             return self.pages(soql, job_id=job_id)
         tidy = partial(self._jobs.delete, job_id, object_of(soql))
-        return Ahead(self.pages(soql, job_id=job_id, tidy=False), size=1, at_end=tidy)
+        ahead = self.pages(soql, job_id=job_id, tidy=False)
+        return Ahead(ahead, size=1, at_end=tidy, meanwhile=lambda: self._jobs.attention.look())
 
     def abort(self, job_id: str) -> None:
         """End a job and tidy it away, as far as it is still there."""

@@ -34,6 +34,7 @@ BULK_UPLOAD_BYTES: Final = 100_000_000  # raw CSV of one job (150 MB as base64)
 BULK_FIRST_POLL_SECONDS: Final = 0.15  # small jobs are often done at once
 BULK_POLL_GROWTH: Final = 1.6
 BULK_LONGEST_POLL_SECONDS: Final = 30.0
+ATTENTION_SECONDS: Final = 1.0  # a wait looks up so often whether it may go on
 BULK_JOB_SECONDS: Final = 3_600.0  # we stop waiting (the job goes on; its id resumes it)
 DEPLOY_SECONDS: Final = 1_800.0
 CSV_BLOCK_BYTES: Final = 4 * 1024 * 1024  # a record is at most 400,000 characters, so one always fits

@@ -129,6 +129,9 @@ class MemoryOrg:
     def bulk_read(self, soql: str, job_id: str) -> Iterator[Page]:
         return self.bulk_query(soql, include_deleted=True, job_id=job_id)
 
+    def while_waiting(self, look: Callable[[], None]) -> None:
+        """Nothing here takes time."""
+
     def bulk_abort(self, job_id: str) -> None:
         self._call("bulk_query", 2)
         self._jobs.pop(job_id, None)

@@ -17,12 +17,13 @@ from structlog.typing import FilteringBoundLogger
 from connector import limits, metadata, notifications
 from connector.auth import Login, is_loopback
 from connector.bulk_ingest import BulkIngest
-from connector.bulk_jobs import BulkJobs
+from connector.bulk_jobs import FAMILIES, BulkJobs
 from connector.bulk_query import BulkQuery
 from connector.collections import Collections
 from connector.config import OrgSettings
 from connector.errors import Misconfigured, Transient
 from connector.facade import OrgApi
+from connector.polling import Attention
 from connector.port import Clock, DeployProgress, Org, Page, Record, RowResult, Usage
 from connector.replies import Call
 from connector.rest import Rest
@@ -59,8 +60,13 @@ class SalesforceOrg:
         self._rest = Rest(self._api, version=version, host_bytes=overhead)
         self._collections = Collections(self._rest, version=version, log=log)
         seconds = settings.timeouts.bulk_job
-        query_jobs = BulkJobs(self._api, "query", clock=clock, rng=rng, log=log, seconds=seconds)
-        ingest_jobs = BulkJobs(self._api, "ingest", clock=clock, rng=rng, log=log, seconds=seconds)
+        self._attention = Attention()
+        query_jobs, ingest_jobs = (
+            BulkJobs(
+                self._api, family, clock=clock, rng=rng, log=log, seconds=seconds, attention=self._attention
+            )
+            for family in FAMILIES
+        )
         self._bulk_query = BulkQuery(
             query_jobs, clock=clock, prefetch=settings.bulk_prefetch, seconds=seconds
         )
@@ -127,8 +133,12 @@ class SalesforceOrg:
         return f"<SalesforceOrg {self._settings.alias} {self.org_id} v{self.api_version}>"
 
     def close(self) -> None:
-        """Lets go of the sockets."""
+        """Lets go of the sockets; whoever still waits for a job stops waiting."""
+        self._attention.closed = True
         self._session.close()
+
+    def while_waiting(self, look: Callable[[], None]) -> None:
+        self._attention.look = look
 
     def __enter__(self) -> Self:
         return self

@@ -95,6 +95,10 @@ class Org(Protocol):
     def calls_elsewhere(self, calls: int) -> None:
         """Other processes of ours have made so many calls meanwhile: they count against the same share."""
 
+    def while_waiting(self, look: Callable[[], None]) -> None:
+        """`look` is called every second or so while a job of the org is waited for, in whichever thread waits; what it
+        raises ends the wait, not the job."""
+
     def server_time(self) -> datetime:
         """The org's clock, from the Date header of its last reply (asks once if there was none)."""
 

@@ -18,6 +18,7 @@ import structlog
 
 from jobs.clock import Clock
 from jobs.configuration import Configuration
+from jobs.pace import Pace, Unhurried
 from jobs.program_files import ProgramFiles, read_program_files
 from jobs.progress import Progress, Silent
 from jobs.refusals import Unusable
@@ -51,6 +52,7 @@ class App:
     engine: str | None = None  # which computes from scratch; None: the configured one
     from_scratch: bool = False  # compute everything again, not only what changed
     workers: int = 1  # processes that were started for this run, this one included
+    pace: Pace = field(default_factory=Unhurried)  # the run under way
     stopping: threading.Event = field(default_factory=threading.Event)  # set by SIGTERM and Ctrl-C
 
     @classmethod
@@ -151,10 +153,12 @@ class App:
             return self.given_org
         from connector.org import SalesforceOrg
 
-        return SalesforceOrg.connect(
+        org = SalesforceOrg.connect(
             self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger(),
             calls_before=self._calls_before(),
         )  # fmt: skip
+        org.while_waiting(lambda: self.pace.attend())
+        return org
 
     @property
     def calls(self) -> int:

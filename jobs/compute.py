@@ -8,7 +8,12 @@ here then is the rest: what hangs together across accounts, and what is settled.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from jobs.app import App
 from jobs.closing import Ledger
@@ -20,6 +25,7 @@ from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
 from state import postings
+from state.bounds import bounded
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,16 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
     now = app.clock.now()
     engine = engine_of(app)
     with app.progress.step("compute") as step:
+
+        def advance(cells: int) -> None:
+            step.advance(cells)
+            app.pace.look()
+
         shared = compute_together(run, now, engine, step.advance) if run is not None else None
-        with app.store.transaction() as tx:
+        with app.store.transaction() as tx, _in_time(app, tx):
             begun = begin(app, tx, now, engine, scratch=app.from_scratch and shared is None)
             ledger, settled = Ledger(tx, begun.programs, now, run_pk), postings.last(tx)
-            rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=step.advance)
+            rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
             ledger.close(facts(app, tx, begun.refused))
             touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
             planned = plan(
@@ -68,6 +79,21 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
         tuple(begun.refused),
     )
     return found if shared is None else shared.added_to(found)
+
+
+@contextmanager
+def _in_time(app: App, tx: Connection) -> Iterator[None]:
+    """A run that may not take longer ends in the middle of a statement, too."""
+    left = app.pace.seconds_left()
+    if left is None:
+        yield
+        return
+    try:
+        with bounded(tx, left, monotonic=app.clock.monotonic):
+            yield
+    except DBAPIError:
+        app.pace.look()  # raises TookTooLong where that is why
+        raise
 
 
 __all__ = ["Computed", "compute"]

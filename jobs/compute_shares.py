@@ -175,7 +175,7 @@ class _Work:
             now=self.now,
             run_pk=self.run_pk,
             share=share,
-            advance=shift.advance,
+            advance=shift.step,
         )
         planned, unusual = plan_share(
             self.app, self.tx, self.everything, done.touched, done.news, run_pk=self.run_pk, now=self.now

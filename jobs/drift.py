@@ -249,6 +249,8 @@ def same(told: Any, found: str | None) -> bool:
 
 
 def _read(app: App, query: str, expected: int, *, deleted: bool) -> Iterator[Page]:
-    if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
-        return app.org.bulk_query(query, include_deleted=deleted)
-    return app.org.query(query, include_deleted=deleted)
+    bulk = choose.choose_read(expected, app.org.usage.budget_left) == "bulk"
+    ask = app.org.bulk_query if bulk else app.org.query
+    for page in ask(query, include_deleted=deleted):
+        yield page
+        app.pace.attend()

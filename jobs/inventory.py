@@ -104,6 +104,7 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
             with app.store.transaction() as tx:
                 inventory.stage(tx, run.pk, name, _ids(page.table))
             step.advance(page.table.num_rows)
+            app.pace.attend()
     with app.store.transaction() as tx:
         found = inventory.compare(tx, run.pk, name)
         _guard(app, entity, found, accept_missing=accept_missing)

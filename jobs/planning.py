@@ -166,6 +166,7 @@ def _standings(planning: Planning, cells: Sequence[Cell]) -> None:
     assert target.match is not None
     writer = _lasting(target)
     for some in batched_rows(cells, CELLS_AT_ONCE):
+        planning.app.pace.look()
         traces = newest.recent(planning.tx, some, limit=CONTRIBUTIONS_SHOWN)
         wanted = []
         for shown in planning.shown(standings.find(planning.tx, cells=some)):
@@ -193,6 +194,7 @@ def _within_closed(planning: Planning, shown: Shown) -> bool:
 def _accounts(planning: Planning, member_pks: set[int]) -> None:
     """The most useful standing of each account; fields of an account that has none any more are cleared."""
     for some in batched_rows(sorted(member_pks), ACCOUNTS_AT_ONCE):
+        planning.app.pace.look()
         _some_accounts(planning, set(some))
 
 

@@ -352,4 +352,5 @@ class _Reading:
         if batch.table.num_rows:
             with self._app.store.transaction() as tx:
                 staging.stage(tx, self._run_pk, stream.name, batch.table)
+        self._app.pace.attend()
         return last_key(page.table)

@@ -22,12 +22,14 @@ from connector import errors
 from jobs.again import again
 from jobs.app import App
 from jobs.login_pause import note_refused
+from jobs.pace import Unhurried
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
 from state import leases, meta, runs
 from state.leases import Lease
 
 LEASE = "org"
 LEASE_TTL = timedelta(minutes=15)
+BEAT_EVERY = timedelta(minutes=1)  # while something is waited for
 DEAD_AFTER = timedelta(minutes=30)  # without a heartbeat
 
 log = structlog.get_logger()
@@ -46,6 +48,8 @@ class Running:
     partial: bool = False
     calls_of_others: int = 0  # API calls that helpers made for this run
     ends_at: float | None = None  # monotonic; a run by hand takes as long as it takes
+    beaten_at: float = 0.0  # monotonic
+    thread: int = field(default_factory=threading.get_ident)  # whose the store is
 
     def now(self) -> datetime:
         """The moment by which rows are due."""
@@ -60,13 +64,30 @@ class Running:
             now = self.app.lease_time(tx)
             self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=now)
             runs.heartbeat(tx, self.pk, now)
+        self.beaten_at = self.app.clock.monotonic()
+        self.look()
+
+    def look(self) -> None:
+        """Stop here if asked to or when the time is up. Touches nothing: inside a transaction, too, and in any thread."""
         if self.app.stopping.is_set():
             raise Interrupted
-        if self.ends_at is not None and self.app.clock.monotonic() > self.ends_at:
+        left = self.seconds_left()
+        if left is not None and left < 0:
             raise TookTooLong(
                 f"the {self.job} took longer than {self.app.settings.schedule.longest}; what was done is saved",
                 "the next run goes on from here; raise [schedule] longest if that is usual",
             )
+
+    def attend(self) -> None:
+        """While something outside takes long: stop as `look` does, and hold on to the lease meanwhile."""
+        self.look()
+        waited = self.app.clock.monotonic() - self.beaten_at
+        if waited >= BEAT_EVERY.total_seconds() and threading.get_ident() == self.thread:
+            self.beat()
+
+    def seconds_left(self) -> float | None:
+        """Until the run must end; None: it takes as long as it takes."""
+        return None if self.ends_at is None else self.ends_at - self.app.clock.monotonic()
 
 
 @contextmanager
@@ -79,7 +100,7 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
         raise AnotherRun(
             f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
         )
-    run = Running(app, pk, job, when, lease)
+    run = Running(app, pk, job, when, lease, beaten_at=app.clock.monotonic())
     if slot is not None:
         run.counts["rhythm"] = app.settings.schedule.rhythm(job)
         run.ends_at = app.clock.monotonic() + app.settings.schedule.longest.total_seconds()
@@ -122,10 +143,12 @@ def _fenced(run: Running) -> Iterator[None]:
     """Every transaction of the run asks for its lease: a run that slept through it saves nothing more."""
     store = run.app.store
     store.guard = lambda tx: leases.check(tx, run.lease)
+    run.app.pace = run
     try:
         yield
     finally:
         store.guard = None
+        run.app.pace = Unhurried()
 
 
 def _outcome(error: BaseException) -> runs.Outcome:

@@ -34,7 +34,7 @@ from state.errors import StoreError
 
 log = structlog.get_logger()
 
-HANGS_AFTER = timedelta(minutes=10)  # beyond its time: between two batches no call takes longer
+HANGS_AFTER = timedelta(minutes=10)  # beyond its time: no call takes longer
 LOOK_AGAIN = timedelta(minutes=1)  # after a slot that the store was not there for
 PUT_OFF = "put off"
 LOOKED_AT = 200  # runs by hand since the last scheduled one, at most

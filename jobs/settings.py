@@ -148,7 +148,8 @@ class ScheduleSettings(Section):
 
     time_zone: str = Field("UTC", description="for cron fields; slots are kept in UTC")
     longest: Duration = Field(
-        timedelta(hours=6), description="a scheduled run ends after this long, between two batches"
+        timedelta(hours=6),
+        description="a scheduled run ends after this long, between two batches, in a wait or in a compute",
     )
     sync: JobSchedule | None = None
     reconcile: JobSchedule | None = None

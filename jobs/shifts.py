@@ -73,6 +73,18 @@ class Shift(Running):
             elsewhere += self.shard.given.get("calls", 0)
         self.app.calls_elsewhere(max(0, elsewhere))
 
+    def look(self) -> None:
+        """The leader's own shift ends with its run; a helper's when it is asked to stop."""
+        if self.leads is not None:
+            self.leads.look()
+        if self.app.stopping.is_set():
+            raise Interrupted
+
+    def step(self, rows: int) -> None:
+        """So much more is done, inside a transaction."""
+        self.advance(rows)
+        self.look()
+
     def pause(self) -> None:
         """Nothing to do until others are so far: stop here if asked to, else look again in a moment."""
         self.beat()

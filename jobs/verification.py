@@ -37,7 +37,12 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
             result.violations = [*invariants.check(tx, deep=deep), *slot_checks.check(app, tx)]
     if deep:
         with app.progress.step("compute again") as step, app.store.read() as tx:
-            again = recheck(app, tx, step.advance)
+
+            def advance(standings: int) -> None:
+                step.advance(standings)
+                app.pace.look()
+
+            again = recheck(app, tx, advance)
         result.violations += again.violations
         result.behind = again.behind
     if deep and with_org:

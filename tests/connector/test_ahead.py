@@ -44,6 +44,27 @@ def test_no_more_than_a_few_items_wait() -> None:
     ahead.close()
 
 
+def test_the_reader_looks_up_while_it_waits_and_may_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.limits.ATTENTION_SECONDS", 0.01)
+    go, where = threading.Event(), list[int]()
+
+    def items() -> Iterator[int]:
+        go.wait(10)
+        yield 1
+
+    def look() -> None:
+        where.append(threading.get_ident())
+        if len(where) == 3:
+            raise TimeoutError
+
+    ahead = Ahead(items(), size=1, meanwhile=look)
+    with pytest.raises(TimeoutError):
+        next(ahead)
+    assert set(where) == {threading.get_ident()}
+    go.set()
+    assert next(ahead) == 1, "nothing is lost by looking up"
+
+
 def test_an_error_is_raised_after_the_items_before_it() -> None:
     def items() -> Iterator[int]:
         yield 1

@@ -245,9 +245,39 @@ def test_waiting_is_quick_at_first_seldom_later_and_ends(
         values(bulk_org)
     assert caught.value.job_id == JOB
     assert 0.1 < clock.slept[0] < 0.2
-    assert 24 <= clock.slept[-1] <= 36
+    assert max(clock.slept) <= 1, "it looks up every second"
     assert sum(clock.slept) <= 3600
     assert len(scripted.calls(f"jobs/query/{JOB}")) < 140
+
+
+def test_whoever_looks_up_may_end_the_wait_and_the_job_goes_on(
+    scripted: Any, bulk_org: Any, make: Any, finished: Any
+) -> None:
+    finished(0, make.csv(HEADER, 0))
+    scripted.data("GET", f"jobs/query/{JOB}", make.reply(job("InProgress")))
+    looks = []
+
+    def enough() -> None:
+        looks.append(1)
+        if len(looks) == 30:
+            raise TimeoutError("the run is over")
+
+    bulk_org.while_waiting(enough)
+    with pytest.raises(TimeoutError):
+        values(bulk_org)
+    assert not scripted.calls("jobs/query", "PATCH")
+    assert not scripted.calls("jobs/query", "DELETE")
+
+
+def test_nobody_waits_for_an_org_that_was_closed(
+    scripted: Any, bulk_org: Any, make: Any, finished: Any
+) -> None:
+    finished(0, make.csv(HEADER, 0))
+    scripted.data("GET", f"jobs/query/{JOB}", make.reply(job("InProgress")))
+    bulk_org.while_waiting(bulk_org.close)
+    with pytest.raises(StillRunning):
+        values(bulk_org)
+    assert len(scripted.calls(f"jobs/query/{JOB}")) < 3
 
 
 def test_trouble_while_looking_does_not_touch_the_job(

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import AuthenticationFailed
-from jobs import login_pause, schedule
-from jobs.refusals import Refused
+from jobs import computing, login_pause, schedule
+from jobs.compute import compute
+from jobs.refusals import Interrupted, Refused
 from jobs.running import running
 from jobs.schedule import Job, run_due, run_forever
 from jobs.settings import JobSchedule
@@ -17,6 +18,15 @@ from mappings.problems import MappingProblems
 from state import leases, runs
 from state.errors import StoreUnreachable
 
+PROGRAM = """
+key = "care"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[[tiers]]
+threshold = "100"
+rate = "10%"
+"""
 SECOND = JobSchedule(every="1s")
 QUARTER = JobSchedule(every="15m")
 
@@ -201,6 +211,58 @@ def test_a_scheduled_run_ends_when_its_time_is_up_and_gives_the_lock_back(office
     with running(office.opened, "sync") as by_hand:
         clock.moment += timedelta(days=1)
         by_hand.beat()
+
+
+def test_a_compute_that_takes_too_long_ends_between_two_batches(office, monkeypatch):
+    for name in ("Bell", "Coda", "Dune"):
+        office.account(name)
+    office.program(PROGRAM)
+    monkeypatch.setattr("jobs.computing.CELLS_PER_BATCH", 1)
+    clock, batches = office.opened.clock, []
+    for name in ("Acme", "Bell", "Coda", "Dune"):
+        office.order(name, name, clock.now().date(), {"amount": 100})
+    real = computing.save_standings
+
+    def slowly(*args, **named):
+        batches.append(1)
+        clock.moment += timedelta(hours=4)
+        return real(*args, **named)
+
+    monkeypatch.setattr(computing, "save_standings", slowly)
+
+    def work(app, slot):
+        with running(app, "sync", slot) as run:
+            compute(app, run.pk, run)
+
+    assert run_due(office.opened, Job("sync", QUARTER, work)) == "failed"
+    assert len(batches) == 2
+    with office.opened.store.read() as tx:
+        (run,) = runs.latest(tx)
+        assert run.error.startswith("TookTooLong")
+        assert leases.held(tx, clock.now()) == []
+    assert office.standings() == {}, "nothing is half computed"
+    monkeypatch.setattr(computing, "save_standings", real)
+    office.sync()
+    assert len(office.standings()) == 4
+
+
+def test_whoever_waits_keeps_the_lease_once_a_minute_and_only_in_its_own_thread(office):
+    clock = office.opened.clock
+    with running(office.opened, "sync") as run:
+        before = run.lease.expires_at
+        run.attend()
+        assert run.lease.expires_at == before
+        clock.moment += timedelta(minutes=1)
+        other = threading.Thread(target=run.attend)
+        other.start()
+        other.join()
+        assert run.lease.expires_at == before
+        run.attend()
+        assert run.lease.expires_at == before + timedelta(minutes=1)
+        office.opened.stopping.set()
+        with pytest.raises(Interrupted):
+            run.attend()
+        office.opened.stopping.clear()
 
 
 def test_where_a_job_hangs_is_in_the_log(office, capsys):

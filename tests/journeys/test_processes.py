@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 
+from emulator.bulk_query import jobs_of
 from emulator.fault_kinds import Fault
 from emulator.seed_story import LUMIERE
 
@@ -105,6 +106,36 @@ def test_a_sync_that_is_asked_to_stop_finishes_its_batch_and_saves(story):
     assert process.returncode == 130, (out, err)
     assert runs(story)[0].outcome == "interrupted"
     story.org.faults.clear()
+    assert story("sync").code == 0, "the lock was given back"
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_sync_that_waits_for_the_org_stops_within_seconds_when_asked(story):
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    story.org.settings.extra["bulk_polls"] = 10**6
+    process = start(story, "sync")
+    try:
+        wait_until(lambda: len(jobs_of(story.org)) >= 5)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=25)
+    finally:
+        process.kill()
+    assert process.returncode == 130, (out, err)
+    assert runs(story)[0].outcome == "interrupted"
+    story.org.settings.extra.clear()
+    assert story("sync").code == 0, "the jobs of the run before are read"
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_scheduled_run_that_waits_for_the_org_ends_when_its_time_is_up(story):
+    story.config('[schedule]\nlongest = "3s"\n[schedule.sync]\nevery = "15m"\n')
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    story.org.settings.extra["bulk_polls"] = 10**6
+    story("schedule", "run", "--once")
+    (run,) = [run for run in runs(story) if run.job == "sync"]
+    assert (run.outcome, run.error.partition(":")[0]) == ("failed", "TookTooLong")
+    story.org.settings.extra.clear()
+    story.wait(minutes=15)
     assert story("sync").code == 0, "the lock was given back"
     assert story("verify", "--deep").code == 0
 
