@@ -6,7 +6,7 @@ stops: records that a user may no longer see look exactly like records that were
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
+from jobs.rejecting import require_readable
 from jobs.rereading import IDS_PER_QUERY, read_again
 from jobs.running import Running
 from jobs.settling import note_stopped
@@ -72,13 +73,16 @@ def is_needed(app: App) -> str | None:
         return meta.get(tx, NEEDED)
 
 
-def take_inventory(run: Running, *, accept_missing: bool = False) -> Inventory:
-    """Compare all ids, read again what differs, bury what is gone; one transaction an entity, parents first."""
+def take_inventory(run: Running, *, accept_missing: bool = False, without: Collection[str] = ()) -> Inventory:
+    """Compare all ids, read again what differs, bury what is gone; one transaction an entity, parents first.
+
+    `without`: entities whose rows cannot be used at the moment, so that there is nothing to read again.
+    """
     app, result = run.app, Inventory()
     until = app.org.server_time() - app.settings.sync.lag
     for name in STREAMS:
         entity = app.mapping.pull.get(name)
-        if entity is None:
+        if entity is None or name in without:
             continue
         try:
             result.stock.append(_one(run, entity, until, accept_missing=accept_missing))
@@ -89,7 +93,7 @@ def take_inventory(run: Running, *, accept_missing: bool = False) -> Inventory:
             result.stopped[name] = error
         run.beat()
     note_stopped(app, "inventory", result.stopped)
-    if not result.stopped:
+    if not result.stopped and not without:
         with app.store.transaction() as tx:
             meta.drop(tx, NEEDED)
     return result
@@ -189,10 +193,25 @@ def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
         bad = read_whole(run, entity)
     else:
         _, bad = read_again(app, run.pk, entity, found.newer)
+    _require_readable(run, entity, bad)
     with app.store.transaction() as tx:
         now = app.clock.now()
         set_aside(tx, bad, run_pk=run.pk, now=now)
         return staging.apply(tx, run.pk, entity.entity, now=now).rows
+
+
+def _require_readable(run: Running, entity: PullEntity, bad: list[Rejected]) -> None:
+    """What a pull stopped for is not let in by the back door. Rows that wait for a person anyway are no news."""
+    app, name = run.app, entity.entity
+    with app.store.read() as tx:
+        known = rejected.ids(tx, name)
+        rows = staging.staged_rows(tx, run.pk, name) + len(bad)
+    try:
+        require_readable(app, entity, rows, [one for one in bad if one.id not in known])
+    except errors.Misconfigured:
+        with app.store.transaction() as tx:
+            staging.discard(tx, run.pk, name)
+        raise
 
 
 def set_aside(tx: Connection, bad: list[Rejected], *, run_pk: int, now: datetime) -> None:

@@ -27,6 +27,8 @@ from jobs.bulk_streams import BulkStreams, Started, Stream, at_once, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows, note_counted
 from jobs.inventory import set_aside
+from jobs.rejecting import CODE as TOO_MANY
+from jobs.rejecting import IN_MEMORY, require_readable
 from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings import soql
@@ -79,6 +81,11 @@ class Pulled:
         return sum(stream.rejected for stream in self.streams)
 
     @property
+    def unreadable(self) -> set[str]:
+        """Streams that stopped because most of their rows could not be used."""
+        return {name for name, error in self.stopped if error.code == TOO_MANY}
+
+    @property
     def changed(self) -> int:
         return sum(stream.applied.inserted + stream.applied.updated for stream in self.streams)
 
@@ -107,6 +114,7 @@ def pull(run: Running) -> Pulled:
         streams = _left_behind(app, [stream for stream, _ in read.values()], {name for name, _ in stopped})
         if not streams:
             break
+    stopped += reading.unreadable(read)
     done = list(read.values())
     follow_merges(app, run_pk, reading, set(read))
     results = []
@@ -288,6 +296,7 @@ class _Reading:
             raise  # nothing may be read from another org
         except errors.Misconfigured as error:
             log.error("pull.stream_stopped", entity=stream.name, code=error.code)
+            self._drop_staged(stream)
             return method, error
         return method, None
 
@@ -342,10 +351,31 @@ class _Reading:
         self.rejected.setdefault(stream.name, [])
         return reader(stream.entity, self._app.mapping)
 
+    def unreadable(self, read: dict[str, tuple[Stream, Method]]) -> list[tuple[str, errors.SyncError]]:
+        """Streams most of whose rows cannot be used: taken out of `read`, with the reason."""
+        found: list[tuple[str, errors.SyncError]] = []
+        for name, (stream, _) in list(read.items()):
+            bad = self.rejected.get(name, [])
+            with self._app.store.read() as tx:
+                rows = staging.staged_rows(tx, self._run_pk, name) + len(bad)
+            try:
+                require_readable(self._app, stream.entity, rows, bad)
+            except errors.Misconfigured as error:
+                log.error("pull.stream_stopped", entity=name, code=error.code, detail=error.detail)
+                self._drop_staged(stream)
+                del read[name]
+                found.append((name, error))
+        return found
+
     def _stage(self, stream: Stream, into: Reader, page: Page) -> tuple[int, str] | None:
         """Stage one page; the stamp and id of its last row, for going on behind it."""
         batch = into.read(page.table)
-        self.rejected[stream.name].extend(batch.rejected)
+        bad = self.rejected[stream.name]
+        bad.extend(batch.rejected)
+        if len(bad) > IN_MEMORY:  # no need to read the rest of them
+            with self._app.store.read() as tx:
+                rows = staging.staged_rows(tx, self._run_pk, stream.name) + len(bad)
+            require_readable(self._app, stream.entity, rows, bad)
         if stream.name == "account":
             merged = batch.table.filter(pc.is_valid(batch.table["master_id"]))
             self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)

@@ -120,7 +120,10 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
         again(app, lambda: rebase(run))
         report.pulled = again(app, lambda: pull(run))
-        report.inventory = again(app, lambda: take_inventory(run, accept_missing=accept_missing))
+        without = report.pulled.unreadable
+        report.inventory = again(
+            app, lambda: take_inventory(run, accept_missing=accept_missing, without=without)
+        )
         report.drift = again(app, lambda: repair(app, accept_missing=accept_missing))
         report.payouts = again(app, lambda: read_back(app, everything=True))
         again(app, run.beat)

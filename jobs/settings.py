@@ -58,6 +58,12 @@ class SyncSettings(Section):
     lost_rows_share: float = Field(
         0.005, ge=0, le=1, description="stop when more than this share of known rows is no longer visible"
     )
+    rejected_rows_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="stop a stream when more than this share of the rows that were read (and more than 100) cannot be used",
+    )
     unconfirmed_days: int = Field(
         14,
         ge=1,

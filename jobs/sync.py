@@ -144,7 +144,8 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.pulled = again(app, lambda: pull(run))
             if (why := again(app, lambda: is_needed(app))) is not None:
                 report.warnings.append(f"every id was compared with the org: {why}")
-                report.inventory = again(app, lambda: take_inventory(run))
+                without = report.pulled.unreadable
+                report.inventory = again(app, lambda: take_inventory(run, without=without))
             report.payouts = again(app, lambda: read_back(app))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))

@@ -83,6 +83,11 @@ def waiting(tx: Connection, *, entity: str | None = None, limit: int | None = 10
     ]
 
 
+def ids(tx: Connection, entity: str) -> set[str]:
+    """Records of an entity that are set aside."""
+    return set(tx.execute(select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == entity)).scalars())
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """How many records of each entity are set aside."""
     query = select(rejected_rows.c.entity, func.count(rejected_rows.c.sf_id.distinct()).label("records"))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+from pathlib import Path
 
 import pytest
 
+import mappings
+from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
 
 
@@ -204,3 +208,69 @@ def test_a_typo_in_the_configuration_is_found_with_its_file(story):
     error = refused(story("sync", "--json"), 2)
     assert 'did you mean "mapping"?' in error["message"]
     assert "rebates.toml" in error["message"]
+
+
+# --- most of a stream cannot be read ------------------------------------------------------------------------
+def mistaken(world, monkeypatch):
+    """The business day of an order is taken from a field that nobody fills in."""
+    monkeypatch.setattr("jobs.rejecting.FEW", 3)
+    standard = Path(mappings.__file__).with_name("standard.toml").read_text()
+    assert 'ordered_on = "EffectiveDate"' in standard
+    (world.folder / "mapping.toml").write_text(
+        standard.replace('ordered_on = "EffectiveDate"', 'ordered_on = "PoDate"')
+    )
+    path = world.folder / "rebates.toml"
+    world.standard = path.read_text()
+    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', world.standard))
+
+
+def money(world):
+    return world.rows("SELECT Sync_Key__c, Rebate__c, Qualifying_Amount__c FROM Rebate_Standing__c")
+
+
+def test_a_mapping_mistake_stops_its_stream_and_sets_nothing_aside(story, monkeypatch):
+    story("sync")
+    before = money(story)
+    mistaken(story, monkeypatch)
+    (account,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    with story.org.storage.transaction():
+        change(story.org, "Account", account["Id"], user_named(story.org), BillingCountry="Norway")
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    error = refused(done, 2)
+    assert error["code"] == "TOO_MANY_REJECTED"
+    assert "ordered_on missing" in done.data["stopped"]["order"]["detail"]
+    assert "rejected_rows_share" in done.data["stopped"]["order"]["hint"]
+    assert list(done.data["stopped"]) == ["order"]
+    assert done.data["rejected"] == 0, "nothing of it is set aside"
+    assert done.data["changed"] > 0, "the other streams go on"
+    assert money(story) == before, "the standings stay as they are"
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert list(done.data["stopped"]) == ["order"], "not through the back door either"
+    assert money(story) == before
+    (story.folder / "rebates.toml").write_text(story.standard)
+    story.wait(minutes=15)
+    assert story("sync").code == 0
+    assert story("verify", "--deep").code == 0
+
+
+def test_at_a_first_load_the_others_are_read_and_nothing_of_it(story, monkeypatch):
+    mistaken(story, monkeypatch)
+    done = story("sync", "--json")
+    assert refused(done, 2)["code"] == "TOO_MANY_REJECTED"
+    assert {one["entity"] for one in done.data["streams"]} >= {"account", "order_line"}
+    assert money(story) == []
+    (story.folder / "rebates.toml").write_text(story.standard)
+    story.wait(minutes=15)
+    assert story("sync").code == 0
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_person_may_say_that_the_rows_themselves_are_bad(story, monkeypatch):
+    mistaken(story, monkeypatch)
+    story.config("[sync]\nrejected_rows_share = 1.0\n")
+    done = story("sync", "--json")
+    assert (done.code, done.data["stopped"]) == (3, {})
+    assert done.data["rejected"] > 3
+    assert story("reconcile", "--json").data["stopped"] == {}, "what waits for a person is no news"
