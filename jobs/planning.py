@@ -20,6 +20,7 @@ from jobs.payouts import plan_payouts
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
 from jobs.refusals import Unusable
+from jobs.schema import held_back
 from jobs.views import Shown, view_of
 from mappings.model import Mapping, PushTarget
 from mappings.outbound import Writer
@@ -142,7 +143,8 @@ def push_targets(app: App, tx: Connection) -> dict[str, PushTarget]:
     """The push tables in use, with the lengths of the org's text fields as preflight found them."""
     from jobs.preflight import fitted_targets
 
-    wanted = app.settings.push.targets
+    held = held_back(tx)
+    wanted = [name for name in app.settings.push.targets if name not in held]
     targets = {name: app.mapping.push[name] for name in wanted if name in app.mapping.push}
     return fitted_targets(tx, {name: target for name, target in targets.items() if target.when != "never"})
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from jobs import schema
 from mappings.check import check, gather
 from mappings.check_pull import MIXED
 from mappings.check_push import left_out
@@ -32,7 +33,10 @@ def preflight(app: App) -> list[Problem]:
     today = app.local_day().isoformat()
     with app.store.read() as tx:
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
+        open_ = schema.is_open(tx)
     if known:
+        if open_:
+            schema.look_at_schema(app)
         if looked_on != today:
             _require_known_currencies(app)
             with app.store.transaction() as tx:
@@ -43,16 +47,28 @@ def preflight(app: App) -> list[Problem]:
     problems = check(app.mapping, described)
     if has_errors(problems):
         raise MappingProblems(problems)
-    absent = _absent(app, described)
     with app.store.transaction() as tx:
-        if absent:  # asked again by every sync, so that it is written as soon as it is there
+        if note_fields(
+            app, tx, described
+        ):  # asked again by every sync, so that it is written as soon as it is there
             meta.drop(tx, "preflight")
         else:
             meta.put(tx, "preflight", key)
             meta.put(tx, "preflight.day", today)
-        meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
-        meta.put(tx, "push.lengths", json.dumps(_lengths(app, described), sort_keys=True))
+        schema.remember(app, tx, described)
     return problems
+
+
+def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescribe | None]) -> bool:
+    """Write down how long the org's texts may be and which fields it does without; whether there are such. What was
+    written under other lengths is compared again by the next plan."""
+    absent = _absent(app, described)
+    lengths = json.dumps(_lengths(app, described), sort_keys=True)
+    if meta.get(tx, "push.lengths") not in (None, lengths):
+        meta.drop(tx, "push.mapping")
+    meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
+    meta.put(tx, "push.lengths", lengths)
+    return bool(absent)
 
 
 def _require_known_currencies(app: App) -> None:

@@ -24,6 +24,7 @@ from jobs.push import Pushed, push
 from jobs.rebase import rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
+from jobs.schema import SchemaSeen, look_at_schema
 from state import rejected, retention
 
 KEPT = timedelta(days=30)  # what was replaced by something newer, for people who look into the outbox
@@ -37,6 +38,7 @@ class Reconciled:
     dry_run: bool
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)
+    schema: SchemaSeen = field(default_factory=SchemaSeen)
     drift: Drift = field(default_factory=Drift)
     payouts: ReadBack = field(default_factory=ReadBack)
     computed: Computed = field(default_factory=Computed)
@@ -51,6 +53,7 @@ class Reconciled:
     @property
     def stopped(self) -> dict[str, errors.SyncError]:
         return {
+            **self.schema.stopped,
             **dict(self.pulled.stopped),
             **self.inventory.stopped,
             **self.drift.stopped,
@@ -72,6 +75,7 @@ class Reconciled:
             "dry_run": self.dry_run,
             "changed": self.pulled.changed,
             "inventory": self.inventory.stock,
+            "fields_changed": self.schema.changed,
             "drift": {
                 "compared": self.drift.compared,
                 "changed": self.drift.changed,
@@ -119,6 +123,8 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         again(app, lambda: bind_to_org(app))
         report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
         again(app, lambda: rebase(run))
+        report.schema = again(app, lambda: look_at_schema(app))
+        report.warnings += [f"a field changed in the org: {one}" for one in report.schema.changed]
         report.pulled = again(app, lambda: pull(run))
         without = report.pulled.unreadable
         report.inventory = again(

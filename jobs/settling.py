@@ -108,7 +108,9 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
     )
 
 
-def note_stopped(app: App, step: Literal["pull", "inventory"], found: Mapping[str, Exception]) -> None:
+def note_stopped(
+    app: App, step: Literal["pull", "inventory", "schema"], found: Mapping[str, Exception]
+) -> None:
     """Write down which streams a step could not read: nothing is settled until the same step reads them."""
     said = {name: str(getattr(error, "code", type(error).__name__)) for name, error in found.items()}
     with app.store.transaction() as tx:
@@ -116,10 +118,16 @@ def note_stopped(app: App, step: Literal["pull", "inventory"], found: Mapping[st
             meta.put(tx, _STOPPED + step, json.dumps(said, sort_keys=True))
 
 
+def stopped_by(tx: Connection, step: Literal["pull", "inventory", "schema"]) -> dict[str, str]:
+    """The same, of one step."""
+    found: dict[str, str] = json.loads(meta.get(tx, _STOPPED + step) or "{}")
+    return found
+
+
 def stopped(tx: Connection) -> dict[str, str]:
     """Streams that stand still, with the code of what stopped them."""
     found: dict[str, str] = {}
-    for step in ("pull", "inventory"):
+    for step in ("pull", "inventory", "schema"):
         found |= json.loads(meta.get(tx, _STOPPED + step) or "{}")
     return found
 

@@ -22,6 +22,7 @@ from jobs.push import Pushed, push
 from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
+from jobs.schema import stopped_pushes
 from state import meta, outbox, rejected
 
 Part = Literal["pull", "compute", "push"]
@@ -35,6 +36,9 @@ class SyncReport:
     org_id: str
     run: int
     dry_run: bool
+    held: dict[str, errors.SyncError] = field(
+        default_factory=dict
+    )  # targets whose fields do not fit any more
     rebased: Rebased | None = None  # after a restore
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)  # after a long gap, a restore, a changed filter
@@ -52,6 +56,7 @@ class SyncReport:
     @property
     def stopped(self) -> dict[str, errors.SyncError]:
         return {
+            **self.held,
             **dict(self.pulled.stopped),
             **self.inventory.stopped,
             **self.payouts.stopped,
@@ -139,6 +144,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         report.warnings += app.programs.warnings
         if "pull" in parts or "push" in parts:
             report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
+            report.held = again(app, lambda: stopped_pushes(app))
             report.rebased = again(app, lambda: rebase(run))
         if "pull" in parts:
             report.pulled = again(app, lambda: pull(run))

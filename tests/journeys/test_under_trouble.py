@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -383,3 +384,44 @@ def test_a_login_that_works_for_doctor_ends_the_pause(story):
     story.org.faults.clear()
     story("doctor")
     assert story("sync").code == 0
+
+
+# --- a field that changes -----------------------------------------------------------------------------------
+def admin_changes(world, sobject, name, **more):
+    fields = world.org.schema.sobject(sobject).fields
+    fields[name.lower()] = replace(fields[name.lower()], **more)
+    world.org.schema.version += 1
+
+
+def test_a_longer_text_is_a_warning_of_the_night_and_used_from_then_on(story):
+    story("sync")
+    admin_changes(story, "Account", "Name", length=400)
+    done = later(story)
+    assert done.data["stopped"] == {}
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert (done.code, done.data["fields_changed"]) == (0, ["Account.Name: length was 255, is 400"])
+    story.wait(minutes=15)
+    assert story("reconcile", "--json").data["fields_changed"] == [], "it is told once"
+
+
+def test_a_target_that_does_not_fit_any_more_is_written_to_when_it_fits_again(story):
+    story("sync")
+    partner_orders_again(story.org)
+    admin_changes(story, "Rebate_Standing__c", "Sync_Key__c", unique=False)
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert (done.code, done.error["code"]) == (2, "SCHEMA_CHANGED")
+    assert list(done.data["stopped"]) == ["standing"]
+    assert "Rebate_Standing__c" not in done.data["pushed_by_object"]
+    assert "Account" in done.data["pushed_by_object"], "the others go on"
+    assert list(later(story, code=2).data["stopped"]) == ["standing"]
+    admin_changes(story, "Rebate_Standing__c", "Sync_Key__c", unique=True)
+    later(story, code=0)
+    assert qualifying(story) == Decimal("50588")
+    assert story("verify", "--deep").code == 0
+    calls = story.org.usage.total
+    story.wait(minutes=15)
+    story("sync")
+    later(story)
+    assert story.org.usage.total - calls <= 4, "no describe while all is well"
