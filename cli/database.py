@@ -12,7 +12,7 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(help="The local store: upgrade, check, back up, restore.", no_args_is_help=True)
+app = typer.Typer(help="The local store: upgrade, check, back up, restore, tidy.", no_args_is_help=True)
 
 
 @app.command()
@@ -145,6 +145,31 @@ def snapshot(context: typer.Context, as_json: JsonFlag = False) -> None:
     emit(
         "db snapshot", {"folder": folder, "snapshot": done}, as_json=as_json,
         human=lambda console: console.print(f"{folder}: {said}", markup=False),
+    )  # fmt: skip
+
+
+@app.command()
+def tidy(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go; change nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Remove what nothing needs any more, as `rebates reconcile` does every night (\\[retention]). Never money."""
+    from cli.opening import opened
+    from jobs import tidying
+    from jobs.running import running
+
+    with opened(context, quiet=as_json, reads_store=True) as application:
+        if dry_run:
+            rows = tidying.due(application)
+        else:
+            with running(application, "tidy") as run:
+                rows = tidying.tidy(run)
+    would = "would go" if dry_run else "removed"
+    said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items())
+    emit(
+        "db tidy", {"dry_run": dry_run, "rows": rows}, as_json=as_json,
+        human=lambda console: console.print(f"{said} {would}", markup=False),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ same steps are taken inside a transaction that is not kept, and nothing is sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from connector import errors
@@ -23,12 +23,10 @@ from jobs.pull import Pulled, pull
 from jobs.push import Pushed, push
 from jobs.rebase import rebase
 from jobs.rehearsal import Change, preview, rehearse
-from jobs.running import Running, running
+from jobs.running import running
 from jobs.schema import SchemaSeen, look_at_schema
-from state import rejected, retention
-
-KEPT = timedelta(days=30)  # what was replaced by something newer, for people who look into the outbox
-TIDIED_AT_ONCE = 10_000
+from jobs.tidying import tidy
+from state import rejected
 
 
 @dataclass
@@ -46,6 +44,7 @@ class Reconciled:
     changes: list[Change] = field(default_factory=list)
     calls_planned: int = 0
     api_calls: int = 0
+    tidied: dict[str, int] = field(default_factory=dict)  # rows that nothing needed any more, by kind
     rejected_waiting: int = 0
     outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
     warnings: list[str] = field(default_factory=list)
@@ -90,6 +89,7 @@ class Reconciled:
             "pushed": self.pushed.done,
             "pushed_by_object": self.pushed.by_object,
             "put_off": self.put_off,
+            "tidied": self.tidied,
             "rejected": self.set_aside,
             "stopped": {
                 name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
@@ -141,7 +141,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             report.pushed = again(app, lambda: push(run))
             report.warnings += report.pushed.warnings
             report.outbox = again(app, lambda: what_is_left(app))
-            again(app, lambda: _tidy(run))
+            report.tidied = again(app, lambda: tidy(run))
         report.rejected_waiting = again(app, lambda: _rejected(app))
         report.api_calls = app.calls + run.calls_of_others
         run.partial = bool(report.set_aside or report.put_off or report.stopped or report.computed.refused)
@@ -160,12 +160,3 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
 def _rejected(app: App) -> int:
     with app.store.read() as tx:
         return sum(rejected.counts(tx).values())
-
-
-def _tidy(run: Running) -> None:
-    """A store that runs for years would otherwise grow by a row for every value that was ever sent."""
-    app, removed = run.app, 1
-    while removed:
-        with app.store.transaction() as tx:
-            removed = retention.tidy(tx, before=app.clock.now() - KEPT, limit=TIDIED_AT_ONCE)
-        run.beat()

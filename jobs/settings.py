@@ -115,6 +115,32 @@ class PushSettings(Section):
     attempts: int = Field(8, ge=1, description="tries of a row before it is set aside")
 
 
+LEAST_KEPT = timedelta(days=7)
+
+
+class RetentionSettings(Section):
+    """How long the store keeps what nothing needs any more; money, events and the audit trail are never removed."""
+
+    outbox: Duration = Field(
+        timedelta(days=30), description="writes that newer ones replaced, and bulk jobs that are over"
+    )
+    runs: Duration = Field(
+        timedelta(days=730), description="runs that are over; those that settled something stay"
+    )
+    history: Duration = Field(
+        timedelta(days=730), description="how far back `rebates why-changed` knows what a standing was"
+    )
+
+    @field_validator("outbox", "runs", "history")
+    @classmethod
+    def _not_too_short(cls, kept: timedelta) -> timedelta:
+        if kept < LEAST_KEPT:
+            raise ValueError(
+                "keep at least 7d: the day's API calls and what a retry compares with are in there"
+            )
+        return kept
+
+
 class AlertSettings(Section):
     """Tasks and bells."""
 
@@ -190,6 +216,7 @@ class Settings(Section):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     payouts: PayoutSettings = Field(default_factory=PayoutSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)

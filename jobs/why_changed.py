@@ -101,6 +101,11 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
         for row in standings.find(tx, account=member.id, program=program):
             past = standings.history(tx, row.cell, since=settled)
             before = past[0] if past[0].changed_at <= settled else None
+            if before is None and past[0].revision > 1:
+                raise Unusable(
+                    f"what {row.program} {row.period} was on {settled:%Y-%m-%d} is no longer kept ([retention] history)",
+                    f"--since {past[0].changed_at:%Y-%m-%dT%H:%M:%SZ} or later",
+                )
             if past[-1] is before:
                 unchanged += 1
                 continue
@@ -114,7 +119,10 @@ def _since(tx: Connection, given: str) -> tuple[datetime, datetime]:
     if given.isdecimal():
         run = runs.get(tx, int(given))
         if run is None:
-            raise Unusable(f"there is no run {given}", "`rebates status` lists the last runs")
+            raise Unusable(
+                f"there is no run {given}, or it is no longer kept ([retention] runs)",
+                "`rebates status` lists the last runs; a day or a moment can be asked for, too",
+            )
         return run.finished_at or run.started_at, run.started_at
     try:
         if len(given) == 10:

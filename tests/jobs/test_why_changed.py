@@ -6,8 +6,11 @@ from datetime import date
 
 import pytest
 
+from jobs import tidying
 from jobs.refusals import Unusable
+from jobs.running import running
 from jobs.why_changed import why_changed
+from state import invariants
 
 PROGRAM = """
 key = "care"
@@ -50,6 +53,29 @@ def test_a_new_line_and_a_return_are_named_with_their_orders(story):
     assert (moved.before.tier, moved.after.tier) == ("Silver", "Gold")
     assert moved.change == 150  # 20 % of 1,050 after 10 % of 600
     assert [(c.kind, c.order, c.amount) for c in moved.causes] == [("line", "2", 500), ("return", "3", -50)]
+
+
+def test_what_was_tidied_away_is_said_and_what_is_kept_is_answered_as_before(story):
+    for day, amount in ((12, 700), (14, 800), (16, 900)):
+        story.today(date(2026, 6, day))
+        story.order("1", "Acme", DAY, {"amount": amount})
+        story.sync()
+    story.settings["retention.history"] = "7d"
+    story.close()
+    story.today(date(2026, 6, 22))
+    before = asked(story, "2026-06-15")
+    assert tidying.due(story.opened)["history"] == 2
+    with running(story.opened, "tidy") as run:
+        assert tidying.tidy(run)["history"] == 2
+    assert asked(story, "2026-06-15") == before
+    (moved,) = before.moved
+    assert (moved.before.rebate, moved.after.rebate) == (80, 90)
+    with pytest.raises(Unusable, match=r"care 2026-06 was on 2026-06-11 is no longer kept") as caught:
+        asked(story)
+    assert caught.value.hint.startswith("--since 2026-06-14")
+    assert asked(story, "2026-06-20").unchanged == 1
+    with story.opened.store.read() as tx:
+        assert invariants.check(tx, deep=True) == []
 
 
 def test_an_order_that_is_no_longer_active_is_named(story):

@@ -17,6 +17,8 @@ from state.tables.facts import accounts
 from state.totals import Cell
 
 TTL = timedelta(minutes=5)
+MONTH = timedelta(days=30)
+KEEP = retention.Keep(outbox=MONTH, runs=MONTH, history=MONTH)
 OBJECT = "Rebate_Standing__c"
 
 
@@ -285,13 +287,14 @@ def test_what_was_replaced_long_ago_goes_and_what_is_needed_stays(box, store, no
     box.enqueue(standing("RB-3", "2"), at=now)
     before = box.last_done(OBJECT)
 
-    def tidy(before, limit=100):
+    def tidy(before):
+        table, query = retention.due(KEEP, before + MONTH)["outbox"]
         with store.transaction() as tx:
-            return retention.tidy(tx, before=before, limit=limit)
+            return sum(retention.remove(tx, table, some) for some in list(retention.keys(tx, query, 2)))
 
     assert tidy(now) == 0
     later = now + timedelta(days=1)
-    assert [tidy(later, limit=2), tidy(later, limit=2), tidy(later, limit=2)] == [2, 1, 0]
+    assert [tidy(later), tidy(later)] == [3, 0]
     assert box.states() == [("RB-1", "done"), ("RB-2", "done"), ("RB-T1", "done"), ("RB-3", "pending")]
     assert box.last_done(OBJECT) == before
     assert box.enqueue(standing(rebate="3"), task()) == 0, "what the org has is still known"
