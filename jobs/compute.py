@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs.app import App
 from jobs.closing import Ledger
+from jobs.compute_beside import compute_beside, second_process
 from jobs.compute_shares import compute_together
 from jobs.computing import begin, finish, touched_before, work_off
 from jobs.engines import engine_of
@@ -56,17 +57,24 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
             app.pace.look()
 
         shared = compute_together(run, now, engine, step.advance) if run is not None else None
-        with app.store.transaction() as tx, _in_time(app, tx):
-            begun = begin(app, tx, now, engine, scratch=app.from_scratch and shared is None)
-            ledger, settled = Ledger(tx, begun.programs, now, run_pk), postings.last(tx)
-            rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
-            ledger.close(facts(app, tx, begun.refused))
-            touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
-            planned = plan(
-                app, tx, begun.everything, touched, rest.news,
-                turned=begun.turned, run_pk=run_pk, now=now, elsewhere=None if shared is None else shared.cells(tx),
-            )  # fmt: skip
-            finish(tx)
+        with second_process(app) as second:
+            beside = None if second is None else compute_beside(app, second, run_pk, now, engine)
+            alone = shared is None and beside is None
+            with app.store.transaction() as tx, _in_time(app, tx):
+                begun = begin(app, tx, now, engine, scratch=app.from_scratch and alone)
+                ledger, settled = Ledger(tx, begun.programs, now, run_pk), postings.last(tx)
+                if beside is not None:
+                    shared = beside.work(tx, advance)
+                rest = work_off(
+                    tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance
+                )
+                ledger.close(facts(app, tx, begun.refused))
+                touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
+                planned = plan(
+                    app, tx, begun.everything, touched, rest.news,
+                    turned=begun.turned, run_pk=run_pk, now=now, elsewhere=None if shared is None else shared.cells(tx),
+                )  # fmt: skip
+                finish(tx)
     installed = begun.installed if shared is None else shared.installed
     found = Computed(
         rest.looked,

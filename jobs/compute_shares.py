@@ -11,28 +11,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from jobs import fuses
-from jobs.computing import Begun, begin, note_unfinished, work_off
-from jobs.inputs import Calculator
-from jobs.planning import Planned, plan_share
-from jobs.refused_programs import sort_out
+from jobs.computing import begin, note_unfinished
+from jobs.planning import Planned
 from jobs.running import Running
+from jobs.share_work import ShareWork, apart
 from jobs.shifts import Shift, claim_another, hands, share_out
-from rebates.program import Program
-from state import dirty, gaps, rules, shards, standings
+from state import dirty, meta, shards, standings
 from state.engines import Engine
-from state.instants import micros, moment
+from state.instants import micros
 from state.rules import Installed
 from state.shards import Shard
 from state.tables.work import dirty_cells
-from state.totals import Cell, Share
+from state.totals import Cell
 
 if TYPE_CHECKING:
+    from jobs.app import App
     from jobs.compute import Computed
 
 WORTH_SHARING = 1_000  # standings: below, one process is done before another has begun
@@ -80,24 +79,14 @@ def compute_together(
     with app.store.transaction() as tx:
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
         waiting = dirty.count(tx, dirty_cells)
-        apart = _apart(tx, begun)
+        held_apart = apart(tx, begun.programs)
     if waiting < WORTH_SHARING:
         return Shared(run.pk, begun.installed)
     count = SHARES_EACH * workers
-    common = {"of": count, "apart": apart, "now": micros(now), "day": app.local_day().isoformat()}
+    common = {"of": count, "apart": held_apart, "now": micros(now), "day": app.local_day().isoformat()}
     offered = [{**common, "number": number} for number in range(count)]
     found = share_out(run, "compute", offered, compute_shard, advance, lambda: _let_go(run))
     return Shared(run.pk, begun.installed, tuple(dict(one.told) for one in found))
-
-
-def _apart(tx: Connection, begun: Begun) -> list[int]:
-    """Programs whose members cannot be computed one by one: they share a budget, or what their group earns."""
-    pks = rules.installed(tx)
-    return [
-        pks[program.key]
-        for program in begun.programs
-        if program.limits.budget is not None or program.hierarchy.is_shared
-    ]
 
 
 def compute_shard(first: Shift) -> None:
@@ -105,12 +94,12 @@ def compute_shard(first: Shift) -> None:
     app = first.app
     with app.store.aside() as tx:
         tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_LIMIT}'")
-        work = _Work(first, tx)
+        work = ShareWork(app, tx, first.pk, first.shard.given, sequence=lambda count: _numbers(app, count))
         mine: list[Shift] = []
         free: Shift | None = first
         while free is not None or not _may_go(first, mine):
             if free is not None:
-                told = work.do(free)
+                told = work.do(free.shard.given, free.advance)
                 with app.store.aside() as beside:
                     shards.ready(beside, free.shard, told)
                 mine.append(free)
@@ -121,6 +110,11 @@ def compute_shard(first: Shift) -> None:
         for one in mine:
             shards.check(tx, one.shard)
             shards.done(tx, one.shard)
+
+
+def _numbers(app: App, count: int) -> int:
+    with app.store.aside() as beside:  # taken for good: a lock on them would hold the others up
+        return meta.take_sequence(beside, count)
 
 
 def _may_go(first: Shift, mine: list[Shift]) -> bool:
@@ -150,43 +144,3 @@ def _counted(found: list[Shard]) -> Counter[str]:
     for one in found:
         counted += Counter(one.told["unusual"])
     return counted
-
-
-class _Work:
-    """What one process needs for all shares that it takes of one compute, in its one transaction."""
-
-    def __init__(self, shift: Shift, tx: Connection) -> None:
-        self.app, self.tx, self.run_pk = shift.app, tx, shift.pk
-        given = shift.shard.given
-        self.now = moment(given["now"])
-        # The leader wrote down which texts are in force before it cut the shares.
-        self.everything: list[Program] = self.app.programs_in_force_read(tx)
-        programs, _ = sort_out(self.everything)
-        missing = gaps.find(tx, date.fromisoformat(given["day"]))
-        self.calculator = Calculator(tx, programs, self.now, missing)
-
-    def do(self, shift: Shift) -> dict[str, Any]:
-        """Compute, save and plan one share; what came of it."""
-        given = shift.shard.given
-        share = Share(given["number"], given["of"], tuple(given["apart"]))
-        done = work_off(
-            self.tx,
-            self.calculator,
-            now=self.now,
-            run_pk=self.run_pk,
-            share=share,
-            advance=shift.step,
-        )
-        planned, unusual = plan_share(
-            self.app, self.tx, self.everything, done.touched, done.news, run_pk=self.run_pk, now=self.now
-        )
-        return {
-            "worked": {
-                "standings": done.looked,
-                "changed": len(done.touched),
-                "incomplete": done.incomplete,
-                "events": len(done.news),
-            },
-            "planned": asdict(planned),
-            "unusual": dict(unusual),
-        }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -100,18 +100,14 @@ def plan_share(
     *,
     run_pk: int,
     now: datetime,
+    sequence: Callable[[int], int] | None = None,
 ) -> tuple[Planned, Counter[str]]:
     """The same for the accounts of one share, while other processes plan for theirs; and what the fuses look at.
 
-    What looks at all accounts at once is left to `plan`, which comes after.
+    What looks at all accounts at once is left to `plan`, which comes after. `sequence`: see `outbox.enqueue`.
     """
     planning = _planning(app, tx, programs, run_pk, now)
-
-    def numbers(count: int) -> int:
-        with app.store.aside() as beside:  # taken for good: a lock on them would hold the others up
-            return meta.take_sequence(beside, count)
-
-    planning.sequence = numbers
+    planning.sequence = sequence
     if "standing" in planning.targets:
         _standings(planning, sorted(touched))
     if "account" in planning.targets:
