@@ -85,7 +85,14 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
         return at_length
     group, name, is_json = _origin(value.from_)
     if is_json:
-        return at_length
+
+        def as_json(view: View) -> JsonValue:
+            try:
+                return _json_text(view[group][name], value.max_length)
+            except KeyError:
+                return at_length(view)
+
+        return as_json
     length, translated = value.max_length, value.values
     unit = None if value.round is None else _unit(value.round)
 
@@ -99,8 +106,11 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
             return None
         if kind is Decimal:
             return raw if unit is None else raw.quantize(unit, ROUND_HALF_UP)  # type: ignore[no-any-return]
-        if kind is str and translated is None and (length is None or 2 * len(raw) <= length):
-            return raw or None
+        if kind is str:
+            told = raw if translated is None else translated.get(raw, raw)
+            if type(told) is not str:
+                return _as_asked(told, value, zone)
+            return told or None if length is None or 2 * len(told) <= length else _cut(told, length)
         if kind is date:
             return raw.isoformat()  # type: ignore[no-any-return]
         return at_length(view)

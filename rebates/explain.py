@@ -5,9 +5,8 @@ Command line, task text, portal and card all print these steps; none of them com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
 from rebates.program import Program
@@ -15,8 +14,7 @@ from rebates.standing import Standing, outcome
 from rebates.totals import NOTHING, Share
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of working. `kind` names it for machines, `text` for people; `amount` is what it comes to."""
 
     kind: str

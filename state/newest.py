@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -19,8 +18,7 @@ from state.tables.work import contributions
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """What one order adds to one standing. `amount` is in `currency` (empty: the org has only one)."""
 
     order_id: str
@@ -61,7 +59,7 @@ def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, l
             .order_by(ranked.c.member_pk, ranked.c.period_pk, ranked.c.place)
         )
         for row in tx.execute(query).all():
-            found.setdefault(Cell(row.member_pk, row.period_pk), []).append(_made(row))
+            found.setdefault(Cell(row[0], row[1]), []).append(_made(row))
     return found
 
 

@@ -1,5 +1,7 @@
 """Keys: the same thing has the same key everywhere, different things have different ones."""
 
+import hashlib
+import json
 import re
 
 from hypothesis import given
@@ -35,3 +37,13 @@ _PARTS = st.tuples(*[st.text(max_size=4) for _ in range(6)])
 @given(_PARTS, _PARTS)
 def test_different_parts_have_different_keys(left, right):
     assert (sync_key(*left) == sync_key(*right)) == (left == right)
+
+
+@given(_PARTS)
+def test_what_is_hashed_is_the_json_list_of_the_parts(parts):
+    text = json.dumps(list(parts), ensure_ascii=False)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    number = 0
+    for letter in sync_key(*parts).removeprefix("RB-"):
+        number = number * 32 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".index(letter)
+    assert number == int.from_bytes(digest, "big") >> (256 - 130)

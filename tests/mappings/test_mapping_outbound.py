@@ -1,5 +1,6 @@
 """Records out: what each Salesforce field is written, and when two records are the same."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -239,3 +240,13 @@ def test_money_is_shown_in_its_currency(amount, currency, text):
 
 def test_one_day_is_no_plural():
     assert (template.days(1), template.days(6), template.units(Decimal(1))) == ("1 day", "6 days", "1 unit")
+
+
+def test_a_translated_text_may_become_something_else_or_empty_and_is_cut_like_any_other(mapping_of):
+    assert written(mapping_of, '{ from = "standing.tier", values = { Silver = true } }') is True
+    assert written(mapping_of, '{ from = "standing.tier", values = { Silver = 3 } }') == 3
+    assert written(mapping_of, '{ from = "standing.tier", values = { Silver = "" } }') is None
+    assert written(mapping_of, '{ from = "standing.tier", values = { Gold = "Au" } }') == "Silver"
+    short = target(mapping_of, 'F__c = { from = "standing.tier", values = { Silver = "Silberstufe" } }')
+    length = {name: replace(value, max_length=8) for name, value in short.fields.items()}
+    assert record(replace(short, fields=length), VIEW)["F__c"] == "Silbers…"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from state import acknowledged, addressees, events, invariants, meta, outbox, outcomes, retention, tasks
@@ -183,6 +186,23 @@ def test_rows_of_one_account_go_together_and_kinds_can_go_apart(box):
 def test_a_payload_holds_no_float(box):
     with pytest.raises(TypeError, match="float"):
         box.enqueue(replace(standing(), payload={"Rebate__c": 0.1}))
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(), st.decimals(allow_nan=False, allow_infinity=False), st.lists(st.text())
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), _VALUES))
+def test_a_payload_is_canonical_json_and_reads_back_as_it_was(payload):
+    def exact(value):
+        return {"decimal": format(value.normalize(), "f")}
+
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=exact)
+    assert outbox.dump(payload) == text
+    assert outbox.load(text) == {
+        name: value.normalize() if isinstance(value, Decimal) else value for name, value in payload.items()
+    }
 
 
 def test_what_the_org_lost_is_sent_again(box, store, now):
