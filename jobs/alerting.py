@@ -14,7 +14,7 @@ from jobs.planning_run import Planning
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
-from state import meta, people, standings, tasks
+from state import meta, people, tasks
 from state.events import EventRow
 from state.outbox import Wanted
 from state.people import Member
@@ -46,16 +46,14 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
 
 def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
     """Outbox rows for what happened."""
-    shown = {
-        one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells={e.cell for e in news}))
-    }
+    shown = {one.cell: one for one in planning.shown(planning.saved({e.cell for e in news}))}
     owners = _responsible(planning, [one.member for one in shown.values()])
     new_tasks, bells = [], []
     for event in news:
         one = shown.get(event.cell)
         if one is None:
             continue
-        today = one.program.day_of(planning.now)
+        today = planning.today(one.program)
         view = view_of(one, org_id=planning.org_id, today=today)
         key = event_key(planning.org_id, one, event.kind, event.tier)
         view = with_event(view, event, key=key, happened_on=today)
@@ -130,7 +128,7 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
     # A moved one is looked at, too: its new owner would take the place of a closing that is still on its way.
     asked = [task for task in waiting if turned or task.cell in touched or task.key in moved]
     cells = {task.cell for task in asked}
-    current = {one.row.cell: one for one in planning.shown(standings.find(planning.tx, cells=cells))}
+    current = {one.cell: one for one in planning.shown(planning.saved(cells))}
     over = {
         task.key
         for task in asked
@@ -152,4 +150,4 @@ def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:
     """Whether a near-tier task has nothing left to say."""
     note = json.loads(task.document)
     reached = one.document["tier_number"] >= note["tier_number"]
-    return reached or one.program.day_of(planning.now) >= one.period.end
+    return reached or planning.today(one.program) >= one.period.end

@@ -72,7 +72,8 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
                 planned = plan(
                     app, tx, begun.everything, touched, rest.news,
-                    turned=begun.turned, run_pk=run_pk, now=now, elsewhere=None if shared is None else shared.cells(tx),
+                    turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,
+                    elsewhere=None if shared is None else shared.cells(tx),
                 )  # fmt: skip
                 finish(tx)
     installed = begun.installed if shared is None else shared.installed

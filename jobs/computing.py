@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from jobs import inputs
 from jobs.app import App
 from jobs.closing import Ledger
-from jobs.documents import row_of
+from jobs.documents import Kept, document_of, row_with
 from jobs.inputs import Calculator
 from jobs.refused_programs import RefusedProgram, sort_out
 from rebates.events import Event, events
@@ -32,6 +32,7 @@ from state.standings import Saved, save_standings
 from state.totals import Cell, Share, waiting_cells
 
 CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
+KEPT_AT_MOST = 2_000  # documents, of some kilobytes each
 # In `meta`, over a crash between the shares of a run and the rest of it:
 TURNED = "day.turned"  # a day has turned and not everything that depends on it was looked at
 UNFINISHED = "compute.unfinished"  # runs whose shares were saved and whose rest was not
@@ -54,6 +55,9 @@ class Worked:
 
     touched: set[Cell] = field(default_factory=set)
     news: list[EventRow] = field(default_factory=list)
+    kept: dict[Cell, Kept] = field(
+        default_factory=dict
+    )  # of those that changed, as many as memory is given to
     looked: int = 0
     incomplete: int = 0
 
@@ -125,8 +129,10 @@ def work_off(
     done = Worked()
     while cells := waiting_cells(tx, limit=CELLS_PER_BATCH, share=share):
         computed = calculator.compute(cells)
-        rows = [row_of(found.one.cell, found.standing, found.payout) for found in computed]
+        documents = [document_of(found.standing, found.payout) for found in computed]
+        rows = [row_with(f.one.cell, f.standing, doc) for f, doc in zip(computed, documents, strict=True)]
         saved = save_standings(tx, rows, now=now, run_pk=run_pk)
+        _keep(done, computed, documents, saved)
         done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
         _drop_unknown(tx, cells, computed)
         calculator.after_change(_changed_tier(computed, saved))
@@ -137,6 +143,20 @@ def work_off(
         done.incomplete += sum(bool(found.standing.incomplete) for found in computed)
         advance(len(cells))
     return done
+
+
+def _keep(
+    done: Worked,
+    computed: Sequence[inputs.Computed],
+    documents: Sequence[dict[str, Any]],
+    saved: Sequence[Saved],
+) -> None:
+    """Remember what was saved, while there is room; one that is saved again is remembered as it is now."""
+    changed = {one.cell for one in saved}
+    for (one, _, _), document in zip(computed, documents, strict=True):
+        cell = one.cell
+        if cell in changed and (len(done.kept) < KEPT_AT_MOST or cell in done.kept):
+            done.kept[cell] = Kept(cell, one.program.key, one.period.start, document)
 
 
 def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:

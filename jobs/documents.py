@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
 
 from rebates.money import text, to_micro
 from rebates.program import Program
@@ -18,7 +20,17 @@ from rebates.standing import Standing
 from state.standings import StandingRow
 from state.totals import Cell
 
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)  # one for all
+
+class Kept(NamedTuple):
+    """A standing as it was just saved: what planning would otherwise read back."""
+
+    cell: Cell
+    program: str  # key
+    start: date  # of its period
+    document: dict[str, Any]
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode  # one for all
 
 
 def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
@@ -69,6 +81,11 @@ def _payout(at: Standing, payout: Payout) -> dict[str, str]:
 
 def row_of(cell: Cell, at: Standing, payout: Payout | None = None) -> StandingRow:
     """The row that the store keeps of a standing."""
+    return row_with(cell, at, document_of(at, payout))
+
+
+def row_with(cell: Cell, at: Standing, document: dict[str, Any]) -> StandingRow:
+    """The same, with the document at hand."""
     return StandingRow(
         member_pk=cell.member_pk,
         period_pk=cell.period_pk,
@@ -77,7 +94,51 @@ def row_of(cell: Cell, at: Standing, payout: Payout | None = None) -> StandingRo
         tier=at.tier,
         next_tier=at.next_tier,
         to_next_e6=None if at.to_next_tier is None else to_micro(at.to_next_tier),
-        document=_JSON.encode(document_of(at, payout)),
+        document=text_of(document),
+    )
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """The document as canonical JSON: names in the order of the alphabet, no blanks. A first load writes a million of
+    its values, so this says by name what `json` would find out."""
+    d = document
+    steps = ",".join(
+        [
+            f'{{"amount":{_json(s["amount"])},"kind":{_json(s["kind"])},"paid_on":{_json(s["paid_on"])},'
+            f'"text":{_json(s["text"])},"tier":{_json(s["tier"])}}}'
+            for s in d["steps"]
+        ]
+    )
+    payout = f'"payout":{_JSON(d["payout"])},' if "payout" in d else ""
+    return (
+        f'{{"benefit":{_json(d["benefit"])},"capped":{"true" if d["capped"] else "false"},'
+        f'"currency":{_json(d["currency"])},"incomplete":{_JSON(d["incomplete"]) if d["incomplete"] else "[]"},'
+        f'"ladder":{_ladder_json(d["ladder"])},"lines":{d["lines"]},"measure":{_json(d["measure"])},'
+        f'"next_benefit":{_json(d["next_benefit"])},"next_threshold":{_json(d["next_threshold"])},'
+        f'"next_tier":{_json(d["next_tier"])},{payout}"qualifier":{_json(d["qualifier"])},'
+        f'"qualifying_amount":{_json(d["qualifying_amount"])},'
+        f'"qualifying_quantity":{_json(d["qualifying_quantity"])},"rebate":{_json(d["rebate"])},'
+        f'"rebate_at_next_tier":{_json(d["rebate_at_next_tier"])},"status":{_json(d["status"])},'
+        f'"steps":[{steps}],"tier":{_json(d["tier"])},"tier_number":{d["tier_number"]},'
+        f'"to_next_tier":{_json(d["to_next_tier"])},"uplift":{_json(d["uplift"])}}}'
+    )
+
+
+def _json(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)
+
+
+def _ladder_json(ladder: Mapping[str, Any]) -> str:
+    tiers = ",".join(
+        [
+            f'{{"benefit":{_json(t["benefit"])},"name":{_json(t["name"])},'
+            f'"reached":{"true" if t["reached"] else "false"},"threshold":{_json(t["threshold"])}}}'
+            for t in ladder["tiers"]
+        ]
+    )
+    return (
+        f'{{"currency":{_json(ladder["currency"])},"qualifier":{_json(ladder["qualifier"])},"tiers":[{tiers}],'
+        f'"value":{_json(ladder["value"])}}}'
     )
 
 
@@ -87,19 +148,20 @@ def amounts(document: Mapping[str, Any], *names: str) -> dict[str, Decimal | Non
 
 
 def _ladder(at: Standing, terms: Program) -> dict[str, Any]:
+    """Names in the order of the alphabet: what is written of it is the same whether it was read back or not."""
     return {
         "currency": terms.currency,
         "qualifier": terms.qualifiers[0].dimension,
-        "value": text(at.qualifier),
         "tiers": [
             {
-                "name": tier.name,
-                "threshold": text(tier.threshold),
                 "benefit": tier.benefit_text(terms.currency),
+                "name": tier.name,
                 "reached": number <= at.tier_number,
+                "threshold": text(tier.threshold),
             }
             for number, tier in enumerate(terms.tiers, 1)
         ],
+        "value": text(at.qualifier),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from jobs import alerting, fuses
+from jobs.documents import Kept
 from jobs.payouts import plan_payouts
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
 from jobs.refusals import Unusable
 from jobs.schema import held_back
 from jobs.views import Shown, view_of
-from mappings.model import Mapping, PushTarget
+from mappings.model import Mapping as PushMapping
+from mappings.model import PushTarget
 from mappings.outbound import Writer
 from rebates.program import Program
 from state import acknowledged, addressees, meta, newest, people, standings
@@ -63,13 +65,15 @@ def plan(
     turned: bool,
     run_pk: int,
     now: datetime,
+    kept: Mapping[Cell, Kept] | None = None,
     elsewhere: Collection[Cell] | None = None,
 ) -> Planned:
     """Outbox rows for standings that changed, the accounts they belong to, and what happened.
 
-    `elsewhere`: what other processes have planned for this run; what is one for all accounts still is done here.
+    `kept`: those of the changed that need not be read back. `elsewhere`: what other processes have planned for this run; what is one for all accounts still is done here.
     """
     planning = _planning(app, tx, programs, run_pk, now)
+    planning.kept = kept or {}
     there = set(elsewhere or ()) - touched
     members = people.members(tx, {cell.member_pk for cell in touched | there}).values()
     gone = {member.id for member in members if member.gone} | addressees.lost(tx)
@@ -100,6 +104,7 @@ def plan_share(
     *,
     run_pk: int,
     now: datetime,
+    kept: Mapping[Cell, Kept] | None = None,
     sequence: Callable[[int], int] | None = None,
 ) -> tuple[Planned, Counter[str]]:
     """The same for the accounts of one share, while other processes plan for theirs; and what the fuses look at.
@@ -107,7 +112,7 @@ def plan_share(
     What looks at all accounts at once is left to `plan`, which comes after. `sequence`: see `outbox.enqueue`.
     """
     planning = _planning(app, tx, programs, run_pk, now)
-    planning.sequence = sequence
+    planning.kept, planning.sequence = kept or {}, sequence
     if "standing" in planning.targets:
         _standings(planning, sorted(touched))
     if "account" in planning.targets:
@@ -145,7 +150,7 @@ def push_targets(app: App, tx: Connection) -> dict[str, PushTarget]:
     return fitted_targets(tx, {name: target for name, target in targets.items() if target.when != "never"})
 
 
-def fingerprint(mapping: Mapping) -> str:
+def fingerprint(mapping: PushMapping) -> str:
     """Changes when what we write does: every standing is then compared again."""
     text = repr(sorted((name, repr(target)) for name, target in mapping.push.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -167,11 +172,11 @@ def _standings(planning: Planning, cells: Sequence[Cell]) -> None:
         planning.app.pace.look()
         traces = newest.recent(planning.tx, some, limit=CONTRIBUTIONS_SHOWN)
         wanted = []
-        for shown in planning.shown(standings.find(planning.tx, cells=some)):
+        for shown in planning.shown(planning.saved(some)):
             if not _within_closed(planning, shown):
                 continue
-            today = shown.program.day_of(planning.now)
-            view = view_of(shown, org_id=planning.org_id, today=today, traces=traces.get(shown.row.cell, ()))
+            today = planning.today(shown.program)
+            view = view_of(shown, org_id=planning.org_id, today=today, traces=traces.get(shown.cell, ()))
             payload = writer.record(view)
             key = str(payload.pop(target.match))
             wanted.append(Wanted("state", target.object, key, payload, shown.member.id))
@@ -184,7 +189,7 @@ def _within_closed(planning: Planning, shown: Shown) -> bool:
     if limit is None:
         return True
     periods = shown.program.periods()
-    today = shown.program.day_of(planning.now)
+    today = planning.today(shown.program)
     current = next((n for n, p in enumerate(periods) if today < p.end), len(periods))
     return periods.index(shown.period) >= current - limit
 
@@ -198,17 +203,17 @@ def _accounts(planning: Planning, member_pks: set[int]) -> None:
 
 def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
     target = planning.targets["account"]
-    members = people.members(planning.tx, member_pks)
+    members = planning.members(member_pks)
     known = acknowledged.hashes(planning.tx, [(target.object, member.id) for member in members.values()])
     chosen: dict[int, list[tuple[Shown, Any]]] = {}
-    days = {program.day_of(planning.now) for program in planning.programs.values()}
+    days = {planning.today(program) for program in planning.programs.values()}
     seen: set[Cell] = set()
     for day in sorted(days):
-        for shown in planning.shown(standings.find(planning.tx, on=day, members=member_pks)):
-            if shown.row.cell not in seen:
-                seen.add(shown.row.cell)
-                today = shown.program.day_of(planning.now)
-                chosen.setdefault(shown.row.cell.member_pk, []).append((shown, today))
+        for shown in planning.shown(planning.running(day, member_pks)):
+            if shown.cell not in seen:
+                seen.add(shown.cell)
+                today = planning.today(shown.program)
+                chosen.setdefault(shown.cell.member_pk, []).append((shown, today))
     wanted, cleared, writer = [], 0, _lasting(target)
     for pk in sorted(member_pks):
         member = members[pk]
@@ -216,7 +221,7 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
             continue
         best = primary(chosen.get(pk, ()))
         if best is not None:
-            view = view_of(best, org_id=planning.org_id, today=best.program.day_of(planning.now))
+            view = view_of(best, org_id=planning.org_id, today=planning.today(best.program))
             payload = writer.record(view)
         elif (target.object, member.id) in known:
             payload = {name: None for name in target.fields if name not in target.volatile}

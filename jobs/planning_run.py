@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from jobs.documents import Kept
 from jobs.views import Shown
 from mappings.model import PushTarget
 from rebates.program import Program
 from state import outbox, people, postings, standings
 from state.outbox import Wanted
+from state.people import Member
+from state.totals import Cell
 
 if TYPE_CHECKING:
     from jobs.app import App
 
 CELLS_AT_ONCE = 1_000
+MEMBERS_KEPT = 4_000  # accounts that are not asked for twice
 
 
 @dataclass
@@ -37,9 +41,12 @@ class Planning:
     programs: dict[str, Program]
     targets: dict[str, PushTarget]
     run_pk: int
+    kept: Mapping[Cell, Kept] = field(default_factory=dict)  # saved just now: not read back
     sequence: Callable[[int], int] | None = None  # where other processes enqueue at the same time
     counts: dict[str, int] = field(default_factory=dict)
     unusual: Counter[str] = field(default_factory=Counter)  # what the fuses look at
+    _members: dict[int, Member] = field(default_factory=dict)
+    _today: dict[str, date] = field(default_factory=dict)
 
     def enqueue(self, target: str, wanted: Sequence[Wanted]) -> None:
         """Put rows into the outbox and count those that were new."""
@@ -47,18 +54,53 @@ class Planning:
             added = outbox.enqueue(self.tx, wanted, now=self.now, sequence=self.sequence)
             self.counts[target] = self.counts.get(target, 0) + added
 
-    def shown(self, rows: Iterable[standings.StandingView]) -> Iterator[Shown]:
+    def today(self, program: Program) -> date:
+        """The day that it is where a program lives."""
+        known = self._today.get(program.key)
+        if known is None:
+            known = self._today[program.key] = program.day_of(self.now)
+        return known
+
+    def members(self, pks: Collection[int]) -> Mapping[int, Member]:
+        """The accounts (and others that were asked for before)."""
+        if missing := set(pks) - self._members.keys():
+            if len(self._members) > MEMBERS_KEPT:
+                self._members, missing = {}, set(pks)
+            self._members |= people.members(self.tx, missing)
+        return self._members
+
+    def saved(self, cells: Collection[Cell]) -> Iterator[Kept]:
+        """Standings as they are saved, in the order of their cells: kept ones, and others from the store."""
+        others = {
+            row.cell: _read(row)
+            for row in standings.find(self.tx, cells=[cell for cell in cells if cell not in self.kept])
+        }
+        for cell in sorted(cells):
+            one = self.kept.get(cell) or others.get(cell)
+            if one is not None:
+                yield one
+
+    def running(self, day: date, member_pks: set[int]) -> Iterator[Kept]:
+        """Saved standings of some accounts whose period holds a day."""
+        if self.kept:
+            return self.saved(standings.cells_on(self.tx, day, member_pks))
+        return map(_read, standings.find(self.tx, on=day, members=member_pks))
+
+    def shown(self, found: Iterable[Kept]) -> Iterator[Shown]:
         """Saved standings with all that is needed to show them; accounts that are gone are left out."""
-        for some in batched_rows(rows, CELLS_AT_ONCE):
-            members = people.members(self.tx, {row.cell.member_pk for row in some})
-            settled = postings.settled(self.tx, {row.cell for row in some})
-            for row in some:
-                program = self.programs.get(row.program)
-                member = members[row.cell.member_pk]
-                period = program.period_of(row.start) if program else None
+        for some in batched_rows(found, CELLS_AT_ONCE):
+            members = self.members({one.cell.member_pk for one in some})
+            settled = postings.settled(self.tx, {one.cell for one in some})
+            for cell, key, start, document in some:
+                program = self.programs.get(key)
+                member = members[cell.member_pk]
+                period = program.period_of(start) if program else None
                 if program is not None and period is not None and not member.gone:
-                    paid = settled.get(row.cell)
-                    yield Shown(row, json.loads(row.document), program, period, member, paid)
+                    yield Shown(cell, document, program, period, member, settled.get(cell))
+
+
+def _read(row: standings.StandingView) -> Kept:
+    return Kept(row.cell, row.program, row.start, json.loads(row.document))
 
 
 def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -52,7 +52,7 @@ class ShareWork:
         )
         planned, unusual = plan_share(
             self.app, self.tx, self.everything, done.touched, done.news,
-            run_pk=self.run_pk, now=self.now, sequence=self.sequence,
+            run_pk=self.run_pk, now=self.now, kept=done.kept, sequence=self.sequence,
         )  # fmt: skip
         return {
             "worked": {

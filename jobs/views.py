@@ -16,7 +16,7 @@ from state.events import EventRow
 from state.newest import Trace
 from state.people import Member
 from state.postings import Settled
-from state.standings import StandingView
+from state.totals import Cell
 
 View = dict[str, dict[str, Any]]
 
@@ -25,7 +25,7 @@ View = dict[str, dict[str, Any]]
 class Shown:
     """A saved standing together with what is needed to show it."""
 
-    row: StandingView
+    cell: Cell
     document: dict[str, Any]
     program: Program
     period: Period

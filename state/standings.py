@@ -206,6 +206,20 @@ def find(
     return [_viewed(row) for row in tx.execute(_ordered(query).limit(limit)).all()]
 
 
+def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
+    """The places of some members' saved standings whose period holds a day."""
+    number = day.toordinal()
+    query = select(standings.c.member_pk, standings.c.period_pk).join(
+        periods, periods.c.pk == standings.c.period_pk
+    )
+    query = query.where(periods.c.start_day <= number, periods.c.end_day > number)
+    return [
+        Cell(*row)
+        for pks in _slices(sorted(members))
+        for row in tx.execute(query.where(standings.c.member_pk.in_(pks)))
+    ]
+
+
 def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> list[Past]:
     """What a standing was, oldest first; with `since`, the one that held then comes first."""
     mine = (standing_history.c.member_pk == cell.member_pk) & (standing_history.c.period_pk == cell.period_pk)
