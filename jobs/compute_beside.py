@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,10 +34,11 @@ from state.rules import Installed
 from state.store import Store
 from state.tables.facts import orders
 from state.tables.work import dirty_cells
+from state.totals import waiting_among
 
 ORDERS_WORTH = 10_000  # of a store: below, one process is done before another has begun
 WORTH_SHARING = 2_000  # standings
-CELLS_EACH = 1_500  # of a share, about: the last one is waited for
+CELLS = {"least": 300, "most": 1_500, "parts": 8}  # of a share: the last ones are waited for
 AHEAD = 2  # shares that the second process has been asked for: it never waits for us
 
 log = structlog.get_logger()
@@ -72,21 +73,20 @@ def _started(app: App) -> SecondProcess:
     return SecondProcess("jobs.compute_beside:answering", given)
 
 
-def compute_beside(
-    app: App, second: SecondProcess, run_pk: int, now: datetime, engine: Engine
-) -> Beside | None:
-    """Begin the compute, and save that: the second process reads it. None: too little waits to be shared."""
+def compute_beside(app: App, second: SecondProcess, run_pk: int, now: datetime, engine: Engine) -> Beside:
+    """Begin the compute, and save that: the second process reads it."""
     with app.store.transaction() as tx:
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
         waiting = dirty.count(tx, dirty_cells)
+        cuts = waiting_among(tx, **CELLS) if waiting >= WORTH_SHARING else []
         given = {
-            "of": max(2 * AHEAD, waiting // CELLS_EACH),
+            "of": len(cuts),
             "apart": apart(tx, begun.programs),
             "now": micros(now),
             "day": app.local_day().isoformat(),
             "run": run_pk,
         }
-    return Beside(app, second, begun.installed, given, waiting >= WORTH_SHARING)
+    return Beside(app, second, begun.installed, given, cuts)
 
 
 class Beside:
@@ -98,14 +98,14 @@ class Beside:
         second: SecondProcess,
         installed: Installed,
         given: dict[str, Any],
-        shares: bool,
+        cuts: Sequence[tuple[int, int]],
     ) -> None:
-        self._app, self._second, self._given, self._shares = app, second, given, shares
+        self._app, self._second, self._given, self._cuts = app, second, given, cuts
         self._installed = installed
 
     def work(self, tx: Connection, advance: Callable[[int], None]) -> Shared:
         """Compute, save and plan every share, here and there, in the one transaction of this process."""
-        told = list(self._worked(tx, advance)) if self._shares else []
+        told = list(self._worked(tx, advance))
         counted: Counter[str] = Counter()
         for one in told:
             counted += Counter(one["unusual"])
@@ -114,14 +114,16 @@ class Beside:
         return Shared(self._given["run"], self._installed, tuple(told))
 
     def _worked(self, tx: Connection, advance: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-        left = deque(range(self._given["of"]))
-        asked: deque[int] = deque()
+        left = deque(
+            {**self._given, "number": number, "among": among} for number, among in enumerate(self._cuts)
+        )
+        asked: deque[dict[str, Any]] = deque()
         own: ShareWork | None = None
         there = True
         while left or asked:
             while there and left and len(asked) < AHEAD:
                 asked.append(left.popleft())
-                self._second.ask({**self._given, "number": asked[-1]})
+                self._second.ask(asked[-1])
             if asked and (self._second.answered() or not left):
                 try:
                     told, taken = self._second.answer()
@@ -132,14 +134,14 @@ class Beside:
                     left.extendleft(reversed(asked))
                     asked.clear()
                     continue
-                share = share_of({**self._given, "number": asked.popleft()})
+                share = share_of(asked.popleft())
                 overlay.lay_down(tx, taken)
                 tx.execute(delete(dirty_cells).where(share.of_waiting()))
                 advance(told["worked"]["standings"])
                 yield told
             else:
                 own = own or ShareWork(self._app, tx, self._given["run"], self._given)
-                yield own.do({**self._given, "number": left.popleft()}, advance)
+                yield own.do(left.popleft(), advance)
 
 
 def answering(given: tuple[Any, Any, Any, str]) -> Callable[[dict[str, Any]], tuple[Any, overlay.Taken]]:

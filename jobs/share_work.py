@@ -68,7 +68,8 @@ class ShareWork:
 
 def share_of(given: Mapping[str, Any]) -> Share:
     """The accounts that were given."""
-    return Share(given["number"], given["of"], tuple(given["apart"]))
+    among = given.get("among")
+    return Share(given["number"], given["of"], tuple(given["apart"]), None if among is None else tuple(among))
 
 
 def apart(tx: Connection, programs: list[Program]) -> list[int]:

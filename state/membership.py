@@ -43,22 +43,27 @@ class Accounts:
     """All accounts of the store, by Salesforce id."""
 
     def __init__(self, tx: Connection) -> None:
-        ids = {row.pk: row.sf_id for row in tx.execute(select(accounts.c.pk, accounts.c.sf_id))}
+        ids = {row[0]: row[1] for row in tx.execute(select(accounts.c.pk, accounts.c.sf_id))}
         self.by_id: dict[str, Known] = {}
-        for row in tx.execute(select(accounts).where(accounts.c.known)):
-            parent = ids.get(row.parent_pk)
-            fields: dict[str, object] = json.loads(row.attributes) if row.attributes else {}
+        a = accounts.c
+        query = select(
+            a.pk, a.sf_id, a.name, a.parent_pk, a.owner_id, a.type, a.region, a.currency, a.deleted, a.master_pk, a.attributes
+        ).where(a.known)  # fmt: skip
+        for pk, sf_id, name, parent_pk, owner, kind, region, currency, deleted, master_pk, more in tx.execute(
+            query
+        ):
+            parent = ids.get(parent_pk)
+            fields: dict[str, object] = json.loads(more) if more else {}
             fields |= {
-                "id": row.sf_id,
-                "name": row.name,
+                "id": sf_id,
+                "name": name,
                 "parent_id": parent,
-                "owner_id": row.owner_id,
-                "type": row.type,
-                "region": row.region,
-                "currency": row.currency,
+                "owner_id": owner,
+                "type": kind,
+                "region": region,
+                "currency": currency,
             }
-            master = ids.get(row.master_pk)
-            self.by_id[row.sf_id] = Known(row.pk, row.sf_id, parent, fields, bool(row.deleted), master)
+            self.by_id[sf_id] = Known(pk, sf_id, parent, fields, bool(deleted), ids.get(master_pk))
         self.parents = {account.sf_id: account.parent for account in self.by_id.values()}
 
     def present(self, sf_id: str) -> Known | None:

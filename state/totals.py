@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from rebates.currency import NoRate, RateBook, conversion_note, converted
 from rebates.money import fraction, from_micro
@@ -56,12 +56,13 @@ class CellTotals:
 
 @dataclass(frozen=True)
 class Share:
-    """Every `of`-th member. Not those of the programs `apart`, whose standings hang together, and none that has
-    something waiting in a closed period, which is corrected one after the other."""
+    """Every `of`-th member, or those whose numbers are `among` two (half-open). Not those of the programs `apart`, whose
+    standings hang together, and none that has something waiting in a closed period, which is corrected one after the other."""
 
     number: int
     of: int
     apart: tuple[int, ...] = ()
+    among: tuple[int, int] | None = None  # neighbors are found together on a disk
 
     def of_waiting(self) -> ColumnElement[bool]:
         """Which of the waiting cells belong to it."""
@@ -69,7 +70,11 @@ class Share:
         other = dirty_cells.alias("other")
         settled = select(closed_periods.c.period_pk)
         late = select(other.c.member_pk).where(other.c.period_pk.in_(settled))
-        mine = [member % self.of == self.number, period.not_in(settled), member.not_in(late)]
+        if self.among is None:
+            part = member % self.of == self.number
+        else:
+            part = and_(member >= self.among[0], member < self.among[1])
+        mine: list[ColumnElement[bool]] = [part, period.not_in(settled), member.not_in(late)]
         for column in (program_members.c.member_pk, program_members.c.account_pk) if self.apart else ():
             mine.append(member.not_in(select(column).where(program_members.c.program_pk.in_(self.apart))))
         return and_(*mine)
@@ -83,6 +88,25 @@ def waiting_cells(tx: Connection, *, limit: int | None = None, share: Share | No
     if share is not None:
         query = query.where(share.of_waiting())
     return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+
+
+def waiting_among(tx: Connection, *, least: int, most: int, parts: int) -> list[tuple[int, int]]:
+    """All members with something waiting, cut by their numbers (half-open) into shares.
+
+    Each is one of `parts` parts of what is left, from `most` standings down to `least`, so that the last ones are small:
+    whoever takes them is soon done.
+    """
+    query = select(dirty_cells.c.member_pk, func.count()).group_by(dirty_cells.c.member_pk)
+    waiting = tx.execute(query.order_by(dirty_cells.c.member_pk)).all()
+    left = sum(count for _, count in waiting)
+    cuts: list[tuple[int, int]] = []
+    first, many = 0, 0
+    for member, count in waiting:
+        many += count
+        if many >= min(most, max(least, left // parts)):
+            cuts.append((first, member + 1))
+            first, left, many = member + 1, left - many, 0
+    return [*cuts, (first, waiting[-1][0] + 1)] if many else cuts
 
 
 def widen(tx: Connection, given: Iterable[Program]) -> int:
