@@ -95,7 +95,8 @@ def serve(begin: Callable[[Any], Any]) -> None:
     # A person who stops us with Ctrl-C stops the first process, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asks, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    sys.stdout = sys.stderr  # nothing else may come between the answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing else may come between the answers
+    sys.stdout = sys.stderr
     questions = iter(lambda: _read(asks), None)
     gc.set_threshold(OBJECTS_BETWEEN_LOOKS, 20, 20)
     try:

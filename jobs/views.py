@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from mappings.keys import sync_key
 from rebates.periods import Period
@@ -21,8 +20,7 @@ from state.totals import Cell
 View = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A saved standing together with what is needed to show it."""
 
     cell: Cell

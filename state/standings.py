@@ -22,8 +22,7 @@ from state.totals import CELLS_AT_ONCE, Cell, from_e6
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class StandingRow:
+class StandingRow(NamedTuple):
     """A standing to save. `document` is its canonical JSON: it decides whether anything changed."""
 
     member_pk: int
@@ -40,8 +39,7 @@ class StandingRow:
         return Cell(self.member_pk, self.period_pk)
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(NamedTuple):
     """A standing that is new or changed; `before` is the former document, None for a new one."""
 
     cell: Cell
