@@ -106,6 +106,7 @@ class Beside:
     def work(self, tx: Connection, advance: Callable[[int], None]) -> Shared:
         """Compute, save and plan every share, here and there, in the one transaction of this process."""
         told = list(self._worked(tx, advance))
+        self._second.close()  # its memory, and what it reads, are not needed for the rest
         counted: Counter[str] = Counter()
         for one in told:
             counted += Counter(one["unusual"])

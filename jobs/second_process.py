@@ -68,7 +68,7 @@ class SecondProcess:
         return found
 
     def close(self) -> None:
-        """End it, whatever it is doing."""
+        """End it, whatever it is doing; again is no error."""
         self._process.kill()
         self._process.wait()
         self._reader.join()

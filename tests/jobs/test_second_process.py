@@ -84,3 +84,11 @@ def test_ctrl_c_does_not_end_it_before_us(started):
     os.kill(second._process.pid, signal.SIGINT)
     second.ask([2])
     assert second.answer() == [1, [2, 2]]
+
+
+def test_ending_it_twice_is_no_error_and_it_is_gone(started):
+    second = started("doubling", 1)
+    for _ in range(2):
+        second.close()
+    with pytest.raises(Gone, match="ended with -9"):
+        second.answer()
