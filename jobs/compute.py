@@ -8,12 +8,7 @@ here then is the rest: what hangs together across accounts, and what is settled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from jobs.app import App
 from jobs.closing import Ledger
@@ -21,12 +16,12 @@ from jobs.compute_beside import compute_beside, second_process
 from jobs.compute_shares import compute_together
 from jobs.computing import begin, finish, touched_before, work_off
 from jobs.engines import engine_of
+from jobs.in_time import in_time
 from jobs.planning import Planned, plan
 from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
 from state import postings
-from state.bounds import bounded
 
 
 @dataclass(frozen=True)
@@ -60,14 +55,12 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
         with second_process(app) as second:
             beside = None if second is None else compute_beside(app, second, run_pk, now, engine)
             alone = shared is None and beside is None
-            with app.store.transaction() as tx, _in_time(app, tx):
+            with app.store.transaction() as tx, in_time(app, tx):
                 begun = begin(app, tx, now, engine, scratch=app.from_scratch and alone)
                 ledger, settled = Ledger(tx, begun.programs, now, run_pk), postings.last(tx)
                 if beside is not None:
                     shared = beside.work(tx, advance)
-                rest = work_off(
-                    tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance
-                )
+                rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
                 planned = plan(
@@ -88,21 +81,6 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
         tuple(begun.refused),
     )
     return found if shared is None else shared.added_to(found)
-
-
-@contextmanager
-def _in_time(app: App, tx: Connection) -> Iterator[None]:
-    """A run that may not take longer ends in the middle of a statement, too."""
-    left = app.pace.seconds_left()
-    if left is None:
-        yield
-        return
-    try:
-        with bounded(tx, left, monotonic=app.clock.monotonic):
-            yield
-    except DBAPIError:
-        app.pace.look()  # raises TookTooLong where that is why
-        raise
 
 
 __all__ = ["Computed", "compute"]

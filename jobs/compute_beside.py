@@ -25,6 +25,7 @@ from jobs.app import App
 from jobs.clock import SystemClock
 from jobs.compute_shares import Shared
 from jobs.computing import begin
+from jobs.in_time import in_time
 from jobs.second_process import Gone, SecondProcess
 from jobs.share_work import ShareWork, apart, share_of
 from state import dirty, overlay
@@ -75,7 +76,7 @@ def _started(app: App) -> SecondProcess:
 
 def compute_beside(app: App, second: SecondProcess, run_pk: int, now: datetime, engine: Engine) -> Beside:
     """Begin the compute, and save that: the second process reads it."""
-    with app.store.transaction() as tx:
+    with app.store.transaction() as tx, in_time(app, tx):
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
         waiting = dirty.count(tx, dirty_cells)
         cuts = waiting_among(tx, **CELLS) if waiting >= WORTH_SHARING else []

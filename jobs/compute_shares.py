@@ -99,7 +99,7 @@ def compute_shard(first: Shift) -> None:
         free: Shift | None = first
         while free is not None or not _may_go(first, mine):
             if free is not None:
-                told = work.do(free.shard.given, free.advance)
+                told = work.do(free.shard.given, free.step)
                 with app.store.aside() as beside:
                     shards.ready(beside, free.shard, told)
                 mine.append(free)
