@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy.dialects.postgresql import Insert
 
-from state.dialects import one_of, upsert
+from state.dialects import given, one_of_given, upsert_into
 from state.instants import micros, moment
 from state.tables.work import acknowledged
 
@@ -67,9 +69,14 @@ def _values(
 
 
 def _remember(tx: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = upsert(tx, acknowledged)
+    tx.execute(_newer_wins(tx.dialect.name), rows)
+
+
+@cache
+def _newer_wins(dialect: str) -> Insert:
+    statement = upsert_into(dialect, acknowledged)
     new = statement.excluded
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["object", "ext_key"],
         set_={
             "seq": new.seq,
@@ -79,7 +86,6 @@ def _remember(tx: Connection, rows: list[dict[str, Any]]) -> None:
         },
         where=new.seq >= acknowledged.c.seq,
     )
-    tx.execute(statement, rows)
 
 
 def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
@@ -97,10 +103,16 @@ def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     """(object, key) → hash, for those the org has."""
     found = {}
     for at in range(0, len(keys), KEYS_AT_ONCE):
-        which = one_of(tx, (acknowledged.c.object, acknowledged.c.ext_key), keys[at : at + KEYS_AT_ONCE])
-        for row in tx.execute(select(acknowledged).where(which)):
+        some = given(tx.dialect.name, keys[at : at + KEYS_AT_ONCE])
+        for row in tx.execute(_hashes(tx.dialect.name), {"keys": some}):
             found[row.object, row.ext_key] = row.payload_hash
     return found
+
+
+@cache
+def _hashes(dialect: str) -> Select[Any]:
+    which = one_of_given(dialect, acknowledged.c.object, acknowledged.c.ext_key)
+    return select(acknowledged).where(which)
 
 
 def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str, str]:

@@ -31,11 +31,16 @@ def account_of(tx: Connection, object: str, ext_key: str) -> str | None:
     return found
 
 
+_LOST = (
+    select(outbox.c.account_id)
+    .where(outbox.c.state.in_(("pending", "quarantined")), outbox.c.account_id.in_(people.GONE))
+    .distinct()
+)
+
+
 def lost(tx: Connection) -> set[str]:
     """Accounts for which something waits although they are gone, deleted or merged away."""
-    waiting = outbox.c.state.in_(("pending", "quarantined"))
-    query = select(outbox.c.account_id).where(waiting, outbox.c.account_id.in_(people.GONE)).distinct()
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_LOST).scalars())
 
 
 def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:

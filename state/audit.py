@@ -71,11 +71,14 @@ def head(tx: Connection) -> tuple[int, str]:
     return (0, GENESIS) if row is None else (row.seq, row.hash)
 
 
+_CHAIN = select(audit).order_by(audit.c.seq)
+
+
 def verify(tx: Connection, *, anchor: tuple[int, str] | None = None) -> str | None:
     """What is wrong with the chain, as a sentence; None: nothing. `anchor` is a head noted earlier elsewhere."""
     expected, previous = 1, GENESIS
     anchored = anchor is None or anchor[0] == 0
-    for row in (found._asdict() for found in tx.execute(select(audit).order_by(audit.c.seq))):
+    for row in (found._asdict() for found in tx.execute(_CHAIN)):
         if row["seq"] != expected:
             return f"audit row {expected} is missing"
         if row["prev_hash"] != previous or row["hash"] != _seal(row):

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from state.instants import micros, moment
 from state.tables.running import bulk_jobs
@@ -67,11 +68,7 @@ def end(tx: Connection, pk: int, how: Ended, *, now: datetime) -> None:
 def unfinished(tx: Connection, purpose: str | None = None, *, beginning: str | None = None) -> list[BulkJob]:
     """Jobs that were never ended, of one purpose or of those that begin so: with an id they can be resumed, without
     one nothing was sent."""
-    query = select(bulk_jobs).where(bulk_jobs.c.state == "open").order_by(bulk_jobs.c.pk)
-    if purpose is not None:
-        query = query.where(bulk_jobs.c.purpose == purpose)
-    if beginning is not None:
-        query = query.where(bulk_jobs.c.purpose.startswith(beginning, autoescape=True))
+    named = {} if purpose is None else {"named": purpose}
     return [
         BulkJob(
             row.pk,
@@ -84,5 +81,16 @@ def unfinished(tx: Connection, purpose: str | None = None, *, beginning: str | N
             row.run_pk,
             moment(row.created_at),
         )
-        for row in tx.execute(query)
+        for row in tx.execute(_open(purpose is not None, beginning), named)
     ]
+
+
+@lru_cache(maxsize=64)
+def _open(named: bool, beginning: str | None) -> Select[Any]:
+    """Asked for every stream of every run, with few beginnings: built once for each."""
+    query = select(bulk_jobs).where(bulk_jobs.c.state == "open").order_by(bulk_jobs.c.pk)
+    if named:
+        query = query.where(bulk_jobs.c.purpose == bindparam("named"))
+    if beginning is not None:
+        query = query.where(bulk_jobs.c.purpose.startswith(beginning, autoescape=True))
+    return query

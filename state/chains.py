@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select, union
+from sqlalchemy import Connection, Select, bindparam, case, func, select, union
 
 from state import dating, dirty
 from state.instants import moment
@@ -46,16 +46,22 @@ def cells_of(tx: Connection, program_pk: int, members: Collection[int]) -> list[
     return sorted(found)
 
 
+_TIERS = select(standings.c.member_pk, standings.c.period_pk, standings.c.tier).where(
+    standings.c.member_pk.in_(bindparam("members", expanding=True)),
+    standings.c.period_pk.in_(bindparam("of_periods", expanding=True)),
+)
+
+
 def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
     """The tier that saved standings are in."""
     found: dict[Cell, str | None] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
         some = cells[at : at + CELLS_AT_ONCE]
-        query = select(standings.c.member_pk, standings.c.period_pk, standings.c.tier).where(
-            standings.c.member_pk.in_({cell.member_pk for cell in some}),
-            standings.c.period_pk.in_({cell.period_pk for cell in some}),
-        )
-        found |= {Cell(row.member_pk, row.period_pk): row.tier for row in tx.execute(query)}
+        theirs = {
+            "members": sorted({cell.member_pk for cell in some}),
+            "of_periods": sorted({cell.period_pk for cell in some}),
+        }
+        found |= {Cell(row.member_pk, row.period_pk): row.tier for row in tx.execute(_TIERS, theirs)}
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, Text, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert
 
@@ -22,6 +23,37 @@ def upsert_into(dialect: str, table: Table) -> Insert:
     if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)  # type: ignore[return-value]
+
+
+@cache
+def keep_newest(dialect: str, table: Table, *but: str) -> Insert:
+    """An INSERT of whole rows that replaces the row of the same primary key; built once for each table.
+
+    `but`: columns that keep what they were first given.
+    """
+    statement = upsert_into(dialect, table)
+    keys = [column.name for column in table.primary_key]
+    new = {
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if column.name not in (*keys, *but)
+    }
+    return statement.on_conflict_do_update(index_elements=keys, set_=new)
+
+
+@cache
+def one_of_given(dialect: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """`one_of` for a statement that is built once: its parameter `keys` is what `given` makes of them."""
+    if dialect == "postgresql":
+        return tuple_(*columns).in_(bindparam("keys", expanding=True))
+    each = func.json_each(bindparam("keys", type_=Text)).table_valued("value", name="wanted")
+    parts = (func.json_extract(each.c.value, f"$[{n}]") for n in range(len(columns)))
+    return tuple_(*columns).in_(select(*parts))
+
+
+def given(dialect: str, keys: Sequence[tuple[Any, ...]]) -> Any:
+    """The value of the parameter `keys` of `one_of_given`."""
+    return list(keys) if dialect == "postgresql" else json.dumps([list(key) for key in keys])
 
 
 def one_of(

@@ -5,13 +5,14 @@ Marks are rows, written in the transaction of the change that caused them: they 
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from state import parts
-from state.dialects import upsert
+from state.dialects import upsert, upsert_into
 from state.tables.programs import programs
 from state.tables.work import (
     dirty_accounts,
@@ -22,13 +23,16 @@ from state.tables.work import (
     standings,
 )
 
+_CLEAN = (
+    select(programs.c.pk)
+    .where(programs.c.active, ~exists().where(dirty_programs.c.program_pk == programs.c.pk))
+    .limit(1)
+)
+
 
 def everything_is_dirty(tx: Connection) -> bool:
     """Whether every active program waits to be computed from scratch: then marking single orders adds nothing."""
-    clean = select(programs.c.pk).where(
-        programs.c.active, ~exists().where(dirty_programs.c.program_pk == programs.c.pk)
-    )
-    return tx.execute(clean.limit(1)).first() is None
+    return tx.execute(_CLEAN).first() is None
 
 
 class Orders:
@@ -61,7 +65,7 @@ def mark_products(tx: Connection, products: Select[Any], *, judged: bool) -> int
     rows = upsert(tx, dirty_products).from_select(
         ["product_pk", "judged"], select(chosen.c[0], literal(judged)).where(literal(True))
     )
-    return _added(tx, rows)
+    return _added(tx, rows.on_conflict_do_nothing())
 
 
 def mark_programs(tx: Connection, programs: Select[Any]) -> int:
@@ -70,9 +74,7 @@ def mark_programs(tx: Connection, programs: Select[Any]) -> int:
 
 def mark_cells(tx: Connection, cells: Select[Any]) -> int:
     """Standings to compute again: (member_pk, period_pk). Returns how many were not marked before."""
-    return _added(
-        tx, upsert(tx, dirty_cells).from_select(["member_pk", "period_pk"], cells.where(literal(True)))
-    )
+    return _added(tx, _marking(tx.dialect.name, dirty_cells, ("member_pk", "period_pk"), cells))
 
 
 def mark_all_cells(tx: Connection) -> int:
@@ -81,13 +83,24 @@ def mark_all_cells(tx: Connection) -> int:
 
 
 def count(tx: Connection, table: Table) -> int:
-    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+    return int(tx.execute(_how_many(table)).scalar_one())
+
+
+@cache
+def _how_many(table: Table) -> Select[Any]:
+    return select(func.count()).select_from(table)
 
 
 def _mark(tx: Connection, table: Table, column: str, query: Select[Any]) -> int:
-    return _added(tx, upsert(tx, table).from_select([column], query.where(literal(True))))
+    return _added(tx, _marking(tx.dialect.name, table, (column,), query))
+
+
+@lru_cache(maxsize=64)  # most queries are constants of the modules that ask
+def _marking(dialect: str, table: Table, columns: tuple[str, ...], query: Select[Any]) -> Insert:
+    rows = upsert_into(dialect, table).from_select(list(columns), query.where(literal(True)))
+    return rows.on_conflict_do_nothing()
 
 
 def _added(tx: Connection, rows: Insert) -> int:
     # psycopg reports the rows of an INSERT only when asked to keep them.
-    return tx.execute(rows.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}).rowcount
+    return tx.execute(rows, execution_options={"preserve_rowcount": True}).rowcount

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.sql.dml import ReturningInsert
 
-from state.dialects import upsert
+from state.dialects import upsert_into
 from state.instants import micros, moment
 from state.tables.work import events
 from state.totals import Cell
@@ -29,26 +31,27 @@ class EventRow:
     pk: int | None = None
 
 
+@cache
+def _record(dialect: str) -> ReturningInsert[Any]:
+    once = upsert_into(dialect, events).on_conflict_do_nothing(index_elements=["identity"])
+    return once.returning(events)
+
+
 def record(tx: Connection, rows: Sequence[EventRow]) -> list[EventRow]:
     """Write down what happened; returns only what had not been written before."""
     new = []
     for row in rows:
-        statement = (
-            upsert(tx, events)
-            .values(
-                identity=row.identity,
-                kind=row.kind,
-                member_pk=row.cell.member_pk,
-                period_pk=row.cell.period_pk,
-                tier=row.tier,
-                document=row.document,
-                occurred_at=micros(row.occurred_at),
-                run_pk=row.run_pk,
-            )
-            .on_conflict_do_nothing(index_elements=["identity"])
-            .returning(events)
-        )
-        written = tx.execute(statement).one_or_none()
+        values = {
+            "identity": row.identity,
+            "kind": row.kind,
+            "member_pk": row.cell.member_pk,
+            "period_pk": row.cell.period_pk,
+            "tier": row.tier,
+            "document": row.document,
+            "occurred_at": micros(row.occurred_at),
+            "run_pk": row.run_pk,
+        }
+        written = tx.execute(_record(tx.dialect.name), values).one_or_none()
         if written is not None:
             new.append(_made(written))
     return new

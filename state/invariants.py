@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import apart, audit, fact_checks, ledger_checks, run_checks
+from state import apart, audit, dirty, fact_checks, ledger_checks, run_checks
 from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, periods, programs
@@ -47,18 +48,12 @@ class Violation:
 
 def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
     """Every broken invariant; empty: all is well."""
-    found = [
-        *_sums(tx),
-        *_rows(tx, "a total counts no line", select(totals).where(totals.c.lines <= 0)),
-        *_references(tx),
-        *_standings(tx),
-        *_outbox(tx),
-        *_programs(tx),
-    ]
+    found = [violation for one in _quick() for violation in one.broken(tx)]
+    found += _altered(tx)
     found += [
         violation
         for name, query, hint in (*fact_checks.check(tx), *run_checks.check(tx))
-        for violation in _rows(tx, name, query, hint)
+        for violation in _Check(name, query, hint).broken(tx)
     ]
     found += [Violation(*broken, ledger_checks.HINT) for broken in ledger_checks.check(tx)]
     problem = audit.verify(tx)
@@ -71,24 +66,50 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
     return found
 
 
+@dataclass(frozen=True)
+class _Check:
+    """A query that must find nothing."""
+
+    name: str
+    query: Any
+    hint: str | None = None
+
+    @cached_property
+    def _count(self) -> Select[Any]:
+        return select(func.count()).select_from(self.query.subquery())
+
+    def broken(self, tx: Connection) -> Iterator[Violation]:
+        count = int(tx.execute(self._count).scalar_one())
+        if count:
+            example = str(tuple(tx.execute(self.query.limit(1)).first() or ()))
+            yield Violation(self.name, count, example, *([] if self.hint is None else [self.hint]))
+
+
+@cache
+def _quick() -> tuple[_Check, ...]:
+    """Built once: the simulator asks after every step, and a monitor may every minute."""
+    empty = _Check("a total counts no line", select(totals).where(totals.c.lines <= 0))
+    return (*_sums(), empty, *_references(), *_standings(), *_outbox(), *_programs())
+
+
 def pending_work(tx: Connection) -> dict[str, int]:
     """What waits to be computed; while it does, totals may lag behind the facts (not behind contributions)."""
     waiting = {}
     for table in (dirty_orders, dirty_programs, dirty_accounts, dirty_products, dirty_kinds, dirty_cells):
-        rows = tx.execute(select(func.count()).select_from(table)).scalar_one()
+        rows = dirty.count(tx, table)
         if rows:
-            waiting[table.name] = int(rows)
+            waiting[table.name] = rows
     return waiting
 
 
-def _sums(tx: Connection) -> Iterator[Violation]:
+def _sums() -> Iterator[_Check]:
     kept = select(*(totals.c[c] for c in (*CELL, *SUMS)))
     summed = select(
         *(contributions.c[c] for c in CELL),
         *(cast(func.sum(contributions.c[c]), BigInteger).label(c) for c in SUMS),
     ).group_by(*(contributions.c[c] for c in CELL))
-    yield from _rows(tx, "a total is not the sum of its contributions (E2)", except_(kept, summed))
-    yield from _rows(tx, "contributions are missing in the totals (E2)", except_(summed, kept))
+    yield _Check("a total is not the sum of its contributions (E2)", except_(kept, summed))
+    yield _Check("contributions are missing in the totals (E2)", except_(summed, kept))
 
 
 def _contributions(tx: Connection) -> Iterator[Violation]:
@@ -99,11 +120,11 @@ def _contributions(tx: Connection) -> Iterator[Violation]:
         return
     kept = select(*contributions.columns)
     fresh = contribution_query(apart.find(tx))
-    yield from _rows(tx, "a contribution differs from its order lines (E2)", except_(kept, fresh))
-    yield from _rows(tx, "order lines are missing in the contributions (E2)", except_(fresh, kept))
+    yield from _Check("a contribution differs from its order lines (E2)", except_(kept, fresh)).broken(tx)
+    yield from _Check("order lines are missing in the contributions (E2)", except_(fresh, kept)).broken(tx)
 
 
-def _references(tx: Connection) -> Iterator[Violation]:
+def _references() -> Iterator[_Check]:
     for child, column, parent in (
         (order_lines, "order_pk", orders),
         (order_lines, "product_pk", products),
@@ -111,21 +132,21 @@ def _references(tx: Connection) -> Iterator[Violation]:
     ):
         # By distinct value: a scan of the lines, no look-up for each.
         orphan = select(child.c[column]).distinct().except_(select(parent.c.pk))
-        yield from _rows(tx, f"{child.name}.{column} leads nowhere", orphan, "run: rebates db check")
+        yield _Check(f"{child.name}.{column} leads nowhere", orphan, "run: rebates db check")
     known = orders.c.known
     for column, parent in (("account_pk", accounts), ("kind_pk", order_kinds)):
         orphan = select(orders.c[column]).where(known).distinct().except_(select(parent.c.pk))
-        yield from _rows(tx, f"orders.{column} leads nowhere", orphan, "run: rebates db check")
+        yield _Check(f"orders.{column} leads nowhere", orphan, "run: rebates db check")
     undated = select(orders.c.sf_id).where(
         known, orders.c.ordered_on.is_(None), orders.c.ordered_at.is_(None)
     )
-    yield from _rows(tx, "an order has no date and counts nowhere", undated, "map order.ordered_on")
+    yield _Check("an order has no date and counts nowhere", undated, "map order.ordered_on")
     for table in (contributions, totals):
         orphan = select(table.c.bucket_pk).distinct().except_(select(buckets.c.pk))
-        yield from _rows(tx, f"{table.name}.bucket_pk leads nowhere", orphan)
+        yield _Check(f"{table.name}.bucket_pk leads nowhere", orphan)
 
 
-def _standings(tx: Connection) -> Iterator[Violation]:
+def _standings() -> Iterator[_Check]:
     of_cell = and_(standings.c.member_pk == totals.c.member_pk, standings.c.period_pk == totals.c.period_pk)
     waits = and_(dirty_cells.c.member_pk == totals.c.member_pk, dirty_cells.c.period_pk == totals.c.period_pk)
     missing = (
@@ -133,39 +154,44 @@ def _standings(tx: Connection) -> Iterator[Violation]:
         .join(periods, periods.c.pk == totals.c.period_pk)
         .where(periods.c.active, ~periods.c.baseline, ~exists().where(of_cell), ~exists().where(waits))
     )
-    yield from _rows(tx, "a total has no standing and does not wait for one", missing, "run: rebates compute")
+    yield _Check("a total has no standing and does not wait for one", missing, "run: rebates compute")
     last = standing_history.c
     recorded = exists().where(
         last.member_pk == standings.c.member_pk, last.period_pk == standings.c.period_pk,
         last.revision == standings.c.revision, last.rebate_e6 == standings.c.rebate_e6,
     )  # fmt: skip
     unrecorded = select(standings.c.member_pk, standings.c.period_pk).where(~recorded)
-    yield from _rows(tx, "a standing is not in its own history", unrecorded)
+    yield _Check("a standing is not in its own history", unrecorded)
+
+
+_DOCUMENTS = select(
+    standings.c.member_pk, standings.c.period_pk, standings.c.document, standings.c.content_hash
+)
+
+
+def _altered(tx: Connection) -> Iterator[Violation]:
     altered = []
-    query = select(
-        standings.c.member_pk, standings.c.period_pk, standings.c.document, standings.c.content_hash
-    )
-    for row in tx.execute(query):
+    for row in tx.execute(_DOCUMENTS):
         if hashlib.sha256(row.document.encode()).hexdigest() != row.content_hash:
             altered.append((row.member_pk, row.period_pk))
     if altered:
         yield Violation("a standing was changed after it was saved", len(altered), str(altered[0]))
 
 
-def _outbox(tx: Connection) -> Iterator[Violation]:
+def _outbox() -> Iterator[_Check]:
     hint = "see: rebates outbox list"
     many = func.count() > 1
     by_key = (outbox.c.object, outbox.c.ext_key)
     for state in ("inflight", "pending"):
         query = select(*by_key).where(outbox.c.state == state).group_by(*by_key).having(many)
-        yield from _rows(tx, f"two {state} outbox rows have one key (X1)", query, hint)
+        yield _Check(f"two {state} outbox rows have one key (X1)", query, hint)
     confirmed = exists().where(
         acknowledged.c.object == outbox.c.object,
         acknowledged.c.ext_key == outbox.c.ext_key,
         acknowledged.c.seq >= outbox.c.seq,
     )
     forgotten = select(outbox.c.pk).where(outbox.c.state == "done", ~confirmed)
-    yield from _rows(tx, "a delivered row is not remembered (X7)", forgotten, hint)
+    yield _Check("a delivered row is not remembered (X7)", forgotten, hint)
     nobody = select(outbox.c.pk).where(
         or_(
             and_(
@@ -174,19 +200,11 @@ def _outbox(tx: Connection) -> Iterator[Violation]:
             and_(outbox.c.state == "quarantined", outbox.c.stuck.is_(None)),
         )
     )
-    yield from _rows(tx, "an outbox row is stuck without a reason (X2)", nobody, hint)
+    yield _Check("an outbox row is stuck without a reason (X2)", nobody, hint)
 
 
-def _programs(tx: Connection) -> Iterator[Violation]:
+def _programs() -> Iterator[_Check]:
     idle = select(programs.c.key).where(
         programs.c.active, not_(exists().where(periods.c.program_pk == programs.c.pk, periods.c.active))
     )
-    yield from _rows(tx, "a program has no period", idle)
-
-
-def _rows(tx: Connection, name: str, query: Any, hint: str | None = None) -> Iterator[Violation]:
-    found: Select[Any] = select(func.count()).select_from(query.subquery())
-    count = int(tx.execute(found).scalar_one())
-    if count:
-        example = str(tuple(tx.execute(query.limit(1)).first() or ()))
-        yield Violation(name, count, example) if hint is None else Violation(name, count, example, hint)
+    yield _Check("a program has no period", idle)

@@ -47,6 +47,9 @@ def require_expressible(program: Program) -> None:
                 raise NotExpressible(reason)
 
 
+_FORGET = {table.name: delete(table) for table in (dirty_accounts, dirty_products, dirty_kinds)}
+
+
 def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int]) -> list[str]:
     """Judge everything for `fresh` programs and what is dirty for the others. Returns problems for people."""
     names = _bucket_pks(tx)
@@ -55,7 +58,7 @@ def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int
     _judge_products(tx, programs, fresh, names)
     _judge_kinds(tx, programs, fresh, names)
     for table in (dirty_accounts, dirty_products, dirty_kinds):
-        tx.execute(delete(table))
+        tx.execute(_FORGET[table.name])
     for table, what in ((order_kinds, "orders"), (line_kinds, "order lines")):
         found = dirty.count(tx, table)
         if found > MANY_KINDS:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from state.dialects import upsert
+from state.dialects import upsert_into
 from state.errors import LostLease
 from state.instants import micros, moment
 from state.tables.running import leases
@@ -28,28 +30,39 @@ class Lease:
     expires_at: datetime
 
 
+# Asked in every transaction of a job, or between its batches: built once.
+_MINE = (
+    leases.c.name == bindparam("lease"),
+    leases.c.owner == bindparam("holder"),
+    leases.c.epoch == bindparam("at_epoch"),
+)
+_RENEW = update(leases).where(*_MINE).values(expires_at=bindparam("until"))
+_RELEASE = update(leases).where(*_MINE).values(owner=None, expires_at=bindparam("until"))
+
+
+@cache
+def _acquire(dialect: str) -> ReturningInsert[Any]:
+    statement = upsert_into(dialect, leases)
+    new = statement.excluded
+    free = or_(leases.c.owner.is_(None), leases.c.expires_at <= bindparam("at"), leases.c.owner == new.owner)
+    return statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"owner": new.owner, "epoch": leases.c.epoch + 1, "expires_at": new.expires_at},
+        where=free,
+    ).returning(*leases.columns)
+
+
 def acquire(tx: Connection, name: str, *, owner: str, ttl: timedelta, now: datetime) -> Lease | None:
     """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it."""
     expires = micros(now + ttl)
-    free = or_(leases.c.owner.is_(None), leases.c.expires_at <= micros(now), leases.c.owner == owner)
-    statement = upsert(tx, leases).values(name=name, owner=owner, epoch=1, expires_at=expires)
-    row = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"owner": owner, "epoch": leases.c.epoch + 1, "expires_at": expires},
-            where=free,
-        ).returning(*leases.columns)
-    ).one_or_none()
+    values = {"name": name, "owner": owner, "epoch": 1, "expires_at": expires, "at": micros(now)}
+    row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
     return None if row is None else _made(row)
 
 
 def renew(tx: Connection, lease: Lease, *, ttl: timedelta, now: datetime) -> Lease:
     """Hold on to a lease for another `ttl`. Raises `LostLease` when it is no longer ours."""
-    changed = tx.execute(
-        update(leases)
-        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.epoch == lease.epoch)
-        .values(expires_at=micros(now + ttl))
-    )
+    changed = tx.execute(_RENEW, {**_named(lease), "until": micros(now + ttl)})
     if changed.rowcount != 1:
         raise _lost(lease)
     return Lease(lease.name, lease.owner, lease.epoch, now + ttl)
@@ -57,15 +70,10 @@ def renew(tx: Connection, lease: Lease, *, ttl: timedelta, now: datetime) -> Lea
 
 def release(tx: Connection, lease: Lease, *, now: datetime) -> bool:
     """Give it back; returns False when it had been taken over already."""
-    changed = tx.execute(
-        update(leases)
-        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.epoch == lease.epoch)
-        .values(owner=None, expires_at=micros(now))
-    )
+    changed = tx.execute(_RELEASE, {**_named(lease), "until": micros(now)})
     return changed.rowcount == 1
 
 
-# Asked in every transaction of a job: built once.
 _HOLDER = (
     select(leases.c.epoch, leases.c.owner)
     .where(leases.c.name == bindparam("lease"))
@@ -87,6 +95,10 @@ def held(tx: Connection, now: datetime) -> list[Lease]:
     """Leases that somebody holds."""
     query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > micros(now))
     return [_made(row) for row in tx.execute(query.order_by(leases.c.name))]
+
+
+def _named(lease: Lease) -> dict[str, Any]:
+    return {"lease": lease.name, "holder": lease.owner, "at_epoch": lease.epoch}
 
 
 def _lost(lease: Lease) -> LostLease:

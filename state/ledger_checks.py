@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, case, cast, exists, func, or_, select, text
+from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists, func, or_, select, text
 
 from rebates.money import to_micro
 from state import postings as ledger
@@ -32,14 +33,15 @@ def check(tx: Connection) -> Iterator[Found]:
     yield from _sums(tx)
     yield from _guards(tx)
     yield from (("a settled amount was changed (L2)", 1, seal) for seal in ledger.broken_seals(tx))
-    for name, query in _queries():
-        rows = tx.execute(query.limit(1000)).all()
+    for name, query in _built():
+        rows = tx.execute(query).all()
         if rows:
             yield name, len(rows), str(tuple(rows[0]))
 
 
-def _sums(tx: Connection) -> Iterator[Found]:
-    """What was posted for a closed period adds up to what it is worth now."""
+@cache
+def _settled() -> Select[Any]:
+    """Standings of closed periods whose worth is not, by the numbers alone, what was posted."""
     posted = (
         select(
             postings.c.member_pk,
@@ -50,7 +52,7 @@ def _sums(tx: Connection) -> Iterator[Found]:
         .subquery()
     )
     amount = func.coalesce(posted.c.amount_e6, 0)
-    query = (
+    return (
         select(
             standings.c.member_pk, standings.c.period_pk, standings.c.program_pk, standings.c.rebate_e6,
             standings.c.document, amount.label("posted_e6"),
@@ -64,8 +66,12 @@ def _sums(tx: Connection) -> Iterator[Found]:
         .where(standings.c.document.contains(COMPLETE, autoescape=True))
         .where(or_(amount != standings.c.rebate_e6, standings.c.document.contains('"payout":{', autoescape=True)))
     )  # fmt: skip
+
+
+def _sums(tx: Connection) -> Iterator[Found]:
+    """What was posted for a closed period adds up to what it is worth now."""
     ignoring, wrong = _ignoring(tx), []
-    for row in tx.execute(query):
+    for row in tx.execute(_settled()):
         payout = json.loads(row.document).get("payout")
         worth = row.rebate_e6 if payout is None else to_micro(Decimal(payout["paid"]))
         if worth != row.posted_e6 and row.program_pk not in ignoring:
@@ -74,17 +80,17 @@ def _sums(tx: Connection) -> Iterator[Found]:
         yield "the postings of a closed period do not add up to what it is worth (L1)", len(wrong), wrong[0]
 
 
+_DEFINITIONS = select(programs.c.pk, program_versions.c.definition).join(
+    program_versions,
+    and_(program_versions.c.program_pk == programs.c.pk, program_versions.c.version == programs.c.version),
+)
+
+
 def _ignoring(tx: Connection) -> set[int]:
     """Programs that leave late lines out: their closed periods stay at what was settled."""
-    query = select(programs.c.pk, program_versions.c.definition).join(
-        program_versions,
-        and_(
-            program_versions.c.program_pk == programs.c.pk, program_versions.c.version == programs.c.version
-        ),
-    )
     return {
         row.pk
-        for row in tx.execute(query)
+        for row in tx.execute(_DEFINITIONS)
         if json.loads(row.definition)["settlement"]["late_lines"] == "ignore"
     }
 
@@ -104,6 +110,11 @@ def _guards(tx: Connection) -> Iterator[Found]:
         there = set(tx.execute(text(query)).scalars())
     if missing := sorted(wanted - there):
         yield "the database no longer guards what was settled (L2)", len(missing), missing[0]
+
+
+@cache
+def _built() -> tuple[tuple[str, Any], ...]:
+    return tuple((name, query.limit(1000)) for name, query in _queries())
 
 
 def _queries() -> Iterator[tuple[str, Any]]:

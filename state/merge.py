@@ -7,49 +7,24 @@ which is why re-reading the overlap of two windows costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Table,
-    and_,
-    case,
     delete,
-    func,
-    insert,
-    literal,
-    not_,
-    or_,
     select,
 )
 
 from state import bulk, dirty, keys, parts, rates
-from state.dialects import upsert
+from state.merge_statements import REJECTED, Target, anything, comparison, counting, upserting
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.programs import programs
 from state.tables.running import rejected_rows
 
 Counts = tuple[int, int, int, int]  # inserted, updated, unchanged, stale
-
-
-@dataclass(frozen=True)
-class Target:
-    """How the batches of one entity become rows: the table, its scratch twin, the conversion."""
-
-    table: Table
-    scratch: Table
-    prepare: Callable[[Connection, pa.Table], pa.Table]
-    key: tuple[str, ...] = ("sf_id",)
-
-    @property
-    def content(self) -> list[str]:
-        """The columns that make two versions of a record differ."""
-        return [c.name for c in self.scratch.columns if c.name not in (*self.key, "modstamp")]
 
 
 def _plain(batch: pa.Table, *names: str) -> dict[str, pa.ChunkedArray]:
@@ -171,10 +146,8 @@ class Merge:
         self._orders = dirty.Orders(tx)
         self._first = self._rows = 0
         if entity in FIRST_LOADS:
-            self._first = tx.execute(select(TARGETS[entity].table.c.sf_id).limit(1)).first() is None
-        self._rejected = tx.execute(
-            select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == entity).limit(1)
-        ).first()
+            self._first = tx.execute(anything(TARGETS[entity].table)).first() is None
+        self._rejected = tx.execute(REJECTED, {"of": entity}).first()
 
     def add(self, batch: pa.Table) -> Counts:
         """Merge one batch."""
@@ -227,46 +200,16 @@ class Merge:
 
     def _compare(self, target: Target, changed: Table) -> int:
         """Fill `changed`; returns how many rows were older than the store's."""
-        new, old = target.scratch, target.table
-        same_key = and_(*(new.c[k] == old.c[k] for k in target.key))
-        absent: ColumnElement[bool] = old.c.sf_id.is_(None)
-        if "known" in old.c:
-            absent = or_(absent, not_(old.c.known))
-        differs = or_(*(new.c[c].is_distinct_from(old.c[c]) for c in target.content))
-        self.tx.execute(
-            insert(changed).from_select(
-                [*target.key, "is_new"],
-                select(*(new.c[k] for k in target.key), absent)
-                .select_from(new.outerjoin(old, same_key))
-                .where(or_(absent, and_(new.c.modstamp >= old.c.modstamp, differs))),
-            )
-        )
-        stale = (
-            select(func.count()).select_from(new.join(old, same_key)).where(new.c.modstamp < old.c.modstamp)
-        )
+        fill, stale = comparison(target, changed)
+        self.tx.execute(fill)
         return int(self.tx.execute(stale).scalar_one())
 
     def _count(self, changed: Table) -> tuple[int, int]:
-        query = select(func.count(), func.coalesce(func.sum(case((changed.c.is_new, 1), else_=0)), 0))
-        rows, new = self.tx.execute(query.select_from(changed)).one()
+        rows, new = self.tx.execute(counting(changed)).one()
         return int(new), int(rows) - int(new)
 
     def _upsert(self, target: Target) -> None:
-        new, old = target.scratch, target.table
-        names = [c.name for c in new.columns]
-        statement = upsert(self.tx, old).from_select(names, select(new).where(literal(True)))
-        excluded = statement.excluded
-        differs = or_(*(excluded[c].is_distinct_from(old.c[c]) for c in target.content))
-        statement = statement.on_conflict_do_update(
-            index_elements=list(target.key),
-            set_={c: excluded[c] for c in names if c not in target.key},
-            where=or_(
-                excluded.modstamp > old.c.modstamp,
-                # The same stamp writes again when the content differs: a corrected mapping must land.
-                and_(excluded.modstamp == old.c.modstamp, differs),
-            ),
-        )
-        self.tx.execute(statement)
+        self.tx.execute(upserting(self.tx.dialect.name, target))
 
     def _note(self, changed: Table) -> None:
         if self.entity == "order_line":

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from state.dialects import upsert
+from state.dialects import keep_newest
 from state.errors import WrongOrg
 from state.tables.running import meta
 
 # Sequence numbers are epoch x this + a counter: after a restore (epoch + 1) every new one is above every old one.
 SEQUENCES_PER_EPOCH = 10**12
 _VALUE = select(meta.c.value).where(meta.c.key == bindparam("key"))  # asked a dozen times a run: built once
+_DROP = delete(meta).where(meta.c.key == bindparam("name"))
+_TOUCH = update(meta).where(meta.c.key == bindparam("name")).values(value=meta.c.value)
 
 
 def get(tx: Connection, key: str) -> str | None:
@@ -18,12 +20,11 @@ def get(tx: Connection, key: str) -> str | None:
 
 
 def put(tx: Connection, key: str, value: str) -> None:
-    statement = upsert(tx, meta).values(key=key, value=value)
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    tx.execute(keep_newest(tx.dialect.name, meta), {"key": key, "value": value})
 
 
 def drop(tx: Connection, key: str) -> None:
-    tx.execute(delete(meta).where(meta.c.key == key))
+    tx.execute(_DROP, {"name": key})
 
 
 def pin_org(tx: Connection, org_id: str, *, where: str = "") -> None:
@@ -55,7 +56,7 @@ def bump_epoch(tx: Connection) -> int:
 def take_sequence(tx: Connection, count: int) -> int:
     """Reserve `count` consecutive sequence numbers; returns the first. They rise in the order of commits."""
     # The update comes first and locks the row, so that two writers never read the same number.
-    if tx.execute(update(meta).where(meta.c.key == "next_seq").values(value=meta.c.value)).rowcount == 0:
+    if tx.execute(_TOUCH, {"name": "next_seq"}).rowcount == 0:
         put(tx, "next_seq", "1")
     first = int(get(tx, "next_seq") or 1)
     put(tx, "next_seq", str(first + count))

@@ -13,9 +13,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select, update
 
 from state import acknowledged, bulk, meta
 from state.dialects import one_of
@@ -93,6 +94,51 @@ class _Written:
         self.hash = digest(self.payload)
 
 
+_pending = outbox.c.state == "pending"
+_is_due = and_(_pending, outbox.c.retry_at <= bindparam("at"))
+_CLAIM = (
+    update(outbox)
+    .where(outbox.c.pk.in_(bindparam("pks", expanding=True)), _pending)
+    .values(
+        state="inflight", attempts=outbox.c.attempts + 1, owner=bindparam("holder"), epoch=bindparam("at_epoch"),
+        claimed_until=bindparam("until"),
+    )
+    .returning(outbox)
+)  # fmt: skip
+
+
+def _only(
+    *,
+    objects: Collection[str] | None = None,
+    kinds: Collection[Kind] | None = None,
+    lanes: Collection[int] | None = None,
+) -> dict[str, list[Any]]:
+    """What a sender is limited to, as parameters of a statement for just these names."""
+    asked = {"objects": objects, "kinds": kinds, "lanes": lanes}
+    return {name: sorted(values) for name, values in asked.items() if values is not None}
+
+
+def _limits(names: Collection[str]) -> list[ColumnElement[bool]]:
+    columns = {"objects": outbox.c.object, "kinds": outbox.c.kind, "lanes": outbox.c.lane}
+    return [columns[name].in_(bindparam(name, expanding=True)) for name in sorted(names)]
+
+
+@cache
+def _claimable(limited: frozenset[str]) -> Select[Any]:
+    other = outbox.alias("other")
+    in_flight = exists().where(
+        other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
+    )
+    query = select(outbox.c.pk).where(_is_due, ~in_flight, *_limits(limited))
+    # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
+    return query.order_by(outbox.c.pk).limit(bindparam("most")).with_for_update(skip_locked=True, of=outbox)
+
+
+@cache
+def _due(limited: frozenset[str]) -> Select[Any]:
+    return select(func.count()).where(_is_due, *_limits(limited))
+
+
 def claim(
     tx: Connection,
     *,
@@ -110,37 +156,12 @@ def claim(
 
     Never a row whose key is in flight already, never an event of an account that has an earlier one unsent.
     """
-    other = outbox.alias("other")
-    in_flight = exists().where(
-        other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
-    )
-    query = select(outbox.c.pk).where(
-        outbox.c.state == "pending", outbox.c.retry_at <= micros(now), ~in_flight
-    )
-    if objects is not None:
-        query = query.where(outbox.c.object.in_(sorted(objects)))
-    if kinds is not None:
-        query = query.where(outbox.c.kind.in_(sorted(kinds)))
-    if lanes is not None:
-        query = query.where(outbox.c.lane.in_(sorted(lanes)))
-    # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
-    query = query.order_by(outbox.c.pk).limit(limit).with_for_update(skip_locked=True, of=outbox)
-    pks = list(tx.execute(query).scalars())
+    only = _only(objects=objects, kinds=kinds, lanes=lanes)
+    pks = list(tx.execute(_claimable(frozenset(only)), {"at": micros(now), "most": limit, **only}).scalars())
     claimed = []
     for some in _slices(pks):
-        rows = tx.execute(
-            update(outbox)
-            .where(outbox.c.pk.in_(some), outbox.c.state == "pending")
-            .values(
-                state="inflight",
-                attempts=outbox.c.attempts + 1,
-                owner=owner,
-                epoch=epoch,
-                claimed_until=micros(until),
-            )
-            .returning(outbox)
-        )
-        claimed += [made(row) for row in rows]
+        mine = {"holder": owner, "at_epoch": epoch, "until": micros(until)}
+        claimed += [made(row) for row in tx.execute(_CLAIM, {"pks": some, **mine})]
     return sorted(claimed, key=lambda row: (row.account_id or "", row.pk))
 
 
@@ -278,12 +299,8 @@ def due(
     tx: Connection, objects: Collection[str], *, now: datetime, lanes: Collection[int] | None = None
 ) -> int:
     """How many rows of some objects a sender could claim now, in some lanes or all."""
-    query = select(func.count()).where(
-        outbox.c.state == "pending", outbox.c.retry_at <= micros(now), outbox.c.object.in_(sorted(objects))
-    )
-    if lanes is not None:
-        query = query.where(outbox.c.lane.in_(sorted(lanes)))
-    return int(tx.execute(query).scalar_one())
+    only = _only(objects=objects, lanes=lanes)
+    return int(tx.execute(_due(frozenset(only)), {"at": micros(now), **only}).scalar_one())
 
 
 def free(tx: Connection, lanes: Collection[int], *, sender: str) -> int:

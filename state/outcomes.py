@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, select, update
 
 from state import acknowledged
 from state import outbox as outbox_of
@@ -56,19 +56,27 @@ def retry_all(tx: Connection, rows: Sequence[tuple[Row, datetime]], *, code: str
     return len(ours)
 
 
+_OURS = (
+    select(outbox.c.pk)
+    .where(
+        outbox.c.pk.in_(bindparam("pks", expanding=True)),
+        outbox.c.state == "inflight",
+        outbox.c.owner == bindparam("holder"),
+        outbox.c.epoch == bindparam("at_epoch"),
+    )
+    .with_for_update()
+)
+
+
 def _ours(tx: Connection, rows: Sequence[Row]) -> set[int]:
     """Which of the rows are in flight under the claim that we hold; locked until the transaction ends."""
     found: set[int] = set()
     for at in range(0, len(rows), ROWS_AT_ONCE):
         some = rows[at : at + ROWS_AT_ONCE]
         for owner, epoch in {(row.owner, row.epoch) for row in some}:
-            mine = and_(
-                outbox.c.pk.in_([row.pk for row in some if (row.owner, row.epoch) == (owner, epoch)]),
-                outbox.c.state == "inflight",
-                outbox.c.owner == owner,
-                outbox.c.epoch == epoch,
-            )
-            found |= set(tx.execute(select(outbox.c.pk).where(mine).with_for_update()).scalars())
+            pks = [row.pk for row in some if (row.owner, row.epoch) == (owner, epoch)]
+            mine = tx.execute(_OURS, {"pks": pks, "holder": owner, "at_epoch": epoch})
+            found |= set(mine.scalars())
     return found
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy.dialects.postgresql import Insert
 
-from state.dialects import upsert
+from state.dialects import upsert_into
 from state.tables.facts import orders
 from state.tables.running import fact_parts
 
@@ -43,6 +44,10 @@ def versions(tx: Connection) -> dict[int, str]:
 
 
 def _count(tx: Connection, rows: Select[int, int]) -> None:
-    statement = upsert(tx, fact_parts).from_select(["part", "changes"], rows)
+    tx.execute(_counting(tx.dialect.name, rows))
+
+
+def _counting(dialect: str, rows: Select[int, int]) -> Insert:
+    statement = upsert_into(dialect, fact_parts).from_select(["part", "changes"], rows)
     more = fact_parts.c.changes + statement.excluded.changes
-    tx.execute(statement.on_conflict_do_update(index_elements=["part"], set_={"changes": more}))
+    return statement.on_conflict_do_update(index_elements=["part"], set_={"changes": more})

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from state.tables.facts import accounts, users
 
@@ -38,21 +38,25 @@ class Person:
     active: bool
 
 
+_parent = accounts.alias("parent")
+_MEMBERS = (
+    select(
+        accounts.c.pk, accounts.c.sf_id, accounts.c.name, accounts.c.owner_id, _parent.c.sf_id.label("parent_id"),
+        accounts.c.type, accounts.c.region, accounts.c.currency, accounts.c.deleted, accounts.c.master_pk,
+    )
+    .outerjoin(_parent, _parent.c.pk == accounts.c.parent_pk)
+    .where(accounts.c.pk.in_(bindparam("pks", expanding=True)))
+)  # fmt: skip
+_PEOPLE = select(users).where(users.c.sf_id.in_(bindparam("ids", expanding=True)))
+
+
 def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
     """Accounts by our number."""
     wanted = sorted(pks)
-    parent = accounts.alias("parent")
     found = {}
     for at in range(0, len(wanted), KEYS_AT_ONCE):
-        query = (
-            select(
-                accounts.c.pk, accounts.c.sf_id, accounts.c.name, accounts.c.owner_id, parent.c.sf_id.label("parent_id"),
-                accounts.c.type, accounts.c.region, accounts.c.currency, accounts.c.deleted, accounts.c.master_pk,
-            )
-            .outerjoin(parent, parent.c.pk == accounts.c.parent_pk)
-            .where(accounts.c.pk.in_(wanted[at : at + KEYS_AT_ONCE]))
-        )  # fmt: skip
-        for pk, sf_id, name, owner, above, type_, region, currency, deleted, winner in tx.execute(query):
+        some = tx.execute(_MEMBERS, {"pks": wanted[at : at + KEYS_AT_ONCE]})
+        for pk, sf_id, name, owner, above, type_, region, currency, deleted, winner in some:
             gone = bool(deleted or winner is not None)
             found[pk] = Member(pk, sf_id, name, owner, above, type_, region, currency, gone)
     return found
@@ -110,6 +114,6 @@ def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
     wanted = sorted(ids)
     found = {}
     for at in range(0, len(wanted), KEYS_AT_ONCE):
-        for row in tx.execute(select(users).where(users.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]))):
+        for row in tx.execute(_PEOPLE, {"ids": wanted[at : at + KEYS_AT_ONCE]}):
             found[row.sf_id] = Person(row.sf_id, row.name, row.active)
     return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Connection, case, cast, func, insert, literal, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, insert, literal, select
 
 from rebates.money import to_micro
 from state import audit
@@ -75,14 +75,25 @@ class PostingView:
     posted_at: datetime
 
 
+_LAST = select(func.coalesce(func.max(postings.c.pk), 0))
+_CLOSED = select(closed_periods)
+_CLOSED_PKS = select(closed_periods.c.period_pk)
+_HOW_MANY = select(func.count()).select_from(postings)
+_SEALS = select(trail.c.seq, trail.c.detail).where(trail.c.action == SEALED)
+_AFTER = (
+    select(postings.c.member_pk, postings.c.period_pk).where(postings.c.pk > bindparam("known")).distinct()
+)
+_VERSIONS = select(programs.c.key, programs.c.version)
+
+
 def closed(tx: Connection) -> set[int]:
     """Periods that are closed."""
-    return set(tx.execute(select(closed_periods.c.period_pk)).scalars())
+    return set(tx.execute(_CLOSED_PKS).scalars())
 
 
 def closed_at(tx: Connection) -> dict[int, datetime]:
     """Closed periods, with the moment of closing."""
-    return {row.period_pk: moment(row.closed_at) for row in tx.execute(select(closed_periods))}
+    return {row.period_pk: moment(row.closed_at) for row in tx.execute(_CLOSED)}
 
 
 def incomplete(tx: Connection, period_pk: int) -> int:
@@ -94,7 +105,7 @@ def incomplete(tx: Connection, period_pk: int) -> int:
 
 def last(tx: Connection) -> int:
     """The number of the newest posting; 0: there is none."""
-    return int(tx.execute(select(func.coalesce(func.max(postings.c.pk), 0))).scalar_one())
+    return int(tx.execute(_LAST).scalar_one())
 
 
 def count_of(tx: Connection, period_pk: int, *, after: int) -> int:
@@ -105,13 +116,12 @@ def count_of(tx: Connection, period_pk: int, *, after: int) -> int:
 
 def cells_after(tx: Connection, pk: int) -> set[Cell]:
     """Members and periods that later postings are about."""
-    query = select(postings.c.member_pk, postings.c.period_pk).where(postings.c.pk > pk).distinct()
-    return {Cell(*row) for row in tx.execute(query)}
+    return {Cell(*row) for row in tx.execute(_AFTER, {"known": pk})}
 
 
 def versions(tx: Connection) -> dict[str, int]:
     """The current version of every program."""
-    return {row.key: row.version for row in tx.execute(select(programs.c.key, programs.c.version))}
+    return {row.key: row.version for row in tx.execute(_VERSIONS)}
 
 
 def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run_pk: int | None) -> int:
@@ -247,12 +257,12 @@ def about(tx: Connection, cell: Cell) -> list[PostingView]:
 def broken_seals(tx: Connection) -> Iterator[str]:
     """Batches of postings that are not what the audit trail sealed; and postings that nobody sealed."""
     sealed = 0
-    for row in tx.execute(select(trail.c.seq, trail.c.detail).where(trail.c.action == SEALED)):
+    for row in tx.execute(_SEALS):
         detail = json.loads(row.detail)
         sealed += detail["count"]
         if _digest(tx, detail["first"], detail["last"]) != (detail["count"], detail["sha256"]):
             yield f"the postings {detail['first']} to {detail['last']} were changed after they were made"
-    if tx.execute(select(func.count()).select_from(postings)).scalar_one() != sealed:
+    if tx.execute(_HOW_MANY).scalar_one() != sealed:
         yield "there are postings that the audit trail does not know"
 
 

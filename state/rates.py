@@ -58,11 +58,15 @@ def set_rate(
     return changed
 
 
+_KNOWN = select(currency_rates.c.currency, currency_rates.c.starts_on, currency_rates.c.rate).order_by(
+    currency_rates.c.starts_on
+)
+
+
 def known(tx: Connection) -> Rates:
     """All rates."""
     out: Rates = {}
-    query = select(currency_rates.c.currency, currency_rates.c.starts_on, currency_rates.c.rate)
-    for currency, starts_on, rate in tx.execute(query.order_by(currency_rates.c.starts_on)):
+    for currency, starts_on, rate in tx.execute(_KNOWN):
         out.setdefault(currency, []).append((starts_on, rate))
     return out
 

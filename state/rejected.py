@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, Select, case, exists, func, select
 
 from state.dialects import upsert
 from state.instants import micros, moment
@@ -96,8 +98,13 @@ def counts(tx: Connection) -> dict[str, int]:
 
 def without_day(tx: Connection) -> int:
     """Rejected orders that were never read before, and lines of such orders: they may belong to any period."""
+    return int(tx.execute(_without_day()).scalar_one())
+
+
+@cache
+def _without_day() -> Select[Any]:
     row = rejected_rows.c
     order_id = case((row.entity == "order", row.sf_id), else_=row.parent_id)
     placed = exists().where(orders.c.sf_id == order_id, orders.c.known)
     lost = select(row.entity, row.sf_id).where(row.entity.in_(("order", "order_line")), ~placed).distinct()
-    return int(tx.execute(select(func.count()).select_from(lost.subquery())).scalar_one())
+    return select(func.count()).select_from(lost.subquery())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 
 from state import dirty
 from state.instants import moment
@@ -23,17 +23,20 @@ class PeriodRow:
     end: date
 
 
+# Asked for every program of every run: built once.
+_PERIODS = (
+    select(periods)
+    .join(programs, programs.c.pk == periods.c.program_pk)
+    .where(programs.c.key == bindparam("program"), programs.c.active, periods.c.active, ~periods.c.baseline)
+    .order_by(periods.c.start_day)
+)
+
+
 def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
     """A program's periods in order."""
-    query = (
-        select(periods)
-        .join(programs, programs.c.pk == periods.c.program_pk)
-        .where(programs.c.key == program_key, programs.c.active, periods.c.active, ~periods.c.baseline)
-        .order_by(periods.c.start_day)
-    )
     return [
         PeriodRow(row.pk, row.name, date.fromordinal(row.start_day), date.fromordinal(row.end_day))
-        for row in tx.execute(query)
+        for row in tx.execute(_PERIODS, {"program": program_key})
     ]
 
 

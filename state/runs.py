@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from state.dialects import upsert
+from state.dialects import upsert_into
 from state.instants import micros, moment, optional_moment
 from state.tables.running import runs
 
@@ -34,6 +36,32 @@ class Run:
     error: str | None = None
 
 
+# Between all batches of a run: built once.
+_BEAT = update(runs).where(runs.c.pk == bindparam("run")).values(heartbeat_at=bindparam("at"))
+
+
+_END = (
+    update(runs)
+    .where(runs.c.pk == bindparam("run"), runs.c.finished_at.is_(None))
+    .values(
+        finished_at=bindparam("at"), heartbeat_at=bindparam("at"), outcome=bindparam("how"),
+        counts=bindparam("counted"), error=bindparam("why"),
+    )
+)  # fmt: skip
+_UNFINISHED = select(runs).where(runs.c.finished_at.is_(None)).order_by(runs.c.pk)
+
+
+@cache
+def _start(dialect: str) -> ReturningInsert[Any]:
+    statement = upsert_into(dialect, runs)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["job", "slot_utc"],
+        set_={"epoch": new.epoch, "heartbeat_at": new.heartbeat_at},
+        where=and_(runs.c.owner == new.owner, runs.c.finished_at.is_(None)),
+    ).returning(runs.c.pk)
+
+
 def start(
     tx: Connection,
     job: str,
@@ -48,29 +76,20 @@ def start(
 
     `seen_at` is its first heartbeat, by the clock of the leases. Ours already and not over, it stays ours: the commit that claimed it was kept although nobody could tell us.
     """
-    statement = (
-        upsert(tx, runs)
-        .values(
-            job=job,
-            slot_utc=micros(slot),
-            owner=owner,
-            epoch=epoch,
-            started_at=micros(now),
-            heartbeat_at=micros(seen_at or now),
-            counts="{}",
-        )
-        .on_conflict_do_update(
-            index_elements=["job", "slot_utc"],
-            set_={"epoch": epoch, "heartbeat_at": micros(seen_at or now)},
-            where=and_(runs.c.owner == owner, runs.c.finished_at.is_(None)),
-        )
-        .returning(runs.c.pk)
-    )
-    return tx.execute(statement).scalar_one_or_none()
+    values = {
+        "job": job,
+        "slot_utc": micros(slot),
+        "owner": owner,
+        "epoch": epoch,
+        "started_at": micros(now),
+        "heartbeat_at": micros(seen_at or now),
+        "counts": "{}",
+    }
+    return tx.execute(_start(tx.dialect.name), values).scalar_one_or_none()
 
 
 def heartbeat(tx: Connection, run_pk: int, now: datetime) -> None:
-    tx.execute(update(runs).where(runs.c.pk == run_pk).values(heartbeat_at=micros(now)))
+    tx.execute(_BEAT, {"run": run_pk, "at": micros(now)})
 
 
 def finish(
@@ -83,16 +102,9 @@ def finish(
     error: str | None = None,
 ) -> bool:
     """Write down how a run ended; a run ends once. Returns whether this call ended it."""
+    counted = json.dumps(counts or {}, sort_keys=True, default=str)
     changed = tx.execute(
-        update(runs)
-        .where(runs.c.pk == run_pk, runs.c.finished_at.is_(None))
-        .values(
-            finished_at=micros(now),
-            heartbeat_at=micros(now),
-            outcome=outcome,
-            counts=json.dumps(counts or {}, sort_keys=True, default=str),
-            error=error,
-        )
+        _END, {"run": run_pk, "at": micros(now), "how": outcome, "counted": counted, "why": error}
     )
     return changed.rowcount == 1
 
@@ -113,9 +125,7 @@ def calls_since(tx: Connection, since: datetime) -> int:
 
 
 def unfinished(tx: Connection) -> list[Run]:
-    return [
-        _made(row) for row in tx.execute(select(runs).where(runs.c.finished_at.is_(None)).order_by(runs.c.pk))
-    ]
+    return [_made(row) for row in tx.execute(_UNFINISHED)]
 
 
 def get(tx: Connection, run_pk: int) -> Run | None:

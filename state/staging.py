@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from mappings.canonical import ENTITIES
 from state import merge
@@ -49,6 +49,14 @@ class Applied:
         )
 
 
+# For every stream of every pull: built once.
+_STAGE = insert(staged_pages)
+_mine = (staged_pages.c.run_pk == bindparam("run")) & (staged_pages.c.entity == bindparam("of"))
+_PAGES = select(staged_pages.c.pk).where(_mine).order_by(staged_pages.c.pk)
+_BODY = select(staged_pages.c.body).where(staged_pages.c.pk == bindparam("page"))
+_FORGET = delete(staged_pages).where(_mine)
+
+
 def stage(tx: Connection, run_pk: int, entity: str, table: pa.Table) -> int:
     """Put one batch aside for `run_pk`; its schema must be the entity's. Returns the rows staged.
 
@@ -63,9 +71,7 @@ def stage(tx: Connection, run_pk: int, entity: str, table: pa.Table) -> int:
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table, max_chunksize=ROWS_AT_ONCE)
     body = sink.getvalue().to_pybytes()
-    tx.execute(
-        insert(staged_pages), {"run_pk": run_pk, "entity": entity, "rows": table.num_rows, "body": body}
-    )
+    tx.execute(_STAGE, {"run_pk": run_pk, "entity": entity, "rows": table.num_rows, "body": body})
     return int(table.num_rows)
 
 
@@ -89,7 +95,7 @@ def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied
         counts = merging.add(batch)
         total += Applied(batch.num_rows, *counts)
     dirty = merging.finish()
-    tx.execute(delete(staged_pages).where(staged_pages.c.run_pk == run_pk, staged_pages.c.entity == entity))
+    tx.execute(_FORGET, {"run": run_pk, "of": entity})
     return total + Applied(dirty_orders=dirty)
 
 
@@ -104,9 +110,8 @@ def discard(tx: Connection, run_pk: int | None = None, entity: str | None = None
 
 
 def _staged(tx: Connection, run_pk: int, entity: str) -> Iterator[pa.Table]:
-    mine = (staged_pages.c.run_pk == run_pk) & (staged_pages.c.entity == entity)
-    for pk in tx.execute(select(staged_pages.c.pk).where(mine).order_by(staged_pages.c.pk)).scalars().all():
-        body = tx.execute(select(staged_pages.c.body).where(staged_pages.c.pk == pk)).scalar_one()
+    for pk in tx.execute(_PAGES, {"run": run_pk, "of": entity}).scalars().all():
+        body = tx.execute(_BODY, {"page": pk}).scalar_one()
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             for chunk in reader:
                 yield pa.Table.from_batches([chunk])

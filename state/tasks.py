@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from state.dialects import upsert
 from state.instants import micros, moment, optional_moment
@@ -71,8 +71,11 @@ def reopened(tx: Connection, key: str) -> None:
     tx.execute(update(tasks).where(tasks.c.key == key).values(state="open", closed_at=None))
 
 
+_GET = select(tasks).where(tasks.c.key == bindparam("of"))
+
+
 def get(tx: Connection, key: str) -> TaskRow | None:
-    row = tx.execute(select(tasks).where(tasks.c.key == key)).one_or_none()
+    row = tx.execute(_GET, {"of": key}).one_or_none()
     return None if row is None else _made(row)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
 
 from rebates.currency import NoRate, RateBook, conversion_note, converted
 from rebates.money import fraction, from_micro
@@ -17,7 +18,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.totals import ALL, Tally, add_totals
 from state import dirty, rates
-from state.dialects import one_of
+from state.dialects import given, one_of, one_of_given
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, program_members, programs
@@ -201,29 +202,36 @@ class _Places:
         return self._windows[period_pk]
 
 
+_PERIODS = (
+    select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
+    .join(programs, programs.c.pk == periods.c.program_pk)
+    .where(programs.c.active, periods.c.active, ~periods.c.baseline)
+)
+
+
 def _places(tx: Connection, by_key: Mapping[str, Program]) -> _Places:
-    query = (
-        select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
-        .join(programs, programs.c.pk == periods.c.program_pk)
-        .where(programs.c.active, periods.c.active, ~periods.c.baseline)
-    )
-    return _Places(tx.execute(query), by_key)
+    return _Places(tx.execute(_PERIODS), by_key)
 
 
 def sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
     """The rows of `totals` by cell, each with its bucket's name and its conversion."""
     found: dict[Cell, list[Any]] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
-        query = (
-            select(totals, buckets.c.name, conversions.c.currency, conversions.c.from_day)
-            .join(buckets, and_(buckets.c.pk == totals.c.bucket_pk, buckets.c.active))
-            .join(conversions, conversions.c.pk == totals.c.conversion_pk)
-            .where(one_of(tx, (totals.c.member_pk, totals.c.period_pk), cells[at : at + CELLS_AT_ONCE]))
-            .order_by(totals.c.bucket_pk, totals.c.conversion_pk)
-        )
-        for row in tx.execute(query):
+        some = given(tx.dialect.name, cells[at : at + CELLS_AT_ONCE])
+        for row in tx.execute(_sums(tx.dialect.name), {"keys": some}):
             found.setdefault(Cell(row.member_pk, row.period_pk), []).append(row)
     return found
+
+
+@cache
+def _sums(dialect: str) -> Select[Any]:
+    return (
+        select(totals, buckets.c.name, conversions.c.currency, conversions.c.from_day)
+        .join(buckets, and_(buckets.c.pk == totals.c.bucket_pk, buckets.c.active))
+        .join(conversions, conversions.c.pk == totals.c.conversion_pk)
+        .where(one_of_given(dialect, totals.c.member_pk, totals.c.period_pk))
+        .order_by(totals.c.bucket_pk, totals.c.conversion_pk)
+    )
 
 
 def in_program_currency(
@@ -266,6 +274,8 @@ def _frame(program: Program, period: Period, day: date) -> Period:
     return program.period_of(day) or Period(day, day + timedelta(days=1), "day")
 
 
+_IDS = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(bindparam("pks", expanding=True)))
+
+
 def _member_ids(tx: Connection, pks: set[int]) -> dict[int, str]:
-    query = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(sorted(pks)))
-    return {row.pk: row.sf_id for row in tx.execute(query)}
+    return {row.pk: row.sf_id for row in tx.execute(_IDS, {"pks": sorted(pks)})}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
-from state.dialects import upsert
+from state.dialects import keep_newest
 from state.instants import micros, moment
 from state.tables.running import watermarks
+
+# Asked and moved for every stream of every run: built once.
+_ALL = select(watermarks).order_by(watermarks.c.stream)
+_ONE = select(watermarks).where(watermarks.c.stream == bindparam("name"))
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,12 @@ class WatermarkMovedBack(ValueError):
 
 def read(tx: Connection, stream: str) -> Watermark | None:
     """The watermark of a stream; None: it was never read."""
-    row = tx.execute(select(watermarks).where(watermarks.c.stream == stream)).one_or_none()
+    row = tx.execute(_ONE, {"name": stream}).one_or_none()
     return None if row is None else _made(row)
 
 
 def read_all(tx: Connection) -> list[Watermark]:
-    return [_made(row) for row in tx.execute(select(watermarks).order_by(watermarks.c.stream))]
+    return [_made(row) for row in tx.execute(_ALL)]
 
 
 def advance(
@@ -53,8 +57,7 @@ def advance(
     if before is not None and ceiling < before.ceiling:
         raise WatermarkMovedBack(f"{stream}: {before.ceiling} was read already, {ceiling} is earlier")
     values = {"floor": micros(floor), "ceiling": micros(ceiling), "run_pk": run_pk, "moved_at": micros(now)}
-    statement = upsert(tx, watermarks).values(stream=stream, **values)
-    tx.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=values))
+    tx.execute(keep_newest(tx.dialect.name, watermarks), {"stream": stream, **values})
 
 
 def reset(tx: Connection, stream: str) -> bool:
