@@ -56,7 +56,9 @@ def dumps(data: Any) -> str:
 
 
 def _write(data: Any, put: Any) -> None:
-    if data is None:
+    if type(data) is str:  # most values are
+        put(encode_basestring(data))
+    elif data is None:
         put("null")
     elif data is True:
         put("true")

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 REFUSALS = ("quota", "read_only", "short_results")
-STEPS = 24  # about 70 requests: more and other histories find more than longer ones
+# How many things happen, drawn for each history; about three requests each. More and other histories find more than
+# longer ones; a few are long, because some mistakes need a past.
+LENGTHS = (6, 8, 10, 12, 14, 16, 18, 24)
 Event = list[Any]
 
 
@@ -127,6 +129,7 @@ class Tape:
         self._given = steps
         self._chance = chance
         self._swarm: Swarm | None = None
+        self._length = 0
         self._at = -1
         self._point = 0
 
@@ -143,6 +146,7 @@ class Tape:
             "days": chance.choice((0, 0, 5, 6, 8)),  # how long nobody worked: a month ends
         }
         made = cls(setup, None, chance)
+        made._length = chance.choice(LENGTHS)
         made._swarm = Swarm.drawn(chance, kinds)
         return made
 
@@ -173,7 +177,7 @@ class Tape:
             given = self._given[self._at]
             step = Step(given.name, list(given.args), {})
         else:
-            if self._at >= STEPS:
+            if self._at >= self._length:
                 return None
             assert self._chance is not None
             assert self._swarm is not None
