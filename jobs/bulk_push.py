@@ -8,6 +8,7 @@ A job whose results were read and whose rows were not settled is gone from the o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
@@ -36,7 +37,27 @@ def send(
     records: Sequence[dict[str, Any]],
     lanes: Collection[int] | None,
 ) -> list[RowResult]:
-    """One upsert by bulk job. A person finds it in Setup > Bulk Data Load Jobs."""
+    """One upsert by bulk job. A person finds it in Setup > Bulk Data Load Jobs.
+
+    One file has one header: the few records that leave a field out go beside it.
+    """
+    assert target.match is not None
+    usual, _ = Counter(frozenset(record) for record in records).most_common(1)[0]
+    alike = [record.keys() == usual for record in records]
+    other = [record for record, same in zip(records, alike, strict=True) if not same]
+    beside = iter(run.app.org.upsert(target.object, target.match, other) if other else ())
+    in_file = [at for at, same in enumerate(alike) if same]
+    sent = iter(_send(run, target, [rows[at] for at in in_file], [records[at] for at in in_file], lanes))
+    return [next(sent if same else beside) for same in alike]
+
+
+def _send(
+    run: Running,
+    target: PushTarget,
+    rows: Sequence[Row],
+    records: Sequence[dict[str, Any]],
+    lanes: Collection[int] | None,
+) -> list[RowResult]:
     app = run.app
     assert target.match is not None
     with app.store.transaction() as tx:

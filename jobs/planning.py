@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from jobs import alerting, fuses
 from jobs.documents import Kept
+from jobs.merged import close_left_records
 from jobs.payouts import plan_payouts
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
@@ -79,6 +80,7 @@ def plan(
     gone = {member.id for member in members if member.gone} | addressees.lost(tx)
     plan_payouts(planning, gone)  # first: what waits for a merged account goes to the winner
     addressees.close_of(tx, gone, now=now)
+    close_left_records(planning, gone)
     everything = _mapping_changed(planning)
     cells = standings.cells(tx) - there if everything else touched
     if "standing" in planning.targets:

@@ -25,7 +25,7 @@ from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
 from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, outcomes, tasks
+from state import outbox, outcomes, people, tasks
 from state import payouts as made
 from state.outbox import Row, Stuck
 
@@ -303,6 +303,12 @@ class Sending:
             outbox.superseded(tx, row, now=now)
             if object_name == alerting.TASK_CHANGE:
                 tasks.closed(tx, row.ext_key, "dismissed", now=now)
+            self.result.superseded += 1
+            return
+        if row.kind == "state" and issubclass(step, errors.RowRefused) and people.is_gone(tx, row.account_id):
+            outbox.superseded(
+                tx, row, now=now
+            )  # a record that a merge left to the winner, and that is gone, too
             self.result.superseded += 1
             return
         if gone and self._without_its_standing(tx, object_name, row):

@@ -50,6 +50,16 @@ def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> 
         close(tx, and_(waiting, outbox.c.account_id.in_(some)), "superseded", now)
 
 
+def maybe_sent(tx: Connection, object: str, ext_keys: Collection[str]) -> set[str]:
+    """Those keys of an object that the org has, or may have: a sender had them once."""
+    found: set[str] = set()
+    for some in slices(sorted(ext_keys)):
+        mine = and_(outbox.c.object == object, outbox.c.ext_key.in_(some), outbox.c.attempts > 0)
+        found |= set(tx.execute(select(outbox.c.ext_key).where(mine)).scalars())
+        found |= {key for _, key in acknowledged.hashes(tx, [(object, key) for key in some])}
+    return found
+
+
 def close_event(tx: Connection, object: str, ext_key: str, *, now: datetime) -> None:
     """What was to be created has lost its point before it was sent."""
     mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")

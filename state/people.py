@@ -109,6 +109,20 @@ def gone(tx: Connection) -> set[str]:
     return set(tx.execute(GONE).scalars())
 
 
+def merged(tx: Connection, ids: Collection[str]) -> dict[int, Member]:
+    """Those of some accounts that were merged into others, by our number."""
+    pks, wanted = list[int](), sorted(ids)
+    for at in range(0, len(wanted), KEYS_AT_ONCE):
+        mine = and_(accounts.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]), accounts.c.master_pk.is_not(None))
+        pks += tx.execute(select(accounts.c.pk).where(mine)).scalars()
+    return members(tx, pks)
+
+
+def is_gone(tx: Connection, account_id: str | None) -> bool:
+    """Whether an account is deleted or merged away."""
+    return tx.execute(GONE.where(accounts.c.sf_id == account_id).limit(1)).first() is not None
+
+
 def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
     """Users by Salesforce id."""
     wanted = sorted(ids)

@@ -103,6 +103,84 @@ def test_the_winner_of_a_merge_takes_over_the_orders_though_their_stamps_did_not
     assert qualifying(story, MAGASIN) == before + Decimal("45188")
 
 
+def standings_under(world, account_id):
+    return world.rows(
+        "SELECT Sync_Key__c, Program_Key__c, Period__c, Status__c, Qualifying_Amount__c, Rebate__c, Settled__c "
+        f"FROM Rebate_Standing__c WHERE Account__c = '{account_id}' ORDER BY Sync_Key__c"
+    )
+
+
+def test_what_a_merge_left_to_the_winner_is_closed_and_adds_nothing_up_twice(story):
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    before, left = standings_under(story, winner["Id"]), standings_under(story, loser["Id"])
+    assert any(Decimal(row["Rebate__c"]) for row in left)
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    later(story)
+    after = {row["Sync_Key__c"]: row for row in standings_under(story, winner["Id"])}
+    assert after.keys() >= {row["Sync_Key__c"] for row in (*before, *left)}
+    for row in left:
+        closed = after[row["Sync_Key__c"]]
+        assert closed["Status__c"] == "Closed"
+        assert Decimal(closed["Qualifying_Amount__c"]) == Decimal(closed["Rebate__c"]) == 0
+        assert closed["Period__c"] == row["Period__c"]
+    total = sum(
+        Decimal(row["Qualifying_Amount__c"])
+        for row in after.values()
+        if (row["Program_Key__c"], row["Period__c"]) == ("retail-2026", "2026-11")
+    )
+    assert total == qualifying(story, MAGASIN), "each amount is there once"
+    assert story("verify", "--deep").code == 0
+    for command in ("sync", "reconcile", "sync"):
+        assert later(story, command).data["pushed"] == 0, "it is said once"
+
+
+def test_what_a_merge_left_is_closed_beside_a_bulk_job_of_many(story, monkeypatch):
+    """It leaves out whose it is, and one file has one header."""
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    left = {row["Sync_Key__c"] for row in standings_under(story, loser["Id"])}
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    monkeypatch.setattr("connector.limits.COMPOSITE_WRITE_ROWS", 0)
+    done = later(story)
+    assert done.data["refused"] == []
+    after = {row["Sync_Key__c"]: row["Status__c"] for row in standings_under(story, winner["Id"])}
+    assert {after[key] for key in left} == {"Closed"}
+    assert story("verify", "--deep").code == 0
+
+
+def test_what_a_merge_left_and_a_person_deleted_stays_deleted(story):
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    left, *_ = (row for row in standings_under(story, loser["Id"]) if Decimal(row["Rebate__c"]))
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    record = one(story, f"SELECT Id FROM Rebate_Standing__c WHERE Sync_Key__c = '{left['Sync_Key__c']}'")
+    lifecycle.delete(story.org, "Rebate_Standing__c", record["Id"])
+    done = later(story)
+    assert done.data["refused"] == []
+    assert story("outbox", "list", "--json").data["rows"] == []
+    assert left["Sync_Key__c"] not in {row["Sync_Key__c"] for row in standings_under(story, winner["Id"])}
+    for command in ("sync", "reconcile"):
+        assert later(story, command).data["pushed"] == 0
+
+
+def test_what_a_merge_left_is_closed_by_the_next_push_when_the_first_was_refused(story):
+    from emulator.fault_kinds import Fault
+
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    story.org.faults.add(Fault("row_error", path="^Rebate_Standing__c$", code="UNABLE_TO_LOCK_ROW", times=0))
+    story.wait(minutes=15)
+    assert story("sync").code == 3
+    story.org.faults.clear()
+    later(story)
+    rows = {row["Sync_Key__c"]: row["Status__c"] for row in standings_under(story, winner["Id"])}
+    assert list(rows.values()).count("Closed") > 0
+    assert story("outbox", "list", "--json").data["rows"] == []
+    assert story("verify", "--deep").code == 0
+
+
 def test_a_merge_whose_loser_was_purged_before_we_looked_is_made_good_by_the_nightly_comparison(story):
     story("sync")
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)

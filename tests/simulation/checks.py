@@ -267,6 +267,7 @@ def _standings_are_true(world: World, app: SimApp) -> list[str]:
         elif (amount, tier, rebate, gap) != (one.amount, one.tier, one.rebate, one.gap):
             found.append(f"the org shows {(amount, tier, rebate, gap)} for {key}; true is {one}")
     found += _store_is_true(app, expected)
+    found += _losers_are_closed(world, app)
     found += _payouts_are_true(world, expected)
     found += _accounts_are_true(world, expected)
     return found
@@ -279,6 +280,23 @@ def _nobodys(app: SimApp) -> set[str]:
         lost = people.gone(tx)
         of = addressees.accounts_of(tx, "Rebate_Standing__c")
     return {key for key, account in of.items() if account in lost}
+
+
+def _losers_are_closed(world: World, app: SimApp) -> list[str]:
+    """What a merge that we know of left to the winner says that it is closed and counts nothing."""
+    with app.store.read() as tx:
+        lost = {member.id for member in people.merged(tx, people.gone(tx)).values()}
+        of = addressees.accounts_of(tx, "Rebate_Standing__c")
+        known = addressees.maybe_sent(tx, "Rebate_Standing__c", list(of))
+    rows = world.org.storage.rows(
+        'SELECT "Sync_Key__c", "Status__c", "Qualifying_Amount__c", "Rebate__c" FROM "Rebate_Standing__c"'
+        ' WHERE NOT "IsDeleted"'
+    )
+    return [
+        f"the standing {key} of a merged account shows {amount} and {rebate}, {status}"
+        for key, status, amount, rebate in rows
+        if key in known and of[key] in lost and (amount or rebate or status != "Closed")
+    ]
 
 
 def standings_in_org(
