@@ -21,17 +21,21 @@ from state.outbox import Wanted
 CLOSED = "closed"
 
 
-def close_left_records(planning: Planning, gone: Collection[str]) -> None:
-    """Of those accounts that are `gone`, the ones that were merged: their records that the org has, or may have."""
-    target = planning.targets.get("standing")
+def close_left_records(planning: Planning, gone: Collection[str]) -> list[tuple[str, str]]:
+    """Of those accounts that are `gone`, the ones that were merged: their records that the org has, or may have. Returns
+    (object, key) of each: what is enqueued for them is not pointless although their account is gone."""
+    target, closing = planning.targets.get("standing"), list[tuple[str, str]]()
     if target is None or target.match is None:
-        return
+        return closing
     losers = people.merged(planning.tx, gone)
     for some in batched_rows(sorted(losers), CELLS_AT_ONCE):
         rows = standings.find(planning.tx, members=set(some))
         wanted = [one for row in rows if (one := _closing(planning, target, row, losers)) is not None]
         sent = addressees.maybe_sent(planning.tx, target.object, [one.ext_key for one in wanted])
-        planning.enqueue("standing", [one for one in wanted if one.ext_key in sent])
+        wanted = [one for one in wanted if one.ext_key in sent]
+        planning.enqueue("standing", wanted)
+        closing += [(one.object, one.ext_key) for one in wanted]
+    return closing
 
 
 def _closing(

@@ -79,8 +79,7 @@ def plan(
     members = people.members(tx, {cell.member_pk for cell in touched | there}).values()
     gone = {member.id for member in members if member.gone} | addressees.lost(tx)
     plan_payouts(planning, gone)  # first: what waits for a merged account goes to the winner
-    addressees.close_of(tx, gone, now=now)
-    close_left_records(planning, gone)
+    addressees.close_of(tx, gone, now=now, keep=close_left_records(planning, gone))
     everything = _mapping_changed(planning)
     cells = standings.cells(tx) - there if everything else touched
     if "standing" in planning.targets:

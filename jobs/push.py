@@ -35,6 +35,7 @@ ROWS_PER_BATCH = limits.COMPOSITE_ROWS
 CLAIM_TTL = timedelta(minutes=10)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=4)
+NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that was only to be closed
 INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
 
@@ -305,10 +306,8 @@ class Sending:
                 tasks.closed(tx, row.ext_key, "dismissed", now=now)
             self.result.superseded += 1
             return
-        if row.kind == "state" and issubclass(step, errors.RowRefused) and people.is_gone(tx, row.account_id):
-            outbox.superseded(
-                tx, row, now=now
-            )  # a record that a merge left to the winner, and that is gone, too
+        if code == NO_PARENT and row.kind == "state" and people.is_gone(tx, row.account_id):
+            outbox.superseded(tx, row, now=now)  # what a merge left is gone, too
             self.result.superseded += 1
             return
         if gone and self._without_its_standing(tx, object_name, row):

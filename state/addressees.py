@@ -43,11 +43,22 @@ def lost(tx: Connection) -> set[str]:
     return set(tx.execute(_LOST).scalars())
 
 
-def close_of(tx: Connection, account_ids: Collection[str], *, now: datetime) -> None:
-    """Accounts are gone: what still waits for them has nowhere to go."""
-    waiting = outbox.c.state.in_(("pending", "quarantined"))
+def close_of(
+    tx: Connection,
+    account_ids: Collection[str],
+    *,
+    now: datetime,
+    keep: Collection[tuple[str, str]] = (),
+) -> None:
+    """Accounts are gone: what still waits for them has nowhere to go, but for what is to `keep`: (object, key)."""
+    waiting, kept = outbox.c.state.in_(("pending", "quarantined")), set(keep)
     for some in slices(sorted(account_ids)):
-        close(tx, and_(waiting, outbox.c.account_id.in_(some)), "superseded", now)
+        mine = select(outbox.c.pk, outbox.c.object, outbox.c.ext_key).where(
+            waiting, outbox.c.account_id.in_(some)
+        )
+        pks = [row.pk for row in tx.execute(mine) if (row.object, row.ext_key) not in kept]
+        for few in slices(pks):
+            close(tx, outbox.c.pk.in_(few), "superseded", now)
 
 
 def maybe_sent(tx: Connection, object: str, ext_keys: Collection[str]) -> set[str]:

@@ -135,6 +135,37 @@ def test_what_a_merge_left_to_the_winner_is_closed_and_adds_nothing_up_twice(sto
         assert later(story, command).data["pushed"] == 0, "it is said once"
 
 
+def test_what_a_merge_left_and_the_org_refuses_to_close_waits_for_a_person(story):
+    from emulator.fault_kinds import Fault
+
+    story("sync")
+    winner, loser = account(story, MAGASIN), account(story, LUMIERE)
+    left = [row["Sync_Key__c"] for row in standings_under(story, loser["Id"]) if Decimal(row["Rebate__c"])]
+    lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
+    story.org.faults.add(
+        Fault(
+            "row_error",
+            path="^Rebate_Standing__c$",
+            code="FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            ids=left,
+            times=0,
+        )
+    )
+    story.wait(minutes=15)
+    assert story("sync").code == 3
+    waiting = [row["key"] for row in story("outbox", "list", "--json").data["rows"]]
+    assert sorted(waiting) == sorted(left)
+    later_calls = story.org.usage.total
+    story.wait(minutes=15)
+    assert story("sync").code == 3
+    assert story.org.usage.total - later_calls <= 4, "it is not sent again by itself"
+    story.org.faults.clear()
+    story("outbox", "retry")
+    later(story)
+    closed = {row["Sync_Key__c"]: row["Status__c"] for row in standings_under(story, winner["Id"])}
+    assert {closed[key] for key in left} == {"Closed"}
+
+
 def test_what_a_merge_left_is_closed_beside_a_bulk_job_of_many(story, monkeypatch):
     """It leaves out whose it is, and one file has one header."""
     story("sync")
