@@ -62,6 +62,10 @@ def register(app: typer.Typer) -> None:
 def sync(
     context: typer.Context,
     dry_run: DryRun = False,
+    no_push: Annotated[
+        bool,
+        typer.Option("--no-push", help="Read and compute; what the org should be told waits in the outbox."),
+    ] = False,
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
     workers: Workers = 1,
@@ -69,11 +73,11 @@ def sync(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what changed in the org, compute the standings, write back what changed."""
-    everything: tuple[Part, ...] = ("pull", "compute", "push")
+    parts: tuple[Part, ...] = ("pull", "compute") if no_push else ("pull", "compute", "push")
     _run(
         context,
         "sync",
-        everything,
+        parts,
         as_json,
         dry_run,
         allow_mass_clear,

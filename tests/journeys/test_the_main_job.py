@@ -125,6 +125,17 @@ def test_a_dry_run_shows_the_writes_and_their_cost_and_keeps_nothing(story):
     assert story("sync", "--json").data["pushed"] == 14, "the real run does what the dry run said"
 
 
+def test_a_sync_without_its_push_leaves_the_writes_in_the_outbox_for_the_next(story):
+    done = story("sync", "--no-push", "--json")
+    assert done.code == 0, done.text
+    assert done.data["pushed"] == 0
+    assert done.data["planned"] == 14
+    assert account(story, LUMIERE)["Rebate_Amount__c"] is None
+    later = story("sync", "--json")
+    assert later.data["pushed"] == 14
+    assert Decimal(account(story, LUMIERE)["Rebate_Amount__c"]) == Decimal("2259.40")
+
+
 def test_pull_compute_and_push_alone_add_up_to_a_sync(story):
     assert story("pull", "--json").data["pulled"] > 0
     assert account(story, LUMIERE)["Rebate_Tier__c"] is None
