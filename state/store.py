@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from state import schema
 from state.errors import CorruptStore, StoreError, StoreUnreachable, explained
@@ -28,6 +29,9 @@ from state.one_host import OneHost
 
 BUSY_MS = 10_000  # how long a writer waits for another
 CACHE_KIB = 64 * 1024  # page cache of one SQLite connection
+READING = (
+    "rebates_read"  # in the notes that the pool keeps about a connection: its next transactions only read
+)
 OLDEST_SQLITE = (3, 35, 0)  # upsert from a select, RETURNING, UPDATE FROM
 
 
@@ -100,20 +104,25 @@ class Store:
     def read(self) -> Iterator[Connection]:
         """One consistent look; writing inside is an error."""
         with self._explained(), self.engine.connect() as plain:
-            options: dict[str, Any] = {"rebates_read": True}
             if self.dialect == "postgresql":
-                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            tx = plain.execution_options(**options)
-            if self.dialect == "sqlite":
-                tx.exec_driver_sql("PRAGMA query_only = 1")
-            try:
-                yield tx
-            finally:
-                if not tx.invalidated:
-                    tx.rollback()
-                    if self.dialect == "sqlite":
-                        tx.exec_driver_sql("PRAGMA query_only = 0")
+                options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+                tx = plain.execution_options(rebates_read=True, **options)
+                try:
+                    yield tx
+                finally:
+                    if not tx.invalidated:
                         tx.rollback()
+                return
+            file = plain.connection
+            file.info[READING] = True
+            cursor = file.cursor()
+            cursor.execute("PRAGMA query_only = 1")
+            try:
+                yield plain
+            finally:
+                plain.rollback()
+                cursor.execute("PRAGMA query_only = 0")
+                del file.info[READING]
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the schema up to date in one transaction: (revision before, revision after)."""
@@ -200,13 +209,13 @@ def _sqlite(url: URL, where: str) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
+    def begin(connection: PoolProxiedConnection) -> None:
         # IMMEDIATE: a writer waits at its start. A transaction that reads first and then wants to write
         # would fail at once when another has written in between.
-        reading = connection.get_execution_options().get("rebates_read", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        connection.cursor().execute("BEGIN" if READING in connection.info else "BEGIN IMMEDIATE")
 
+    # Not a listener of the engine's: with one, every statement of every transaction would look for others.
+    engine.dialect.do_begin = begin  # type: ignore[method-assign,assignment]
     return _safe_after_fork(engine)
 
 
