@@ -44,7 +44,7 @@ class Store:
         self.engine = engine
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self.where = engine.url.render_as_string(hide_password=True)
-        self._one_host = _one_host(engine)
+        self._one_host = _claims.get(engine)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
     @classmethod
@@ -216,21 +216,25 @@ def _sqlite(url: URL, where: str) -> Engine:
 
     # Not a listener of the engine's: with one, every statement of every transaction would look for others.
     engine.dialect.do_begin = begin  # type: ignore[method-assign,assignment]
-    return _safe_after_fork(engine)
+    return _on_one_host(_safe_after_fork(engine))
 
 
-def _one_host(engine: Engine) -> OneHost | None:
+# Of an engine, not of a store: several stores over one engine must not each hold a lock on the file.
+_claims: weakref.WeakKeyDictionary[Engine, OneHost] = weakref.WeakKeyDictionary()
+
+
+def _on_one_host(engine: Engine) -> Engine:
     """A SQLite file is open on one machine at a time: claimed with the first connection, until the store is closed."""
     file = str(engine.url.database)
-    if engine.dialect.name != "sqlite" or file.startswith("file:"):
-        return None
-    claim = OneHost(Path(file))
+    if file.startswith("file:"):
+        return engine
+    claim = _claims[engine] = OneHost(Path(file))
 
     @event.listens_for(engine, "do_connect", insert=True)
     def _claim(_dialect: Any, _record: Any, _arguments: Any, _parameters: Any) -> None:
         claim.claim()
 
-    return claim
+    return engine
 
 
 def _postgresql(url: URL, where: str) -> Engine:

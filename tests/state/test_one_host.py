@@ -125,3 +125,17 @@ def test_a_forked_child_that_closes_its_store_leaves_the_parents_claim(path, url
 def test_a_store_that_is_only_named_leaves_no_file(path, url):
     Store.attach(url).close()
     assert not list(path.parent.iterdir())
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
+def test_many_stores_over_one_engine_hold_one_claim(url):
+    first = Store.open(url)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with Store(first.engine).read() as tx:
+            meta.get(tx, "epoch")
+    first.engine.dispose()
+    with Store(first.engine).read() as tx:
+        meta.get(tx, "epoch")
+    assert len(os.listdir("/proc/self/fd")) <= before
+    first.close()
