@@ -34,14 +34,14 @@ def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) 
         meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
 
 
-def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> None:
-    """Orders and child accounts of the winners of new merges, whatever their stamps say."""
+def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> list[str]:
+    """Orders and child accounts of the winners of new merges, whatever their stamps say. Returns the losers' ids."""
     if "account" not in complete or not reading.merged:
-        return
+        return []
     with app.store.read() as tx:
         news = inventory.merges_unknown(tx, reading.merged)
     if not news:
-        return
+        return []
     winners = {winner for _, winner in news}
     log.info("pull.accounts_merged", merges=len(news), winners=len(winners))
     for name, parent in (("order", "account_id"), ("account", "parent_id")):
@@ -51,6 +51,7 @@ def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) 
         for by in parent_fields(entity, parent):
             _, bad = read_again(app, run_pk, entity, winners, by=by)
             reading.rejected.setdefault(name, []).extend(bad)
+    return [loser for loser, _ in news]
 
 
 def last_key(table: pa.Table) -> tuple[int, str] | None:

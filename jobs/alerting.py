@@ -125,8 +125,13 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
         for task in waiting
         if (owner := owners[members[task.cell.member_pk].id]) is not None and owner != task.owner_id
     }
-    # A moved one is looked at, too: its new owner would take the place of a closing that is still on its way.
-    asked = [task for task in waiting if turned or task.cell in touched or task.key in moved]
+    # A moved one is looked at, too: its new owner would take the place of a closing that is still on its way. And one whose
+    # account is gone, every time: what was on its way to such an account was given up.
+    asked = [
+        task
+        for task in waiting
+        if turned or task.cell in touched or task.key in moved or members[task.cell.member_pk].gone
+    ]
     cells = {task.cell for task in asked}
     current = {one.cell: one for one in planning.shown(planning.saved(cells))}
     over = {

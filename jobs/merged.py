@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from jobs import losers_of_pulls
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.views import Shown, view_of
 from mappings.model import PushTarget
@@ -27,6 +28,7 @@ def close_left_records(planning: Planning, gone: Collection[str]) -> list[tuple[
     target, closing = planning.targets.get("standing"), list[tuple[str, str]]()
     if target is None or target.match is None:
         return closing
+    losers_of_pulls.forget(planning.tx)
     losers = people.merged(planning.tx, gone)
     for some in batched_rows(sorted(losers), CELLS_AT_ONCE):
         rows = standings.find(planning.tx, members=set(some))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from jobs import alerting, fuses
+from jobs import alerting, fuses, losers_of_pulls
 from jobs.documents import Kept
 from jobs.merged import close_left_records
 from jobs.payouts import plan_payouts
@@ -77,7 +77,7 @@ def plan(
     planning.kept = kept or {}
     there = set(elsewhere or ()) - touched
     members = people.members(tx, {cell.member_pk for cell in touched | there}).values()
-    gone = {member.id for member in members if member.gone} | addressees.lost(tx)
+    gone = {member.id for member in members if member.gone} | addressees.lost(tx) | losers_of_pulls.noted(tx)
     plan_payouts(planning, gone)  # first: what waits for a merged account goes to the winner
     addressees.close_of(tx, gone, now=now, keep=close_left_records(planning, gone))
     everything = _mapping_changed(planning)

@@ -10,7 +10,7 @@ the winner's orders and children along: their own stamps may not have moved (doc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Org, Page
+from jobs import losers_of_pulls
 from jobs.aftermath import follow_merges, last_key, note_gap
 from jobs.app import App
 from jobs.bulk_streams import BulkStreams, Started, Stream, at_once, fingerprint
@@ -99,9 +100,11 @@ def pull(run: Running) -> Pulled:
     streams = plan_streams(app)
     reading = _Reading(app, run_pk, app.org)
     read: dict[str, tuple[Stream, Method]] = {}
+    by: dict[str, Method] = {}
     stopped: list[tuple[str, errors.SyncError]] = []
     for _ in range(1 + CATCH_UPS_MAX):
         for stream, method, failure in reading.read_all(streams):
+            by[stream.name] = method
             if failure is not None:
                 stopped.append((stream.name, failure))
             elif stream.name in read:
@@ -111,12 +114,13 @@ def pull(run: Running) -> Pulled:
             else:
                 read[stream.name] = stream, method
             run.beat()
-        streams = _left_behind(app, [stream for stream, _ in read.values()], {name for name, _ in stopped})
+        left = [stream for stream, _ in read.values() if stream.name not in {name for name, _ in stopped}]
+        streams = _left_behind(app, left, by)
         if not streams:
             break
     stopped += reading.unreadable(read)
     done = list(read.values())
-    follow_merges(app, run_pk, reading, set(read))
+    losers = follow_merges(app, run_pk, reading, set(read))
     results = []
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
@@ -135,6 +139,7 @@ def pull(run: Running) -> Pulled:
             note_gap(tx, app, stream, before.get(stream.name))
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
+        losers_of_pulls.note(tx, losers)
     whole = not before or all(stream.first for stream, _ in done)
     if whole:
         with app.store.transaction() as tx:
@@ -175,16 +180,16 @@ def plan_streams(app: App) -> list[Stream]:
     return streams
 
 
-def _left_behind(app: App, read: Sequence[Stream], stopped: set[str]) -> list[Stream]:
+def _left_behind(app: App, read: Sequence[Stream], by: Mapping[str, Method]) -> list[Stream]:
     """What became of the org while it was read, when that took long: a row that somebody edited meanwhile is newer than
-    its window and thus missing, and what is computed without it would be of an org that never was."""
+    its window and thus missing, and what is computed without it would be of an org that never was. A Bulk job looks at
+    the org when it comes to it, or did so for a run that died: what it read is never taken for of just now."""
     until = app.org.server_time() - app.settings.sync.lag
     return [
         Stream(stream.entity, Window(stream.window.until - app.settings.sync.lookback, until), first=False)
         for stream in read
-        if stream.name not in stopped
-        and stream.window.until is not None
-        and until - stream.window.until > CATCH_UP_AFTER
+        if stream.window.until is not None
+        and until - stream.window.until > (timedelta(0) if by[stream.name] == "bulk" else CATCH_UP_AFTER)
     ]
 
 
@@ -197,9 +202,9 @@ def _refreshed_key(entity: str) -> str:
 
 
 def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
-    """Stage everything of one entity, as a first read does; returns what could not be read."""
+    """Stage everything of one entity, as a first read does, but as what is read `again`; returns what could not be read."""
     until = run.app.org.server_time() - run.app.settings.sync.lag
-    reading = _Reading(run.app, run.pk, run.app.org)
+    reading = _Reading(run.app, run.pk, run.app.org, pages_of=staging.again(run.pk))
     for _, _, failure in reading.read_all([Stream(entity, Window(None, until), first=True)]):
         if failure is not None:
             raise failure
@@ -212,8 +217,9 @@ Outcome = tuple[Stream, Method, errors.SyncError | None]
 class _Reading:
     """Reads streams into staged pages."""
 
-    def __init__(self, app: App, run_pk: int, org: Org) -> None:
+    def __init__(self, app: App, run_pk: int, org: Org, *, pages_of: int | None = None) -> None:
         self._app, self._run_pk, self._org = app, run_pk, org
+        self._pages_of = pages_of or run_pk
         self._jobs = BulkStreams(
             app, run_pk, read=self._bulk_rows, pages=partial(self._pages, first=None), drop=self._drop_staged
         )
@@ -345,7 +351,7 @@ class _Reading:
         """Pages of this stream that were read in vain."""
         self.rejected.pop(stream.name, None)
         with self._app.store.transaction() as tx:
-            staging.discard(tx, self._run_pk, stream.name)
+            staging.discard(tx, self._pages_of, stream.name)
 
     def _reader(self, stream: Stream) -> Reader:
         self.rejected.setdefault(stream.name, [])
@@ -357,7 +363,7 @@ class _Reading:
         for name, (stream, _) in list(read.items()):
             bad = self.rejected.get(name, [])
             with self._app.store.read() as tx:
-                rows = staging.staged_rows(tx, self._run_pk, name) + len(bad)
+                rows = staging.staged_rows(tx, self._pages_of, name) + len(bad)
             try:
                 require_readable(self._app, stream.entity, rows, bad)
             except errors.Misconfigured as error:
@@ -374,13 +380,13 @@ class _Reading:
         bad.extend(batch.rejected)
         if len(bad) > IN_MEMORY:  # no need to read the rest of them
             with self._app.store.read() as tx:
-                rows = staging.staged_rows(tx, self._run_pk, stream.name) + len(bad)
+                rows = staging.staged_rows(tx, self._pages_of, stream.name) + len(bad)
             require_readable(self._app, stream.entity, rows, bad)
         if stream.name == "account":
             merged = batch.table.filter(pc.is_valid(batch.table["master_id"]))
             self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
         if batch.table.num_rows:
             with self._app.store.transaction() as tx:
-                staging.stage(tx, self._run_pk, stream.name, batch.table)
+                staging.stage(tx, self._pages_of, stream.name, batch.table)
         self._app.pace.attend()
         return last_key(page.table)
