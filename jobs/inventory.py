@@ -139,10 +139,10 @@ def _follow_the_lost(run: Running, account_ids: Sequence[str]) -> None:
             ids = inventory.left_by(tx, name, account_ids)
         if entity is None or not ids:
             continue
-        _, bad = read_again(app, run.pk, entity, ids)
+        _, bad = read_again(app, staging.again(run.pk), entity, ids)
         with app.store.transaction() as tx:
             set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
-            staging.apply(tx, run.pk, name, now=app.clock.now())
+            staging.apply(tx, staging.again(run.pk), name, now=app.clock.now())
 
 
 def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:
@@ -192,12 +192,12 @@ def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
     if by_id > choose.calls_to_read(found.there, "bulk"):
         bad = read_whole(run, entity)
     else:
-        _, bad = read_again(app, run.pk, entity, found.newer)
+        _, bad = read_again(app, staging.again(run.pk), entity, found.newer)
     _require_readable(run, entity, bad)
     with app.store.transaction() as tx:
         now = app.clock.now()
         set_aside(tx, bad, run_pk=run.pk, now=now)
-        return staging.apply(tx, run.pk, entity.entity, now=now).rows
+        return staging.apply(tx, staging.again(run.pk), entity.entity, now=now).rows
 
 
 def _require_readable(run: Running, entity: PullEntity, bad: list[Rejected]) -> None:
@@ -205,12 +205,12 @@ def _require_readable(run: Running, entity: PullEntity, bad: list[Rejected]) -> 
     app, name = run.app, entity.entity
     with app.store.read() as tx:
         known = rejected.ids(tx, name)
-        rows = staging.staged_rows(tx, run.pk, name) + len(bad)
+        rows = staging.staged_rows(tx, staging.again(run.pk), name) + len(bad)
     try:
         require_readable(app, entity, rows, [one for one in bad if one.id not in known])
     except errors.Misconfigured:
         with app.store.transaction() as tx:
-            staging.discard(tx, run.pk, name)
+            staging.discard(tx, staging.again(run.pk), name)
         raise
 
 

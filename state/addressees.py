@@ -90,9 +90,12 @@ def tried(tx: Connection, object: str, ext_keys: Sequence[str]) -> list[str]:
 
 
 def delivered(tx: Connection, object: str, ext_key: str, *, sf_id: str, now: datetime) -> Mapping[str, Any]:
-    """The org has it after all: done, unless a sender still has it. Returns what was sent."""
+    """The org has it after all: done, unless a sender still has it. Returns what was sent; nothing where the outbox has
+    forgotten it, because a backup was restored or it is older than what is kept."""
     mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")
-    row = tx.execute(select(outbox).where(mine)).one()
+    row = tx.execute(select(outbox).where(mine)).one_or_none()
+    if row is None:
+        return {}
     done = tx.execute(
         update(outbox)
         .where(mine, outbox.c.state.in_(("pending", "quarantined", "superseded")))

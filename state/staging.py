@@ -57,6 +57,11 @@ _BODY = select(staged_pages.c.body).where(staged_pages.c.pk == bindparam("page")
 _FORGET = delete(staged_pages).where(_mine)
 
 
+def again(run_pk: int) -> int:
+    """Whose pages are that a run reads once more, by id or whole: of no watermark, which has moved by then (I2)."""
+    return -run_pk
+
+
 def stage(tx: Connection, run_pk: int, entity: str, table: pa.Table) -> int:
     """Put one batch aside for `run_pk`; its schema must be the entity's. Returns the rows staged.
 
