@@ -25,10 +25,10 @@ CLOSED = "closed"
 def close_left_records(planning: Planning, gone: Collection[str]) -> list[tuple[str, str]]:
     """Of those accounts that are `gone`, the ones that were merged: their records that the org has, or may have. Returns
     (object, key) of each: what is enqueued for them is not pointless although their account is gone."""
+    losers_of_pulls.forget(planning.tx)
     target, closing = planning.targets.get("standing"), list[tuple[str, str]]()
     if target is None or target.match is None:
         return closing
-    losers_of_pulls.forget(planning.tx)
     losers = people.merged(planning.tx, gone)
     for some in batched_rows(sorted(losers), CELLS_AT_ONCE):
         rows = standings.find(planning.tx, members=set(some))

@@ -183,13 +183,19 @@ def plan_streams(app: App) -> list[Stream]:
 def _left_behind(app: App, read: Sequence[Stream], by: Mapping[str, Method]) -> list[Stream]:
     """What became of the org while it was read, when that took long: a row that somebody edited meanwhile is newer than
     its window and thus missing, and what is computed without it would be of an org that never was. A Bulk job looks at
-    the org when it comes to it, or did so for a run that died: what it read is never taken for of just now."""
+    the org when it comes to it, or did so for a run that died: what it read is never taken for of just now.
+
+    All streams or none: they end at one moment, and one call asks for all of them.
+    """
     until = app.org.server_time() - app.settings.sync.lag
+    ends = {stream.name: end for stream in read if (end := stream.window.until) is not None and end < until}
+    if not any(by[name] == "bulk" or until - end > CATCH_UP_AFTER for name, end in ends.items()):
+        return []
+    lookback = app.settings.sync.lookback
     return [
-        Stream(stream.entity, Window(stream.window.until - app.settings.sync.lookback, until), first=False)
+        Stream(stream.entity, Window(ends[stream.name] - lookback, until), first=False)
         for stream in read
-        if stream.window.until is not None
-        and until - stream.window.until > (timedelta(0) if by[stream.name] == "bulk" else CATCH_UP_AFTER)
+        if stream.name in ends
     ]
 
 
