@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -67,7 +68,7 @@ def run(args: Sequence[str]) -> int:
         return int(code) if isinstance(code, int) else Exit.OK
     except TyperException as error:
         path = getattr(getattr(error, "ctx", None), "command_path", None) or "rebates"
-        return _fail(args, int(error.exit_code), "usage", error.format_message(), f"{path} --help")
+        return _fail(args, int(error.exit_code), "usage", _usage(error.format_message()), f"{path} --help")
     except typer.Abort:
         return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
     except BrokenPipeError:
@@ -79,6 +80,16 @@ def run(args: Sequence[str]) -> int:
         if said is None:
             raise
         return _fail(args, said.exit_code, said.code, said.message, said.hint, said.details)
+
+
+def _usage(message: str) -> str:
+    """A usage error as typer says it, without the name of its exception, and with the choice that was probably meant."""
+    from jobs.configuration import suggest
+
+    said = message.replace("Value error, ", "")
+    choice = re.search(r"'([^']*)' is not one of (.*)\.$", said)
+    meant = suggest(choice[1], re.findall(r"'([^']*)'", choice[2])) if choice else None
+    return said if meant is None else f"{said} {meant[0].upper()}{meant[1:]}"
 
 
 def _fail(

@@ -91,3 +91,10 @@ def test_in_an_empty_folder_a_command_says_what_is_missing_and_leaves_nothing(
     said = capsys.readouterr().err
     assert "rebates init" in said or "rebates sync" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_choice_gets_a_suggestion_without_the_name_of_an_exception(capsys):
+    assert run(["compute", "--engine", "dukdb"]) == 2
+    told = capsys.readouterr().err
+    assert 'Did you mean "duckdb"?' in told
+    assert "Value error" not in told
