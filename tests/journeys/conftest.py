@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from worlds import postgres_database
 
 from cli.main import run
 from emulator.clock import MovableClock
@@ -186,3 +187,9 @@ def story(
             shutil.copy2(deployed_story.folder / name, tmp_path / name)
     clock = MovableClock(deployed_story.left_at)
     return open_world(Org.create(tmp_path / "org.db", clock=clock, seed=7), clock)
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of this test's own; skipped by name where there is no server."""
+    yield from postgres_database()

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 from recomputation import expected_standings
-from worlds import postgres_database, raw
+from worlds import raw
 
 from emulator import wire
 from emulator.seed_generated import seed_generated
@@ -18,11 +18,6 @@ from state.store import Store
 def by_key(store):
     with store.read() as tx:
         return {(row.member, row.program, row.period): row for row in standings.find(tx)}
-
-
-@pytest.fixture
-def postgres():
-    yield from postgres_database()
 
 
 @pytest.mark.postgres

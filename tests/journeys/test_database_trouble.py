@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 from sqlalchemy import Engine, event
-from worlds import POSTGRES, postgres_database
+from worlds import POSTGRES
 
 from emulator.seed_story import partner_orders_again
 from jobs import again
@@ -16,11 +16,6 @@ from state import runs
 from state.store import Store
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def postgres():
-    yield from postgres_database()
 
 
 @pytest.fixture

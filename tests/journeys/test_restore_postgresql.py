@@ -6,17 +6,12 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from worlds import POSTGRES, postgres_database
+from worlds import POSTGRES
 
 from emulator import actions
 from emulator.seed_story import LUMIERE, partner_orders_again
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
-
-
-@pytest.fixture
-def postgres():
-    yield from postgres_database()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import pytest
 from recomputation import expected_standings
-from worlds import postgres_database, raw
+from worlds import raw
 
 from emulator.fault_kinds import Fault
 from emulator.seed_generated import seed_generated
@@ -20,11 +20,6 @@ from state import outbox, shards
 from state.store import Store
 
 ACCOUNTS, ORDERS = 1_200, 8_000
-
-
-@pytest.fixture
-def postgres():
-    yield from postgres_database()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from worlds import postgres_database
 
 from emulator.seed_story import LUMIERE, partner_orders_again
 
@@ -23,11 +22,6 @@ def used(story, request, monkeypatch):
         assert story("sync").code == 0
     story.wait(days=2)
     return story
-
-
-@pytest.fixture
-def postgres():
-    yield from postgres_database()
 
 
 def test_what_nothing_needs_goes_and_every_answer_is_the_same(used):
