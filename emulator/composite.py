@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emulator import dispatch, references
 from emulator.errors import ApiError
-from emulator.jsontext import dumps
+from emulator.jsontext import Raw, dumps, loads
 from emulator.router import Request, Response, json_response, route
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ class Undo(Exception):
 
 @dataclass
 class Part:
-    """One part's reply."""
+    """One part's reply. Its text goes out as it came; it is parsed only for who refers to it."""
 
     name: str
     status: int
-    body: Any
+    content: bytes
     headers: dict[str, str]
+
+    @cached_property
+    def body(self) -> Any:
+        return loads(self.content) if self.content else None
 
     @property
     def failed(self) -> bool:
@@ -52,22 +57,27 @@ class Part:
 
     def json(self) -> dict[str, Any]:
         return {
-            "body": self.body,
+            "body": as_it_came(self.content),
             "httpHeaders": self.headers,
             "httpStatusCode": self.status,
             "referenceId": self.name,
         }
 
 
+def as_it_came(content: bytes) -> Raw | None:
+    """A reply's body as a part of a larger one."""
+    return Raw(content) if content else None
+
+
 def halted(name: str, message: str = ROLLED_BACK) -> Part:
-    return Part(name, 400, [{"errorCode": "PROCESSING_HALTED", "message": message}], {})
+    return Part(name, 400, dumps([{"errorCode": "PROCESSING_HALTED", "message": message}]), {})
 
 
 def send(
     org: Org, outer: Request, method: str, url: str, body: Any, headers: dict[str, str], *, counted: bool
 ) -> Response:
     """Perform one part as the outer call's user."""
-    content = b"" if body is None else dumps(body).encode()
+    content = b"" if body is None else dumps(body)
     inner = Request.to(method, url, {**headers, "Content-Type": "application/json"}, content, outer.base_url)
     inner.user_id, inner.session = outer.user_id, outer.session
     if len(url) > dispatch.URI_MAX:
@@ -75,7 +85,7 @@ def send(
     return dispatch.perform(org, inner, counted=counted)
 
 
-def run_part(org: Org, outer: Request, part: dict[str, Any], replies: dict[str, Any]) -> Part:
+def run_part(org: Org, outer: Request, part: dict[str, Any], replies: dict[str, Part]) -> Part:
     """One part with its references filled in; its reply joins `replies` when it succeeded."""
     name = part["referenceId"]
     try:
@@ -87,17 +97,17 @@ def run_part(org: Org, outer: Request, part: dict[str, Any], replies: dict[str, 
     try:
         response = send(org, outer, part["method"], url, body, headers, counted=False)
     except ApiError as error:
-        return Part(name, error.status, error.body(), {})
+        return Part(name, error.status, dumps(error.body()), {})
     passed = {key: value for key in PASSED_HEADERS if (value := response.header(key)) is not None}
-    reply = Part(name, response.status, response.json(), passed)
+    reply = Part(name, response.status, response.content(), passed)
     if not reply.failed:
-        replies[name] = reply.body
+        replies[name] = reply
     return reply
 
 
 def run_all(org: Org, outer: Request, parts: list[dict[str, Any]], *, all_or_none: bool) -> list[Part]:
     """All parts in order; with `all_or_none` the first failure undoes everything."""
-    replies: dict[str, Any] = {}
+    replies: dict[str, Part] = {}
     done: list[Part] = []
     try:
         with org.storage.transaction():
@@ -168,7 +178,7 @@ def batch(org: Org, request: Request) -> Response:
             continue
         url = part["url"] if part["url"].startswith("/") else f"/services/data/{part['url']}"
         response = send(org, request, part["method"], url, part.get("richInput"), {}, counted=True)
-        results.append({"statusCode": response.status, "result": response.json()})
+        results.append({"statusCode": response.status, "result": as_it_came(response.content())})
         stop = response.status >= 400 and body.get("haltOnError") is True
     failed = any(each["statusCode"] >= 400 for each in results)
     return json_response({"hasErrors": failed, "results": results})

@@ -102,7 +102,7 @@ def shortened(reply: Response, content: bytes) -> Response:
     if isinstance(results, list) and results:
         results.pop()
     reply.headers = [pair for pair in reply.headers if pair[0].lower() != "content-encoding"]
-    reply.body = jsontext.dumps(data).encode()
+    reply.body = jsontext.dumps(data)
     return reply
 
 

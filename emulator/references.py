@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from emulator.errors import ApiError
@@ -17,6 +17,13 @@ REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*\Z")
 _WHOLE = re.compile(r"@\{([^{}]+)\}\Z")
 _PART = re.compile(r"@\{([^{}]+)\}")
 _STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|\.(\d+)")
+
+
+class Reply(Protocol):
+    """What a part answered."""
+
+    @property
+    def body(self) -> Any: ...
 
 
 class Unresolved(Exception):
@@ -36,12 +43,12 @@ def used_in(*values: Any) -> set[str]:
     return found
 
 
-def resolve(expression: str, replies: Mapping[str, Any]) -> Any:
+def resolve(expression: str, replies: Mapping[str, Reply]) -> Any:
     """The value an expression such as `refA.records[0].Id` stands for."""
     name = re.split(r"[.\[]", expression, maxsplit=1)[0]
     if name not in replies:
         raise Unresolved(f"Invalid reference specified. No reference with id {name} found in the request.")
-    value, rest = replies[name], expression[len(name) :]
+    value, rest = replies[name].body, expression[len(name) :]
     position = 0
     while position < len(rest):
         step = _STEP.match(rest, position)
@@ -68,7 +75,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def fill(value: Any, replies: Mapping[str, Any]) -> Any:
+def fill(value: Any, replies: Mapping[str, Reply]) -> Any:
     """A body with its references replaced; a value that is nothing but a reference keeps its type."""
     if isinstance(value, str):
         whole = _WHOLE.match(value)
@@ -84,7 +91,7 @@ def fill(value: Any, replies: Mapping[str, Any]) -> Any:
     return value
 
 
-def fill_url(url: str, replies: Mapping[str, Any]) -> str:
+def fill_url(url: str, replies: Mapping[str, Reply]) -> str:
     return _PART.sub(lambda part: quote(_text(resolve(part[1], replies)), safe=""), url)
 
 

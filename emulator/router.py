@@ -117,7 +117,7 @@ class Response:
 
 
 def json_response(data: Any, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Response:
-    return Response(status, [("Content-Type", JSON_TYPE), *headers], jsontext.dumps(data).encode())
+    return Response(status, [("Content-Type", JSON_TYPE), *headers], jsontext.dumps(data))
 
 
 def error_response(error: ApiError) -> Response:

@@ -30,6 +30,7 @@ INDEXED_STANDARD = {
     "permissionsetassignment": ("AssigneeId",),
 }
 """References worth an index on standard objects; custom references and external ids always get one."""
+IDLE_MAX = 4  # connections kept for the next streams
 
 
 def quote(name: str) -> str:
@@ -58,6 +59,10 @@ class Storage:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
+        self._idle: list[
+            tuple[sqlite3.Connection, int]
+        ] = []  # of streams that are over, with the lessons they know
+        self._closed = False
         self._lessons: list[Callable[[sqlite3.Connection], None]] = []
         self._columns: dict[str, set[str]] = {}
         self.before_commit: list[Callable[[], None]] = []
@@ -229,14 +234,35 @@ class Storage:
         return found
 
     def stream(self, sql: str, values: Sequence[Any] = (), size: int = 2000) -> Iterator[tuple[Any, ...]]:
-        """Rows of one snapshot, a block at a time, on a connection of its own (closed with the generator)."""
-        connection = self._connect()
+        """Rows of one snapshot, a block at a time, on a connection that nobody else uses meanwhile."""
+        connection, known = self._lent()
+        cursor = connection.cursor()
         try:
-            connection.execute("PRAGMA query_only = ON")
-            cursor = connection.execute(sql, values)
+            cursor.execute(sql, values)
             while block := cursor.fetchmany(size):
                 yield from block
         finally:
+            cursor.close()  # and with it the snapshot
+            self._given_back(connection, known)
+
+    def _lent(self) -> tuple[sqlite3.Connection, int]:
+        with self._readers_lock:
+            connection, known = self._idle.pop() if self._idle else (None, 0)
+        lessons = self._lessons[:]
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            for lesson in lessons[known:]:
+                lesson(connection)
+        return connection, len(lessons)
+
+    def _given_back(self, connection: sqlite3.Connection, known: int) -> None:
+        with self._readers_lock:
+            keep = len(self._idle) < IDLE_MAX and not self._closed
+            if keep:
+                self._idle.append((connection, known))
+        if not keep:
             connection.close()
 
     # -- small things kept beside the records ------------------------------------------------------------
@@ -262,9 +288,13 @@ class Storage:
 
     def close(self) -> None:
         with self._lock:
-            for connection in [*self._readers, self._writer]:
+            with self._readers_lock:
+                self._closed = True
+                connections = [*self._readers, *(idle for idle, _ in self._idle), self._writer]
+                self._readers.clear()
+                self._idle.clear()
+            for connection in connections:
                 connection.close()
-            self._readers.clear()
             self._local = threading.local()
             if self._folder:
                 self._folder.cleanup()

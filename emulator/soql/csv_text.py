@@ -13,6 +13,8 @@ from emulator.schema import NUMBER_TYPES
 from emulator.soql.columns import Column
 from emulator.wire import double_text
 
+CELLS_AT_ONCE = 100  # SQLite takes 127 arguments
+EXACT_DIGITS = 11  # SQLite writes a quotient of so many digits as the decimal that it is; it promises 15
 PLAIN_DIGITS = 7  # Double.toString writes 1.0E7 and more with an exponent, as it does less than 0.001
 
 
@@ -33,29 +35,32 @@ def cell(column: Column) -> str:
 
 
 def _number(sql: str, scale: int, *, once: bool) -> str:
-    if once:  # a formula: worked out one time only
+    if once or scale + PLAIN_DIGITS > EXACT_DIGITS:  # a formula: worked out one time only
         return f"COALESCE(soql_double({sql}, {scale}), '')"
-    unit = 10**scale
-    rest = f"abs({sql}) % {unit}"
-    fraction = (
-        "'0'"
-        if scale == 0
-        else f"CASE {rest} WHEN 0 THEN '0' ELSE rtrim(printf('%0{scale}d', {rest}), '0') END"
-    )
-    small = f" OR abs({sql}) < {10 ** (scale - 3)}" if scale > 3 else ""
+    small = f" AND (abs({sql}) >= {10 ** (scale - 3)} OR {sql} = 0)" if scale > 3 else ""
     return (
-        f"CASE WHEN {sql} IS NULL THEN '' WHEN {sql} = 0 THEN '0.0'"
-        f" WHEN abs({sql}) >= {10 ** (PLAIN_DIGITS + scale)}{small} THEN soql_double({sql}, {scale})"
-        f" ELSE CASE WHEN {sql} < 0 THEN '-' ELSE '' END || (abs({sql}) / {unit}) || '.' || {fraction} END"
+        f"CASE WHEN {sql} IS NULL THEN '' WHEN abs({sql}) < {10 ** (PLAIN_DIGITS + scale)}{small}"
+        f" THEN {sql} / {10**scale}.0 ELSE soql_double({sql}, {scale}) END"
     )
 
 
 def line(columns: list[Column], delimiter: str, ending: str) -> str:
     """SQL of the whole line, its ending included."""
-    mark = f"""'"{delimiter}"'"""
-    cells = f" || {mark} || ".join(f"({cell(each)})" for each in columns)
-    code = " || ".join(f"char({ord(char)})" for char in ending)
-    return f"""'"' || {cells} || '"' || {code}"""
+    parts = [columns[at : at + CELLS_AT_ONCE] for at in range(0, len(columns), CELLS_AT_ONCE)]
+    shapes = [delimiter.join(['"%s"'] * len(part)) for part in parts]
+    ends = [*[delimiter] * (len(parts) - 1), ending]
+    return " || ".join(
+        f"printf({_text(shape + end)}, {', '.join(map(cell, part))})"
+        for part, shape, end in zip(parts, shapes, ends, strict=True)
+    )
+
+
+def _text(value: str) -> str:
+    """An SQL literal; line ends by their code, so that the statement stays on one line."""
+    quoted = "'" + value.replace("'", "''") + "'"
+    for char in "\r\n":
+        quoted = quoted.replace(char, f"' || char({ord(char)}) || '")
+    return quoted
 
 
 def _double(unscaled: int | None, scale: int) -> str | None:

@@ -225,6 +225,7 @@ CELLS = st.one_of(
     st.tuples(st.just("string"), st.just(0), st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"))),
     st.tuples(st.sampled_from(["currency", "double", "percent"]), st.sampled_from([0, 1, 2, 6, 9]), st.none() | WHOLE),
     st.tuples(st.just("double"), st.just(2), st.integers(999_999_990, 1_000_000_010)),
+    st.tuples(st.just("currency"), st.integers(0, 4), st.integers(-(10**11), 10**11)),
     st.tuples(st.just("int"), st.just(0), st.none() | st.integers(-(2**31), 2**31)),
     st.tuples(st.just("boolean"), st.just(0), st.sampled_from([0, 1])),
     st.tuples(st.just("datetime"), st.just(0), st.none() | CENTURIES),
@@ -248,3 +249,13 @@ def test_sqlite_writes_a_cell_as_the_wire_rules_say(cells: list[tuple[str, int, 
     connection.close()
     (read,) = csv.reader(io.StringIO(line, newline=""))
     assert read == [wire.bulk_value(field, value) for field, value in zip(fields, values, strict=True)]
+
+
+def test_a_line_may_have_more_cells_than_a_function_has_arguments() -> None:
+    columns = [Column(f"'{number}'", field_of("string", 0), "X") for number in range(250)]
+    (line,) = (
+        sqlite3.connect(":memory:")
+        .execute(f"SELECT {csv_text.line(columns, '|', chr(13) + chr(10))}")
+        .fetchone()
+    )
+    assert line == "|".join(f'"{number}"' for number in range(250)) + "\r\n"
