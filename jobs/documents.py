@@ -6,12 +6,12 @@ equal document means that nobody has anything to be told.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from json.encoder import encode_basestring
 from typing import Any, NamedTuple
+
+import orjson
 
 from rebates.money import text, to_micro
 from rebates.program import Program
@@ -28,9 +28,6 @@ class Kept(NamedTuple):
     program: str  # key
     start: date  # of its period
     document: dict[str, Any]
-
-
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode  # one for all
 
 
 def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
@@ -99,47 +96,14 @@ def row_with(cell: Cell, at: Standing, document: dict[str, Any]) -> StandingRow:
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """The document as canonical JSON: names in the order of the alphabet, no blanks. A first load writes a million of
-    its values, so this says by name what `json` would find out."""
-    d = document
-    steps = ",".join(
-        [
-            f'{{"amount":{_json(s["amount"])},"kind":{_json(s["kind"])},"paid_on":{_json(s["paid_on"])},'
-            f'"text":{_json(s["text"])},"tier":{_json(s["tier"])}}}'
-            for s in d["steps"]
-        ]
-    )
-    payout = f'"payout":{_JSON(d["payout"])},' if "payout" in d else ""
-    return (
-        f'{{"benefit":{_json(d["benefit"])},"capped":{"true" if d["capped"] else "false"},'
-        f'"currency":{_json(d["currency"])},"incomplete":{_JSON(d["incomplete"]) if d["incomplete"] else "[]"},'
-        f'"ladder":{_ladder_json(d["ladder"])},"lines":{d["lines"]},"measure":{_json(d["measure"])},'
-        f'"next_benefit":{_json(d["next_benefit"])},"next_threshold":{_json(d["next_threshold"])},'
-        f'"next_tier":{_json(d["next_tier"])},{payout}"qualifier":{_json(d["qualifier"])},'
-        f'"qualifying_amount":{_json(d["qualifying_amount"])},'
-        f'"qualifying_quantity":{_json(d["qualifying_quantity"])},"rebate":{_json(d["rebate"])},'
-        f'"rebate_at_next_tier":{_json(d["rebate_at_next_tier"])},"status":{_json(d["status"])},'
-        f'"steps":[{steps}],"tier":{_json(d["tier"])},"tier_number":{d["tier_number"]},'
-        f'"to_next_tier":{_json(d["to_next_tier"])},"uplift":{_json(d["uplift"])}}}'
-    )
+    """The document as canonical JSON: names in the order of the alphabet, no blanks."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _json(value: str | None) -> str:
-    return "null" if value is None else encode_basestring(value)
-
-
-def _ladder_json(ladder: Mapping[str, Any]) -> str:
-    tiers = ",".join(
-        [
-            f'{{"benefit":{_json(t["benefit"])},"name":{_json(t["name"])},'
-            f'"reached":{"true" if t["reached"] else "false"},"threshold":{_json(t["threshold"])}}}'
-            for t in ladder["tiers"]
-        ]
-    )
-    return (
-        f'{{"currency":{_json(ladder["currency"])},"qualifier":{_json(ladder["qualifier"])},"tiers":[{tiers}],'
-        f'"value":{_json(ladder["value"])}}}'
-    )
+def document_from(text: str) -> dict[str, Any]:
+    """The same, read back."""
+    found: dict[str, Any] = orjson.loads(text)
+    return found
 
 
 def amounts(document: Mapping[str, Any], *names: str) -> dict[str, Decimal | None]:

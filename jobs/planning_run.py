@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from jobs.documents import Kept
+from jobs.documents import Kept, document_from
 from jobs.views import Shown
 from mappings.model import PushTarget
 from rebates.program import Program
@@ -100,7 +99,7 @@ class Planning:
 
 
 def _read(row: standings.StandingView) -> Kept:
-    return Kept(row.cell, row.program, row.start, json.loads(row.document))
+    return Kept(row.cell, row.program, row.start, document_from(row.document))
 
 
 def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from json.encoder import encode_basestring as _text
 from typing import Any
+
+import orjson
 
 
 def payload_hash(payload: Mapping[str, Any]) -> str:
@@ -17,21 +18,14 @@ def payload_hash(payload: Mapping[str, Any]) -> str:
 
 def dump(payload: Mapping[str, Any]) -> str:
     """Canonical JSON. A float is refused: it would be an amount that nobody can trust."""
-    return "{" + ",".join([f"{_text(name)}:{_value(name, payload[name])}" for name in sorted(payload)]) + "}"
-
-
-def _value(name: str, value: Any) -> str:
-    """What a first load writes a million times is said by its exact type; the encoder knows the rest."""
-    kind = type(value)
-    if value is None:
-        return "null"
-    if kind is str:
-        return _text(value)
-    if kind is Decimal:
-        return f'{{"decimal":"{value.normalize():f}"}}'
-    if isinstance(value, float):
+    if float in map(type, payload.values()):
+        name = next(name for name, value in payload.items() if type(value) is float)
         raise TypeError(f"{name} is a float: amounts are Decimal")
-    return _ENCODER.encode(value)
+    return orjson.dumps(payload, default=_exact, option=_CANONICAL).decode()
+
+
+# What the library would write its own way is ours to refuse.
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def digest(text: str) -> str:
@@ -50,10 +44,6 @@ def _exact(value: object) -> object:
         # Not a JSON number: a float on the way back would change the amount.
         return {"decimal": format(value.normalize(), "f")}
     raise TypeError(f"{type(value).__name__} does not belong into a payload")
-
-
-# One for all: `json.dumps` with options makes a new one for every payload.
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_exact)
 
 
 def _decimal(value: dict[str, Any]) -> Any:

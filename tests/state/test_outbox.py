@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -188,8 +188,14 @@ def test_a_payload_holds_no_float(box):
         box.enqueue(replace(standing(), payload={"Rebate__c": 0.1}))
 
 
+def test_a_payload_holds_nothing_that_it_could_not_give_back(box):
+    for value in (date(2026, 5, 1), 2**64, object()):
+        with pytest.raises(TypeError):
+            box.enqueue(replace(standing(), payload={"Rebate__c": value}))
+
+
 _VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(), st.decimals(allow_nan=False, allow_infinity=False), st.lists(st.text())
+    st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(), st.decimals(allow_nan=False, allow_infinity=False), st.lists(st.text())
 )  # fmt: skip
 
 
