@@ -8,7 +8,6 @@ that the org already has is an acknowledgement after a look.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
@@ -18,8 +17,10 @@ import structlog
 from connector import choose, errors, limits
 from connector.port import RowResult
 from jobs import alerting, bulk_push, payouts, push_shares
+from jobs.again import again
 from jobs.planning import push_targets
 from jobs.poison import send_readable
+from jobs.pushed import Pushed
 from jobs.running import Running
 from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
@@ -39,37 +40,22 @@ NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that 
 INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
 
-@dataclass
-class Pushed:
-    """What became of the rows: sent and confirmed, put off, set aside; and what stopped, with its reason."""
-
-    done: int = 0
-    superseded: int = 0
-    overtaken: int = 0  # of these, refused by the org: it holds something newer
-    retrying: int = 0  # still to be sent when the push ended; not what a second try brought there
-    quarantined: int = 0
-    by_object: dict[str, int] = field(default_factory=dict)
-    refused: list[tuple[str, str, str]] = field(default_factory=list)  # (object, code, account id)
-    stopped: dict[str, errors.SyncError] = field(default_factory=dict)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a person should know although nothing is broken."""
-        if not self.overtaken:
-            return []
-        return [
-            f"{self.overtaken} writes were left out because the org holds newer ones: another installation writes to "
-            "this org, or this store is older than the org"
-        ]
-
-
 def push(run: Running) -> Pushed:
-    """Send everything that is due; parents of nothing first, so that a task finds its standing in the org."""
+    """Send everything that is due; parents of nothing first, so that a task finds its standing in the org.
+
+    When the database undoes a part of it, it is begun again; what had arrived by then is counted all the same.
+    """
+    sending = Sending(run)
+    again(run.app, lambda: _push(run, sending))
+    return sending.result
+
+
+def _push(run: Running, sending: Sending) -> None:
     app = run.app
     with app.store.transaction() as tx:
         outbox.sweep(tx, now=app.lease_time(tx), unkeyed={alerting.BELL}, sender=app.owner)
         targets = push_targets(app, tx)
-    sending = Sending(run, targets)
+    sending.aim_at(targets)
     bulk_push.take_up(run, sending.settle)
     with app.progress.step("push") as step:
         parts = push_shares.parts(run, _records(targets))
@@ -77,14 +63,14 @@ def push(run: Running) -> Pushed:
         for object_name in (*_records(targets), alerting.TASK_CHANGE, alerting.BELL):
             if object_name not in sending.result.stopped:
                 sending.send_all(object_name, step.advance)
-    return sending.result
 
 
 def push_shard(shift: Shift) -> None:
     """The records of some lanes, whoever holds their shard. What is asked of people comes last, from the leader."""
     with shift.app.store.transaction() as tx:
         targets = push_targets(shift.app, tx)
-    sending = Sending(shift, targets, shift.shard.given["lanes"])
+    sending = Sending(shift, shift.shard.given["lanes"])
+    sending.aim_at(targets)
     bulk_push.take_up(shift, sending.settle, shift.shard.given["lanes"])
     push_shares.gather([shift.shard], into=sending.result)
     for object_name in _records(targets):
@@ -99,14 +85,17 @@ def _records(targets: dict[str, PushTarget]) -> list[str]:
 class Sending:
     """Sends one object after the other: of all accounts, or of those in some lanes."""
 
-    def __init__(
-        self, run: Running, targets: dict[str, PushTarget], lanes: Collection[int] | None = None
-    ) -> None:
+    def __init__(self, run: Running, lanes: Collection[int] | None = None) -> None:
         self._run, self._app, self._lanes = run, run.app, lanes
-        self._targets = {target.object: target for target in targets.values()}
-        self._by_name = targets
-        self._put_off_once: set[int] = set()  # rows that this push put off and has not settled since
+        self._targets: dict[str, PushTarget] = {}
+        self._by_name: dict[str, PushTarget] = {}
         self.result = Pushed()
+
+    def aim_at(self, targets: dict[str, PushTarget]) -> None:
+        """What is written where, by target name; of an earlier try, what stopped may go on."""
+        self._by_name = targets
+        self._targets = {target.object: target for target in targets.values()}
+        self.result.stopped.clear()
 
     def send_all(self, object_name: str, advance: Callable[[int], None]) -> None:
         """Batch after batch until nothing of this object is due."""
@@ -234,34 +223,22 @@ class Sending:
     def _put_off(self, rows: Sequence[Row], error: errors.SyncError) -> None:
         """The whole request failed: the same keys are due again, later; what was refused for lack of set-up at once."""
         app = self._app
-        with app.store.transaction() as tx:
+        with self.result.unless_undone(), app.store.transaction() as tx:
             now = app.clock.now()
             at_once = isinstance(error, (errors.Misconfigured, errors.QuotaReached))
             again = [(row, now if at_once else now + waiting(row)) for row in rows]
             outcomes.retry_all(tx, again, code=error.code)
-            self._count_put_off(rows)
-            self._run.note(tx, push_shares.told(self.result))
+            self.result.put_off |= {row.pk for row in rows}
+            self._run.note(tx, self.result.told())
         log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
-
-    def _count_put_off(self, rows: Sequence[Row]) -> None:
-        """A row counts once, however often it is put off."""
-        fresh = {row.pk for row in rows} - self._put_off_once
-        self._put_off_once |= fresh
-        self.result.retrying += len(fresh)
-
-    def _count_back(self, rows: Sequence[Row]) -> None:
-        """Put off earlier in this push, and there is an answer now: it counts as what the answer says."""
-        back = self._put_off_once.intersection(row.pk for row in rows)
-        self._put_off_once -= back
-        self.result.retrying -= len(back)
 
     def settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
         """Write down what the org said of each row, once it was looked for where it is in doubt."""
         assert len(rows) == len(results), (len(rows), len(results))
         known = self._read_back(object_name, rows, results)
         app, now = self._app, self._app.clock.now()
-        self._count_back(rows)
-        with app.store.transaction() as tx:
+        with self.result.unless_undone(), app.store.transaction() as tx:
+            self.result.put_off -= {row.pk for row in rows}  # it counts as what the answer says now
             confirmed = [
                 (row, answer.id or known.get(row.ext_key))
                 for row, answer in zip(rows, results, strict=True)
@@ -270,11 +247,7 @@ class Sending:
             outcomes.acknowledge_all(tx, confirmed, now=now)
             for row, sf_id in confirmed:
                 self._after(tx, object_name, row, sf_id)
-            if confirmed:
-                self.result.done += len(confirmed)
-                self.result.by_object[object_name] = self.result.by_object.get(object_name, 0) + len(
-                    confirmed
-                )
+            self.result.confirmed(object_name, len(confirmed))
             for row, answer in zip(rows, results, strict=True):
                 if answer.ok or row.ext_key in known:
                     continue
@@ -284,7 +257,7 @@ class Sending:
                     self.result.overtaken += answer.code != "NOT_SENT"  # that was our own decision
                 else:
                     self._refused(tx, object_name, row, answer)
-            self._run.note(tx, push_shares.told(self.result))
+            self._run.note(tx, self.result.told())
 
     def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
         if object_name == alerting.TASK_CHANGE:
@@ -319,7 +292,7 @@ class Sending:
             and row.attempts < self._app.settings.push.attempts
         ):
             outbox.retry_at(tx, row, now + waiting(row), code=code)
-            self._count_put_off([row])
+            self.result.put_off.add(row.pk)
             return
         why = Stuck.OUT_OF_TRIES if issubclass(step, errors.Transient) else Stuck.REFUSED
         if issubclass(step, errors.Ambiguous):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from connector import errors, limits
+from connector import limits
 from jobs.shifts import hands
 from state import outbox
 from state.shards import Shard
 
 if TYPE_CHECKING:
-    from jobs.push import Pushed
+    from jobs.pushed import Pushed
     from jobs.running import Running
 
 WORTH_SHARING = 2 * limits.COMPOSITE_ROWS  # below, cutting costs calls and saves nothing
 ROWS_OF_A_SHARE = 4 * limits.COMPOSITE_ROWS  # each share ends with a call that is not full
 SHARES_EACH = 4  # so many a process: who is quicker takes more, and little is done twice when one dies
-
-_COUNTS = ("done", "superseded", "overtaken", "retrying", "quarantined")
 
 
 def parts(run: Running, objects: Collection[str]) -> list[dict[str, Any]]:
@@ -34,31 +32,7 @@ def parts(run: Running, objects: Collection[str]) -> list[dict[str, Any]]:
     return [{"lanes": list(range(number, outbox.LANES, count))} for number in range(count)]
 
 
-def told(pushed: Pushed) -> dict[str, Any]:
-    """A result as the shard's row keeps it, saved with every batch."""
-    return {
-        **{name: getattr(pushed, name) for name in _COUNTS},
-        "by_object": pushed.by_object,
-        "refused": pushed.refused,
-        "stopped": {
-            name: {"code": e.code, "sobject": e.sobject, "detail": e.detail, "hint": e.hint}
-            for name, e in pushed.stopped.items()
-        },
-    }
-
-
 def gather(shards: Iterable[Shard], *, into: Pushed) -> None:
     """Add what the shards' rows say."""
     for one in shards:
-        _add(one.told, into)
-
-
-def _add(said: Mapping[str, Any], into: Pushed) -> None:
-    for name in _COUNTS:
-        setattr(into, name, getattr(into, name) + said.get(name, 0))
-    for name, count in said.get("by_object", {}).items():
-        into.by_object[name] = into.by_object.get(name, 0) + count
-    refused: Sequence[Sequence[str]] = said.get("refused", ())
-    into.refused += [(object_name, code, account) for object_name, code, account in refused]
-    for name, error in said.get("stopped", {}).items():
-        into.stopped[name] = errors.Misconfigured(**error)
+        into.add(one.told)

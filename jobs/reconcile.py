@@ -20,7 +20,8 @@ from jobs.login_pause import minding_the_login
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
-from jobs.push import Pushed, push
+from jobs.push import push
+from jobs.pushed import Pushed
 from jobs.rebase import rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import running
@@ -138,7 +139,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         else:
-            report.pushed = again(app, lambda: push(run))
+            report.pushed = push(run)
             report.warnings += report.pushed.warnings
             report.outbox = again(app, lambda: what_is_left(app))
             report.tidied = again(app, lambda: tidy(run))

@@ -18,7 +18,8 @@ from jobs.login_pause import minding_the_login
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
-from jobs.push import Pushed, push
+from jobs.push import push
+from jobs.pushed import Pushed
 from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
@@ -161,7 +162,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         elif "push" in parts:
-            report.pushed = again(app, lambda: push(run))
+            report.pushed = push(run)
             report.warnings += report.pushed.warnings
             report.outbox = again(app, lambda: what_is_left(app))
         again(app, lambda: _close(run, report))

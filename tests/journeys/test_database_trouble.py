@@ -12,7 +12,7 @@ from worlds import POSTGRES
 
 from emulator.seed_story import partner_orders_again
 from jobs import again
-from state import runs
+from state import outbox, runs
 from state.store import Store
 
 pytestmark = pytest.mark.postgres
@@ -64,6 +64,15 @@ def outcomes(world):
         store.close()
 
 
+def arrived(world):
+    store = Store.open(world.database)
+    try:
+        with store.read() as tx:
+            return outbox.counts(tx)["done"]
+    finally:
+        store.close()
+
+
 def assert_right(world):
     keys = [row["Rebate_Key__c"] for row in world.rows("SELECT Rebate_Key__c FROM Task")]
     assert keys
@@ -81,6 +90,7 @@ def test_a_sync_whose_connection_is_ended_again_and_again_ends_right(shared, end
     assert len(ends) >= 3, (ends, asked)
     ended()
     assert outcomes(shared) == ["ok"], "one run, whatever happened to its connections"
+    assert done.data["pushed"] == arrived(shared), "every try counts, and each row once"
     assert_right(shared)
 
 
