@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from state.dialects import given, one_of_given, upsert_into
@@ -133,10 +133,14 @@ def count(tx: Connection, object: str) -> int:
     return int(tx.execute(mine).scalar_one())
 
 
+_SEQUENCES = select(acknowledged.c.ext_key, acknowledged.c.seq).where(
+    acknowledged.c.object == bindparam("of")
+)
+
+
 def sequences(tx: Connection, object: str) -> dict[str, int]:
     """Key → the number under which the org confirmed it last."""
-    query = select(acknowledged.c.ext_key, acknowledged.c.seq).where(acknowledged.c.object == object)
-    return {row.ext_key: row.seq for row in tx.execute(query)}
+    return {row.ext_key: row.seq for row in tx.execute(_SEQUENCES, {"of": object})}
 
 
 def of_object(tx: Connection, object: str) -> dict[str, Acknowledged]:

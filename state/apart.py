@@ -27,17 +27,20 @@ class Apart:
 NOBODY = Apart()
 
 
+_ACTIVE = select(programs.c.pk, programs.c.returns_to_original).where(programs.c.active)
+_ASKED = (
+    select(buckets.c.pk, buckets.c.program_pk, buckets.c.row_rules)
+    .join(programs, programs.c.pk == buckets.c.program_pk)
+    .where(programs.c.active, buckets.c.active, buckets.c.row_rules.is_not(None))
+    .order_by(buckets.c.pk)
+)
+
+
 def find(tx: Connection) -> Apart:
     """What the active programs ask for; a few rows."""
-    active = tx.execute(select(programs.c.pk, programs.c.returns_to_original).where(programs.c.active)).all()
+    active = tx.execute(_ACTIVE).all()
     dated = tuple(sorted(row.pk for row in active if row.returns_to_original))
-    asked = (
-        select(buckets.c.pk, buckets.c.program_pk, buckets.c.row_rules)
-        .join(programs, programs.c.pk == buckets.c.program_pk)
-        .where(programs.c.active, buckets.c.active, buckets.c.row_rules.is_not(None))
-        .order_by(buckets.c.pk)
-    )
-    rows = tx.execute(asked).all()
+    rows = tx.execute(_ASKED).all()
     pks = {*dated, *(row.program_pk for row in rows)}
     return Apart(
         tuple(sorted(pks)),

@@ -108,9 +108,12 @@ def widen_periods(tx: Connection, program_pk: int) -> None:
         dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))
 
 
+_CHANGED = select(dirty_accounts.c.account_pk)
+
+
 def changed_accounts(tx: Connection) -> list[int]:
     """Accounts whose record changed since the rules last looked at them."""
-    return list(tx.execute(select(dirty_accounts.c.account_pk)).scalars())
+    return list(tx.execute(_CHANGED).scalars())
 
 
 def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> None:

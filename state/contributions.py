@@ -53,6 +53,8 @@ _WAITING = select(
     select(func.max(orders.c.pk)).scalar_subquery(),
 )
 
+_STALE = select(dirty_programs.c.program_pk)
+
 
 def recompute_dirty(tx: Connection, *, engine: Engine = IN_THE_STORE) -> int:
     """Bring contributions and totals up to date; returns how many cells changed (they are dirty now).
@@ -66,7 +68,7 @@ def recompute_dirty(tx: Connection, *, engine: Engine = IN_THE_STORE) -> int:
         raise RuntimeError(
             "the rules have not seen every record: call rules.install_programs before computing"
         )
-    stale = tuple(tx.execute(select(dirty_programs.c.program_pk)).scalars())
+    stale = tuple(tx.execute(_STALE).scalars())
     if waiting and waiting * REBUILD_FROM_ONE_IN > known:
         return rebuild(tx, engine=engine)
     changed = rebuild(tx, stale, engine=engine) if stale else 0

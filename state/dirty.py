@@ -65,7 +65,7 @@ def mark_products(tx: Connection, products: Select[Any], *, judged: bool) -> int
     rows = upsert(tx, dirty_products).from_select(
         ["product_pk", "judged"], select(chosen.c[0], literal(judged)).where(literal(True))
     )
-    return _added(tx, rows.on_conflict_do_nothing())
+    return tx.execute(_counted(rows.on_conflict_do_nothing())).rowcount
 
 
 def mark_programs(tx: Connection, programs: Select[Any]) -> int:
@@ -74,7 +74,7 @@ def mark_programs(tx: Connection, programs: Select[Any]) -> int:
 
 def mark_cells(tx: Connection, cells: Select[Any]) -> int:
     """Standings to compute again: (member_pk, period_pk). Returns how many were not marked before."""
-    return _added(tx, _marking(tx.dialect.name, dirty_cells, ("member_pk", "period_pk"), cells))
+    return tx.execute(_marking(tx.dialect.name, dirty_cells, ("member_pk", "period_pk"), cells)).rowcount
 
 
 def mark_all_cells(tx: Connection) -> int:
@@ -92,15 +92,15 @@ def _how_many(table: Table) -> Select[Any]:
 
 
 def _mark(tx: Connection, table: Table, column: str, query: Select[Any]) -> int:
-    return _added(tx, _marking(tx.dialect.name, table, (column,), query))
+    return tx.execute(_marking(tx.dialect.name, table, (column,), query)).rowcount
 
 
 @lru_cache(maxsize=64)  # most queries are constants of the modules that ask
 def _marking(dialect: str, table: Table, columns: tuple[str, ...], query: Select[Any]) -> Insert:
     rows = upsert_into(dialect, table).from_select(list(columns), query.where(literal(True)))
-    return rows.on_conflict_do_nothing()
+    return _counted(rows.on_conflict_do_nothing())
 
 
-def _added(tx: Connection, rows: Insert) -> int:
+def _counted(rows: Insert) -> Insert:
     # psycopg reports the rows of an INSERT only when asked to keep them.
-    return tx.execute(rows, execution_options={"preserve_rowcount": True}).rowcount
+    return rows.execution_options(preserve_rowcount=True)

@@ -32,13 +32,15 @@ _STOPPED = (
 Gaps = Mapping[Cell, tuple[str, ...]]
 
 
+_REJECTED = select(rejected_rows).order_by(rejected_rows.c.entity, rejected_rows.c.sf_id)
+
+
 def find(tx: Connection, today: date) -> Gaps:
     """What is missing in each standing, as sentences without a value of the row."""
     found: dict[Cell, list[str]] = {}
     for cell, said in _without_lines(tx):
         found.setdefault(cell, []).append(said)
-    rows = tx.execute(select(rejected_rows).order_by(rejected_rows.c.entity, rejected_rows.c.sf_id)).all()
-    for row in rows:
+    for row in tx.execute(_REJECTED).all():
         said = f"{row.entity.replace('_', ' ')} {row.sf_id} could not be read: {row.reason}"
         for cell in _cells(tx, row.entity, row.sf_id, row.parent_id, today):
             found.setdefault(cell, []).append(said)

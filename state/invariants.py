@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
@@ -74,20 +74,22 @@ class _Check:
     query: Any
     hint: str | None = None
 
-    @cached_property
-    def _count(self) -> Select[Any]:
-        return select(func.count()).select_from(self.query.subquery())
-
     def broken(self, tx: Connection) -> Iterator[Violation]:
-        count = int(tx.execute(self._count).scalar_one())
+        count = int(tx.execute(_counting(self.query)).scalar_one())
         if count:
             example = str(tuple(tx.execute(self.query.limit(1)).first() or ()))
             yield Violation(self.name, count, example, *([] if self.hint is None else [self.hint]))
 
 
+@lru_cache(
+    maxsize=256
+)  # most are constants: the simulator asks after every step, and a monitor may every minute
+def _counting(query: Any) -> Select[Any]:
+    return select(func.count()).select_from(query.subquery())
+
+
 @cache
 def _quick() -> tuple[_Check, ...]:
-    """Built once: the simulator asks after every step, and a monitor may every minute."""
     empty = _Check("a total counts no line", select(totals).where(totals.c.lines <= 0))
     return (*_sums(), empty, *_references(), *_standings(), *_outbox(), *_programs())
 

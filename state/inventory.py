@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     delete,
@@ -68,7 +71,7 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
     """The staged ids against the facts. A record that the org shows in its recycle bin is there, as deleted."""
     table, there = TABLES[entity], _load(tx, run_pk, entity)
     known = _live(table)
-    live = int(tx.execute(select(func.count()).select_from(table).where(known)).scalar_one())
+    live = live_count(tx, entity)
     absent = (
         select(table.c.sf_id)
         .select_from(table.outerjoin(present, present.c.sf_id == table.c.sf_id))
@@ -134,7 +137,12 @@ def forget_rejected(tx: Connection, entity: str) -> int:
 def live_count(tx: Connection, entity: str) -> int:
     """Records of an entity that the org should show."""
     table = TABLES[entity]
-    return int(tx.execute(select(func.count()).select_from(table).where(_live(table))).scalar_one())
+    return int(tx.execute(_living(table)).scalar_one())
+
+
+@cache
+def _living(table: Table) -> Select[Any]:
+    return select(func.count()).select_from(table).where(_live(table))
 
 
 def merges_unknown(tx: Connection, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -47,13 +47,19 @@ def require_expressible(program: Program) -> None:
                 raise NotExpressible(reason)
 
 
+_BUCKETS = select(buckets.c.program_pk, buckets.c.name, buckets.c.pk).where(buckets.c.active)
+_ACCOUNTS, _PRODUCTS, _KINDS = (
+    select(dirty_accounts.c.account_pk),
+    select(dirty_products),
+    select(dirty_kinds),
+)
 _FORGET = {table.name: delete(table) for table in (dirty_accounts, dirty_products, dirty_kinds)}
 
 
 def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int]) -> list[str]:
     """Judge everything for `fresh` programs and what is dirty for the others. Returns problems for people."""
     names = _bucket_pks(tx)
-    accounts = _pks(tx, dirty_accounts, "account_pk")
+    accounts = list(tx.execute(_ACCOUNTS).scalars())
     problems = membership.judge(tx, programs, fresh, accounts, names)
     _judge_products(tx, programs, fresh, names)
     _judge_kinds(tx, programs, fresh, names)
@@ -70,12 +76,7 @@ def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int
 
 
 def _bucket_pks(tx: Connection) -> dict[tuple[int, str], int]:
-    query = select(buckets.c.program_pk, buckets.c.name, buckets.c.pk).where(buckets.c.active)
-    return {(row.program_pk, row.name): row.pk for row in tx.execute(query)}
-
-
-def _pks(tx: Connection, table: Table, column: str) -> list[int]:
-    return list(tx.execute(select(table.c[column])).scalars())
+    return {(row.program_pk, row.name): row.pk for row in tx.execute(_BUCKETS)}
 
 
 def fields_of(row: Any, *names: str) -> dict[str, object]:
@@ -93,7 +94,7 @@ def _judge_products(
     fresh: Collection[int],
     names: Mapping[tuple[int, str], int],
 ) -> None:
-    marked = {row.product_pk: row.judged for row in tx.execute(select(dirty_products))}
+    marked = {row.product_pk: row.judged for row in tx.execute(_PRODUCTS)}
     if not fresh and not marked:
         return
     query = select(products)
@@ -132,7 +133,7 @@ def _judge_kinds(
     fresh: Collection[int],
     names: Mapping[tuple[int, str], int],
 ) -> None:
-    marked = {(row.side, row.kind_pk) for row in tx.execute(select(dirty_kinds))}
+    marked = {(row.side, row.kind_pk) for row in tx.execute(_KINDS)}
     rates_changed = any(side == "rate" for side, _ in marked)
     if not fresh and not marked:
         return

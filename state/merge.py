@@ -131,6 +131,13 @@ TARGETS = {
 changed_ids = bulk.scratch("changed_ids", sf_id="text!", is_new="bool")
 changed_lines = bulk.scratch("changed_lines", order_pk="int!", sf_id="text!", is_new="bool")
 
+_CHANGED_LINES = select(changed_lines.c.order_pk).distinct()
+_CHANGED_ORDERS, _CHANGED_ACCOUNTS, _CHANGED_PRODUCTS = (
+    select(table.c.pk).join(changed_ids, changed_ids.c.sf_id == table.c.sf_id)
+    for table in (orders, accounts, products)
+)
+# Those that take back from a changed order may count on its day.
+_TAKING_BACK = select(orders.c.pk).join(changed_ids, changed_ids.c.sf_id == orders.c.original_order_id)
 
 # Where a first load is worth a way of its own.
 FIRST_LOADS = ("account", "order", "order_line")
@@ -164,10 +171,10 @@ class Merge:
         stale = self._compare(target, changed)
         inserted, updated = self._count(changed)
         if self.entity == "product" and updated + inserted:
-            self._note_products(changed, judged=True)
+            dirty.mark_products(self.tx, _CHANGED_PRODUCTS, judged=True)
         self._upsert(target)
         if inserted or updated:
-            self._note(changed)
+            self._note()
         if self._rejected is not None:
             self._readmit(target)
         return inserted, updated, batch.num_rows - inserted - updated - stale, stale
@@ -211,25 +218,16 @@ class Merge:
     def _upsert(self, target: Target) -> None:
         self.tx.execute(upserting(self.tx.dialect.name, target))
 
-    def _note(self, changed: Table) -> None:
+    def _note(self) -> None:
         if self.entity == "order_line":
-            self._orders.mark(select(changed.c.order_pk).distinct())
+            self._orders.mark(_CHANGED_LINES)
         elif self.entity == "order":
-            self._orders.mark(select(orders.c.pk).join(changed, changed.c.sf_id == orders.c.sf_id))
-            # Those that take back from one of these may count on its day.
-            self._orders.mark(
-                select(orders.c.pk).join(changed, changed.c.sf_id == orders.c.original_order_id)
-            )
+            self._orders.mark(_CHANGED_ORDERS)
+            self._orders.mark(_TAKING_BACK)
         elif self.entity == "account":
-            dirty.mark_accounts(
-                self.tx, select(accounts.c.pk).join(changed, changed.c.sf_id == accounts.c.sf_id)
-            )
+            dirty.mark_accounts(self.tx, _CHANGED_ACCOUNTS)
         elif self.entity == "product":
-            self._note_products(changed, judged=False)
-
-    def _note_products(self, changed: Table, *, judged: bool) -> None:
-        query = select(products.c.pk).join(changed, changed.c.sf_id == products.c.sf_id)
-        dirty.mark_products(self.tx, query, judged=judged)
+            dirty.mark_products(self.tx, _CHANGED_PRODUCTS, judged=False)
 
     def _readmit(self, target: Target) -> None:
         """A record that was set aside and can be read now is no longer rejected."""

@@ -310,10 +310,12 @@ def free(tx: Connection, lanes: Collection[int], *, sender: str) -> int:
     return tx.execute(freed).rowcount
 
 
+_COUNTS = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """How many rows in each state."""
-    query = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)
-    return {row.state: row.rows for row in tx.execute(query)}
+    return {row.state: row.rows for row in tx.execute(_COUNTS)}
 
 
 def last_done(tx: Connection, object: str) -> dict[str, Mapping[str, Any]]:

@@ -6,6 +6,7 @@ Whoever writes orders or their lines notes the parts that it touched, in the sam
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, select
@@ -21,16 +22,21 @@ ALL = -1  # the row that counts for every part
 
 def note_changed(tx: Connection, chosen: Select[Any]) -> None:
     """The orders whose pk the query selects, or lines of theirs, were written."""
+    tx.execute(_noting(tx.dialect.name, chosen))
+
+
+@lru_cache(maxsize=16)  # those who write orders ask in the same few words
+def _noting(dialect: str, chosen: Select[Any]) -> Insert:
     pks = chosen.subquery()
     touched = (pks.c[0] // ORDERS_PER_PART).label("part")
     # In the order of their numbers: two writers never wait for each other in a circle.
     counted = select(touched, literal(1)).where(literal(True)).group_by(touched).order_by(touched)
-    _count(tx, counted)
+    return _counting(dialect, counted)
 
 
 def note_all_changed(tx: Connection) -> None:
     """A first load: every part is new."""
-    _count(tx, select(literal(ALL), literal(1)).where(literal(True)))
+    tx.execute(_counting(tx.dialect.name, select(literal(ALL), literal(1)).where(literal(True))))
 
 
 def versions(tx: Connection) -> dict[int, str]:
@@ -41,10 +47,6 @@ def versions(tx: Connection) -> dict[int, str]:
         return {}
     of_all = counts.get(ALL, 0)
     return {part: f"{of_all}.{counts.get(part, 0)}" for part in range(last // ORDERS_PER_PART + 1)}
-
-
-def _count(tx: Connection, rows: Select[int, int]) -> None:
-    tx.execute(_counting(tx.dialect.name, rows))
 
 
 def _counting(dialect: str, rows: Select[int, int]) -> Insert:

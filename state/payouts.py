@@ -163,11 +163,16 @@ def saw(tx: Connection, seen: Sequence[Seen], *, now: datetime) -> int:
     return changed
 
 
+_UNDECIDED = (
+    select(payouts.c.posting_pk)
+    .where(payouts.c.sf_id.is_not(None), or_(payouts.c.status.is_(None), payouts.c.status.not_in(FINAL)))
+    .limit(1)
+)
+
+
 def undecided(tx: Connection) -> bool:
     """Whether the org has payouts about which finance may still say something."""
-    waits = or_(payouts.c.status.is_(None), payouts.c.status.not_in(FINAL))
-    query = select(payouts.c.posting_pk).where(payouts.c.sf_id.is_not(None), waits).limit(1)
-    return tx.execute(query).first() is not None
+    return tx.execute(_UNDECIDED).first() is not None
 
 
 def deleted(tx: Connection) -> set[str]:

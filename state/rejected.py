@@ -90,10 +90,14 @@ def ids(tx: Connection, entity: str) -> set[str]:
     return set(tx.execute(select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == entity)).scalars())
 
 
+_COUNTS = select(
+    rejected_rows.c.entity, func.count(rejected_rows.c.sf_id.distinct()).label("records")
+).group_by(rejected_rows.c.entity)
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """How many records of each entity are set aside."""
-    query = select(rejected_rows.c.entity, func.count(rejected_rows.c.sf_id.distinct()).label("records"))
-    return {row.entity: row.records for row in tx.execute(query.group_by(rejected_rows.c.entity))}
+    return {row.entity: row.records for row in tx.execute(_COUNTS)}
 
 
 def without_day(tx: Connection) -> int:

@@ -40,14 +40,16 @@ def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
     ]
 
 
+_FIRST = (
+    select(programs.c.key, func.min(program_versions.c.installed_at).label("at"))
+    .join(program_versions, program_versions.c.program_pk == programs.c.pk)
+    .group_by(programs.c.key)
+)
+
+
 def first_installed(tx: Connection) -> dict[str, datetime]:
     """When each program was computed for the first time."""
-    query = (
-        select(programs.c.key, func.min(program_versions.c.installed_at).label("at"))
-        .join(program_versions, program_versions.c.program_pk == programs.c.pk)
-        .group_by(programs.c.key)
-    )
-    return {row.key: moment(row.at) for row in tx.execute(query)}
+    return {row.key: moment(row.at) for row in tx.execute(_FIRST)}
 
 
 def mark_again(tx: Connection, period_pks: list[int]) -> int:

@@ -46,6 +46,10 @@ class Installed:
     problems: tuple[str, ...] = ()
 
 
+_PROGRAMS = select(programs)
+_ACTIVE = select(programs.c.key, programs.c.pk).where(programs.c.active)
+
+
 def install_programs(
     tx: Connection, given: Sequence[Program], now: datetime, *, keep: Collection[str] = ()
 ) -> Installed:
@@ -60,7 +64,7 @@ def install_programs(
         raise ValueError("two programs have the same key")
     for program in given:
         judging.require_expressible(program)
-    known = {row.key: row for row in tx.execute(select(programs)).all()}
+    known = {row.key: row for row in tx.execute(_PROGRAMS).all()}
     added: list[str] = []
     changed: list[str] = []
     unchanged: list[str] = []
@@ -80,7 +84,8 @@ def install_programs(
         fresh.add(pk)
     staying = {program.key for program in given} | set(keep)
     retired = [row for key, row in known.items() if row.active and key not in staying]
-    tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash="kept"))
+    if keep:
+        tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash="kept"))
     for row in retired:
         _retire(tx, row.pk)
     problems = judging.judge(tx, pks, fresh)
@@ -93,9 +98,7 @@ def install_programs(
 
 def installed(tx: Connection) -> dict[str, int]:
     """Active programs: key → pk."""
-    return {
-        row.key: row.pk for row in tx.execute(select(programs.c.key, programs.c.pk).where(programs.c.active))
-    }
+    return {row.key: row.pk for row in tx.execute(_ACTIVE)}
 
 
 def canonical(program: Program) -> str:

@@ -54,6 +54,8 @@ _STAGE = insert(staged_pages)
 _mine = (staged_pages.c.run_pk == bindparam("run")) & (staged_pages.c.entity == bindparam("of"))
 _PAGES = select(staged_pages.c.pk).where(_mine).order_by(staged_pages.c.pk)
 _BODY = select(staged_pages.c.body).where(staged_pages.c.pk == bindparam("page"))
+_ROWS = select(staged_pages.c.rows).where(_mine)
+_ROWS_OF = select(staged_pages.c.rows).where(staged_pages.c.run_pk == bindparam("run"))
 _FORGET = delete(staged_pages).where(_mine)
 
 
@@ -82,10 +84,8 @@ def stage(tx: Connection, run_pk: int, entity: str, table: pa.Table) -> int:
 
 def staged_rows(tx: Connection, run_pk: int, entity: str | None = None) -> int:
     """How many rows wait for `apply`."""
-    query = select(staged_pages.c.rows).where(staged_pages.c.run_pk == run_pk)
-    if entity is not None:
-        query = query.where(staged_pages.c.entity == entity)
-    return sum(tx.execute(query).scalars())
+    found = tx.execute(_ROWS_OF if entity is None else _ROWS, {"run": run_pk, "of": entity})
+    return sum(found.scalars())
 
 
 def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied:
