@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.simulation.world import Template, quiet
+from tests.simulation.template import Template, quiet
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from emulator.fault_kinds import HTML, Fault, shortened, unauthorized
 from emulator.router import Request, Response, error_response
 
 if TYPE_CHECKING:
-    from tests.simulation.world import SimApp
+    from tests.simulation.processes import SimApp
 
 URL = "https://sim.example.my.salesforce.com"
 LATENCY = 0.04  # seconds each way

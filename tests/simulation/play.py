@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.sync import EVERYTHING, Part
-from tests.simulation import checks
+from tests.simulation import checks, peace
 from tests.simulation.network import KINDS
+from tests.simulation.processes import SimApp
 from tests.simulation.tape import RUNS, WAITS, Step, Tape
-from tests.simulation.world import SimApp, Template, World
+from tests.simulation.template import Template
+from tests.simulation.world import World
 
 PARTS: dict[str, tuple[Part, ...]] = {
     "sync": EVERYTHING,
@@ -63,7 +65,7 @@ def _history(world: World) -> list[str]:
             return [f"after {step.name}: {one}" for one in violations]
     if app.alive:
         app.close()
-    return [f"at peace: {one}" for one in checks.at_peace(world)]
+    return [f"at peace: {one}" for one in peace.at_peace(world)]
 
 
 def _step(world: World, app: SimApp, step: Step) -> SimApp:

@@ -23,7 +23,7 @@ from tests.simulation.network import FAULTS
 from tests.simulation.play import Outcome, play, play_seed, shrink
 from tests.simulation.sentinels import SENTINELS
 from tests.simulation.tape import Tape
-from tests.simulation.world import Template, quiet
+from tests.simulation.template import Template, quiet
 
 CHUNK = 5
 FLOOR_SEEDS = 2_000  # from this many seeds on, every fault must have struck every kind of request

@@ -32,7 +32,7 @@ from emulator.validation_rules import ValidationRules
 from mappings.soql import Window
 from state import staging, watermarks
 from state.tables.work import events as events_table
-from tests.simulation.world import LOOKBACK
+from tests.simulation.processes import LOOKBACK
 
 Patches = Iterator[Any]
 SENTINELS: dict[str, tuple[Callable[[], Patches], int]] = {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tests.simulation.play import Outcome, play_seed
 from tests.simulation.sentinels import SENTINELS, broken
-from tests.simulation.world import Template
+from tests.simulation.template import Template
 
 
 @dataclass(frozen=True)

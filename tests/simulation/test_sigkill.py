@@ -21,9 +21,10 @@ from emulator.seed_common import INTEGRATION
 from emulator.server import serve
 from emulator.write_config import write_config
 from state.store import Store
-from tests.simulation import checks, truth
+from tests.simulation import checks, peace, truth
 from tests.simulation.people import People
-from tests.simulation.world import START, seed_org
+from tests.simulation.processes import START
+from tests.simulation.template import seed_org
 
 KILLS = 3
 SERVER = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
@@ -92,13 +93,13 @@ def test_killed_at_any_moment_it_ends_in_the_same_state(tmp_path: Path, store_ur
         world = SimpleNamespace(org=org, template=SimpleNamespace(rules=truth.programs()))
         assert not checks.told_once(world)
         expected = truth.truth(org, world.template.rules)
-        shown = checks.standings_in_org(world)
+        shown = peace.standings_in_org(world)
         assert {key: (one.amount, one.tier, one.rebate, one.gap) for key, one in expected.items()} == {
             key: value for key, value in shown.items() if key in expected
         }
         finished("verify", "--deep")
         store = Store.open(store_url)
         with store.read() as tx:
-            assert not checks.undelivered(tx)
+            assert not peace.undelivered(tx)
         store.close()
     org.close()

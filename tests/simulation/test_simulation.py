@@ -58,7 +58,7 @@ def test_the_same_seed_is_the_same_history(template):
 
 def test_a_history_does_not_depend_on_the_order_of_sets(template):
     program = (
-        "from tests.simulation.world import Template, quiet; from tests.simulation.play import play_seed\n"
+        "from tests.simulation.template import Template, quiet; from tests.simulation.play import play_seed\n"
         "quiet(); print(play_seed(Template(), 3).digest)"
     )
     done = subprocess.run(

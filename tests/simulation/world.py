@@ -2,290 +2,41 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import importlib.util
 import random
 import shutil
-import sqlite3
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from connector import limits
 from connector.errors import SyncError
-from connector.org import SalesforceOrg
-from emulator.dispatch import load_handlers
-from emulator.oauth_apps import ConnectedApp, register_app
 from emulator.org import Org
-from emulator.raw_rows import put
-from emulator.seed_common import INTEGRATION, backdate, catalog, company, order, rep, since_long
 from jobs import running
-from jobs.app import App
 from jobs.configuration import Configuration
-from jobs.deploy import deploy
-from jobs.program_files import read_program_files
 from jobs.reconcile import Reconciled, reconcile
 from jobs.refusals import Refused
-from jobs.settings import Settings
 from jobs.sync import EVERYTHING, Part, SyncReport, sync
-from mappings.file import read_mapping
 from mappings.problems import MappingProblems
 from state.backup import backup, restore
 from state.errors import StoreError, StoreLocked
-from state.store import Store
 from tests.simulation import truth
-from tests.simulation.network import KINDS, URL, WRITING, Wire
+from tests.simulation.network import WRITING
 from tests.simulation.people import People
+from tests.simulation.processes import START, SimApp, SimClock, SimCrash, settings_for
 from tests.simulation.tape import Event, Tape
 
-START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
-SECRET = "sim-secret"
-LOOKBACK = timedelta(seconds=120)
+if TYPE_CHECKING:
+    from tests.simulation.template import Template
+
 DEPTH_MAX = 2  # a process that is held up while another works, which is held up in turn
-
-
-class SimCrash(BaseException):
-    """The process is gone: nothing of it runs any more, not even its `finally`."""
-
-
-class SimClock:
-    """Time that passes only when somebody waits."""
-
-    def __init__(self, start: datetime, skew: timedelta = timedelta(0)) -> None:
-        self.moment = start
-        self.skew = skew
-
-    def org_now(self) -> datetime:
-        return self.moment
-
-    def now(self) -> datetime:
-        return self.moment + self.skew
-
-    def monotonic(self) -> float:
-        return (self.moment - START).total_seconds() + 1_000_000
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
-class SimStore(Store):
-    """The real store, with a point before and after every commit."""
-
-    app: SimApp
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        app = self.app
-        app.breathe()
-        app.depth += 1
-        try:
-            with super().transaction() as tx:
-                yield tx
-                app.world.commit_point(app, after=False)
-                app.world.fenced(app, tx)
-        finally:
-            app.depth -= 1
-        app.world.commit_point(app, after=True)
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        self.app.breathe()
-        with super().read() as tx:
-            yield tx
-
-
-class SimApp(App):
-    """One process of ours."""
-
-    world: World
-    number: int
-    alive: bool
-    depth: int
-
-    def breathe(self) -> None:
-        """A dead process does nothing more."""
-        if not self.alive:
-            raise SimCrash
-
-    @cached_property
-    def owner(self) -> str:  # type: ignore[override]
-        return f"worker:{self.number}"
-
-    @cached_property
-    def mapping(self) -> Any:  # type: ignore[override]
-        return self.world.template.mapping
-
-    @cached_property
-    def programs(self) -> Any:  # type: ignore[override]
-        return self.world.template.programs
-
-    @cached_property
-    def store(self) -> Store:  # type: ignore[override]
-        opened = SimStore(self.world.template.engine(self.world.store_path))
-        opened.app = self
-        return opened
-
-    @cached_property
-    def org(self) -> Any:  # type: ignore[override]
-        return SalesforceOrg.connect(
-            self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger(),
-            environ={"SIM_SECRET": SECRET}, transport=Wire(self),
-        )  # fmt: skip
-
-
-def _drop(logger: object, name: str, line: dict[str, Any]) -> dict[str, Any]:
-    raise structlog.DropEvent
-
-
-def quiet() -> None:
-    """No log lines: a simulated year writes more of them than anybody reads. And two costs of Python less."""
-    structlog.configure(processors=[_drop])
-    # pyarrow looks for this at every call where it is not installed: 300 times in a history.
-    if importlib.util.find_spec("dateutil") is None:
-        sys.modules.setdefault("dateutil", None)  # type: ignore[arg-type]
-
-
-def settings_for(url: str) -> Settings:
-    return Settings.model_validate(
-        {
-            "programs": str(truth.PROGRAMS),
-            "state": {"url": url},
-            "sync": {"lookback": f"{int(LOOKBACK.total_seconds())}s"},
-            "org": {
-                "main": {
-                    "alias": "main", "instance_url": URL, "auth": "client_credentials", "client_id": "sim",
-                    "client_secret": "env:SIM_SECRET", "bulk_prefetch": 0, "api_budget_share": 0.9,
-                }
-            },
-        }
-    )  # fmt: skip
-
-
-class Template:
-    """The org before the story starts, made once: seeded and with our package; and two stores for it."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        memory = Path("/dev/shm")
-        self._own = tempfile.TemporaryDirectory(
-            prefix="rebates-sim-", dir=memory if memory.is_dir() else None
-        )
-        self.folder = folder or Path(self._own.name)
-        self.mapping = read_mapping("standard", "main")
-        self.programs = read_program_files(truth.PROGRAMS)
-        assert not self.programs.broken
-        self.rules = truth.programs()
-        self._engines: dict[Path, Engine] = {}
-        load_handlers()
-        self._build()
-        gc.freeze()  # what is here stays: the collector need not look at it in every history
-        gc.set_threshold(100_000, 20, 20)
-
-    def _build(self) -> None:
-        clock = SimClock(START - timedelta(hours=2))
-        org = Org.create(self.folder / "org.db", clock=clock.org_now, seed=1)
-        seed_org(org)
-        register_app(org, ConnectedApp("sim", SECRET, run_as=INTEGRATION))
-        Store.open(f"sqlite:///{self.folder / 'empty.db'}").close()
-        shutil.copy(self.folder / "empty.db", self.folder / "synced.db")
-        world = World.over(
-            self, org, clock, self.folder / "synced.db", Tape.of({"setup": {"jitter": 1}, "steps": []})
-        )
-        app = world.process()
-        deploy(app)
-        clock.sleep(600)
-        _copy(self.folder / "org.db", self.folder / "org-deployed.db")
-        sync(app)
-        clock.sleep(600)
-        sync(app)
-        app.close()
-        _copy(self.folder / "synced.db", self.folder / "store-synced.db")
-        _copy(self.folder / "org.db", self.folder / "org-synced.db")
-        org.close()
-
-    def engine(self, path: Path) -> Engine:
-        """One engine for every process and every seed: what it has learned about our statements is kept."""
-        if path not in self._engines:
-            self._engines[path] = Store.attach(f"sqlite:///{path}").engine
-        return self._engines[path]
-
-    @contextmanager
-    def folder_for_one(self) -> Iterator[Path]:
-        """An empty folder for one history; the same one each time."""
-        live = self.folder / "live"
-        live.mkdir()
-        try:
-            yield live
-        finally:
-            for engine in self._engines.values():
-                engine.dispose()
-            shutil.rmtree(live)
-
-    def close(self) -> None:
-        for engine in self._engines.values():
-            engine.dispose()
-        self._own.cleanup()
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A whole copy of a database that may be open; in one file, without a log beside it."""
-    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
-        old.backup(new)
-    new.close()
-    old.close()
-
-
-def seed_org(org: Org) -> None:
-    with org.storage.transaction():
-        admin = company(org, "Northwind Partner Sales")
-        users = [rep(org, admin, "Maya", "Torres"), rep(org, admin, "Sam", "Okafor")]
-        goods = catalog(
-            org, admin,
-            [("Serum", "S", "Skin care", 38_00), ("Lipstick", "L", "Make-up", 18_50), ("Rotor", "R", "Brakes", 78_25),
-             ("Training", "T", "Services", 120_00)],
-        )  # fmt: skip
-        kinds = (
-            "Channel Partner / Reseller",
-            "Channel Partner / Reseller",
-            "Distributor",
-            "Customer - Direct",
-        )
-        accounts = [
-            put(
-                org,
-                "Account",
-                admin,
-                Name=f"Partner {n}",
-                Type=kind,
-                OwnerId=users[n % 2],
-                BillingCountry="US",
-            )
-            for n, kind in enumerate(kinds)
-        ]
-        sales = (
-            (0, "Serum", 40),
-            (0, "Lipstick", 100),
-            (1, "Serum", 30),
-            (2, "Rotor", 50),
-            (2, "Serum", 5),
-            (3, "Serum", 9),
-        )
-        for n, (account, product, many) in enumerate(sales):
-            day = date(2026, 11, 2 + n)
-            made = order(org, goods, accounts[account], users[0], day, [(product, many)], Name=f"Order {n}")
-            backdate(org, made, day)
-        since_long(org, ("User", "Account", "Product2", "Pricebook2", "PricebookEntry"))
 
 
 class World:
@@ -558,6 +309,3 @@ class World:
     def close(self) -> None:
         self._undo.close()
         self.org.close()
-
-
-__all__ = ["KINDS", "SimApp", "SimCrash", "SimStore", "Template", "World"]
