@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 from sqlalchemy import Connection
 
@@ -14,11 +12,10 @@ from jobs.app import App
 from jobs.inventory import NEEDED
 from jobs.rereading import parent_fields, read_again
 from state import inventory, meta
-from state.instants import micros
 
 if TYPE_CHECKING:
     from jobs.bulk_streams import Stream
-    from jobs.pull import _Reading
+    from jobs.reading import Reading
 
 log = structlog.get_logger()
 
@@ -34,7 +31,7 @@ def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) 
         meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
 
 
-def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) -> list[str]:
+def follow_merges(app: App, run_pk: int, reading: Reading, complete: set[str]) -> list[str]:
     """Orders and child accounts of the winners of new merges, whatever their stamps say. Returns the losers' ids."""
     if "account" not in complete or not reading.merged:
         return []
@@ -52,12 +49,3 @@ def follow_merges(app: App, run_pk: int, reading: _Reading, complete: set[str]) 
             _, bad = read_again(app, run_pk, entity, winners, by=by)
             reading.rejected.setdefault(name, []).extend(bad)
     return [loser for loser, _ in news]
-
-
-def last_key(table: pa.Table) -> tuple[int, str] | None:
-    """Stamp and id of the last row of a page, for going on behind it."""
-    if table.num_rows == 0:
-        return None
-    stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
-    text = stamp[0].as_py().replace("Z", "+00:00")
-    return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()

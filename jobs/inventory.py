@@ -19,6 +19,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
+from jobs.reading import read_whole
 from jobs.rejecting import require_readable
 from jobs.rereading import IDS_PER_QUERY, read_again
 from jobs.running import Running
@@ -185,8 +186,6 @@ def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: boo
 
 def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
     """By id; when that costs more calls than reading everything, everything."""
-    from jobs.pull import read_whole
-
     app, bad = run.app, list[Rejected]()
     by_id = -(-len(found.newer) // IDS_PER_QUERY)
     if by_id > choose.calls_to_read(found.there, "bulk"):

@@ -1,0 +1,230 @@
+"""Reading the streams of a pull into staged pages: polled in one call, on in REST pages, or by jobs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from connector import choose, errors
+from connector.port import Org, Page
+from jobs.app import App
+from jobs.bulk_streams import BulkStreams, Started, Stream, at_once
+from jobs.rejecting import IN_MEMORY, require_readable
+from jobs.running import Running
+from mappings import soql
+from mappings.inbound import Reader, Rejected, reader
+from mappings.model import PullEntity
+from mappings.soql import Window
+from state import staging
+from state.instants import micros
+
+log = structlog.get_logger()
+
+Method = Literal["poll", "rest", "bulk"]
+Outcome = tuple[Stream, Method, errors.SyncError | None]
+
+QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
+LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
+
+
+def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
+    """Stage everything of one entity, as a first read does, but as what is read `again`; returns what could not be read."""
+    until = run.app.org.server_time() - run.app.settings.sync.lag
+    reading = Reading(run.app, run.pk, run.app.org, pages_of=staging.again(run.pk))
+    for _, _, failure in reading.read_all([Stream(entity, Window(None, until), first=True)]):
+        if failure is not None:
+            raise failure
+    return reading.rejected.get(entity.entity, [])
+
+
+class Reading:
+    """Reads streams into staged pages of a run, or of `pages_of`."""
+
+    def __init__(self, app: App, run_pk: int, org: Org, *, pages_of: int | None = None) -> None:
+        self._app, self._run_pk, self._org = app, run_pk, org
+        self._pages_of = pages_of or run_pk
+        self._jobs = BulkStreams(
+            app, run_pk, read=self._bulk_rows, pages=partial(self._pages, first=None), drop=self._drop_staged
+        )
+        self._started: list[Started] = []  # in the order of creation
+        self.rejected: dict[str, list[Rejected]] = {}
+        self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
+
+    def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
+        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others.
+
+        The jobs of large streams are created first and run in the org while the small ones are read.
+        """
+        resumed = {
+            stream.name: again for stream in streams if (again := self._jobs.resume(stream)) is not None
+        }
+        for again in resumed.values():
+            yield again, "bulk", None
+        streams = [stream for stream in streams if stream.name not in resumed]
+        large = at_once(self._app, streams)
+        try:
+            for stream in streams:
+                if stream.name in large:
+                    yield from self._start(stream)
+            self._jobs.fetch(self._started)
+            polled = [stream for stream in streams if stream.name not in large]
+            for start in range(0, len(polled), QUERIES_PER_POLL):
+                yield from self._poll(polled[start : start + QUERIES_PER_POLL])
+            self._jobs.fetch(self._started)
+            while self._started:
+                one = self._started[0]
+                yield one.stream, *self._guarded(one.stream, "bulk", partial(self._jobs.finish, one))
+                self._started.pop(0)
+        finally:
+            for one in self._started:
+                one.close()
+
+    def _start(self, stream: Stream) -> Iterator[Outcome]:
+        """Create a bulk job to be read at the end; an outcome only when the org refuses it."""
+        method, failure = self._guarded(
+            stream, "bulk", lambda: self._started.append(self._jobs.start(stream))
+        )
+        if failure is not None:
+            yield stream, method, failure
+
+    def _poll(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
+        """First pages of all in one call; a query that is at fault is taken out and the rest asked again."""
+        while streams:
+            queries = [soql.select(stream.entity, window=stream.window) for stream in streams]
+            try:
+                pages = self._org.poll(queries)
+            except (errors.Misconfigured, errors.WindowLost) as error:
+                if error.at is None or isinstance(error, errors.WrongOrg):
+                    raise
+                culprit = streams[error.at]
+                streams = [stream for stream in streams if stream is not culprit]
+                if isinstance(error, errors.WindowLost):  # too much for one query: Bulk has no such limit
+                    yield from self._start(culprit)
+                else:
+                    log.error("pull.stream_stopped", entity=culprit.name, code=error.code)
+                    yield culprit, "poll", error
+                continue
+            for stream, page in zip(streams, pages, strict=True):
+                if page.locator is not None and self._method(stream, page.total) == "bulk":
+                    yield from self._start(stream)
+                else:
+                    yield stream, *self._after_poll(stream, page)
+            return
+
+    def _after_poll(self, stream: Stream, first: Page) -> tuple[Method, errors.SyncError | None]:
+        if first.locator is None:
+            return self._guarded(stream, "poll", partial(self._pages, stream, first))
+        return self._guarded(stream, "rest", partial(self._pages, stream, first))
+
+    def _guarded(
+        self, stream: Stream, method: Method, read: Callable[[], None]
+    ) -> tuple[Method, errors.SyncError | None]:
+        try:
+            read()
+        except errors.WrongOrg:
+            raise  # nothing may be read from another org
+        except errors.Misconfigured as error:
+            log.error("pull.stream_stopped", entity=stream.name, code=error.code)
+            self._drop_staged(stream)
+            return method, error
+        return method, None
+
+    def _method(self, stream: Stream, rows: int | None) -> Literal["rest", "bulk"]:
+        if stream.first and self._app.settings.sync.initial_read == "rest":
+            return "rest"
+        return "rest" if rows is None else choose.choose_read(rows, self._org.usage.budget_left)
+
+    def _pages(self, stream: Stream, first: Page | None) -> None:
+        """REST pages in key order; when the org forgets the cursor, go on behind the last row."""
+        into = self._reader(stream)
+        after: tuple[int, str] | None = None
+        lost = 0
+        with self._app.progress.step(f"pull {stream.name}", first.total if first else None) as step:
+            while True:
+                query = soql.select(stream.entity, window=stream.window, after=after)
+                try:
+                    for page in self._rest(query, first):
+                        after = self._stage(stream, into, page) or after
+                        step.advance(page.table.num_rows)
+                    return
+                except errors.WindowLost as error:
+                    lost += 1
+                    log.warning("pull.window_lost", entity=stream.name, code=error.code, times=lost)
+                    if lost >= LOST_WINDOWS_MAX:
+                        raise
+                    first = None
+
+    def _rest(self, query: str, first: Page | None) -> Iterator[Page]:
+        if first is None:
+            yield from self._org.query(query, include_deleted=True)
+            return
+        yield first
+        if first.locator is not None:
+            yield from self._org.query(query, include_deleted=True, locator=first.locator)
+
+    def _bulk_rows(self, stream: Stream, pages: Iterator[Page]) -> None:
+        into = self._reader(stream)
+        with self._app.progress.step(f"pull {stream.name} (bulk)") as step:
+            for page in pages:
+                step.total(page.total)
+                self._stage(stream, into, page)
+                step.advance(page.table.num_rows)
+
+    def _drop_staged(self, stream: Stream) -> None:
+        """Pages of this stream that were read in vain."""
+        self.rejected.pop(stream.name, None)
+        with self._app.store.transaction() as tx:
+            staging.discard(tx, self._pages_of, stream.name)
+
+    def _reader(self, stream: Stream) -> Reader:
+        self.rejected.setdefault(stream.name, [])
+        return reader(stream.entity, self._app.mapping)
+
+    def unreadable(self, read: dict[str, tuple[Stream, Method]]) -> list[tuple[str, errors.SyncError]]:
+        """Streams most of whose rows cannot be used: taken out of `read`, with the reason."""
+        found: list[tuple[str, errors.SyncError]] = []
+        for name, (stream, _) in list(read.items()):
+            bad = self.rejected.get(name, [])
+            with self._app.store.read() as tx:
+                rows = staging.staged_rows(tx, self._pages_of, name) + len(bad)
+            try:
+                require_readable(self._app, stream.entity, rows, bad)
+            except errors.Misconfigured as error:
+                log.error("pull.stream_stopped", entity=name, code=error.code, detail=error.detail)
+                self._drop_staged(stream)
+                del read[name]
+                found.append((name, error))
+        return found
+
+    def _stage(self, stream: Stream, into: Reader, page: Page) -> tuple[int, str] | None:
+        """Stage one page; the stamp and id of its last row, for going on behind it."""
+        batch = into.read(page.table)
+        bad = self.rejected[stream.name]
+        bad.extend(batch.rejected)
+        if len(bad) > IN_MEMORY:  # no need to read the rest of them
+            with self._app.store.read() as tx:
+                rows = staging.staged_rows(tx, self._pages_of, stream.name) + len(bad)
+            require_readable(self._app, stream.entity, rows, bad)
+        if stream.name == "account":
+            merged = batch.table.filter(pc.is_valid(batch.table["master_id"]))
+            self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
+        if batch.table.num_rows:
+            with self._app.store.transaction() as tx:
+                staging.stage(tx, self._pages_of, stream.name, batch.table)
+        self._app.pace.attend()
+        return _last_key(page.table)
+
+
+def _last_key(table: pa.Table) -> tuple[int, str] | None:
+    """Stamp and id of the last row of a page, for going on behind it."""
+    if table.num_rows == 0:
+        return None
+    stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
+    text = stamp[0].as_py().replace("Z", "+00:00")
+    return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()
