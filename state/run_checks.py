@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, func, inspect, select
@@ -21,17 +20,15 @@ Broken = tuple[str, Any, str]  # name, a query of the rows that break it, what t
 
 
 def check(tx: Connection) -> Iterator[Broken]:
-    """Every invariant with the query that finds what breaks it."""
-    yield from _constant()
+    """Those whose query depends on what the store says of itself."""
     if SLOT not in [one["column_names"] for one in inspect(tx).get_unique_constraints("runs")]:
         unguarded = select(func.count().label("runs")).select_from(runs)
         yield "the database no longer keeps a slot from being run twice (S1)", unguarded, RESTORE
     yield from _numbers(tx)
 
 
-@cache
-def _constant() -> tuple[Broken, ...]:
-    """Those that are asked in the same words every time."""
+def constant() -> tuple[Broken, ...]:
+    """Invariants with the query that finds what breaks them, in the same words every time."""
     ended = select(runs.c.pk).where(runs.c.finished_at.is_(None) != runs.c.outcome.is_(None))
     slots = (runs.c.job, runs.c.slot_utc)
     twice = select(*slots, func.count().label("rows")).group_by(*slots).having(func.count() > 1)
