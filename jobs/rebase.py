@@ -20,7 +20,7 @@ from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
 from jobs.preflight import fitted_targets
 from jobs.running import Running
-from jobs.takeover import adopt, payouts_in_org
+from jobs.takeover import LEFT, adopt, payouts_in_org
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, rebasing
 
@@ -73,7 +73,9 @@ def rebase(run: Running) -> Rebased | None:
             assert task is not None
             result.tasks += 1
             rebasing.adopt_event(tx, task.object, key, sf_id, now=app.clock.now())
-        result.payouts = adopt(app, tx, payouts, run_pk=run.pk)
+        result.payouts, strange = adopt(app, tx, payouts, run_pk=run.pk)
+        if strange and asked == "1":
+            meta.put(tx, LEFT, str(strange))
         for object_name, differences in found.items():
             acknowledged.distrust(tx, object_name, sorted({one.key for one in differences}))
             result.differences += [

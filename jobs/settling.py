@@ -82,12 +82,15 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
     """What the store knows of its own completeness."""
     from jobs.inventory import NEEDED
     from jobs.rebase import FLAG
+    from jobs.takeover import LEFT
 
     owed = []
     if (why := meta.get(tx, NEEDED)) is not None:
         owed.append(f"a comparison of all ids with the org ({why})")
     if meta.get(tx, FLAG) not in (None, "quiet"):
         owed.append("the org's own knowledge, after a restore")
+    if meta.get(tx, LEFT) is not None:
+        owed.append("whose some payouts in the org are, after a restore")
     if lost := rejected.without_day(tx):
         owed.append(f"{lost} rejected record{'s' if lost > 1 else ''} that could belong to any period")
     held = {one.key: "a program that can be computed" for one in refused}

@@ -24,6 +24,7 @@ from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
+from jobs.takeover import adopt_the_rest
 from state import meta, outbox, rejected
 
 Part = Literal["pull", "compute", "push"]
@@ -153,6 +154,8 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable
                 report.inventory = again(app, lambda: take_inventory(run, without=without))
+            if "account" not in dict(report.pulled.stopped):
+                again(app, lambda: adopt_the_rest(run))
             report.payouts = again(app, lambda: read_back(app))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))

@@ -12,11 +12,12 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, insert, select
 
 from state import dirty, postings
+from state.dialects import upsert
 from state.instants import micros
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, programs
-from state.tables.work import closed_periods, standings
+from state.tables.work import closed_periods, dirty_cells, standings
 from state.tables.work import postings as rows_of
 from state.totals import Cell
 
@@ -47,6 +48,21 @@ def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell 
     )
     row = tx.execute(query).first()
     return None if row is None else Cell(*row)
+
+
+def was_once(tx: Connection, account_id: str) -> list[str]:
+    """An account, and those that were merged into it, one after the other: the org gave it what they had."""
+    found, newest = [account_id], {account_id}
+    while newest:
+        winner = accounts.alias("winner")
+        losers = (
+            select(accounts.c.sf_id)
+            .join(winner, winner.c.pk == accounts.c.master_pk)
+            .where(winner.c.sf_id.in_(sorted(newest)), accounts.c.sf_id.not_in(found))
+        )
+        newest = set(tx.execute(losers).scalars())
+        found += sorted(newest)
+    return found
 
 
 def counts(tx: Connection, cells: Collection[Cell]) -> dict[Cell, int]:
@@ -82,7 +98,11 @@ def take_over(tx: Connection, found: Sequence[Found], *, now: datetime, run_pk: 
         known[one.cell] = one.number
         tx.execute(insert(payouts).values(posting_pk=postings.last(tx), key=one.key, sf_id=one.sf_id))
         taken.append(one)
-    for period_pk in sorted({one.cell.period_pk for one in taken}):
+    mark = upsert(tx, dirty_cells).on_conflict_do_nothing()
+    cells = sorted({one.cell for one in taken})
+    if cells:  # of members that have no standing here, too
+        tx.execute(mark, [{"member_pk": cell.member_pk, "period_pk": cell.period_pk} for cell in cells])
+    for period_pk in sorted({cell.period_pk for cell in cells}):
         mine = standings.c.period_pk == period_pk
         dirty.mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk).where(mine))
     postings.seal(tx, before, now, "taken over from the org")

@@ -135,8 +135,8 @@ def test_what_only_the_org_remembers_is_posted_again_and_what_differs_is_an_adju
         for number, kind, amount in ((1, "Settlement", "50.00"), (3, "Adjustment", "7.5"))
     ]
     with shop.opened.store.transaction() as tx:
-        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == 2
-        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == 0, "once"
+        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == (2, 0)
+        assert found_in_org.adopt(shop.opened, tx, rows, run_pk=1) == (0, 0), "once"
     shop.sync()
     told = [
         (one.member_name, one.due.number, one.due.kind, one.due.amount) for one in work.listed(shop.opened)

@@ -316,3 +316,26 @@ def test_a_new_store_meets_the_payouts_of_an_earlier_one(settled):
     later(story)
     assert story.rows(PAYOUTS) == paid
     assert later(story, "verify").data["ok"]
+
+
+def test_a_restored_store_pays_once_what_was_settled_for_an_account_that_was_merged_since(story):
+    """The org gave the loser's payout to the winner; the backup knows neither the payout nor the merge."""
+    assert story("sync").code == 0
+    assert story("db", "backup", "before.db").code == 0
+    later(story, days=20)
+    later(story)
+    winner, loser = id_of(story, MAGASIN), id_of(story, LUMIERE)
+    assert {winner, loser} <= {row["Account__c"] for row in story.rows(PAYOUTS)}
+    lifecycle.merge(story.org, winner, [loser])
+    assert story("db", "restore", "before.db", "--yes").code == 0
+    later(story)
+    for _ in range(2):
+        later(story)
+    (worth,) = story.rows(
+        f"SELECT Rebate__c FROM Rebate_Standing__c WHERE Account__c = '{winner}' AND Period__c = '2026-11' "
+        "ORDER BY Rebate__c DESC LIMIT 1"
+    )
+    ours = [Decimal(row["Amount__c"]) for row in story.rows(PAYOUTS) if row["Account__c"] == winner]
+    assert sum(ours) == Decimal(worth["Rebate__c"]), "once"
+    assert min(ours) < 0, "what was settled for the loser is taken back, and settled for the winner"
+    assert later(story, "verify", "--deep").data["ok"]
