@@ -77,6 +77,12 @@ STEP_WEIGHTS = {
 }
 # What makes some checks impossible (nobody can know what the org once had) or changes everything: in few histories.
 RARE = ("hide_field", "merge", "delete_for_good", "empty_the_bin", "restore", "our_clock")
+# What meets too seldom by chance: months are settled, finance decides, and the store goes back to before.
+SETTLING = {
+    "sync": 10, "wait": 4, "backup": 2, "restore": 2, "merge": 2, "order": 4, "late_order": 1, "give_back": 1, "move_order": 1,
+    "edit_line": 1, "decide_payout": 2, "reconcile": 1, "restart": 1, "delete_standing": 1,
+}  # fmt: skip
+SETTLING_SHARE = 0.1  # of all seeds
 RUNS = ("sync", "pull", "compute", "push", "reconcile")
 WAITS = (1, 7, 45, 130, 960, 3600, 7200, 43_200, 90_000, 180_000)  # seconds
 
@@ -148,6 +154,11 @@ class Tape:
         made = cls(setup, None, chance)
         made._length = chance.choice(LENGTHS)
         made._swarm = Swarm.drawn(chance, kinds)
+        theme = random.Random(f"theme {seed}")  # apart: the other seeds stay the histories that they are
+        if theme.random() < SETTLING_SHARE:
+            made._swarm.weights = SETTLING
+            made._length = max(LENGTHS)
+            setup |= {"fresh": False, "days": theme.choice((0, 5, 6, 8))}
         return made
 
     @classmethod
