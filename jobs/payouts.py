@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from connector import errors
+from jobs import losers_of_pulls
 from jobs.planning_run import Planning
 from mappings.keys import sync_key
 from mappings.model import PushTarget
 from mappings.outbound import record
-from state import acknowledged, meta, outbox, payouts, people
+from state import acknowledged, meta, outbox, payouts, people, purged_merges
 from state.outbox import Row, Wanted
 from state.payouts import Due, PayoutView, Seen
 
@@ -115,6 +116,9 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
     with app.store.transaction() as tx:
         result.read = len(seen)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
+        if losers := purged_merges.learn(tx, seen):
+            log.warning("payouts.tell_of_merges", accounts=losers)
+            losers_of_pulls.note(tx, losers)
         meta.put(tx, READ_UNTIL, f"{until:%Y-%m-%dT%H:%M:%SZ}")
     return result
 
@@ -199,6 +203,7 @@ def _query(target: PushTarget, since: str | None) -> str:
 def _columns(target: PushTarget) -> dict[str, str]:
     """Our name → field, of all that is read back."""
     written = {name: target.written_from(f"payout.{name}") for name in ("amount", "currency")}
+    written["account"] = target.written_from("member.id") or target.written_from("account.id")
     return {**target.reads, **{name: found for name, found in written.items() if found is not None}}
 
 
@@ -223,6 +228,7 @@ def _seen(target: PushTarget, rows: list[dict[str, Any]]) -> list[Seen]:
                 told(row, "reference"),
                 row["CreatedById"],
                 row["LastModifiedById"],
+                told(row, "account"),
             )
         )
     return out

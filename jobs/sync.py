@@ -156,7 +156,8 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 report.inventory = again(app, lambda: take_inventory(run, without=without))
             if "account" not in dict(report.pulled.stopped):
                 again(app, lambda: adopt_the_rest(run))
-            report.payouts = again(app, lambda: read_back(app))
+            whole = why is not None  # which accounts are gone was just looked at: payouts tell where to
+            report.payouts = again(app, lambda: read_back(app, everything=whole))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts:

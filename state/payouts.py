@@ -79,6 +79,7 @@ class Seen:
     reference: str | None
     made_by: str | None
     changed_by: str | None
+    account: str | None = None  # whose it is in the org now: a merge gives it to the winner
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,20 @@ def was_once(tx: Connection, account_id: str) -> list[str]:
     return found
 
 
+def lost(tx: Connection, program: str, period: str) -> list[str]:
+    """Accounts that earned something in a period and are gone without a trace: they may have been merged."""
+    query = (
+        select(accounts.c.sf_id)
+        .join(standings, standings.c.member_pk == accounts.c.pk)
+        .join(periods, periods.c.pk == standings.c.period_pk)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(programs.c.key == program, periods.c.name == period, ~periods.c.baseline)
+        .where(accounts.c.deleted, accounts.c.master_pk.is_(None))
+        .order_by(accounts.c.pk)
+    )
+    return list(tx.execute(query).scalars())
+
+
 def counts(tx: Connection, cells: Collection[Cell]) -> dict[Cell, int]:
     """How many postings some members and periods have."""
     found = dict[Cell, int]()

@@ -11,7 +11,7 @@ from jobs import payouts as work
 from jobs import takeover as found_in_org
 from jobs.payouts import key_of
 from jobs.status import status
-from state import outbox, payouts
+from state import outbox, payouts, purged_merges
 from state.payouts import Seen
 from tests.jobs.conftest import ORG
 
@@ -152,3 +152,26 @@ def test_what_only_the_org_remembers_is_posted_again_and_what_differs_is_an_adju
         key_of(ORG, "care", shop.id_of("Bell"), "2026-05", 1),
     }
     assert shop.broken_promises() == []
+
+
+def test_payouts_that_stand_under_several_accounts_tell_of_no_merge(settled):
+    settled.order("late", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    keys = [key_of(ORG, "care", settled.id_of("Acme"), "2026-05", number) for number in (1, 2)]
+    others = [settled.id_of(name) for name in ("Bell", "Nil")]
+    settled.account("Acme", deleted=True)
+
+    def told(*whose):
+        seen = [
+            Seen(key, f"a00{n}", "Paid", Decimal(1), "USD", None, None, None, None, None, account)
+            for n, (key, account) in enumerate(zip(keys, whose, strict=True))
+        ]
+        with settled.opened.store.transaction() as tx:
+            return purged_merges.learn(tx, seen)
+
+    assert told(*others) == []
+    assert told(None, None) == []
+    assert told(settled.id_of("Acme"), settled.id_of("Acme")) == []
+    assert told("001000000000000AAA", "001000000000000AAA") == [], "of nobody whom we know"
+    assert told(others[0], others[0]) == [settled.id_of("Acme")]
+    assert told(others[0], others[0]) == [], "once"

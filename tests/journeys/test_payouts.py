@@ -339,3 +339,36 @@ def test_a_restored_store_pays_once_what_was_settled_for_an_account_that_was_mer
     assert sum(ours) == Decimal(worth["Rebate__c"]), "once"
     assert min(ours) < 0, "what was settled for the loser is taken back, and settled for the winner"
     assert later(story, "verify", "--deep").data["ok"]
+
+
+def test_a_merge_of_which_only_the_payouts_tell_pays_nothing_twice(settled):
+    """The loser was purged before a sync saw the merge: its payout under another account says who won."""
+    story = settled
+    later(story)
+    winner, loser = id_of(story, MAGASIN), id_of(story, LUMIERE)
+    before = [row for row in story.rows(PAYOUTS) if row["Account__c"] == loser]
+    assert before
+    lifecycle.merge(story.org, winner, [loser])
+    lifecycle.purge(story.org, older_than_days=0)
+    done = later(story, "reconcile")
+    assert "payouts.tell_of_merges" in done.err
+    later(story)
+    ours = [
+        row for row in story.rows(PAYOUTS) if row["Account__c"] == winner and row["Period__c"] == "2026-10"
+    ]
+    (worth,) = story.rows(
+        f"SELECT Rebate__c FROM Rebate_Standing__c WHERE Account__c = '{winner}' AND Period__c = '2026-10' "
+        "AND Program_Key__c = 'retail-2026' ORDER BY Rebate__c DESC LIMIT 1"
+    )
+    assert sum(Decimal(row["Amount__c"]) for row in ours) == Decimal(worth["Rebate__c"])
+    assert later(story, "verify", "--deep").data["ok"]
+
+
+def test_a_payout_that_somebody_gave_to_another_account_is_no_merge(settled):
+    story = settled
+    later(story)
+    made = payout(story)
+    change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=id_of(story, MAGASIN))
+    later(story, "reconcile")
+    later(story)
+    assert {row["Type__c"] for row in story.rows(PAYOUTS)} == {"Settlement"}
