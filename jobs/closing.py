@@ -68,7 +68,7 @@ class Ledger:
         qualifier = to_micro(at.qualifier)
         if before is not None and before.qualifier_e6 == qualifier:
             prior = 0  # the lines are the same: it is the terms that changed
-        elif found.payout is not None or before is None or _has_no_single_ladder(at):
+        elif found.payout is not None or before is None or _has_no_single_ladder(at) or _taken_over(before):
             prior = total
         else:
             prior = to_micro(_at_tier(found, before.tier)) - settled
@@ -87,6 +87,11 @@ class Ledger:
         today = program.day_of(self.now)
         rows = self._rows[program.key]
         return next((row.pk for row in rows if row.start <= today < row.end), rows[-1].pk)
+
+
+def _taken_over(before: Balance) -> bool:
+    """From the org, after a restore: it tells what was settled, not at which tier."""
+    return before.tier is None and before.amount_e6 != 0
 
 
 def _has_no_single_ladder(at: Standing) -> bool:

@@ -6,6 +6,7 @@ stops: records that a user may no longer see look exactly like records that were
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 
 STREAMS = ("user", "product", "account", "order", "order_line")  # rates are kept by currency, not by id
 FEW = 5  # so many may vanish from a small org without a question
+LOST = "inventory.lost"  # accounts that were buried and whose orders were not read again yet
 NEEDED = "inventory_needed"  # why the next sync takes an inventory by itself
 SAMPLES = 5
 
@@ -115,6 +117,8 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         _guard(app, entity, found, accept_missing=accept_missing)
         inventory.forget_rejected(tx, name)
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
+        if name == "account" and buried:
+            _note_lost(tx, found.missing)
     stock = Stock(
         name, found.live, found.there, len(found.missing), buried, len(found.newer),
         samples=[*found.missing, *found.newer][:SAMPLES],
@@ -123,17 +127,27 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         log.warning("inventory.buried", entity=name, rows=buried, first=list(found.missing[:SAMPLES]))
     if found.newer:
         stock.read_again = _read_again(run, entity, found)
-    if name == "account" and buried:
-        _follow_the_lost(run, found.missing)
+    if name == "account":
+        follow_the_lost(run)
     with app.store.transaction() as tx:
         fact_checks.note_rows(tx, name)
     return stock
 
 
-def _follow_the_lost(run: Running, account_ids: Sequence[str]) -> None:
+def _note_lost(tx: Connection, account_ids: Sequence[str]) -> None:
+    """With the transaction that buries them: a run that ends before it followed them leaves that to the next."""
+    known = json.loads(meta.get(tx, LOST) or "[]")
+    meta.put(tx, LOST, json.dumps(sorted({*known, *account_ids})))
+
+
+def follow_the_lost(run: Running) -> None:
     """An account that is gone without a trace may have been merged and the bin emptied: what was its own belongs to
     somebody else now, and its stamps did not move."""
     app = run.app
+    with app.store.read() as tx:
+        account_ids: list[str] = json.loads(meta.get(tx, LOST) or "[]")
+    if not account_ids:
+        return
     for name in ("account", "order"):
         entity = app.mapping.pull.get(name)
         with app.store.read() as tx:
@@ -144,6 +158,8 @@ def _follow_the_lost(run: Running, account_ids: Sequence[str]) -> None:
         with app.store.transaction() as tx:
             set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
             staging.apply(tx, staging.again(run.pk), name, now=app.clock.now())
+    with app.store.transaction() as tx:
+        meta.drop(tx, LOST)
 
 
 def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import structlog
 
 from connector import errors
@@ -111,6 +112,7 @@ def pull(run: Running) -> Pulled:
     done = list(read.values())
     losers = follow_merges(app, run_pk, reading, set(read))
     results = []
+    pa.default_memory_pool().release_unused()  # of the pages that were read: applying needs room of its own
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
         for stream, method in sorted(done, key=lambda item: STREAMS.index(item[0].name)):

@@ -13,7 +13,7 @@ from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
 from jobs.engines import engine_name, keep_snapshot
-from jobs.inventory import Inventory, is_needed, take_inventory
+from jobs.inventory import Inventory, follow_the_lost, is_needed, take_inventory
 from jobs.login_pause import minding_the_login
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
@@ -154,6 +154,8 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable
                 report.inventory = again(app, lambda: take_inventory(run, without=without))
+            if not {"account", "order"} & dict(report.pulled.stopped).keys():
+                again(app, lambda: follow_the_lost(run))
             if "account" not in dict(report.pulled.stopped):
                 again(app, lambda: adopt_the_rest(run))
             whole = why is not None  # which accounts are gone was just looked at: payouts tell where to

@@ -94,7 +94,7 @@ def _found(tx: Connection, target: PushTarget, org_id: str, key: str, row: Row) 
     amount = told.get("payout.amount")
     if not (account and program and period and amount):
         return None
-    for member in (*takeover.was_once(tx, account), *takeover.lost(tx, program, period)):
+    for member in takeover.may_have_had(tx, account, program, period):
         cell = takeover.cell_of(tx, member, program, period)
         if cell is None:
             continue

@@ -5,7 +5,7 @@ Otherwise the same money would be settled a second time under the next number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,22 +50,29 @@ def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell 
     return None if row is None else Cell(*row)
 
 
-def was_once(tx: Connection, account_id: str) -> list[str]:
-    """An account, and those that were merged into it, one after the other: the org gave it what they had."""
-    found, newest = [account_id], {account_id}
+def may_have_had(tx: Connection, account_id: str, program: str, period: str) -> Iterator[str]:
+    """Whose a payout of an account may have been when it was settled, the likeliest first."""
+    yield account_id
+    yield from _merged_into(tx, account_id)
+    yield from _lost(tx, program, period)
+
+
+def _merged_into(tx: Connection, account_id: str) -> list[str]:
+    """Those that were merged into an account, and into these before: the org gave it what they had."""
+    found, newest = list[str](), {account_id}
     while newest:
         winner = accounts.alias("winner")
         losers = (
             select(accounts.c.sf_id)
             .join(winner, winner.c.pk == accounts.c.master_pk)
-            .where(winner.c.sf_id.in_(sorted(newest)), accounts.c.sf_id.not_in(found))
+            .where(winner.c.sf_id.in_(sorted(newest)), accounts.c.sf_id.not_in([account_id, *found]))
         )
         newest = set(tx.execute(losers).scalars())
         found += sorted(newest)
     return found
 
 
-def lost(tx: Connection, program: str, period: str) -> list[str]:
+def _lost(tx: Connection, program: str, period: str) -> list[str]:
     """Accounts that earned something in a period and are gone without a trace: they may have been merged."""
     query = (
         select(accounts.c.sf_id)
