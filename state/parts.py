@@ -22,13 +22,13 @@ ALL = -1  # the row that counts for every part
 
 def note_changed(tx: Connection, chosen: Select[Any]) -> None:
     """The orders whose pk the query selects, or lines of theirs, were written."""
-    tx.execute(_noting(tx.dialect.name, chosen))
+    tx.execute(_noting(tx.dialect.name, chosen, ORDERS_PER_PART))
 
 
 @lru_cache(maxsize=16)  # those who write orders ask in the same few words
-def _noting(dialect: str, chosen: Select[Any]) -> Insert:
+def _noting(dialect: str, chosen: Select[Any], size: int) -> Insert:
     pks = chosen.subquery()
-    touched = (pks.c[0] // ORDERS_PER_PART).label("part")
+    touched = (pks.c[0] // size).label("part")
     # In the order of their numbers: two writers never wait for each other in a circle.
     counted = select(touched, literal(1)).where(literal(True)).group_by(touched).order_by(touched)
     return _counting(dialect, counted)

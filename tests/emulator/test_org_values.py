@@ -148,7 +148,7 @@ def test_broken_json_is_refused_with_a_position(body):
     st.recursive(
         st.none()
         | st.booleans()
-        | st.integers()
+        | st.integers(-(2**63), 2**63 - 1)
         | st.text()
         | st.decimals(allow_nan=False, allow_infinity=False),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -157,3 +157,8 @@ def test_broken_json_is_refused_with_a_position(body):
 )
 def test_json_text_reads_back_as_written(data):
     assert jsontext.loads(jsontext.dumps(data)) == data
+
+
+def test_an_integer_too_long_for_a_machine_keeps_its_digits():
+    text = b'{"a":123456789012345678901234567890}'
+    assert jsontext.dumps(jsontext.loads(text)) == text
