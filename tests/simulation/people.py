@@ -244,7 +244,7 @@ class People:
         )
         records.update(
             self.org,
-            Context(self.admin),
+            Context(self.admin, system=True),
             "Rebate_Standing__c",
             self._standing(number),
             dict(values[value % 3]),
