@@ -59,9 +59,8 @@ class Storage:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
-        self._idle: list[
-            tuple[sqlite3.Connection, int]
-        ] = []  # of streams that are over, with the lessons they know
+        # Of streams that are over, with how many lessons they know.
+        self._idle: list[tuple[sqlite3.Connection, int]] = []
         self._closed = False
         self._lessons: list[Callable[[sqlite3.Connection], None]] = []
         self._columns: dict[str, set[str]] = {}

@@ -140,14 +140,14 @@ def _note_lost(tx: Connection, account_ids: Sequence[str]) -> None:
     meta.put(tx, LOST, json.dumps(sorted({*known, *account_ids})))
 
 
-def follow_the_lost(run: Running) -> None:
+def follow_the_lost(run: Running) -> bool:
     """An account that is gone without a trace may have been merged and the bin emptied: what was its own belongs to
-    somebody else now, and its stamps did not move."""
+    somebody else now, and its stamps did not move. Returns whether there was any."""
     app = run.app
     with app.store.read() as tx:
         account_ids: list[str] = json.loads(meta.get(tx, LOST) or "[]")
     if not account_ids:
-        return
+        return False
     for name in ("account", "order"):
         entity = app.mapping.pull.get(name)
         with app.store.read() as tx:
@@ -160,6 +160,7 @@ def follow_the_lost(run: Running) -> None:
             staging.apply(tx, staging.again(run.pk), name, now=app.clock.now())
     with app.store.transaction() as tx:
         meta.drop(tx, LOST)
+    return True
 
 
 def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:

@@ -80,7 +80,7 @@ class Facts:
 
 def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> Facts:
     """What the store knows of its own completeness."""
-    from jobs.inventory import NEEDED
+    from jobs.inventory import LOST, NEEDED
     from jobs.rebase import FLAG
     from jobs.takeover import LEFT
 
@@ -89,6 +89,8 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
         owed.append(f"a comparison of all ids with the org ({why})")
     if meta.get(tx, FLAG) not in (None, "quiet"):
         owed.append("the org's own knowledge, after a restore")
+    if meta.get(tx, LOST) is not None:
+        owed.append("whose the orders of accounts are that are gone")
     if meta.get(tx, LEFT) is not None:
         owed.append("whose some payouts in the org are, after a restore")
     if lost := rejected.without_day(tx):

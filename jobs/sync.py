@@ -154,12 +154,12 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable
                 report.inventory = again(app, lambda: take_inventory(run, without=without))
+            gone = why is not None  # which accounts are gone was just looked at: payouts tell where to
             if not {"account", "order"} & dict(report.pulled.stopped).keys():
-                again(app, lambda: follow_the_lost(run))
+                gone |= again(app, lambda: follow_the_lost(run))
             if "account" not in dict(report.pulled.stopped):
                 again(app, lambda: adopt_the_rest(run))
-            whole = why is not None  # which accounts are gone was just looked at: payouts tell where to
-            report.payouts = again(app, lambda: read_back(app, everything=whole))
+            report.payouts = again(app, lambda: read_back(app, everything=gone))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts:
