@@ -8,7 +8,7 @@ from __future__ import annotations
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from emulator import wire
+from emulator import jsontext, wire
 from emulator.conditions import evaluate
 from emulator.describe import base_url, describe, global_entry
 from emulator.router import Request, Response, json_response, route
@@ -66,9 +66,20 @@ def _object(org: Org, request: Request, name: str) -> SObject:
 @route("GET", "/services/data/{version}/sobjects/{sobject}/describe")
 def describe_object(org: Org, request: Request, sobject: str) -> Response:
     found = _object(org, request, sobject)
-    return _conditional(
-        org, request, lambda: describe(org, request.user_id, found, request.version, request.base_url)
-    )
+    return _conditional(org, request, lambda: _described(org, request, found))
+
+
+def _described(org: Org, request: Request, sobject: SObject) -> jsontext.Raw:
+    """The describe as text: of a big object it is hundreds of kilobytes, and every client that starts asks for it."""
+    version, known = org.extensions.get("describe.texts", (None, {}))
+    if version != org.schema.version:  # permissions count it up, too
+        version, known = org.extensions["describe.texts"] = (org.schema.version, {})
+    what = (request.user_id, sobject.name, request.version, request.base_url)
+    if what not in known:
+        known[what] = jsontext.dumps(
+            describe(org, request.user_id, sobject, request.version, request.base_url)
+        )
+    return jsontext.Raw(known[what])
 
 
 @route("GET", "/services/data/{version}/sobjects/{sobject}")

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from fractions import Fraction
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from state import invariants, runs, watermarks
 from state import standings as saved
@@ -18,6 +18,13 @@ from state.tables.work import outbox as outbox_rows
 from tests.simulation.processes import LOOKBACK
 from tests.simulation.world import World
 
+# Built once: they are asked after every step.
+_TWICE = select(events.c.identity).group_by(events.c.identity).having(func.count() > 1)
+_CONFIRMED = select(acknowledged.c.ext_key, acknowledged.c.seq).where(acknowledged.c.object == bindparam("name"))
+_NEWEST_ENQUEUED = select(func.max(outbox_rows.c.enqueued_at))
+_LEFT = select(func.count()).where(
+    outbox_rows.c.state.in_(("pending", "quarantined")), outbox_rows.c.enqueued_at >= bindparam("started")
+)
 _PERIOD = re.compile(r"\) in [^.]*\.")
 
 
@@ -57,8 +64,7 @@ def told_once(world: World) -> list[str]:
 
 
 def _events_are_unique(tx: Connection) -> list[str]:
-    query = select(events.c.identity).group_by(events.c.identity).having(func.count() > 1)
-    return [f"the event {row.identity} was written twice" for row in tx.execute(query)]
+    return [f"the event {row.identity} was written twice" for row in tx.execute(_TWICE)]
 
 
 def _standings_were_true_once(world: World, tx: Connection) -> list[str]:
@@ -88,8 +94,7 @@ def _confirmed_is_there(world: World, tx: Connection) -> list[str]:
         ("Rebate_Payout__c", "Sync_Key__c", "NULL"),
     ):
         there = dict(world.org.storage.rows(f'SELECT "{key}", {sequence} FROM "{name}"'))
-        query = select(acknowledged.c.ext_key, acknowledged.c.seq).where(acknowledged.c.object == name)
-        for row in tx.execute(query):
+        for row in tx.execute(_CONFIRMED, {"name": name}):
             if row.ext_key not in there:
                 found += [] if purged else [f"the {name} {row.ext_key} was confirmed and is not there"]
             elif sequence != "NULL" and (there[row.ext_key] or 0) < row.seq:
@@ -104,14 +109,10 @@ def _partial_is_not_success(tx: Connection) -> list[str]:
     if not newest or newest[0].outcome != "ok" or newest[0].finished_at is None:
         return []
     started = int(newest[0].started_at.timestamp() * 1_000_000)
-    newer = tx.execute(select(func.max(outbox_rows.c.enqueued_at))).scalar()
+    newer = tx.execute(_NEWEST_ENQUEUED).scalar()
     if newer is not None and newer > int(newest[0].finished_at.timestamp() * 1_000_000):
         return []  # written after it
-    left = tx.execute(
-        select(func.count()).where(
-            outbox_rows.c.state.in_(("pending", "quarantined")), outbox_rows.c.enqueued_at >= started
-        )
-    ).scalar_one()
+    left = tx.execute(_LEFT, {"started": started}).scalar_one()
     return [f"a run that left {left} rows undelivered was reported as ok"] if left else []
 
 

@@ -60,7 +60,22 @@ def truth(org: Org, rules: list[dict[str, Any]]) -> dict[Key, True_]:
             key = (rule["key"], account, period_of(rule, when))
             sums[key] = sums.get(key, Fraction(0)) + Fraction(cents, 100)
     by_key = {rule["key"]: rule for rule in rules}
-    return {key: standing(by_key[key[0]], amount) for key, amount in sums.items()}
+    return {key: _known(by_key[key[0]], amount) for key, amount in sums.items()}
+
+
+KNOWN_MAX = 20_000
+_standings: dict[int, tuple[dict[str, Any], dict[Fraction, True_]]] = {}  # by rule, which it keeps alive
+
+
+def _known(rule: dict[str, Any], amount: Fraction) -> True_:
+    """`standing`, worked out once for an amount: a history asks for the same ones after every step."""
+    _, known = _standings.setdefault(id(rule), (rule, {}))
+    found = known.get(amount)
+    if found is None:
+        if len(known) >= KNOWN_MAX:
+            known.clear()
+        found = known[amount] = standing(rule, amount)
+    return found
 
 
 def period_of(rule: dict[str, Any], day: date) -> str:
