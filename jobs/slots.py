@@ -14,6 +14,8 @@ from apscheduler.triggers.cron import CronTrigger
 
 from jobs.settings import JobSchedule
 
+FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
 
 
@@ -31,10 +33,11 @@ def next_slot(schedule: JobSchedule, zone: str, after: datetime) -> datetime:
         # Counted from each midnight: a rhythm that does not divide the day starts anew there.
         tomorrow: datetime = midnight + timedelta(days=1)
         return min(slot, tomorrow)
-    trigger = _trigger(schedule, zone)
+    triggers = _triggers(schedule, zone)
     moment = after.astimezone(UTC)
     while True:
-        fire = trigger.get_next_fire_time(None, moment + timedelta(microseconds=1))
+        fires = [one.get_next_fire_time(None, moment + timedelta(microseconds=1)) for one in triggers]
+        fire = min((fire for fire in fires if fire is not None), default=None)
         if fire is None:
             raise BadSchedule(f'cron = "{schedule.cron}" never comes')
         if not _second_time_round(fire, schedule):
@@ -76,12 +79,57 @@ def latest_slot(schedule: JobSchedule, zone: str, now: datetime) -> datetime | N
     return None
 
 
-def _trigger(schedule: JobSchedule, zone: str) -> CronTrigger:
+def _triggers(schedule: JobSchedule, zone: str) -> list[CronTrigger]:
+    """Any of them is due. Where both days are limited, crontab means either: the 1st, and every Monday."""
     assert schedule.cron is not None
     try:
-        return CronTrigger.from_crontab(schedule.cron, timezone=ZoneInfo(zone))
+        fields = schedule.cron.split()
+        if len(fields) != len(FIELDS):
+            raise ValueError(f"{len(fields)} fields; five are wanted: {', '.join(FIELDS)}")
+        minute, hour, day, month, weekday = fields
+        weekday = _weekdays(weekday)
+        either = not day.startswith("*") and not weekday.startswith("*")
+        days = [(day, "*"), ("*", weekday)] if either else [(day, weekday)]
+        return [
+            CronTrigger(
+                minute=minute, hour=hour, day=of_month, month=month, day_of_week=of_week, timezone=ZoneInfo(zone)
+            )
+            for of_month, of_week in days
+        ]  # fmt: skip
     except (ValueError, KeyError) as error:
         raise BadSchedule(f'cron = "{schedule.cron}" in {zone!r}: {error}') from error
+
+
+def _weekdays(field: str) -> str:
+    """A crontab's weekdays by their names: its numbers count from Sunday (0 and 7), APScheduler's from Monday.
+
+    Source: crontab(5).
+    """
+    return ",".join(name for part in field.lower().split(",") for name in _some_weekdays(part))
+
+
+def _some_weekdays(part: str) -> list[str]:
+    days, _, step = part.partition("/")
+    first, ranged, last = days.partition("-")
+    if days == "*":
+        if not step:
+            return ["*"]
+        first, ranged, last = "0", "-", "6"
+    start = _weekday(first)
+    end = _weekday(last) if ranged else 6 if step else start
+    if end < start:
+        if last not in ("0", "sun"):
+            raise ValueError(f"{days}: the last day comes before the first")
+        end = 7  # the Sunday after
+    return [WEEKDAYS[day % 7] for day in range(start, end + 1, int(step or 1))]
+
+
+def _weekday(text: str) -> int:
+    if text in WEEKDAYS:
+        return WEEKDAYS.index(text)
+    if text.isdecimal() and int(text) <= 7:
+        return int(text)
+    raise ValueError(f"{text!r} is no weekday: 0 to 7 (0 and 7 are Sunday), or {', '.join(WEEKDAYS)}")
 
 
 def _second_time_round(fire: datetime, schedule: JobSchedule) -> bool:

@@ -52,6 +52,44 @@ def test_a_nightly_job_in_the_hour_that_is_left_out_is_not_lost():
     assert len(found) >= 1
 
 
+@pytest.mark.parametrize(
+    ("weekdays", "named"),
+    [
+        ("1-5", "Mon Tue Wed Thu Fri"),
+        ("0", "Sun"),
+        ("7", "Sun"),
+        ("sun", "Sun"),
+        ("6,0", "Sat Sun"),
+        ("5-7", "Fri Sat Sun"),
+        ("sat-sun", "Sat Sun"),
+        ("MON-fri/2", "Mon Wed Fri"),
+        ("1/2", "Mon Wed Fri"),
+        ("*/3", "Wed Sat Sun"),
+        ("*", "Mon Tue Wed Thu Fri Sat Sun"),
+    ],
+)
+def test_weekdays_are_numbered_as_in_a_crontab(weekdays, named):
+    """APScheduler's own numbers start on Monday: `1-5` would leave Mondays out and run on Saturdays."""
+    week = slots_between(
+        JobSchedule(cron=f"0 9 * * {weekdays}"), "UTC", at("2026-11-22T23:00:00"), at("2026-11-29T23:00:00")
+    )
+    assert " ".join(f"{slot:%a}" for slot in week) == named
+
+
+def test_a_day_of_the_month_and_a_weekday_mean_either_of_them():
+    either = JobSchedule(cron="0 9 1 * 1")
+    found = list(slots_between(either, "UTC", at("2026-11-25T00:00:00"), at("2026-12-08T00:00:00")))
+    assert [f"{slot:%a %d}" for slot in found] == ["Mon 30", "Tue 01", "Mon 07"]
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 9 * * 8", "0 9 * * mo", "0 9 * * 5-1", "0 9 * *", "0 9 * * 1-", "0 9 * * 1/0"]
+)
+def test_weekdays_that_are_none_are_refused(cron):
+    with pytest.raises(BadSchedule, match="cron"):
+        next_slot(JobSchedule(cron=cron), "UTC", at("2026-11-25T00:00:00"))
+
+
 @given(
     st.sampled_from(
         [
