@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from jobs.refusals import TooSurprising
+from mappings.model import PushTarget
 from state import acknowledged, meta
+from state.payloads import payload_hash
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -40,11 +42,17 @@ def forget(tx: Connection) -> None:
     meta.drop(tx, COUNTED)
 
 
+def emptied(target: PushTarget) -> dict[str, None]:
+    """What is written onto an account that has no standing any more."""
+    return {name: None for name in target.fields if name not in target.volatile and name != "Id"}
+
+
 def _guard_mass_clear(app: App, tx: Connection, cleared: int) -> None:
     """A real period end clears a few accounts; a short read or a lost program clears most."""
     if cleared <= FEW or app.allow_mass_clear:
         return
-    shown = acknowledged.count(tx, app.mapping.push["account"].object)
+    target = app.mapping.push["account"]
+    shown = acknowledged.count(tx, target.object, besides=payload_hash(emptied(target)))
     if cleared > shown * app.settings.push.clear_share:
         raise TooSurprising(
             f"this would clear the rebate fields of {cleared} of {shown} accounts. That is usual when a program ends; "

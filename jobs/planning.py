@@ -215,7 +215,8 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
                 seen.add(shown.cell)
                 today = planning.today(shown.program)
                 chosen.setdefault(shown.cell.member_pk, []).append((shown, today))
-    wanted, cleared, writer = [], 0, _lasting(target)
+    wanted, cleared, writer = [], [], _lasting(target)
+    empty = fuses.emptied(target)
     for pk in sorted(member_pks):
         member = members[pk]
         if member.gone:
@@ -224,15 +225,14 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
         if best is not None:
             view = view_of(best, org_id=planning.org_id, today=planning.today(best.program))
             payload = writer.record(view)
+            payload.pop("Id", None)
+            wanted.append(Wanted("state", target.object, member.id, payload, member.id))
         elif (target.object, member.id) in known:
-            payload = {name: None for name in target.fields if name not in target.volatile}
-            cleared += 1
-        else:
-            continue
-        payload.pop("Id", None)
-        wanted.append(Wanted("state", target.object, member.id, payload, member.id))
-    planning.unusual["cleared"] += cleared
+            cleared.append(Wanted("state", target.object, member.id, empty, member.id))
     planning.enqueue("account", wanted)
+    planning.unusual["cleared"] += planning.enqueue(
+        "account", cleared
+    )  # what is empty already is not cleared
 
 
 def _lasting(target: PushTarget) -> Writer:

@@ -47,11 +47,12 @@ class Planning:
     _members: dict[int, Member] = field(default_factory=dict)
     _today: dict[str, date] = field(default_factory=dict)
 
-    def enqueue(self, target: str, wanted: Sequence[Wanted]) -> None:
-        """Put rows into the outbox and count those that were new."""
-        if wanted:
-            added = outbox.enqueue(self.tx, wanted, now=self.now, sequence=self.sequence)
+    def enqueue(self, target: str, wanted: Sequence[Wanted]) -> int:
+        """Put rows into the outbox; how many of them were new."""
+        added = outbox.enqueue(self.tx, wanted, now=self.now, sequence=self.sequence) if wanted else 0
+        if added:
             self.counts[target] = self.counts.get(target, 0) + added
+        return added
 
     def today(self, program: Program) -> date:
         """The day that it is where a program lives."""

@@ -127,10 +127,10 @@ def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str
     return found
 
 
-def count(tx: Connection, object: str) -> int:
-    """How many records of an object the org has of ours."""
-    mine = select(func.count()).select_from(acknowledged).where(acknowledged.c.object == object)
-    return int(tx.execute(mine).scalar_one())
+def count(tx: Connection, object: str, *, besides: str) -> int:
+    """How many records of an object the org has of ours, without those whose content has this hash."""
+    mine = (acknowledged.c.object == object) & (acknowledged.c.payload_hash != besides)
+    return int(tx.execute(select(func.count()).select_from(acknowledged).where(mine)).scalar_one())
 
 
 _SEQUENCES = select(acknowledged.c.ext_key, acknowledged.c.seq).where(
