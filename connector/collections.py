@@ -9,7 +9,14 @@ from urllib.parse import quote
 from structlog.typing import FilteringBoundLogger
 
 from connector import limits, wire
-from connector.errors import Ambiguous, Misconfigured, SyncError, Transient
+from connector.errors import (
+    Ambiguous,
+    AuthenticationFailed,
+    Misconfigured,
+    QuotaReached,
+    SyncError,
+    Transient,
+)
 from connector.port import JsonValue, Record, RowResult
 from connector.problems import problems_in
 from connector.replies import Call
@@ -154,9 +161,12 @@ def _not_sendable(record: Record) -> tuple[str, ...]:
 
 
 def _row_code(error: SyncError) -> str:
-    """The code under which each row of a failed request is reported."""
+    """The code under which each row of a failed request is reported. A login or a quota that ended is not about rows:
+    they were not sent, and whoever sends next learns the reason."""
     if isinstance(error, Ambiguous):
         return "OUTCOME_UNKNOWN"
+    if isinstance(error, (QuotaReached, AuthenticationFailed)):
+        return "NOT_SENT"
     if isinstance(error, Transient):
         return "NOT_SENT" if not error.sent else "SERVER_UNAVAILABLE"
     return error.code

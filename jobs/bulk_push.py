@@ -30,6 +30,12 @@ CLOCKS_DIFFER = timedelta(minutes=5)  # between the org and us, at most
 Settle = Callable[[str, Sequence[Row], Sequence[RowResult]], None]
 
 
+def goes_in_jobs(target: PushTarget) -> bool:
+    """Whether many of its records may go as one Bulk job: upserts by a key of ours. All else goes call by call, and a
+    claim must not be longer than a call or so: a lease, a quota or a stop may end in between."""
+    return target.match not in (None, "Id") and target.name not in ("task", "payout")
+
+
 def send(
     run: Running,
     target: PushTarget,

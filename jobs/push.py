@@ -36,6 +36,7 @@ ROWS_PER_BATCH = limits.COMPOSITE_ROWS
 CLAIM_TTL = timedelta(minutes=10)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=4)
+TRIED_FOR = timedelta(days=1)  # at least, before a row that met only passing trouble is set aside
 NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that was only to be closed
 INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
@@ -124,8 +125,10 @@ class Sending:
             waiting = outbox.due(tx, {object_name}, now=now, lanes=self._lanes)
             if not waiting:
                 return []
+            target = self._targets.get(object_name)
             bulk = (
-                object_name in self._targets
+                target is not None
+                and bulk_push.goes_in_jobs(target)
                 and choose.choose_write(waiting, app.org.usage.budget_left) == "bulk"
             )
             alone = object_name == alerting.BELL
@@ -155,7 +158,10 @@ class Sending:
         if target.match == "Id":
             return org.update(object_name, records)
         assert target.match is not None
-        if choose.choose_write(len(records), org.usage.budget_left) == "bulk":
+        if (
+            bulk_push.goes_in_jobs(target)
+            and choose.choose_write(len(records), org.usage.budget_left) == "bulk"
+        ):
             return bulk_push.send(self._run, target, rows, records, self._lanes)
         return org.upsert(object_name, target.match, records)
 
@@ -200,7 +206,9 @@ class Sending:
             # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
             refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
             if refused or (isinstance(error, errors.Transient) and not error.sent):
-                return [RowResult(row.ext_key, ok=False, code=error.code)]
+                if self._may_try_again(row):
+                    raise  # nor would the next one ring: all of them wait for the next push
+                return [RowResult(row.ext_key, ok=False, code="SERVER_UNAVAILABLE", message=error.code)]
             log.warning("bell.unknown_fate", code=error.code)
         except (errors.RowRefused, errors.Misconfigured) as error:
             if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
@@ -287,10 +295,7 @@ class Sending:
             return  # due at once: this push sends it again, and counts what becomes of it
         if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
             return
-        if (
-            issubclass(step, (errors.Transient, errors.Ambiguous))
-            and row.attempts < self._app.settings.push.attempts
-        ):
+        if issubclass(step, (errors.Transient, errors.Ambiguous)) and self._may_try_again(row):
             outbox.retry_at(tx, row, now + waiting(row), code=code)
             self.result.put_off.add(row.pk)
             return
@@ -302,6 +307,11 @@ class Sending:
         outbox.quarantine(tx, row, why, now=now, code=code, message=answer.message)
         self.result.quarantined += 1
         self.result.refused.append((object_name, code, row.account_id or ""))
+
+    def _may_try_again(self, row: Row) -> bool:
+        """Tries alone say little: the row may have shared them with requests that failed as a whole for hours."""
+        young = self._app.clock.now() < row.enqueued_at + TRIED_FOR
+        return young or row.attempts < self._app.settings.push.attempts
 
     def _without_its_standing(self, tx: Any, object_name: str, row: Row) -> bool:
         """A person deleted the standing that a payout points at, and that of a merged account is never made again: the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from connector import choose
 from jobs import alerting
 from jobs.app import App
+from jobs.bulk_push import goes_in_jobs
 from state import outbox, people
 from state.store import Store
 
@@ -79,15 +81,7 @@ def preview(app: App) -> tuple[list[Change], int]:
             if row.account_id and row.account_id not in names:
                 found = people.find_members(tx, row.account_id, limit=1)
                 names[row.account_id] = (found[0].name or row.account_id) if found else row.account_id
-    counted: dict[str, int] = {}
-    for row in rows:
-        counted[row.object] = counted.get(row.object, 0) + 1
-    calls = 0
-    for name, count in counted.items():
-        # A bell is a call of its own; the type's id is asked for once.
-        calls += (
-            count + 1 if name == alerting.BELL else choose.calls_to_write(count, choose.choose_write(count))
-        )
+    calls = sum(_calls(app, name, count) for name, count in Counter(row.object for row in rows).items())
     changes = [
         Change(
             row.object,
@@ -97,6 +91,13 @@ def preview(app: App) -> tuple[list[Change], int]:
         for row in rows[:SHOWN]
     ]
     return changes, calls
+
+
+def _calls(app: App, object_name: str, count: int) -> int:
+    if object_name == alerting.BELL:
+        return count + 1  # a bell is a call of its own; the type's id is asked for once
+    by_jobs = any(goes_in_jobs(one) for one in app.mapping.push.values() if one.object == object_name)
+    return choose.calls_to_write(count, choose.choose_write(count) if by_jobs else "rest")
 
 
 def _said(value: Any) -> str:

@@ -112,7 +112,7 @@ class PushSettings(Section):
     closed_periods: int | None = Field(
         None, ge=0, description="how many closed periods are written as standings; None: all"
     )
-    attempts: int = Field(8, ge=1, description="tries of a row before it is set aside")
+    attempts: int = Field(8, ge=1, description="tries of a row, over at least a day, before it is set aside")
 
 
 LEAST_KEPT = timedelta(days=7)

@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from connector.errors import Ambiguous, Misconfigured, RowRefused, SyncError, Transient, UnknownReply
+from connector.errors import (
+    Ambiguous,
+    AuthenticationFailed,
+    Misconfigured,
+    QuotaReached,
+    RowRefused,
+    SyncError,
+    Transient,
+    UnknownReply,
+)
 from connector.port import RowResult
+from connector.rest import Rest
 
 
 def ok(n: int, created: bool = False) -> dict[str, Any]:
@@ -219,3 +229,25 @@ def test_updates_and_creates_go_to_the_plain_collection(scripted: Any, org: Any,
 def test_nothing_to_write_is_no_call(scripted: Any, org: Any) -> None:
     assert org.upsert("X__c", "Key__c", []) == []
     assert not scripted.calls("composite")
+
+
+@pytest.mark.parametrize(
+    "ended", [QuotaReached("API_BUDGET_SHARE"), AuthenticationFailed("INVALID_SESSION_ID")]
+)
+def test_a_quota_or_a_login_that_ends_half_way_is_not_about_the_records(
+    org: Any, answering: Any, monkeypatch: pytest.MonkeyPatch, ended: SyncError
+) -> None:
+    calls = []
+    composite = Rest.composite
+
+    def until_it_ends(self: Rest, parts: Any, call: Any) -> Any:
+        calls.append(len(parts))
+        if len(calls) > 1:
+            raise ended
+        return composite(self, parts, call)
+
+    monkeypatch.setattr(Rest, "composite", until_it_ends)
+    results = org.upsert("X__c", "Key__c", records(2100))
+    assert [r.ok for r in results[:1000]] == [True] * 1000
+    assert {(r.code, r.next_step) for r in results[1000:]} == {("NOT_SENT", Transient)}
+    assert len(calls) == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from connector.errors import Transient
+from connector.org import SalesforceOrg
 from emulator.actions import notifications
 from emulator.fault_kinds import Fault
 from jobs import alerting
@@ -45,4 +47,27 @@ def test_a_bell_that_the_org_was_too_busy_for_rings_later_and_once(story):
     for _ in range(3):
         story.wait(minutes=31)
         assert story("sync").code == 0
+    assert len(bells(story)) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Transient("NO_CONNECTION", sent=False),
+        Transient("DEADLINE", sent=False),
+        Transient("REQUEST_LIMIT_EXCEEDED", status=403),  # too many at once: calls are left
+        Transient("HTTP_429", status=429),
+    ],
+    ids=lambda trouble: trouble.code,
+)
+def test_passing_trouble_sets_no_bell_aside(story, monkeypatch, trouble):
+    def refuse(self, **told):
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SalesforceOrg, "notify", refuse)
+        assert story("sync").code == 3
+    assert [row["state"] for row in story("outbox", "list", "--json").data["rows"]] == ["pending"]
+    story.wait(minutes=31)
+    assert story("sync").code == 0
     assert len(bells(story)) == 1
