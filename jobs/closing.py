@@ -29,6 +29,7 @@ class Ledger:
     def __init__(self, tx: Connection, programs: Sequence[Program], now: datetime, run_pk: int) -> None:
         self.tx, self.programs, self.now, self.run_pk = tx, programs, now, run_pk
         self._closed = postings.closed(tx)
+        self._left_out: dict[int, set[int]] = {}
         self._versions = postings.versions(tx)
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
@@ -40,13 +41,25 @@ class Ledger:
             found
             for found in computed
             if found.one.cell.period_pk in self._closed
-            and found.one.program.settlement.late_lines == "adjust"
+            and (found.one.program.settlement.late_lines == "adjust" or self._was_left_out(found))
             and not found.standing.incomplete
         ]
         known = postings.balances(self.tx, [found.one.cell for found in late])
-        booked = [self._booking(found, known.get(found.one.cell)) for found in late]
+        booked = [
+            self._booking(found, known.get(found.one.cell))
+            for found in late
+            # Once it is settled, a program that ignores late lines ignores them here, too.
+            if found.one.program.settlement.late_lines == "adjust" or found.one.cell not in known
+        ]
         made = [one for one in booked if one.prior_period_e6 or one.rate_e6]
         return postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+
+    def _was_left_out(self, found: Computed) -> bool:
+        """The period was closed by hand while this standing was incomplete."""
+        period = found.one.cell.period_pk
+        if period not in self._left_out:
+            self._left_out[period] = postings.left_out(self.tx, period)
+        return found.one.cell.member_pk in self._left_out[period]
 
     def close(self, known: Facts) -> int:
         """Settle the periods whose grace has passed and which wait for nothing; returns how many standings."""

@@ -16,7 +16,7 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, insert, literal, select
 
 from rebates.money import to_micro
-from state import audit
+from state import audit, meta
 from state.instants import micros, moment
 from state.tables.programs import periods, programs
 from state.tables.running import audit as trail
@@ -25,6 +25,7 @@ from state.totals import Cell, from_e6
 
 MEMBERS_AT_ONCE = 400
 SEALED = "postings made"
+LEFT_OUT = "settled.left_out."  # in `meta`, by period
 COMPLETE = '"incomplete":[]'  # as documents are spelled: an incomplete standing is not settled
 
 
@@ -103,6 +104,19 @@ def incomplete(tx: Connection, period_pk: int) -> int:
     return int(tx.execute(query).scalar_one())
 
 
+def left_out(tx: Connection, period_pk: int) -> set[int]:
+    """Members whose standings of a period were incomplete when it was closed by hand all the same: nothing was settled
+    for them, and what is settled once they are whole is not late."""
+    return set(json.loads(meta.get(tx, f"{LEFT_OUT}{period_pk}") or "[]"))
+
+
+def _note_left_out(tx: Connection, period_pk: int) -> None:
+    lacking = (standings.c.period_pk == period_pk) & ~standings.c.document.contains(COMPLETE, autoescape=True)
+    members = tx.execute(select(standings.c.member_pk).where(lacking)).scalars().all()
+    if members:
+        meta.put(tx, f"{LEFT_OUT}{period_pk}", json.dumps(sorted(members)))
+
+
 def last(tx: Connection) -> int:
     """The number of the newest posting; 0: there is none."""
     return int(tx.execute(_LAST).scalar_one())
@@ -131,6 +145,7 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
     """
     tx.execute(insert(closed_periods).values(period_pk=period_pk, closed_at=micros(now), run_pk=run_pk))
     complete = (standings.c.period_pk == period_pk) & standings.c.document.contains(COMPLETE, autoescape=True)
+    _note_left_out(tx, period_pk)
     before = last(tx)
     if by_payout:
         query = select(standings).where(complete).order_by(standings.c.member_pk)

@@ -43,8 +43,8 @@ def state(shop, period):
     return found
 
 
-def settled(shop, period="2026-05"):
-    (found,) = explain(shop.opened, "Acme", period=period)
+def settled(shop, period="2026-05", *, account="Acme"):
+    (found,) = explain(shop.opened, account, period=period)
     return [(one.kind, one.amount) for one in found.postings]
 
 
@@ -150,6 +150,28 @@ def test_a_period_waits_for_a_standing_that_lacks_something_unless_a_person_goes
     story.sync()
     (found,) = explain(story.opened, "Bell", period="2026-05")
     assert [(one.kind, one.amount) for one in found.postings] == [("adjustment", 30)]
+    assert story.broken_promises() == []
+
+
+def test_who_was_left_out_is_settled_later_also_where_late_lines_are_ignored(story):
+    """What Bell bought was not late: it could not be read. What Acme and Bell buy afterwards is."""
+    story.program('late_lines = "ignore"\n' + PROGRAM)
+    story.account("Bell")
+    story.order("9", "Bell", MAY, {"amount": 300})
+    story.today(date(2026, 6, 10))
+    set_aside(story, RejectedRow("order_line", "802x", "amount", "is not a number", story.order_id("9")))
+    story.sync()
+    story.clock.sleep(60)
+    periods.close(story.opened, "care", "2026-05", despite_incomplete=True)
+    assert settled(story) == [("settled", 60)]
+    story.forget_rejected()
+    story.sync()
+    assert settled(story, account="Bell") == [("adjustment", 30)]
+    for name in ("Acme", "Bell"):
+        story.order(f"late {name}", name, MAY, {"amount": 1000})
+    story.sync()
+    assert settled(story, account="Bell") == [("adjustment", 30)]
+    assert settled(story) == [("settled", 60)]
     assert story.broken_promises() == []
 
 
