@@ -20,7 +20,9 @@ from tests.simulation.world import World
 
 # Built once: they are asked after every step.
 _TWICE = select(events.c.identity).group_by(events.c.identity).having(func.count() > 1)
-_CONFIRMED = select(acknowledged.c.ext_key, acknowledged.c.seq).where(acknowledged.c.object == bindparam("name"))
+_CONFIRMED = select(acknowledged.c.ext_key, acknowledged.c.seq).where(
+    acknowledged.c.object == bindparam("name")
+)
 _NEWEST_ENQUEUED = select(func.max(outbox_rows.c.enqueued_at))
 _LEFT = select(func.count()).where(
     outbox_rows.c.state.in_(("pending", "quarantined")), outbox_rows.c.enqueued_at >= bindparam("started")
