@@ -95,7 +95,10 @@ def pull(run: Running) -> Pulled:
     for _ in range(1 + CATCH_UPS_MAX):
         for stream, method, failure in reading.read_all(streams):
             by[stream.name] = method
-            if failure is not None:
+            if (
+                failure is not None
+            ):  # its pages are dropped, those of an earlier round too: nothing of it was read
+                read.pop(stream.name, None)
                 stopped.append((stream.name, failure))
             elif stream.name in read:
                 first, how = read[stream.name]
@@ -104,8 +107,7 @@ def pull(run: Running) -> Pulled:
             else:
                 read[stream.name] = stream, method
             run.beat()
-        left = [stream for stream, _ in read.values() if stream.name not in {name for name, _ in stopped}]
-        streams = _left_behind(app, left, by)
+        streams = _left_behind(app, [stream for stream, _ in read.values()], by)
         if not streams:
             break
     stopped += reading.unreadable(read)

@@ -57,7 +57,8 @@ class Reading:
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
-        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others.
+        """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others, and none of
+        its pages stays staged.
 
         The jobs of large streams are created first and run in the org while the small ones are read.
         """
@@ -107,8 +108,7 @@ class Reading:
                 if isinstance(error, errors.WindowLost):  # too much for one query: Bulk has no such limit
                     yield from self._start(culprit)
                 else:
-                    log.error("pull.stream_stopped", entity=culprit.name, code=error.code)
-                    yield culprit, "poll", error
+                    yield culprit, "poll", self._stopped(culprit, error)
                 continue
             for stream, page in zip(streams, pages, strict=True):
                 if page.locator is not None and self._method(stream, page.total) == "bulk":
@@ -130,10 +130,14 @@ class Reading:
         except errors.WrongOrg:
             raise  # nothing may be read from another org
         except errors.Misconfigured as error:
-            log.error("pull.stream_stopped", entity=stream.name, code=error.code)
-            self._drop_staged(stream)
-            return method, error
+            return method, self._stopped(stream, error)
         return method, None
+
+    def _stopped(self, stream: Stream, error: errors.Misconfigured) -> errors.Misconfigured:
+        """However a stream stopped, nothing that was read of it stays, in this round or before."""
+        log.error("pull.stream_stopped", entity=stream.name, code=error.code)
+        self._drop_staged(stream)
+        return error
 
     def _method(self, stream: Stream, rows: int | None) -> Literal["rest", "bulk"]:
         if stream.first and self._app.settings.sync.initial_read == "rest":
