@@ -1,6 +1,7 @@
 """Inventory: every id that the org shows, against the store. Sees what no window sees: hard deletes and lost rows.
 
-A record that is gone is reversed like a deleted one. When too many are gone, nothing is reversed and the stream
+A record that is gone is reversed like a deleted one. What the ids lack is looked for once more before: a record that is
+saved while they are read moves behind their end, and is as alive as any. When too many are gone, nothing is reversed and the stream
 stops: records that a user may no longer see look exactly like records that were deleted for good.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from jobs.app import App
 from jobs.narrowing import read_in_pieces
 from jobs.reading import read_whole
 from jobs.rejecting import require_readable
-from jobs.rereading import IDS_PER_QUERY, read_again
+from jobs.rereading import IDS_PER_QUERY, read_again, shown_after_all
 from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings import soql
@@ -114,8 +115,11 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
             app.pace.attend()
     with app.store.transaction() as tx:
         found = inventory.compare(tx, run.pk, name)
+        in_the_bin, unseen = inventory.rejected_gone(tx, name)
+    found, gone = _last_look(app, entity, found, unseen, until)
+    with app.store.transaction() as tx:
         _guard(app, entity, found, accept_missing=accept_missing)
-        inventory.forget_rejected(tx, name)
+        inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
             _note_lost(tx, found.missing)
@@ -132,6 +136,22 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
     with app.store.transaction() as tx:
         fact_checks.note_rows(tx, name)
     return stock
+
+
+def _last_look(
+    app: App, entity: PullEntity, found: Compared, unseen: Sequence[str], until: datetime
+) -> tuple[Compared, list[str]]:
+    """What was found without the records that the org shows after all, and those of the `unseen` that it does not.
+
+    What is there after all was saved since `until`: the next pull reads it. Nothing is asked when nothing is missing.
+    """
+    nothing_to_bury = entity.entity == "user" and len(found.missing) <= _allowed(app, found)
+    ids = {*(() if nothing_to_bury else found.missing), *(one for one in unseen if one)}
+    shown = shown_after_all(app, entity, ids, until=until)
+    if shown:
+        log.info("inventory.saved_meanwhile", entity=entity.entity, rows=len(shown))
+    missing = tuple(one for one in found.missing if one not in shown)
+    return replace(found, missing=missing), [one for one in unseen if one not in shown]
 
 
 def _note_lost(tx: Connection, account_ids: Sequence[str]) -> None:
@@ -189,8 +209,7 @@ def _ids(page: pa.Table) -> pa.Table:
 
 def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: bool) -> None:
     """Too many gone at once: that is lost sharing, until a person says that it is not."""
-    allowed = max(FEW, int(found.live * app.settings.sync.lost_rows_share))
-    if len(found.missing) <= allowed or accept_missing:
+    if len(found.missing) <= _allowed(app, found) or accept_missing:
         return
     raise errors.Misconfigured(
         "ROWS_VANISHED",
@@ -199,6 +218,10 @@ def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: boo
         hint=f"Check that the integration user may still see every {entity.object} (sharing, permission set). "
         "If they were really deleted: rebates reconcile --accept-missing",
     )
+
+
+def _allowed(app: App, found: Compared) -> int:
+    return max(FEW, int(found.live * app.settings.sync.lost_rows_share))
 
 
 def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:

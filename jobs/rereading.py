@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from jobs.app import App
 from mappings import soql
 from mappings.inbound import Rejected, reader
 from mappings.model import PullEntity
+from mappings.soql import Window
 from state import staging
 
 IDS_PER_QUERY = 300  # with a long field list, still a short address
@@ -31,17 +33,42 @@ def read_again(
     return rows, bad
 
 
+def shown_after_all(app: App, entity: PullEntity, ids: Collection[str], *, until: datetime) -> set[str]:
+    """Those of `ids` that the org shows now, live or in the recycle bin, though what it showed before `until` lacks them.
+
+    A few are asked for by id. More than one question can name are looked for among what was saved since `until`: no
+    other record can be missing from before and be there.
+    """
+    if not ids:
+        return set()
+    only = ("Id",)
+    if len(ids) <= IDS_PER_QUERY:
+        slices = _slices(sorted(ids), entity, "Id", only)
+        queries = [soql.select(entity, id_in=some, columns=only) for some in slices]
+    else:
+        queries = [soql.select(entity, window=Window(until, None), columns=only)]
+    shown: set[str] = set()
+    for query in queries:
+        for page in app.org.query(query, include_deleted=True):
+            shown.update(page.table["Id"].to_pylist())
+    return shown.intersection(ids)
+
+
 def parent_fields(entity: PullEntity, name: str) -> tuple[str, ...]:
     """The org's fields that say which parent a record has; empty when the mapping computes it."""
     source = entity.fields.get(name)
     return () if source is None or source.expr is not None else source.paths
 
 
-def _slices(ids: Sequence[str], entity: PullEntity, by: str) -> Iterator[Sequence[str]]:
+def _slices(
+    ids: Sequence[str], entity: PullEntity, by: str, columns: Sequence[str] | None = None
+) -> Iterator[Sequence[str]]:
     at = 0
     while at < len(ids):
         size = IDS_PER_QUERY
-        while size > 1 and not soql.fits_uri(soql.select(entity, id_in=ids[at : at + size], id_field=by)):
+        while size > 1 and not soql.fits_uri(
+            soql.select(entity, id_in=ids[at : at + size], id_field=by, columns=columns)
+        ):
             size //= 2
         yield ids[at : at + size]
         at += size

@@ -127,11 +127,24 @@ def bury(tx: Connection, entity: str, ids: Sequence[str]) -> int:
     return tx.execute(update(table).where(mine).values(deleted=True)).rowcount
 
 
-def forget_rejected(tx: Connection, entity: str) -> int:
-    """Rows set aside whose record the org no longer shows (call after `compare`): there is nothing left to mend."""
-    alive = select(present.c.sf_id).where(not_(present.c.deleted))
-    gone = and_(rejected_rows.c.entity == entity, rejected_rows.c.sf_id.not_in(alive))
-    return tx.execute(delete(rejected_rows).where(gone)).rowcount
+def rejected_gone(tx: Connection, entity: str) -> tuple[list[str], list[str]]:
+    """Records set aside that are in the recycle bin, and those that the ids lack (call after `compare`)."""
+    mine = (
+        select(rejected_rows.c.sf_id, present.c.deleted)
+        .select_from(rejected_rows.outerjoin(present, present.c.sf_id == rejected_rows.c.sf_id))
+        .where(rejected_rows.c.entity == entity, or_(present.c.sf_id.is_(None), present.c.deleted))
+        .distinct()
+        .order_by(rejected_rows.c.sf_id)
+    )
+    rows = tx.execute(mine).all()
+    return [row.sf_id for row in rows if row.deleted], [row.sf_id for row in rows if not row.deleted]
+
+
+def forget_rejected(tx: Connection, entity: str, ids: Sequence[str]) -> None:
+    """Records set aside that the org no longer has: there is nothing left to mend."""
+    for at in range(0, len(ids), IDS_AT_ONCE):
+        gone = rejected_rows.c.sf_id.in_(ids[at : at + IDS_AT_ONCE])
+        tx.execute(delete(rejected_rows).where(rejected_rows.c.entity == entity, gone))
 
 
 def live_count(tx: Connection, entity: str) -> int:

@@ -48,7 +48,7 @@ class People:
                 "undelete_order", "move_order", "change_type", "change_owner", "change_family", "close_task",
                 "delete_task", "owner_leaves", "hide_field", "show_fields", "quota_gone", "quota_back",
                 "end_sessions", "merge", "delete_for_good", "empty_the_bin", "edit_standing", "delete_standing",
-                "edit_account", "give_task_away", "decide_payout",
+                "edit_account", "give_task_away", "decide_payout", "save",
             )
         }  # fmt: skip
 
@@ -156,6 +156,14 @@ class People:
             {"Quantity": 1 + many % 80} if many % 2 else {"UnitPrice": f"{5 + many % 120}.{many % 100:02d}"}
         )
         records.update(self.org, Context(self.admin), "OrderItem", line, values)
+
+    def _save(self, number: int, which: int, *_: int) -> None:
+        """A record is saved as it is: nothing about it changes but its stamp."""
+        sobject = ("Account", "Order", "OrderItem")[which % 3]
+        record = self._pick(
+            number, f'SELECT "Id" FROM "{sobject}" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8'
+        )
+        change(self.org, sobject, record, self.admin)
 
     def _delete_order(self, number: int, *_: int) -> None:
         order = self._pick(

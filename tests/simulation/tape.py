@@ -83,6 +83,10 @@ SETTLING = {
     "edit_line": 1, "decide_payout": 2, "reconcile": 1, "restart": 1, "delete_standing": 1,
 }  # fmt: skip
 SETTLING_SHARE = 0.1  # of all seeds
+# People save records without changing a value while runs of ours ask, and everything is compared often.
+SAVING_SHARE = 0.08  # of the other seeds
+SAVED = 0.15  # at a request of such a seed
+RECONCILES = 8
 RUNS = ("sync", "pull", "compute", "push", "reconcile")
 WAITS = (1, 7, 45, 130, 960, 3600, 7200, 43_200, 90_000, 180_000)  # seconds
 
@@ -135,6 +139,7 @@ class Tape:
         self._given = steps
         self._chance = chance
         self._swarm: Swarm | None = None
+        self._saving: random.Random | None = None
         self._length = 0
         self._at = -1
         self._point = 0
@@ -159,6 +164,11 @@ class Tape:
             made._swarm.weights = SETTLING
             made._length = max(LENGTHS)
             setup |= {"fresh": False, "days": theme.choice((0, 5, 6, 8))}
+            return made
+        saving = random.Random(f"saving {seed}")
+        if saving.random() < SAVING_SHARE:
+            made._saving = saving
+            made._swarm.weights = made._swarm.weights | {"reconcile": RECONCILES}
         return made
 
     @classmethod
@@ -201,8 +211,15 @@ class Tape:
     def at_request(self, faults: Sequence[str], *, may_preempt: bool, writes: bool) -> Event | None:
         """What happens as this request is made; `faults` are those that make sense for it."""
         return self._event(
-            lambda c, s: _drawn(c, s, [f for f in faults if f in s.kinds], may_preempt, writes)
+            lambda c, s: (
+                _drawn(c, s, [f for f in faults if f in s.kinds], may_preempt, writes) or self._saved()
+            )
         )
+
+    def _saved(self) -> Event | None:
+        if self._saving is None or self._saving.random() >= SAVED:
+            return None
+        return ["save", *_args(self._saving)]
 
     def at_commit(self, *, after: bool, may_preempt: bool) -> Event | None:
         """What happens just before, or just after, a transaction of the store is saved."""

@@ -225,8 +225,8 @@ class World:
             raise StoreError("the disk is full", where="simulated")
         elif what == "preempt" and self._may_preempt(app):
             self._hold_up(app, args[0], args[1])
-        elif what == "order":
-            self.act("order", args)
+        elif what in ("order", "save"):
+            self.act(what, args)
         return None
 
     def _hold_up(self, app: SimApp, how_long: int, then: int) -> None:
