@@ -21,7 +21,7 @@ from mappings import soql
 from mappings.inbound import Reader, Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import staging
+from state import gone, staging
 from state.instants import micros
 
 log = structlog.get_logger()
@@ -216,11 +216,13 @@ class Reading:
                 rows = staging.staged_rows(tx, self._pages_of, stream.name) + len(bad)
             require_readable(self._app, stream.entity, rows, bad)
         if stream.name == "account":
-            merged = batch.table.filter(pc.is_valid(batch.table["master_id"]))
-            self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
-        if batch.table.num_rows:
+            for some in (batch.table, batch.gone):
+                merged = some.filter(pc.is_valid(some["master_id"]))
+                self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
+        if batch.table.num_rows or batch.gone.num_rows:
             with self._app.store.transaction() as tx:
                 staging.stage(tx, self._pages_of, stream.name, batch.table)
+                gone.stage(tx, self._pages_of, stream.name, batch.gone)
         self._app.pace.attend()
         return _last_key(page.table)
 

@@ -10,7 +10,7 @@ from mappings import soql
 from mappings.inbound import Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import staging
+from state import gone, staging
 
 IDS_PER_QUERY = 300  # with a long field list, still a short address
 
@@ -27,9 +27,10 @@ def read_again(
             batch = into.read(page.table)
             bad += batch.rejected
             rows += page.table.num_rows
-            if batch.table.num_rows:
+            if batch.table.num_rows or batch.gone.num_rows:
                 with app.store.transaction() as tx:
                     staging.stage(tx, run_pk, entity.entity, batch.table)
+                    gone.stage(tx, run_pk, entity.entity, batch.gone)
     return rows, bad
 
 

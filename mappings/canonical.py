@@ -144,3 +144,6 @@ ENTITIES: dict[str, Entity] = {
         ),
     )
 }
+
+# A record that is deleted and of which nothing else can be read: which, since when, and into whom an account was merged.
+GONE = pa.schema([("id", pa.string()), ("modstamp", pa.int64()), ("master_id", pa.string())])

@@ -1,19 +1,19 @@
 """Rows of the org, as text, into a typed batch and the rows that could not be read.
 
 A bad row is a value here, never an exception: good rows flow, bad ones say which field and why, and never carry
-a customer's data into a message.
+a customer's data into a message. A row that says it is deleted is a deletion, whatever else of it cannot be read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mappings import columns, scalars
-from mappings.canonical import ENTITIES, Field
+from mappings.canonical import ENTITIES, GONE, Field
 from mappings.columns import Column
 from mappings.expression import CannotCompute, Expression
 from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
@@ -37,10 +37,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Inbound:
-    """`table` has the schema of the entity; read rows = its rows + rejected + skipped."""
+    """`table` has the schema of the entity; read rows = its rows + those of `gone` + rejected + skipped."""
 
     table: pa.Table
     rejected: tuple[Rejected, ...] = ()
+    gone: pa.Table = field(default_factory=GONE.empty_table)  # deleted, and not readable otherwise
     skipped: int = 0  # by `other = "skip"`, where the entity cannot carry a deletion
 
 
@@ -69,18 +70,22 @@ class Reader:
         bad: dict[int, tuple[str, str]] = {}  # row -> first bad field, code
         skipped: set[int] = set()
         arrays: dict[str, pa.Array] = {}
-        for field in self.entity.fields:
-            column = self._column(field, page_columns, rows)
-            _note(bad, field.name, column)
+        unclear: set[int] = set()  # rows that do not tell whom an account was merged into
+        for one in self.entity.fields:
+            column = self._column(one, page_columns, rows)
+            _note(bad, one.name, column)
             skipped |= column.skip
-            if field.required and column.array.null_count:
+            if one.required and column.array.null_count:
                 for row in _null_rows(column.array):
                     if row not in column.skip:
-                        bad.setdefault(row, (field.name, "missing"))
-            arrays[field.name] = column.array
+                        bad.setdefault(row, (one.name, "missing"))
+            if one.name == "master_id":
+                unclear |= column.bad.keys()
+            arrays[one.name] = column.array
         self._require_a_day(arrays, bad)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
+        gone = self._gone(arrays, bad.keys() - unclear)
         skipped -= bad.keys()
         if skipped and self.entity.field("deleted") is not None:
             arrays["deleted"] = _with_true(arrays["deleted"], skipped)
@@ -91,7 +96,10 @@ class Reader:
             keep = pa.array([row not in bad and row not in skipped for row in range(rows)], pa.bool_())
             table = table.filter(keep)
         parents = arrays.get(PARENT.get(self.entity.name, ""))
-        return Inbound(table, self._rejected(page_columns, bad, parents), len(skipped))
+        for row in gone:
+            del bad[row]
+        rejected = self._rejected(page_columns, bad, parents)
+        return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)
@@ -130,6 +138,15 @@ class Reader:
         mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
         for row in pc.indices_nonzero(neither).to_pylist():
             bad.setdefault(row, (mapped, "missing"))
+
+    def _gone(self, arrays: dict[str, pa.Array], bad: set[int]) -> list[int]:
+        """Those of the bad rows that are deletions: which record, and as of when, is all that has to be known."""
+        if not bad or self.entity.field("deleted") is None:
+            return []
+        deleted, ids, stamps = arrays["deleted"], arrays["id"], arrays["modstamp"]
+        return [
+            row for row in sorted(bad) if deleted[row].as_py() and ids[row].is_valid and stamps[row].is_valid
+        ]
 
     def _whole_rows(self, arrays: dict[str, pa.Array], rows: set[int]) -> set[int]:
         """Those of the rows that have every required value, so that they can stand in the batch as deleted."""
@@ -216,6 +233,15 @@ def _note(bad: dict[int, tuple[str, str]], name: str, column: Column) -> None:
 def _null_rows(array: pa.Array) -> list[int]:
     rows: list[int] = pc.indices_nonzero(pc.is_null(array)).to_pylist()
     return rows
+
+
+def _deletions(arrays: dict[str, pa.Array], rows: list[int]) -> pa.Table:
+    if not rows:
+        return GONE.empty_table()
+    nobody = pa.nulls(len(rows), pa.string())
+    return pa.table(
+        [arrays[name].take(pa.array(rows)) if name in arrays else nobody for name in GONE.names], schema=GONE
+    )
 
 
 def _with_true(array: pa.Array, rows: set[int]) -> pa.Array:

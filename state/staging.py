@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from mappings.canonical import ENTITIES
-from state import merge
+from state import gone, merge
 from state.tables.facts import accounts, orders, products
 from state.tables.running import staged_pages
 
@@ -101,7 +101,8 @@ def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied
         total += Applied(batch.num_rows, *counts)
     dirty = merging.finish()
     tx.execute(_FORGET, {"run": run_pk, "of": entity})
-    return total + Applied(dirty_orders=dirty)
+    rows, buried = gone.apply(tx, run_pk, entity)
+    return total + Applied(rows, updated=buried, unchanged=rows - buried, dirty_orders=dirty)
 
 
 def discard(tx: Connection, run_pk: int | None = None, entity: str | None = None) -> int:
@@ -110,7 +111,7 @@ def discard(tx: Connection, run_pk: int | None = None, entity: str | None = None
     if run_pk is not None:
         query = query.where(staged_pages.c.run_pk == run_pk)
     if entity is not None:
-        query = query.where(staged_pages.c.entity == entity)
+        query = query.where(staged_pages.c.entity.in_((entity, gone.staged_as(entity))))
     return tx.execute(query).rowcount
 
 
