@@ -16,7 +16,7 @@ from jobs import narrowing
 from jobs.app import App
 from jobs.narrowing import Piece
 from mappings import soql
-from mappings.model import PullEntity
+from mappings.model import Mapping, PullEntity
 from mappings.soql import Window
 from state import bulk_jobs, inventory, meta
 from state.bulk_jobs import BulkJob
@@ -60,9 +60,13 @@ class Started:
             closing()
 
 
-def fingerprint(entity: PullEntity) -> str:
-    """Changes when the mapping of an entity does: its rows must then be read again."""
-    text = "\n".join((entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))))
+def fingerprint(entity: PullEntity, mapping: Mapping) -> str:
+    """Changes when the mapping of an entity does: its rows must then be read again. The file's time zone is part of it
+    only where days are cut by it."""
+    said = [entity.object, entity.where or "", entity.deleted, repr(sorted(entity.fields.items()))]
+    if any(source.as_ == "date" for source in entity.fields.values()):
+        said.append(mapping.time_zone)
+    text = "\n".join(said)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -133,7 +137,7 @@ class BulkStreams:
     def _create(self, stream: Stream, *, piece: bool = False) -> Started:
         app = self._app
         query = soql.select(stream.entity, window=stream.window, order=False)
-        detail = {"query": query, "mapping": fingerprint(stream.entity), "piece": piece}
+        detail = {"query": query, "mapping": fingerprint(stream.entity, app.mapping), "piece": piece}
         with app.store.transaction() as tx:
             job = bulk_jobs.plan(
                 tx, f"pull:{stream.name}", object=stream.entity.object, operation="queryAll",
@@ -257,7 +261,8 @@ class BulkStreams:
     def _as_asked(self, stream: Stream, job: BulkJob) -> Stream | None:
         """The stream with the bounds of an earlier job, if the job is young and differs in its upper bound alone."""
         young = self._app.clock.now() - job.created_at < RESULTS_KEPT
-        if job.sf_job_id is None or not young or job.detail.get("mapping") != fingerprint(stream.entity):
+        mapped = fingerprint(stream.entity, self._app.mapping)
+        if job.sf_job_id is None or not young or job.detail.get("mapping") != mapped:
             return None
         if job.detail.get("piece"):
             return None  # the other pieces went with the run that had cut them

@@ -126,7 +126,7 @@ def pull(run: Running) -> Pulled:
             watermarks.advance(
                 tx, stream.name, floor=since, ceiling=stream.window.until, run_pk=run_pk, now=now
             )
-            meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity))
+            meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity, app.mapping))
             if stream.entity.refresh == "daily":
                 meta.put(tx, _refreshed_key(stream.name), app.local_day().isoformat())
             note_gap(tx, app, stream, before.get(stream.name))
@@ -157,7 +157,7 @@ def plan_streams(app: App) -> list[Stream]:
             if entity is None:
                 continue
             mark = watermarks.read(tx, name)
-            same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity)
+            same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity, app.mapping)
             if mark is None or not same:
                 again = None if mark is None else "its mapping changed"
                 streams.append(Stream(entity, Window(None, until), first=True, again=again))
