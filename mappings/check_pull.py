@@ -108,13 +108,8 @@ def _check_field(
     canonical = ENTITIES[entity.entity].field(name)
     kind: Kind = canonical.kind if canonical is not None else "text"
     label = f"{found.object.name}.{field.name}"
-    if field.calculated and entity.refresh != "daily":
-        finder.warning(
-            "M201",
-            f"{label} is a formula; Salesforce does not touch SystemModstamp when its value changes",
-            place,
-            'map the fields it is made of with expr, or set refresh = "daily" on this table',
-        )
+    if entity.refresh != "daily":
+        _check_staleness(path, label, found, entity, place, finder)
     if source.expr is not None:
         if field.type in _COMPOUND:
             finder.error("M106", f"{label} is {field.type}, which has no single value", place)
@@ -130,6 +125,26 @@ def _check_field(
         )
     if kind == "text" and field.length > _LONGEST_KEPT:
         finder.warning("M209", f"{label} holds {field.length} characters; {_LONGEST_KEPT} are kept", place)
+
+
+def _check_staleness(
+    path: str, label: str, found: Found, entity: PullEntity, place: Place, finder: Finder
+) -> None:
+    """What may change while the record's own stamp does not move: no window sees it, nor does an inventory."""
+    if found.field.calculated:
+        finder.warning(
+            "M201",
+            f"{label} is a formula; Salesforce does not touch SystemModstamp when its value changes",
+            place,
+            'map the fields it is made of with expr, or set refresh = "daily" on this table',
+        )
+    elif found.steps and not (len(found.steps) == 1 and found.field.name == "Id"):
+        finder.warning(
+            "M201",
+            f"{path} is a field of another record; Salesforce does not touch SystemModstamp of {entity.object} when it changes",
+            place,
+            'set refresh = "daily" on this table, or let programs choose by the field where it is mapped itself',
+        )
 
 
 def _check_type(

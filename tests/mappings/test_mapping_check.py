@@ -27,6 +27,7 @@ LINES = (
     '[pull.order_line]\nobject = "OrderItem"\n[pull.order_line.fields]\norder_id = "OrderId"\n'
     'quantity = "Quantity"\namount = "TotalPrice"\n'
 )
+DAILY_LINES = LINES.replace('"OrderItem"', '"OrderItem"\nrefresh = "daily"')
 ORDERS = '[pull.order]\nobject = "Order"\n[pull.order.fields]\naccount_id = "AccountId"\n'
 PUSH = '[push.account]\nobject = "Account"\nmatch = "Id"\n[push.account.fields]\n'
 
@@ -90,7 +91,7 @@ def test_wrong_letter_case_has_a_message_of_its_own():
 
 
 def test_a_path_is_followed_through_relationships_several_levels_up():
-    assert found(LINES + 'region = "Order.Account.Parent.BillingCountry"') == []
+    assert found(DAILY_LINES + 'region = "Order.Account.Parent.BillingCountry"') == []
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_date_time_is_no_date_until_it_is_asked_to_be():
     ("text", "code", "message"),
     [
         (
-            LINES.replace('"TotalPrice"', '"Product2.Family"'),
+            DAILY_LINES.replace('"TotalPrice"', '"Product2.Family"'),
             "M106",
             "Product2.Family is picklist, amount needs a number",
         ),
@@ -173,6 +174,16 @@ def test_a_formula_goes_stale_and_says_so():
     assert (
         found(HEAD.replace('"Account"', '"Account"\nrefresh = "daily"') + 'segment = "Segment__c"', org) == []
     )
+
+
+def test_a_field_of_a_parent_goes_stale_and_says_so():
+    problem = only(HEAD + 'parent_region = "Parent.BillingCountry"')
+
+    assert (problem.level, problem.code, pointed_at(problem)) == ("warning", "M201", "Parent.BillingCountry")
+    assert "SystemModstamp of Account" in problem.message
+    daily = HEAD.replace('"Account"', '"Account"\nrefresh = "daily"')
+    assert found(daily + 'parent_region = "Parent.BillingCountry"') == []
+    assert found(HEAD + 'parent_id = "Parent.Id"') == [], "another parent moves the stamp"
 
 
 def test_picklist_values_are_compared_with_those_of_the_org():
@@ -369,7 +380,9 @@ def test_describes_are_gathered_round_by_round_until_every_path_can_be_followed(
         asked.append(tuple(objects))
         return {name: org.get(name) for name in objects}
 
-    mapping = parse_mapping(LINES + 'region = "Order.Account.Owner.Name"\nodd = "Nothing.Name"', "m.toml")
+    mapping = parse_mapping(
+        DAILY_LINES + 'region = "Order.Account.Owner.Name"\nodd = "Nothing.Name"', "m.toml"
+    )
     describes = gather(mapping, fetch)
 
     assert asked == [("OrderItem",), ("Order",), ("Account",), ("User",)]
