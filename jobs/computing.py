@@ -85,7 +85,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
         contributions.recompute_dirty(tx, engine=engine)
     if _turn_of_the_day(tx, programs, now):
         meta.put(tx, TURNED, "yes")
-    missing = gaps.find(tx, app.local_day())
+    missing = gaps.find(tx, app.local_day(), programs)
     gaps.mark_changed(tx, missing)
     calculator = Calculator(tx, programs, now, missing)
     calculator.widen(records)

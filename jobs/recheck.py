@@ -57,7 +57,7 @@ def recheck(app: App, tx: Connection, advance: Callable[[int], None] = lambda co
     turned = {one.key for one in programs if meta.get(tx, f"day.{one.key}") != one.day_of(now).isoformat()}
     if turned:
         result.behind.append(f"a day has turned for {', '.join(sorted(turned))} (rebates compute)")
-    calculator = Calculator(tx, programs, now, gaps.find(tx, app.local_day()))
+    calculator = Calculator(tx, programs, now, gaps.find(tx, app.local_day(), programs))
     for program in programs:
         if program.key in turned:
             continue

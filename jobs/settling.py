@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from mappings.problems import MappingProblems
 from rebates.periods import Period, midnight
 from rebates.program import Program
-from state import meta, postings, rejected, rollover, watermarks
+from state import gaps, meta, postings, rejected, rollover, watermarks
 from state.rollover import PeriodRow
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Facts:
     owed: tuple[str, ...]
     held: Mapping[str, str]
     settle_from: date | None = None
+    unread_products: int = 0  # that orders have; they matter to programs that ask what a product is
 
 
 def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> Facts:
@@ -110,6 +111,7 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
         tuple(owed),
         held,
         app.settings.payouts.settle_from,
+        rejected.products_without_fields(tx),
     )
 
 
@@ -209,6 +211,9 @@ def _waits(
     if despite:
         return found
     found += known.owed
+    if known.unread_products and gaps.asks_of_products(program):
+        count = known.unread_products
+        found.append(f"{count} product{'s' if count > 1 else ''} that could not be read")
     lacking = postings.incomplete(tx, row.pk)
     if lacking:
         found.append(

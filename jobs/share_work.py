@@ -41,7 +41,7 @@ class ShareWork:
         # The leader wrote down which texts are in force before it cut the shares.
         self.everything: list[Program] = app.programs_in_force_read(tx)
         programs, _ = sort_out(self.everything)
-        missing = gaps.find(tx, date.fromisoformat(given["day"]))
+        missing = gaps.find(tx, date.fromisoformat(given["day"]), programs)
         self.calculator = Calculator(tx, programs, self.now, missing)
 
     def do(self, given: Mapping[str, Any], advance: Callable[[int], None]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mappings.expression import CannotCompute, Expression
 from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
-PARENT = {"order_line": "order_id", "order": "account_id"}
+PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Rejected:
     field: str
     code: str
     message: str
-    parent: str | None = None  # id of the order of a line, of the account of an order, where it could be read
+    parent: str | None = (
+        None  # id of a line's order, an order's account, an account's parent: where it could be read
+    )
 
 
 @dataclass(frozen=True)

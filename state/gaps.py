@@ -1,19 +1,22 @@
 """Which standings lack something because a row could not be read: they are incomplete, not silently lower.
 
 A line belongs to its order, an order to its account; the standings are those that the order counts in, and where its
-day is not known, those of the account that are open today. While order lines cannot be read at all, orders that came
-since without any lack theirs.
+day is not known, those of the account that are open today. A product belongs to the orders that have it: while no version
+of it was ever read, its lines are missing wherever a program asks what they are. An account that was never read is missing
+in what its parent gets for it. While order lines cannot be read at all, orders that came since without any lack theirs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from state import dating, meta, watermarks
+from rebates.program import Program
+from state import dating, meta, rejected, watermarks
 from state.dialects import upsert
 from state.instants import micros
 from state.tables.facts import accounts, order_lines, orders
@@ -35,14 +38,29 @@ Gaps = Mapping[Cell, tuple[str, ...]]
 _REJECTED = select(rejected_rows).order_by(rejected_rows.c.entity, rejected_rows.c.sf_id)
 
 
-def find(tx: Connection, today: date) -> Gaps:
-    """What is missing in each standing, as sentences without a value of the row."""
+def asks_of_products(program: Program) -> bool:
+    """Whether a line counts in it by what its product is; an unread product has nothing but its id."""
+    asked = (one for bucket in program.buckets for one in bucket.filter.conditions)
+    return any(one.side == "product" and one.field != "id" for one in asked)
+
+
+def find(tx: Connection, today: date, given: Iterable[Program]) -> Gaps:
+    """What is missing in each standing of these programs, as sentences without a value of the row."""
+    programs_in_force = list(given)
+    rolled_up = [one.key for one in programs_in_force if one.hierarchy.roll_up == "parent"]
     found: dict[Cell, list[str]] = {}
     for cell, said in _without_lines(tx):
         found.setdefault(cell, []).append(said)
+    by_product = _of_products(tx, [one.key for one in programs_in_force if asks_of_products(one)], today)
     for row in tx.execute(_REJECTED).all():
         said = f"{row.entity.replace('_', ' ')} {row.sf_id} could not be read: {row.reason}"
-        for cell in _cells(tx, row.entity, row.sf_id, row.parent_id, today):
+        if row.entity == "product":
+            cells: Iterable[Cell] = by_product.get(row.sf_id, ())
+        elif row.entity == "account":
+            cells = _of_account(tx, row.sf_id, row.parent_id, rolled_up, today)
+        else:
+            cells = _cells(tx, row.entity, row.sf_id, row.parent_id, today)
+        for cell in cells:
             found.setdefault(cell, []).append(said)
     return {cell: _few(some) for cell, some in found.items()}
 
@@ -69,7 +87,37 @@ def _cells(tx: Connection, entity: str, sf_id: str, parent: str | None, today: d
         return _of_order(tx, parent)
     if entity == "order":
         return list(_of_order(tx, sf_id)) or _open(tx, parent, today)
-    return _open(tx, sf_id, today) if entity == "account" else ()
+    return ()
+
+
+def _of_account(
+    tx: Connection, account_id: str, parent_id: str | None, rolled_up: Sequence[str], today: date
+) -> Iterable[Cell]:
+    """Those of its own that are open; where it was never read, those that its orders would count in by its parent."""
+    own = _open(tx, account_id, today)
+    if own or parent_id is None or not rolled_up:
+        return own
+    unread = select(accounts.c.pk).where(accounts.c.sf_id == account_id, ~accounts.c.known)
+    parent = select(accounts.c.pk).where(accounts.c.sf_id == parent_id).scalar_subquery()
+    mine = and_(rejected.COUNTING, orders.c.account_pk.in_(unread), programs.c.key.in_(rolled_up))
+    return [Cell(*row) for row in tx.execute(_counted_in(mine, buyer=parent))]
+
+
+def _of_products(tx: Connection, asking: Sequence[str], today: date) -> Mapping[str, list[Cell]]:
+    """By id of a rejected product. One that was never read is missing wherever it was bought; of any other the last version
+    still counts, and what is open today may lack something."""
+    aside = rejected.products(tx) if asking else {}
+    if not aside:
+        return {}
+    lines, day = rejected.lines_with(aside).subquery(), today.toordinal()
+    unread = [pk for pk, (_, known) in aside.items() if not known]
+    is_open = and_(periods.c.start_day <= day, day < periods.c.end_day)
+    mine = and_(programs.c.key.in_(asking), or_(lines.c.product_pk.in_(unread), is_open))
+    query = _counted_in(mine).join(lines, lines.c.order_pk == orders.c.pk).add_columns(lines.c.product_pk)
+    found: dict[str, list[Cell]] = {}
+    for member_pk, period_pk, product_pk in tx.execute(query):
+        found.setdefault(aside[product_pk][0], []).append(Cell(member_pk, period_pk))
+    return found
 
 
 def _without_lines(tx: Connection) -> Iterable[tuple[Cell, str]]:
@@ -91,14 +139,14 @@ def _of_order(tx: Connection, order_id: str | None) -> Iterable[Cell]:
     return [Cell(*row) for row in tx.execute(_counted_in(orders.c.sf_id == order_id))]
 
 
-def _counted_in(which: ColumnElement[bool]) -> Select[int, int]:
-    """The standings that orders count in, by their day."""
+def _counted_in(which: ColumnElement[bool], *, buyer: ColumnElement[Any] | None = None) -> Select[int, int]:
+    """The standings that orders count in, by their day; `buyer`: as if that account had bought."""
     member, period = program_members, periods
     dated = dating.by_original(programs.c.returns_to_original)
     return (
         select(member.c.member_pk, period.c.pk)
         .select_from(dating.with_originals(orders))
-        .join(member, member.c.account_pk == orders.c.account_pk)
+        .join(member, member.c.account_pk == (orders.c.account_pk if buyer is None else buyer))
         .join(programs, programs.c.pk == member.c.program_pk)
         .join(period, and_(period.c.program_pk == member.c.program_pk, period.c.active))
         .where(which, orders.c.known, dated.within(period.c))
@@ -106,7 +154,7 @@ def _counted_in(which: ColumnElement[bool]) -> Select[int, int]:
     )
 
 
-def _open(tx: Connection, account_id: str | None, today: date) -> Iterable[Cell]:
+def _open(tx: Connection, account_id: str | None, today: date) -> Sequence[Cell]:
     if account_id is None:
         return ()
     day = today.toordinal()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, or_, select
 
 from state.dialects import upsert
 from state.instants import micros, moment
-from state.tables.facts import orders
+from state.tables import facts
+from state.tables.facts import accounts, order_lines, orders
 from state.tables.running import rejected_rows
 
 
@@ -24,7 +25,7 @@ class RejectedRow:
     sf_id: str
     field: str
     reason: str
-    parent_id: str | None = None  # the order of a line, the account of an order, where it could be read
+    parent_id: str | None = None  # a line's order, an order's account, an account's parent
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,52 @@ def counts(tx: Connection) -> dict[str, int]:
     return {row.entity: row.records for row in tx.execute(_COUNTS)}
 
 
+COUNTING: ColumnElement[bool] = and_(orders.c.known, orders.c.active, not_(orders.c.deleted))
+
+
 def without_day(tx: Connection) -> int:
-    """Rejected orders that were never read before, and lines of such orders: they may belong to any period."""
-    return int(tx.execute(_without_day()).scalar_one())
+    """Rejected records that were never read and may be about any period: orders, lines of such orders, and accounts that
+    bought something or stand above others."""
+    return sum(int(tx.execute(query).scalar_one()) for query in _without_day())
 
 
 @cache
-def _without_day() -> Select[Any]:
+def _without_day() -> tuple[Select[Any], Select[Any]]:
     row = rejected_rows.c
     order_id = case((row.entity == "order", row.sf_id), else_=row.parent_id)
     placed = exists().where(orders.c.sf_id == order_id, orders.c.known)
     lost = select(row.entity, row.sf_id).where(row.entity.in_(("order", "order_line")), ~placed).distinct()
-    return select(func.count()).select_from(lost.subquery())
+    child = accounts.alias("child")
+    bought = exists().where(orders.c.account_pk == accounts.c.pk, COUNTING)
+    above = exists().where(child.c.parent_pk == accounts.c.pk, child.c.known, not_(child.c.deleted))
+    aside = select(row.sf_id).where(row.entity == "account")
+    unread = and_(not_(accounts.c.known), accounts.c.sf_id.in_(aside))
+    strangers = select(func.count()).select_from(accounts).where(unread, or_(bought, above))
+    return select(func.count()).select_from(lost.subquery()), strangers
+
+
+def products(tx: Connection) -> dict[int, tuple[str, bool]]:
+    """Rejected products that were read once, or that a line refers to: number → id, and whether a version was ever read."""
+    return {row.pk: (row.sf_id, bool(row.known)) for row in tx.execute(_PRODUCTS)}
+
+
+_PRODUCTS = select(facts.products.c.pk, facts.products.c.sf_id, facts.products.c.known).where(
+    facts.products.c.sf_id.in_(select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == "product"))
+)
+
+
+def lines_with(pks: Collection[int]) -> Select[Any]:
+    """The orders that count and have a line with one of these products. Lines have no index by product: all of them are
+    gone through, so ask only where there is such a product."""
+    lines = order_lines.join(orders, orders.c.pk == order_lines.c.order_pk)
+    mine = and_(order_lines.c.product_pk.in_(list(pks)), not_(order_lines.c.deleted), COUNTING)
+    return select(order_lines.c.order_pk, order_lines.c.product_pk).select_from(lines).where(mine).distinct()
+
+
+def products_without_fields(tx: Connection) -> int:
+    """Rejected products that were never read and that orders have: what asks for their fields does not count their lines."""
+    unread = [pk for pk, (_, known) in products(tx).items() if not known]
+    if not unread:
+        return 0
+    used = lines_with(unread).subquery()
+    return int(tx.execute(select(func.count(used.c.product_pk.distinct()))).scalar_one())

@@ -112,7 +112,7 @@ class RejectedRow(Row, table=True):
     run_pk: int | None = optional_int64()
     first_seen_at: int = int64()
     last_seen_at: int = int64()
-    parent_id: str | None = optional_words()  # the order of a line, the account of an order
+    parent_id: str | None = optional_words()  # a line's order, an order's account, an account's parent
 
 
 class AuditRow(Row, table=True):
