@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy import Connection
 
 from connector import errors
 from jobs import losers_of_pulls
@@ -179,18 +180,30 @@ def _view(org_id: str, one: Due, member_id: str, payee: str) -> dict[str, dict[s
 
 
 def _readdress(planning: Planning, target: PushTarget, gone: Collection[str]) -> None:
-    """Payouts that wait for an account that was merged away go to the winner; those of a deleted one stay for `close_of`."""
+    """Payouts that wait for an account that was merged away go to the winner; those of a deleted one stay for `close_of`.
+    Those that were given up for a deleted account are sent after all once it is back, or known to be merged."""
     name = target.written_from("member.id") or target.written_from("account.id")
-    for row in payouts.unsent_of(planning.tx, target.object, gone):
-        found = people.find_members(planning.tx, row.account_id, limit=1)
-        payee = payouts.payees(planning.tx, {one.pk for one in found}).get(found[0].pk) if found else None
-        if payee is None or name is None:
-            continue
-        payload = {**outbox.load(row.payload), name: payee}
-        text = outbox.dump(payload)
-        payouts.readdress(
-            planning.tx, row.pk, account_id=payee, payload=text, digest=outbox.payload_hash(payload)
-        )
+    if name is None:
+        return
+    tx = planning.tx
+    for row in payouts.unsent_of(tx, target.object, gone):
+        found = people.find_members(tx, row.account_id, limit=1)
+        payee = payouts.payees(tx, {one.pk for one in found}).get(found[0].pk) if found else None
+        if payee is not None:
+            _give(tx, row, name, payee)
+    given_up = payouts.given_up(tx, target.object)
+    payees = payouts.payees(tx, {row.member_pk for row in given_up})
+    for row in given_up:
+        payee = payees.get(row.member_pk)
+        if payee is not None and payee not in gone:
+            log.info("payout.taken_up_again", account=payee)
+            _give(tx, row, name, payee)
+
+
+def _give(tx: Connection, row: Any, name: str, payee: str) -> None:
+    payload = {**outbox.load(row.payload), name: payee}
+    text, digest = outbox.dump(payload), outbox.payload_hash(payload)
+    payouts.readdress(tx, row.pk, account_id=payee, payload=text, digest=digest)
 
 
 def _query(target: PushTarget, since: str | None) -> str:

@@ -17,7 +17,7 @@ from jobs.payouts import key_of
 from jobs.running import Running
 from mappings.model import PushTarget
 from rebates.money import to_micro
-from state import meta, rebasing, takeover
+from state import meta, payouts, rebasing, takeover
 from state.takeover import Found
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ def adopt(app: App, tx: Connection, rows: list[Row], *, run_pk: int) -> Adopted:
     for row in rows:
         key = row[str(target.match)]
         rebasing.adopt_event(tx, target.object, key, row["Id"], now=app.clock.now())
+        payouts.found(tx, key, sf_id=row["Id"])
         one = _found(tx, target, org_id, key, row)
         if one is None:
             strange += 1

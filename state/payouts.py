@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     cast,
     exists,
     func,
@@ -32,7 +33,7 @@ from state.instants import micros, moment
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, programs
-from state.tables.work import outbox
+from state.tables.work import acknowledged, outbox
 from state.tables.work import postings as rows_of
 from state.totals import from_e6
 
@@ -191,8 +192,25 @@ def unsent_of(tx: Connection, object: str, account_ids: Collection[str]) -> list
     return list(tx.execute(query)) if account_ids else []
 
 
+_GIVEN_UP = (
+    select(outbox.c.pk, outbox.c.payload, rows_of.c.member_pk)
+    .select_from(payouts)
+    .join(rows_of, rows_of.c.pk == payouts.c.posting_pk)
+    .join(outbox, and_(outbox.c.object == bindparam("of"), outbox.c.ext_key == payouts.c.key))
+    .where(payouts.c.sf_id.is_(None), outbox.c.kind == "event", outbox.c.state == "superseded")
+    .where(~exists().where(acknowledged.c.object == outbox.c.object, acknowledged.c.ext_key == payouts.c.key))
+    .order_by(outbox.c.pk)
+)
+
+
+def given_up(tx: Connection, object: str) -> list[Any]:
+    """Outbox rows (pk, payload, member_pk) of payouts that nobody will send although the org does not have them: their
+    accounts were gone."""
+    return list(tx.execute(_GIVEN_UP, {"of": object}))
+
+
 def readdress(tx: Connection, outbox_pk: int, *, account_id: str, payload: str, digest: str) -> None:
-    """A payout that was not sent yet goes to the account that its own was merged into: same key, same amount."""
+    """A payout that was not sent yet goes to the account that is paid now: same key, same amount."""
     tx.execute(
         update(outbox)
         .where(outbox.c.pk == outbox_pk)

@@ -71,6 +71,10 @@ BREAKS = {
     ),
     "a payout settles nothing (L5)": ("INSERT INTO payouts (posting_pk, key) VALUES (4711, 'RB-X')",),
     "one record of the org is the payout of two postings (L5)": ("UPDATE payouts SET sf_id = 'a001'",),
+    "a settled amount was given up although its account can be paid (L8)": (
+        "UPDATE payouts SET sf_id = NULL WHERE posting_pk = 1",
+        "UPDATE outbox SET state = 'superseded' WHERE ext_key IN (SELECT key FROM payouts WHERE posting_pk = 1)",
+    ),
     "a payout was approved by who made it (L6)": (
         "UPDATE payouts SET changed_by = made_by WHERE posting_pk = 1",
     ),
