@@ -8,6 +8,7 @@ here then is the rest: what hangs together across accounts, and what is settled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jobs.app import App
@@ -21,6 +22,7 @@ from jobs.planning import Planned, plan
 from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
+from jobs.takeover import Row, place
 from state import postings
 
 
@@ -38,10 +40,11 @@ class Computed:
     refused: tuple[RefusedProgram, ...] = ()
 
 
-def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
+def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Row] = ()) -> Computed:
     """Bring every standing up to date and put what the org should be told into the outbox.
 
-    With `run`, its work is shared with the processes that are there to help.
+    With `run`, its work is shared with the processes that are there to help. `left`: the payouts in the org, where some of
+    them could not be placed before the programs were installed.
     """
     now = app.clock.now()
     engine = engine_of(app)
@@ -57,9 +60,12 @@ def compute(app: App, run_pk: int, run: Running | None = None) -> Computed:
             alone = shared is None and beside is None
             with app.store.transaction() as tx, in_time(app, tx):
                 begun = begin(app, tx, now, engine, scratch=app.from_scratch and alone)
-                ledger, settled = Ledger(tx, begun.programs, now, run_pk), postings.last(tx)
+                settled = postings.last(tx)
                 if beside is not None:
                     shared = beside.work(tx, advance)
+                if left:  # before anything is settled or corrected
+                    place(app, tx, left, run_pk=run_pk)
+                ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)

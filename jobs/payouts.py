@@ -22,7 +22,8 @@ from jobs.planning_run import Planning
 from mappings.keys import sync_key
 from mappings.model import PushTarget
 from mappings.outbound import record
-from state import acknowledged, meta, outbox, payouts, people, purged_merges
+from rebates.money import to_micro
+from state import acknowledged, meta, outbox, payouts, people, purged_merges, rebasing
 from state.outbox import Row, Wanted
 from state.payouts import Due, PayoutView, Seen
 
@@ -54,7 +55,7 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     payees = payouts.payees(planning.tx, {one.member_pk for one in due})
     members = people.members(planning.tx, {one.member_pk for one in due})
     amount = str(target.written_from("payout.amount"))
-    wanted, keys = list[Wanted](), list[tuple[int, str]]()
+    wanted = list[tuple[Due, Wanted]]()
     for one in due:
         payee = payees.get(one.member_pk)
         if payee is None:  # deleted for good, and its payouts with it: there is nobody to pay
@@ -66,10 +67,29 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
             continue
         key = str(payload.pop(str(target.match)))
         payload = {name: value for name, value in payload.items() if name not in target.volatile}
-        wanted.append(Wanted("event", target.object, key, payload, payee))
-        keys.append((one.posting_pk, key))
+        wanted.append((one, Wanted("event", target.object, key, payload, payee)))
+    taken = _taken(planning.tx, target.object, wanted)
+    sent = [(one, wish) for one, wish in wanted if wish.ext_key not in taken]
+    keys = [(one.posting_pk, wish.ext_key) for one, wish in sent]
     payouts.plan(planning.tx, keys, whole=len(keys) == len(due))
-    planning.enqueue("payout", wanted)
+    planning.enqueue("payout", [wish for _, wish in sent])
+    there = acknowledged.record_ids(planning.tx, target.object, [key for _, key in keys])
+    for key, sf_id in there.items():
+        payouts.found(planning.tx, key, sf_id=sf_id)
+
+
+def _taken(tx: Connection, object: str, wanted: Sequence[tuple[Due, Wanted]]) -> set[str]:
+    """Keys under which the org has another amount than what was posted. It would not take a second record under one, and
+    under a further key money could be paid twice: such a payout is not sent, and `verify` says so (L8)."""
+    known = acknowledged.hashes(tx, [(object, wish.ext_key) for _, wish in wanted])
+    taken = set[str]()
+    for one, wish in wanted:
+        same = (rebasing.adopted(to_micro(one.amount)), outbox.payload_hash(wish.payload))
+        if known.get((object, wish.ext_key), same[0]) not in same:
+            log.error("payout.key_is_taken", program=one.program, period=one.period, key=wish.ext_key)
+            taken.add(wish.ext_key)
+    payouts.refuse(tx, taken)
+    return taken
 
 
 def key_of(org_id: str, program: str, member_id: str, period: str, number: int) -> str:

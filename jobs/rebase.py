@@ -74,7 +74,7 @@ def rebase(run: Running) -> Rebased | None:
             result.tasks += 1
             rebasing.adopt_event(tx, task.object, key, sf_id, now=app.clock.now())
         result.payouts, strange = adopt(app, tx, payouts, run_pk=run.pk)
-        if strange and asked == "1":
+        if strange:
             meta.put(tx, LEFT, str(strange))
         for object_name, differences in found.items():
             acknowledged.distrust(tx, object_name, sorted({one.key for one in differences}))

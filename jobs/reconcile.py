@@ -26,7 +26,7 @@ from jobs.rebase import rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import running
 from jobs.schema import SchemaSeen, look_at_schema
-from jobs.takeover import adopt_the_rest
+from jobs.takeover import Row, adopt_the_rest
 from jobs.tidying import tidy
 from state import rejected
 
@@ -133,11 +133,12 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             app, lambda: take_inventory(run, accept_missing=accept_missing, without=without)
         )
         report.drift = again(app, lambda: repair(app, accept_missing=accept_missing))
+        left: list[Row] = []
         if "account" not in dict(report.pulled.stopped):
-            again(app, lambda: adopt_the_rest(run))
+            left = again(app, lambda: adopt_the_rest(run))
         report.payouts = again(app, lambda: read_back(app, everything=True))
         again(app, run.beat)
-        report.computed = again(app, lambda: compute(app, run.pk))
+        report.computed = again(app, lambda: compute(app, run.pk, left=left))
         report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)

@@ -93,7 +93,7 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
     if meta.get(tx, LOST) is not None:
         owed.append("whose the orders of accounts are that are gone")
     if meta.get(tx, LEFT) is not None:
-        owed.append("whose some payouts in the org are, after a restore")
+        owed.append("whose some payouts in the org are, after a restore or with a new store")
     if lost := rejected.without_day(tx):
         owed.append(f"{lost} rejected record{'s' if lost > 1 else ''} that could belong to any period")
     held = {one.key: "a program that can be computed" for one in refused}

@@ -24,7 +24,7 @@ from jobs.rebase import FLAG, NEW, Rebased, rebase
 from jobs.rehearsal import Change, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
-from jobs.takeover import adopt_the_rest
+from jobs.takeover import Row, adopt_the_rest
 from state import meta, outbox, rejected
 
 Part = Literal["pull", "compute", "push"]
@@ -144,6 +144,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
     with running(app, job, slot) as run:
         report = SyncReport(again(app, lambda: _org_id(app, parts)), run.pk, dry_run)
         report.warnings += app.programs.warnings
+        left: list[Row] = []
         if "pull" in parts or "push" in parts:
             report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
             report.held = again(app, lambda: stopped_pushes(app))
@@ -158,12 +159,12 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             if not {"account", "order"} & dict(report.pulled.stopped).keys():
                 gone |= again(app, lambda: follow_the_lost(run))
             if "account" not in dict(report.pulled.stopped):
-                again(app, lambda: adopt_the_rest(run))
+                left = again(app, lambda: adopt_the_rest(run))
             report.payouts = again(app, lambda: read_back(app, everything=gone))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts:
-            report.computed = again(app, lambda: compute(app, run.pk, run))
+            report.computed = again(app, lambda: compute(app, run.pk, run, left=left))
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
         if dry_run:
             report.changes, report.calls_planned = preview(app)

@@ -6,6 +6,8 @@ merged since is the winner's in the org, and under the loser's key: whose it was
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from jobs.app import App
-from jobs.payouts import key_of
+from jobs.payouts import READ_UNTIL, key_of
 from jobs.running import Running
 from mappings.model import PushTarget
 from rebates.money import to_micro
@@ -22,10 +24,14 @@ from state.takeover import Found
 
 log = structlog.get_logger()
 
-LEFT = "takeover.left"  # in `meta`: some payouts could not be placed; they are looked at again after the next pull
+# In `meta`: so many payouts could not be placed yet; nothing is settled until they are looked at again, after the next
+# pull and when its programs are installed.
+LEFT = "takeover.left"
+ELSEWHERE = "takeover.elsewhere"  # programs and periods of others that are not in force: placed when they are
 SPARE = 50  # numbers beyond those that we know of: how often a period was corrected since the backup
 
 Row = dict[str, str]
+Named = tuple[str, str]  # a program and a period, by their keys
 
 
 def payouts_in_org(app: App) -> list[Row]:
@@ -39,43 +45,106 @@ def payouts_in_org(app: App) -> list[Row]:
 
 
 class Adopted(NamedTuple):
-    """Payouts that were posted, and those that are of nobody whom the store knows."""
+    """Payouts that were posted, and those that could not be placed: whose they are, or their period, is not known here."""
 
     posted: int
     strange: int
 
 
-def adopt(app: App, tx: Connection, rows: list[Row], *, run_pk: int) -> Adopted:
+def adopt(app: App, tx: Connection, rows: Sequence[Row], *, run_pk: int) -> Adopted:
     """Nothing that the org has is made again; what it shows as settled and the store forgot is posted."""
+    posted, strange = _adopt(app, tx, rows, run_pk)
+    return Adopted(posted, len(strange))
+
+
+def adopt_the_rest(run: Running) -> list[Row]:
+    """The same once more, when a pull has told which accounts there are and which were merged, or when a program is in
+    force now that was not. Returns all payouts of the org where some are still to be placed: see `place`."""
+    app = run.app
+    with app.store.read() as tx:
+        left, elsewhere = meta.get(tx, LEFT) is not None, _elsewhere(tx)
+        if not left and not elsewhere:
+            return []
+        in_force = {(one.key, each.key) for one in app.programs_in_force_read(tx) for each in one.periods()}
+    if not left and not in_force & elsewhere:
+        return []
+    rows = payouts_in_org(app)
+    with app.store.transaction() as tx:
+        place(app, tx, rows, run_pk=run.pk, coming=in_force)
+        return rows if meta.get(tx, LEFT) is not None else []
+
+
+def place(
+    app: App, tx: Connection, rows: Sequence[Row], *, run_pk: int, coming: Collection[Named] = ()
+) -> int:
+    """Adopt what can be placed now. A compute does it again once its programs are installed, before it settles anything.
+
+    What is left is looked at again, and nothing is settled until then, if an account that we pay was paid it for a period that
+    we compute (or that is `coming`). What belongs to programs that are not in force waits for them to come back.
+    Returns how many were posted.
+    """
+    target = _target(app)
+    if target is None:
+        meta.drop(tx, LEFT)
+        return 0
+    posted, strange = _adopt(app, tx, rows, run_pk)
+    left, elsewhere = dict[tuple[str, ...], Decimal](), set[Named]()
+    for row in strange:
+        told = _told(target, row)
+        if told is None:
+            continue  # it says too little of itself, for ever
+        account, program, period, amount = told
+        if takeover.is_known(tx, program, period):
+            if takeover.is_payable(tx, account):
+                left[told[:3]] = left.get(told[:3], Decimal(0)) + Decimal(amount)
+        elif (program, period) in coming:
+            left[told] = Decimal(1)
+        else:
+            elsewhere.add((program, period))
+    count = sum(amount != 0 for amount in left.values())  # what was taken back again is nobody's
+    _note(tx, LEFT, str(count) if count else None)
+    _note(tx, ELSEWHERE, json.dumps(sorted(elsewhere)) if elsewhere else None)
+    if posted:
+        meta.drop(tx, READ_UNTIL)  # what finance made of them was never read here
+    return posted
+
+
+def _note(tx: Connection, name: str, value: str | None) -> None:
+    if value is None:
+        meta.drop(tx, name)
+    else:
+        meta.put(tx, name, value)
+
+
+def _elsewhere(tx: Connection) -> set[Named]:
+    return {(program, period) for program, period in json.loads(meta.get(tx, ELSEWHERE) or "[]")}
+
+
+def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[int, list[Row]]:
+    """How many were posted, and what could not be placed."""
     target, org_id = _target(app), meta.org_id(tx)
     if target is None or org_id is None:
-        return Adopted(0, 0)
-    found, strange = list[Found](), 0
+        return 0, []
+    found, strange, amount = list[Found](), list[Row](), _columns(target).get("payout.amount", "")
     for row in rows:
-        key = row[str(target.match)]
-        rebasing.adopt_event(tx, target.object, key, row["Id"], now=app.clock.now())
+        key, said = row[str(target.match)], row.get(amount)
+        rebasing.adopt_event(
+            tx,
+            target.object,
+            key,
+            row["Id"],
+            now=app.clock.now(),
+            amount_e6=to_micro(Decimal(said)) if said else None,
+        )
         payouts.found(tx, key, sf_id=row["Id"])
         one = _found(tx, target, org_id, key, row)
         if one is None:
-            strange += 1
+            strange.append(row)
         else:
             found.append(one)
     if strange:
-        log.warning("payouts.of_nobody_here", payouts=strange)
-    return Adopted(len(takeover.take_over(tx, found, now=app.clock.now(), run_pk=run_pk)), strange)
-
-
-def adopt_the_rest(run: Running) -> int:
-    """The same once more, when a pull has told which accounts were merged; what is nobody's even then belongs to programs
-    that are gone. Returns how many were posted."""
-    app = run.app
-    with app.store.read() as tx:
-        if meta.get(tx, LEFT) is None:
-            return 0
-    rows = payouts_in_org(app)
-    with app.store.transaction() as tx:
-        meta.drop(tx, LEFT)
-        return adopt(app, tx, rows, run_pk=run.pk).posted
+        log.warning("payouts.of_nobody_here", payouts=len(strange))
+    return len(takeover.take_over(tx, found, now=app.clock.now(), run_pk=run_pk)), strange
 
 
 def _target(app: App) -> PushTarget | None:
@@ -90,11 +159,10 @@ def _columns(target: PushTarget) -> dict[str, str]:
 
 def _found(tx: Connection, target: PushTarget, org_id: str, key: str, row: Row) -> Found | None:
     """Whose posting it is: the key tells, because nothing else has it."""
-    told = {path: row.get(field) for path, field in _columns(target).items()}
-    account, program, period = told.get("member.id"), told.get("program.key"), told.get("period.key")
-    amount = told.get("payout.amount")
-    if not (account and program and period and amount):
+    told = _told(target, row)
+    if told is None:
         return None
+    account, program, period, amount = told
     for member in takeover.may_have_had(tx, account, program, period):
         cell = takeover.cell_of(tx, member, program, period)
         if cell is None:
@@ -102,10 +170,20 @@ def _found(tx: Connection, target: PushTarget, org_id: str, key: str, row: Row) 
         numbers = range(1, takeover.counts(tx, [cell])[cell] + SPARE)
         number = next((n for n in numbers if key_of(org_id, program, member, period, n) == key), None)
         if number is not None:
-            first = number == 1 and _is_settlement(target, told.get("payout.type"))
+            first = number == 1 and _is_settlement(target, row.get(_columns(target).get("payout.type", "")))
             kind = "settled" if first else "adjustment"
             return Found(cell, number, kind, to_micro(Decimal(amount)), key, row["Id"])
     return None
+
+
+def _told(target: PushTarget, row: Row) -> tuple[str, str, str, str] | None:
+    """Account, program, period and amount of a payout; None: it does not say all of them."""
+    columns = _columns(target)
+    named = [
+        row.get(columns.get(path, "")) for path in ("member.id", "program.key", "period.key", "payout.amount")
+    ]
+    account, program, period, amount = named
+    return (account, program, period, amount) if account and program and period and amount else None
 
 
 def _is_settlement(target: PushTarget, said: str | None) -> bool:

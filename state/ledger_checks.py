@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists,
 
 from rebates.money import to_micro
 from state import postings as ledger
-from state.payouts import APPROVED
+from state.payouts import APPROVED, refused
 from state.postings import COMPLETE
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
@@ -42,6 +42,12 @@ def check(tx: Connection) -> Iterator[Found]:
     yield from _sums(tx)
     yield from _guards(tx)
     yield from (("a settled amount was changed (L2)", 1, seal) for seal in ledger.broken_seals(tx))
+    if keys := refused(tx):
+        yield (
+            "the org has another amount under the key of a settled amount, which is not sent (L8)",
+            len(keys),
+            keys[0],
+        )
     for name, query in _built():
         rows = tx.execute(query).all()
         if rows:

@@ -41,6 +41,7 @@ APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
 FINAL = ("Paid", "Rejected", "Deleted")
 ROWS_AT_ONCE = 400
 _PLANNED = "payouts.planned"
+_REFUSED = "payouts.refused"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,18 @@ def plan(tx: Connection, keys: Sequence[tuple[int, str]], *, whole: bool) -> Non
         tx.execute(insert(payouts), [{"posting_pk": pk, "key": key} for pk, key in keys])
     if whole:
         meta.put(tx, _PLANNED, str(postings.last(tx)))
+
+
+def refuse(tx: Connection, keys: Collection[str]) -> None:
+    """Of these the org has another payout under the same key: they are not sent, as long as that is so."""
+    said = " ".join(sorted(keys))
+    if said != " ".join(refused(tx)):
+        meta.put(tx, _REFUSED, said)
+
+
+def refused(tx: Connection) -> list[str]:
+    """Keys of payouts that are not sent because the org has another one under each."""
+    return (meta.get(tx, _REFUSED) or "").split()
 
 
 def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:

@@ -13,6 +13,11 @@ from state.tables.work import outbox, tasks
 ADOPTED = "adopted"  # stands for the hash of a payload that nobody here remembers
 
 
+def adopted(amount_e6: int | None) -> str:
+    """The same of a payout whose amount the org shows."""
+    return ADOPTED if amount_e6 is None else f"{ADOPTED} {amount_e6}"
+
+
 def number_above(tx: Connection, newest: int) -> int:
     """Begin a new epoch when the org holds a sequence that we would not exceed; returns how many waiting rows got
     new numbers, in their old order."""
@@ -34,11 +39,14 @@ def number_above(tx: Connection, newest: int) -> int:
     return len(waiting)
 
 
-def adopt_event(tx: Connection, object: str, key: str, sf_id: str, *, now: datetime) -> None:
+def adopt_event(
+    tx: Connection, object: str, key: str, sf_id: str, *, now: datetime, amount_e6: int | None = None
+) -> None:
     """The org has this record already: what waits to create it is done, what would create it will not be written."""
-    known = acknowledged.hashes(tx, [(object, key)])
-    if (object, key) not in known:
-        acknowledged.remember(tx, object, key, seq=0, payload_hash=ADOPTED, sf_id=sf_id, now=now)
+    known = acknowledged.hashes(tx, [(object, key)]).get((object, key), ADOPTED)
+    if known.startswith(ADOPTED):
+        told = adopted(amount_e6)
+        acknowledged.remember(tx, object, key, seq=0, payload_hash=told, sf_id=sf_id, now=now)
     mine = (outbox.c.object == object) & (outbox.c.ext_key == key) & (outbox.c.kind == "event")
     tx.execute(
         update(outbox)

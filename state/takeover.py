@@ -50,6 +50,23 @@ def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell 
     return None if row is None else Cell(*row)
 
 
+def is_known(tx: Connection, program: str, period: str) -> bool:
+    """Whether a program that is installed has a period of that name."""
+    query = (
+        select(periods.c.pk)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(programs.c.key == program, periods.c.name == period)
+        .where(programs.c.active, periods.c.active, ~periods.c.baseline)
+    )
+    return tx.execute(query).first() is not None
+
+
+def is_payable(tx: Connection, account_id: str) -> bool:
+    """Whether an account is in the store, and could be paid."""
+    query = select(accounts.c.pk).where(accounts.c.sf_id == account_id, accounts.c.known, ~accounts.c.deleted)
+    return tx.execute(query).first() is not None
+
+
 def may_have_had(tx: Connection, account_id: str, program: str, period: str) -> Iterator[str]:
     """Whose a payout of an account may have been when it was settled, the likeliest first."""
     yield account_id
