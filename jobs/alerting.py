@@ -7,7 +7,7 @@ again. It closes itself when its tier is reached or its period is over.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from jobs.planning_run import Planning
@@ -16,6 +16,7 @@ from mappings.keys import sync_key
 from mappings.outbound import record
 from state import meta, people, tasks
 from state.events import EventRow
+from state.in_force import out_of_force
 from state.outbox import Wanted
 from state.people import Member
 from state.tasks import TaskRow
@@ -113,11 +114,13 @@ def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: st
 
 
 def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -> None:
-    """Close what is over: the tier was reached, the period ended, or the account is gone. What is not over goes where its
+    """Close what is over: the tier was reached, the period ended or is not in force, the account is gone. What is not over goes where its
     account goes, unless a person gave it to somebody (push looks before it writes)."""
     if "task" not in planning.targets:
         return
     waiting = tasks.still_open(planning.tx)
+    out = out_of_force(planning.tx) if waiting else {}
+    cell_of = {task.key: _cell_now(task, out) for task in waiting}
     members = people.members(planning.tx, {task.cell.member_pk for task in waiting})
     owners = _responsible(planning, members.values())
     moved = {
@@ -130,16 +133,21 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
     asked = [
         task
         for task in waiting
-        if turned or task.cell in touched or task.key in moved or members[task.cell.member_pk].gone
+        if turned
+        or task.cell in touched
+        or task.key in moved
+        or task.cell.period_pk in out
+        or members[task.cell.member_pk].gone
     ]
-    cells = {task.cell for task in asked}
+    cells = {cell for task in asked if (cell := cell_of[task.key]) is not None}
     current = {one.cell: one for one in planning.shown(planning.saved(cells))}
-    over = {
-        task.key
-        for task in asked
-        if members[task.cell.member_pk].gone
-        or (task.cell in current and is_over(task, current[task.cell], planning))
-    }
+    over = set[str]()
+    for task in asked:
+        cell = cell_of[task.key]
+        one = None if cell is None else current.get(cell)
+        left = one is None and task.cell.period_pk in out
+        if members[task.cell.member_pk].gone or left or (one is not None and is_over(task, one, planning)):
+            over.add(task.key)
     closing, following = list[Wanted](), list[Wanted]()
     for task in asked:
         account = members[task.cell.member_pk].id
@@ -149,6 +157,12 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
             following.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": moved[task.key]}, account))
     planning.enqueue("task_closed", closing)
     planning.enqueue("task", following)
+
+
+def _cell_now(task: TaskRow, out: Mapping[int, int | None]) -> Cell | None:
+    """The standing that a task speaks of: where its period is not in force any more, that of the one with its name."""
+    period_pk = out.get(task.cell.period_pk, task.cell.period_pk)
+    return None if period_pk is None else Cell(task.cell.member_pk, period_pk)
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:

@@ -156,7 +156,7 @@ def _keep(
     for (one, _, _), document in zip(computed, documents, strict=True):
         cell = one.cell
         if cell in changed and (len(done.kept) < KEPT_AT_MOST or cell in done.kept):
-            done.kept[cell] = Kept(cell, one.program.key, one.period.start, document)
+            done.kept[cell] = Kept(cell, one.program.key, one.period, document)
 
 
 def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:
@@ -230,7 +230,8 @@ def _row(event: Event, cell: Cell, now: datetime, run_pk: int) -> EventRow:
 
 
 def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[inputs.Computed]) -> None:
-    """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever."""
+    """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever. Planning lets
+    their standings go (`jobs.left_behind`)."""
     gone = sorted(set(asked) - {found.one.cell for found in answered})
     if gone:
         standings.clear(tx, gone)

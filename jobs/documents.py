@@ -7,13 +7,13 @@ equal document means that nobody has anything to be told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
 
 from rebates.money import text, to_micro
+from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
 from rebates.standing import Standing
@@ -26,7 +26,7 @@ class Kept(NamedTuple):
 
     cell: Cell
     program: str  # key
-    start: date  # of its period
+    period: Period  # as it was computed
     document: dict[str, Any]
 
 

@@ -18,6 +18,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs.alerting import TASK_CHANGE
 from jobs.app import App
+from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people, tasks
@@ -66,8 +67,8 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
     """What the org holds in our fields against the last payload that it acknowledged; and how many were compared.
 
     The sequence is compared, too: an older number than the one that was confirmed means that the record was put back
-    to an older state (X5). Records of accounts that are gone (deleted, merged away) are nobody's any more and are left
-    out.
+    to an older state (X5). Records of accounts that are gone (deleted, merged away), and of standings that are not in force
+    any more, are nobody's and are left out.
     """
     with app.store.read() as tx:
         fence = fitted_targets(tx, {target.name: target})[target.name].fence
@@ -75,7 +76,8 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
         told = outbox.last_done(tx, target.object)
         lost = people.gone(tx)
         of = addressees.accounts_of(tx, target.object)
-    told = {key: payload for key, payload in told.items() if of.get(key) not in lost}
+        left = left_keys(tx) if target.name == "standing" else set[str]()
+    told = {key: payload for key, payload in told.items() if of.get(key) not in lost and key not in left}
     fields = [name for name in target.fields if name not in target.volatile and name != target.match]
     key = target.match or "Id"
     asked = dict.fromkeys([key, *fields, *([fence] if fence is not None else [])])

@@ -12,10 +12,11 @@ from collections.abc import Collection
 from typing import Any
 
 from jobs import losers_of_pulls
-from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
+from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows, of_its_own
 from jobs.views import Shown, view_of
 from mappings.model import PushTarget
 from mappings.outbound import Writer
+from rebates.periods import Period
 from state import addressees, people, postings, standings
 from state.outbox import Wanted
 
@@ -44,11 +45,11 @@ def _closing(
     planning: Planning, target: PushTarget, row: standings.StandingView, losers: dict[int, people.Member]
 ) -> Wanted | None:
     program, member = planning.programs.get(row.program), losers[row.cell.member_pk]
-    period = program.period_of(row.start) if program is not None else None
     document = json.loads(row.document)
-    if program is None or period is None or row.rebate or row.qualifier:
+    if program is None or row.rebate or row.qualifier:
         return None  # it is still worth something here: a compute that was refused must come first
     paid = postings.settled(planning.tx, {row.cell}).get(row.cell)
+    period = of_its_own(program, Period(row.start, row.end, row.period))
     shown = Shown(row.cell, document, program, period, member, paid)
     view = view_of(shown, org_id=planning.org_id, today=program.day_of(planning.now))
     payload: dict[str, Any] = Writer(target, leave_out=target.volatile).record(view)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from jobs import alerting, fuses, losers_of_pulls
 from jobs.documents import Kept
+from jobs.left_behind import let_go_of_left
 from jobs.merged import close_left_records
 from jobs.payouts import plan_payouts
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
@@ -82,10 +83,11 @@ def plan(
     addressees.close_of(tx, gone, now=now, keep=close_left_records(planning, gone))
     everything = _mapping_changed(planning)
     cells = standings.cells(tx) - there if everything else touched
+    left = let_go_of_left(planning, again=everything)
     if "standing" in planning.targets:
         _standings(planning, sorted(cells))
     if "account" in planning.targets:
-        shown_on = {cell.member_pk for cell in cells}
+        shown_on = {cell.member_pk for cell in cells} | left
         if turned:  # a period ended: accounts whose standings did not change may show another one
             shown_on |= {cell.member_pk for cell in standings.cells(tx)}
         shown_on -= {cell.member_pk for cell in there} - {cell.member_pk for cell in touched}
@@ -192,7 +194,8 @@ def _within_closed(planning: Planning, shown: Shown) -> bool:
     periods = shown.program.periods()
     today = planning.today(shown.program)
     current = next((n for n, p in enumerate(periods) if today < p.end), len(periods))
-    return periods.index(shown.period) >= current - limit
+    its = next((n for n, p in enumerate(periods) if shown.period.start < p.end), len(periods))
+    return its >= current - limit
 
 
 def _accounts(planning: Planning, member_pks: set[int]) -> None:

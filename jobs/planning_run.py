@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from jobs.documents import Kept, document_from
 from jobs.views import Shown
 from mappings.model import PushTarget
+from rebates.periods import Period
 from rebates.program import Program
 from state import outbox, people, postings, standings
 from state.outbox import Wanted
@@ -91,16 +92,23 @@ class Planning:
         for some in batched_rows(found, CELLS_AT_ONCE):
             members = self.members({one.cell.member_pk for one in some})
             settled = postings.settled(self.tx, {one.cell for one in some})
-            for cell, key, start, document in some:
-                program = self.programs.get(key)
-                member = members[cell.member_pk]
-                period = program.period_of(start) if program else None
-                if program is not None and period is not None and not member.gone:
+            for cell, key, period, document in some:
+                program, member = self.programs.get(key), members[cell.member_pk]
+                if program is not None and not member.gone:
+                    period = of_its_own(program, period)
                     yield Shown(cell, document, program, period, member, settled.get(cell))
 
 
 def _read(row: standings.StandingView) -> Kept:
-    return Kept(row.cell, row.program, row.start, document_from(row.document))
+    return Kept(row.cell, row.program, Period(row.start, row.end, row.period), document_from(row.document))
+
+
+def of_its_own(program: Program, period: Period) -> Period:
+    """The program's period for one as it was saved. A program that is refused has the standings of its last accepted version,
+    and so its periods: never another one that begins on the same day."""
+    own = program.period_of(period.start)
+    same = own is not None and (own.start, own.end) == (period.start, period.end)
+    return own if own is not None and same else replace(period, zone=program.time_zone)
 
 
 def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -71,6 +71,13 @@ def maybe_sent(tx: Connection, object: str, ext_keys: Collection[str]) -> set[st
     return found
 
 
+def give_up_unsent(tx: Connection, object: str, ext_keys: Collection[str], *, now: datetime) -> None:
+    """What no sender ever had of some keys has lost its point. What one has meanwhile is found by `maybe_sent`, afterwards."""
+    waiting = and_(outbox.c.state.in_(("pending", "quarantined")), outbox.c.attempts == 0)
+    for some in slices(sorted(ext_keys)):
+        close(tx, and_(waiting, outbox.c.object == object, outbox.c.ext_key.in_(some)), "superseded", now)
+
+
 def close_event(tx: Connection, object: str, ext_key: str, *, now: datetime) -> None:
     """What was to be created has lost its point before it was sent."""
     mine = and_(outbox.c.object == object, outbox.c.ext_key == ext_key, outbox.c.kind == "event")

@@ -9,10 +9,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from state import bulk
 from state.dialects import one_of, upsert
+from state.in_force import IN_FORCE, out_of_force
 from state.instants import micros, moment
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
@@ -146,21 +147,22 @@ def clear(tx: Connection, cells: Sequence[Cell]) -> None:
         )
 
 
-def orphans(tx: Connection) -> list[StandingView]:
-    """Standings whose program was retired or whose period is no longer part of it: they should leave the org."""
-    query = _views().where(~(programs.c.active & periods.c.active))
-    return [_viewed(row) for row in tx.execute(query.order_by(standings.c.member_pk, standings.c.period_pk))]
+def orphans(tx: Connection, period_pks: Collection[int]) -> list[StandingView]:
+    """Standings of periods that are not in force (`in_force.out_of_force`)."""
+    if not period_pks:
+        return []
+    out = sorted(period_pks)
+    whose = select(periods.c.program_pk).where(periods.c.pk.in_(out))  # there is an index on the program
+    query = _views().where(standings.c.program_pk.in_(whose), standings.c.period_pk.in_(out))
+    return [_viewed(row) for row in tx.execute(_ordered(query))]
 
 
-def remove(tx: Connection, cells: Sequence[Cell]) -> int:
-    """Forget standings (their history stays). Returns how many there were."""
-    removed = 0
+def let_go(tx: Connection, cells: Sequence[Cell]) -> None:
+    """The org was told that they are nobody's any more. They have no program version then (0): should they be computed again,
+    they are saved as changed, whatever they come to, and the org is told anew."""
     for some in _slices(cells):
-        removed += tx.execute(
-            delete(standings).where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
-        ).rowcount
-    clear(tx, cells)
-    return removed
+        mine = one_of(tx, (standings.c.member_pk, standings.c.period_pk), some)
+        tx.execute(update(standings).where(mine).values(program_version=0))
 
 
 def find(
@@ -175,11 +177,11 @@ def find(
     limit: int | None = None,
     after: Cell | None = None,
 ) -> list[StandingView]:
-    """Standings by Salesforce account id, program key, period name, or the day their period holds.
+    """Standings in force by Salesforce account id, program key, period name, or the day their period holds.
 
     In the order of (member, period); `after` continues where a limited answer ended.
     """
-    query = _views()
+    query = _views().where(IN_FORCE)
     if account is not None:
         query = query.where(accounts.c.sf_id == account)
     if program is not None:
@@ -205,12 +207,14 @@ def find(
 
 
 def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
-    """The places of some members' saved standings whose period holds a day."""
+    """The places of some members' saved standings in force whose period holds a day."""
     number = day.toordinal()
-    query = select(standings.c.member_pk, standings.c.period_pk).join(
-        periods, periods.c.pk == standings.c.period_pk
+    query = (
+        select(standings.c.member_pk, standings.c.period_pk)
+        .join(periods, periods.c.pk == standings.c.period_pk)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(IN_FORCE, periods.c.start_day <= number, periods.c.end_day > number)
     )
-    query = query.where(periods.c.start_day <= number, periods.c.end_day > number)
     return [
         Cell(*row)
         for pks in _slices(sorted(members))
@@ -240,10 +244,12 @@ def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> lis
 
 
 def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
-    """The places of all saved standings, or of those that a run has changed."""
+    """The places of all saved standings in force, or of those that a run has changed."""
     query = select(standings.c.member_pk, standings.c.period_pk)
     if changed_by is not None:
         query = query.where(standings.c.run_pk == changed_by)
+    elif out := out_of_force(tx):
+        query = query.where(standings.c.period_pk.not_in(sorted(out)))
     return {Cell(*row) for row in tx.execute(query).all()}
 
 

@@ -143,7 +143,7 @@ def widen(tx: Connection, given: Iterable[Program]) -> int:
 def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program]) -> list[CellTotals]:
     """The totals of `cells`, in their order, for the programs as configured.
 
-    A cell whose program or period is no longer there is left out: `standings.retire` deals with it.
+    A cell whose program or period is no longer there is left out: `jobs.left_behind` deals with it.
     """
     by_key = {program.key: program for program in given}
     book = rates.book(tx)
