@@ -19,7 +19,7 @@ from jobs.app import App
 from jobs.closing import Ledger
 from jobs.documents import Kept, document_of, row_with
 from jobs.inputs import Calculator
-from jobs.refused_programs import RefusedProgram, sort_out
+from jobs.refused_programs import RefusedProgram, sort_out_in
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working
@@ -75,7 +75,7 @@ class Before:
 def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: bool) -> Begun:
     """Programs, contributions, totals, and every standing that has to be computed again."""
     everything = app.programs_in_force(tx)
-    programs, refused = sort_out(everything)
+    programs, refused = sort_out_in(tx, everything)
     records = chains.changed_accounts(tx)
     installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
     if scratch:

@@ -9,7 +9,7 @@ from jobs.app import App
 from jobs.compute import compute
 from jobs.configuration import suggest
 from jobs.refusals import Unusable
-from jobs.refused_programs import sort_out
+from jobs.refused_programs import sort_out_in
 from jobs.running import running
 from jobs.settling import PeriodState
 from state import audit, postings
@@ -18,7 +18,7 @@ from state import audit, postings
 def states(app: App, tx: Connection) -> list[PeriodState]:
     """Every period of the programs in force, in order."""
     everything = app.programs_in_force_read(tx)
-    _, refused = sort_out(everything)
+    _, refused = sort_out_in(tx, everything)
     return list(settling.look(tx, everything, settling.facts(app, tx, refused), app.clock.now()))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.refused_programs import sort_out
+from jobs.refused_programs import contradictions, sort_out
 from jobs.targets import read_with_targets
 from jobs.trial_files import read_accounts
 from rebates import InvalidProgram, Program
+from rebates.frames import NEW_PROGRAM, Frame
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
 from rebates.problems import Problem, problem
@@ -94,7 +95,7 @@ def check_files(
         together = tuple((finding, None) for finding in lint_together(programs, facts))
         last = next(n for n in reversed(range(len(checked))) if checked[n].program is not None)
         checked[last] = replace(checked[last], findings=(*checked[last].findings, *together))
-    return _refused_by_a_sync(checked)
+    return _refused_by_a_sync(checked, {} if known is None else known.settled)
 
 
 def _families(checked: Sequence[Checked]) -> list[Checked]:
@@ -128,18 +129,21 @@ def _unusable(file: Path, problems: Iterable[Problem]) -> Checked:
     )
 
 
-def _refused_by_a_sync(checked: Sequence[Checked]) -> list[Checked]:
+def _refused_by_a_sync(checked: Sequence[Checked], settled: Mapping[str, Frame]) -> list[Checked]:
     """What `program try` computes and a sync refuses is said beforehand, at the newest version."""
     out = list(checked)
     programs = [entry.program for entry in checked if entry.program is not None]
-    reasons = {one.key: one.reason for one in sort_out(folded(programs))[1]}
+    newest_of = folded(programs)
+    contradicting = contradictions(newest_of, settled)
+    reasons = {one.key: one.reason for one in sort_out(newest_of, contradicting)[1]}
     for key, reason in reasons.items():
         mine = [(p.effective, n) for n, entry in enumerate(out) if (p := entry.program) and p.key == key]
         newest = max(mine)[1]
         entry = out[newest]
         if any(finding.code == "nobody-paid" for finding, _ in entry.findings):
             continue  # said there, with the way out
-        said = Finding("warning", "not-in-a-sync", f"a sync refuses this program: {reason}", _ONLY_FILES)
+        hint = NEW_PROGRAM if reason == contradicting.get(key) else _ONLY_FILES
+        said = Finding("warning", "not-in-a-sync", f"a sync refuses this program: {reason}", hint)
         out[newest] = replace(entry, findings=((said, None), *entry.findings))
     return out
 

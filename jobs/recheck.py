@@ -14,7 +14,7 @@ from jobs.app import App
 from jobs.computing import CELLS_PER_BATCH
 from jobs.documents import row_of
 from jobs.inputs import Calculator
-from jobs.refused_programs import sort_out
+from jobs.refused_programs import sort_out_in
 from rebates.money import to_micro
 from state import gaps, invariants, meta, standings
 from state.invariants import Violation
@@ -43,7 +43,7 @@ def recheck(app: App, tx: Connection, advance: Callable[[int], None] = lambda co
         result.behind.append(f"{rows:,} changes wait to be computed (rebates compute)")
         return result
     now, wrong = app.clock.now(), list[StandingView]()
-    programs, _ = sort_out(app.programs_in_force_read(tx))
+    programs, _ = sort_out_in(tx, app.programs_in_force_read(tx))
     known = installed(tx)
     programs = [program for program in programs if program.key in known]
     for name in sorted(

@@ -5,12 +5,16 @@ A refused program keeps the standings of its last accepted version; the others g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from jobs.inputs import is_chained
+from rebates.frames import Frame, why_out_of
 from rebates.program import Program
 from rebates.sequence import clashes, comes_after, lined_up
+from state import frames
 from state.judging import NotExpressible, require_expressible
 
 
@@ -28,10 +32,35 @@ class RefusedProgram:
         )
 
 
-def sort_out(given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
-    """The programs that the store computes exactly, and the others with the reason."""
+def sort_out_in(tx: Connection, given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
+    """The programs that the store computes exactly as they are held against what it has settled, and the others."""
     given = list(given)
-    clashing = clashes(given)
+    return sort_out(given, out_of_frame(tx, given))
+
+
+def out_of_frame(tx: Connection, given: Iterable[Program]) -> dict[str, str]:
+    """Programs whose files contradict what was settled, with the reason."""
+    given = list(given)
+    if not contradictions(given, frames.closed(tx)):
+        return {}
+    return contradictions(given, frames.settled(tx))
+
+
+def contradictions(given: Iterable[Program], settled: Mapping[str, Frame]) -> dict[str, str]:
+    """The same, by what is known to be settled."""
+    held = ((one.key, why_out_of(settled[one.key], one)) for one in given if one.key in settled)
+    return {key: reason for key, reason in held if reason is not None}
+
+
+def sort_out(
+    given: Iterable[Program], contradicting: Mapping[str, str] | None = None
+) -> tuple[list[Program], list[RefusedProgram]]:
+    """The programs that can be computed exactly, and the others with the reason.
+
+    `contradicting`: those that contradict what was settled (`out_of_frame`).
+    """
+    given = list(given)
+    clashing = {**(contradicting or {}), **clashes(given)}
     accepted: list[Program] = []
     refused: list[RefusedProgram] = []
     for program in given:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from jobs.computing import work_off
 from jobs.inputs import Calculator
 from jobs.planning import plan_share
-from jobs.refused_programs import sort_out
+from jobs.refused_programs import sort_out_in
 from rebates.program import Program
 from state import gaps, rules
 from state.instants import moment
@@ -40,7 +40,7 @@ class ShareWork:
         self.now: datetime = moment(given["now"])
         # The leader wrote down which texts are in force before it cut the shares.
         self.everything: list[Program] = app.programs_in_force_read(tx)
-        programs, _ = sort_out(self.everything)
+        programs, _ = sort_out_in(tx, self.everything)
         missing = gaps.find(tx, date.fromisoformat(given["day"]), programs)
         self.calculator = Calculator(tx, programs, self.now, missing)
 

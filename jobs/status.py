@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from jobs import periods, settling
 from jobs.app import App
-from jobs.refused_programs import sort_out
+from jobs.refused_programs import sort_out_in
 from jobs.slots import next_slot, slots_between
 from state import leases, meta, outbox, payouts, rejected, runs, watermarks
 
@@ -96,7 +96,7 @@ def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
 
 def _programs(app: App, tx: Connection) -> dict[str, Any]:
     """Which programs run as their files say, which run as an earlier file said, which do not run at all."""
-    _, refused = sort_out(app.programs_in_force_read(tx))
+    _, refused = sort_out_in(tx, app.programs_in_force_read(tx))
     kept = app.programs_kept(tx)
     return {
         "warnings": app.programs.warnings,

@@ -10,14 +10,15 @@ from jobs.app import App
 from jobs.inputs import Calculator
 from jobs.program_diff import ProgramDiff, Standings, compared
 from jobs.refusals import Unusable
-from jobs.refused_programs import sort_out, why_refused
+from jobs.refused_programs import out_of_frame, sort_out_in, why_refused
 from jobs.rehearsal import rehearse
 from rebates.diff import terms_diff
+from rebates.frames import NEW_PROGRAM
 from rebates.lint_facts import Facts
 from rebates.program import Program
 from rebates.sequence import lined_up
 from rebates.versions import folded
-from state import chains, contributions, known_values, rules
+from state import chains, contributions, frames, known_values, rules
 
 CELLS_AT_ONCE = 2_000
 
@@ -34,12 +35,15 @@ def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
     changes = tuple(terms_diff(old, new))
     with app.store.read() as tx:
         old, new = _with_versions(app, tx, old, new)
+        contradicting = out_of_frame(tx, [new]).get(new.key)
     for program in (old, new):
         reason = why_refused(program)
         if reason is not None:
             raise Unusable(
                 f"a sync cannot compute {program.key}: {reason}", "give --orders to try it on files"
             )
+    if contradicting is not None:
+        raise Unusable(f"a sync does not compute {new.key}: {contradicting}", NEW_PROGRAM)
     with rehearse(app):
         with app.store.transaction() as tx:
             before = _standings(app, tx, old)
@@ -60,11 +64,12 @@ def facts_of_store(app: App) -> Facts:
     """Accounts, values in use, currencies, rates and programs in force: what a linter can hold rules against."""
     with app.store.read() as tx:
         known, programs = known_values.read(tx), tuple(app.programs_in_force_read(tx))
-    return Facts(known.accounts, known.values, known.currencies, known.rated, programs)
+        settled = frames.settled(tx)
+    return Facts(known.accounts, known.values, known.currencies, known.rated, programs, settled)
 
 
 def _standings(app: App, tx: Connection, program: Program) -> Standings:
-    accepted, refused = sort_out(app.programs_in_force_read(tx))
+    accepted, refused = sort_out_in(tx, app.programs_in_force_read(tx))
     programs = lined_up([program, *(one for one in accepted if one.key != program.key)])
     now = app.clock.now()
     rules.install_programs(tx, programs, now, keep={one.key for one in refused if one.key != program.key})

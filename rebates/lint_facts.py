@@ -8,6 +8,7 @@ from itertools import combinations, product
 from typing import Literal
 
 from rebates.conditions import Filter
+from rebates.frames import Frame
 from rebates.hierarchy import double_paid, paying_member
 from rebates.problems import Path, did_you_mean, dotted
 from rebates.program import Program
@@ -30,8 +31,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates, and the
-    programs that are in force.
+    """What a store knows: accounts by id, values of fields in use, currencies in use and with rates, the programs
+    that are in force, and what was settled by program key.
     """
 
     accounts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Facts:
     currencies: frozenset[str] = frozenset()
     rated: frozenset[str] = frozenset()
     programs: tuple[Program, ...] = ()
+    settled: Mapping[str, Frame] = field(default_factory=dict)
 
 
 def filters_of(program: Program) -> list[tuple[str, Filter]]:
