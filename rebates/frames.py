@@ -36,6 +36,11 @@ def why_out_of(frame: Frame, program: Program) -> str | None:
             f"{moved[0].key} was settled as {_days(moved[0])}{more}, and the file {_instead(moved[0], program)}; put the "
             "settled periods back: others, for days that are not settled yet, are a new program with a key of its own"
         )
+    if frame.periods and frame.currency != program.currency:
+        return (
+            f"what was settled is in {frame.currency}, and the file says {program.currency}; put {frame.currency} "
+            "back: another currency is a new program with a key of its own"
+        )
     return None
 
 

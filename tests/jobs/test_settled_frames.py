@@ -160,6 +160,35 @@ def test_a_program_may_begin_earlier_by_whole_periods(settle):
     assert paid(shop) == [("2026-05", 1, 60)]
 
 
+def test_what_was_settled_in_one_currency_is_not_corrected_in_another(settle, shop):
+    shop.rate("USD", "1")
+    shop.rate("EUR", "0.5")
+    settle()
+    shop.program(PROGRAM.replace('"USD"', '"EUR"'))
+    shop.today(date(2026, 6, 3))
+    said = reason(goes_on(shop, date(2026, 6, 3)))
+    assert "what was settled is in USD, and the file says EUR; put USD back" in said
+    assert "another currency is a new program with a key of its own" in said
+    assert paid(shop) == [("2026-05", 1, 60)]
+    assert {one.due.currency for one in work.listed(shop.opened)} == {"USD"}
+    shop.program(PROGRAM)
+    assert not shop.sync().refused
+    assert shop.rebates("care")["Acme", "2026-06"] == 100, "what was missed is made up"
+    assert paid(shop) == [("2026-05", 1, 60)]
+    assert shop.broken_promises() == []
+
+
+def test_another_currency_goes_on_in_a_new_program(settle):
+    shop = settle()
+    shop.program(PROGRAM.replace("2026-12-31", "2026-05-31"))
+    euros = PROGRAM.replace('"USD"', '"EUR"').replace("2026-01-01", "2026-06-01")
+    shop.program(euros.replace('"care"', '"care-eur"'), "new")
+    assert not shop.sync().refused
+    shop.order("late", "Acme", MAY, {"amount": 100})
+    shop.sync()
+    assert paid(shop) == [("2026-05", 1, 60), ("2026-05", 2, 10)]
+
+
 @pytest.mark.parametrize(
     ("was", "will_be"),
     [('"month"', '"quarter"'), ("2026-01-01", "2026-05-15"), ('"USD"', '"EUR"')],
