@@ -233,9 +233,8 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
         elif (target.object, member.id) in known:
             cleared.append(Wanted("state", target.object, member.id, empty, member.id))
     planning.enqueue("account", wanted)
-    planning.unusual["cleared"] += planning.enqueue(
-        "account", cleared
-    )  # what is empty already is not cleared
+    # What is empty already, or was asked for before, is not cleared by this run.
+    planning.unusual["cleared"] += planning.enqueue("account", cleared)
 
 
 def _lasting(target: PushTarget) -> Writer:

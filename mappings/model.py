@@ -45,7 +45,7 @@ class Source:
     trim: bool = False
     case: Case | None = None
     sign: Sign | None = None
-    place: Place = field(default_factory=Place, compare=False)
+    place: Place = field(default_factory=Place, compare=False, repr=False)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ class PullEntity:
     where: str | None = None
     deleted: Literal["keep", "ignore"] = "keep"
     refresh: Literal["changed", "daily"] = "changed"
-    place: Place = field(default_factory=Place, compare=False)
-    where_place: Place = field(default_factory=Place, compare=False)
+    place: Place = field(default_factory=Place, compare=False, repr=False)
+    where_place: Place = field(default_factory=Place, compare=False, repr=False)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class Value:
     round: int | None = None
     clear: bool = True  # an empty value clears the field; false: leaves it as it is
     max_length: int | None = None  # longer text is cut to it
-    place: Place = field(default_factory=Place, compare=False)
+    place: Place = field(default_factory=Place, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class PushTarget:
     reads: MappingOf[str, str] = field(
         default_factory=dict
     )  # payouts: our name → the field that people write
-    place: Place = field(default_factory=Place, compare=False)
-    match_place: Place = field(default_factory=Place, compare=False)
+    place: Place = field(default_factory=Place, compare=False, repr=False)
+    match_place: Place = field(default_factory=Place, compare=False, repr=False)
 
     def written_from(self, path: str) -> str | None:
         """The field that is written from a value; None: the mapping writes it nowhere."""

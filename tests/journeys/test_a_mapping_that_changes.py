@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
 from jobs.bulk_streams import fingerprint
+from jobs.planning import fingerprint as what_is_written
 from mappings.file import parse_mapping, standard_text
 from state.store import Store
 from state.tables.facts import orders
@@ -73,3 +74,10 @@ def test_where_no_day_is_cut_by_it_another_time_zone_has_nothing_read_again():
     moved = replace(mapping, time_zone="America/New_York")
     for entity in mapping.pull.values():
         assert fingerprint(entity, mapping) == fingerprint(entity, moved)
+
+
+def test_a_comment_in_the_mapping_has_nothing_read_or_compared_again():
+    plain, commented = parse_mapping(standard_text()), parse_mapping("# Who asks: Ann\n\n" + standard_text())
+    for name, entity in plain.pull.items():
+        assert fingerprint(entity, plain) == fingerprint(commented.pull[name], commented)
+    assert what_is_written(plain) == what_is_written(commented)
