@@ -95,9 +95,8 @@ def pull(run: Running) -> Pulled:
     for _ in range(1 + CATCH_UPS_MAX):
         for stream, method, failure in reading.read_all(streams):
             by[stream.name] = method
-            if (
-                failure is not None
-            ):  # its pages are dropped, those of an earlier round too: nothing of it was read
+            if failure is not None:
+                # Its pages are dropped, those of an earlier round too: nothing of it was read.
                 read.pop(stream.name, None)
                 stopped.append((stream.name, failure))
             elif stream.name in read:

@@ -33,7 +33,7 @@ class Rejected:
     code: str
     message: str
     parent: str | None = (
-        None  # id of a line's order, an order's account, an account's parent: where it could be read
+        None  # of a line its order's id, of an order its account's, of an account its parent's, if readable
     )
 
 
