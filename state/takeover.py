@@ -35,7 +35,7 @@ class Found:
 
 
 def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell | None:
-    """Member and period by the names that the org has for them."""
+    """Member and period by the names that the org has for them; of periods with one name the one that is in force."""
     query = (
         select(accounts.c.pk, periods.c.pk)
         .select_from(accounts)
@@ -45,6 +45,7 @@ def cell_of(tx: Connection, account_id: str, program: str, period: str) -> Cell 
             and_(periods.c.program_pk == programs.c.pk, periods.c.name == period, ~periods.c.baseline),
         )
         .where(accounts.c.sf_id == account_id)
+        .order_by(periods.c.active.desc(), periods.c.pk.desc())
     )
     row = tx.execute(query).first()
     return None if row is None else Cell(*row)
