@@ -337,6 +337,7 @@ def test_a_new_store_meets_the_payouts_of_an_earlier_one(settled):
     ]
     assert len(ours) == 3, "corrections go on under the next number"
     assert sum(amounts(ours)) == worth(story, id_of(story, LUMIERE), "2026-10")
+    later(story)
     told = later(story, "payouts", "list").data["payouts"]
     assert {one["status"] for one in told} == {"SystemCalculated"}, "what finance made of them is read, too"
     assert later(story, "verify", "--deep").data["ok"]
