@@ -23,7 +23,7 @@ from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
 from jobs.takeover import Row, place
-from state import postings
+from state import postings, retold
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
+                touched |= retold.waiting(tx)
                 planned = plan(
                     app, tx, begun.everything, touched, rest.news,
                     turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,

@@ -23,7 +23,7 @@ from jobs.refused_programs import RefusedProgram, sort_out_in
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working
-from state import chains, contributions, dirty, gaps, meta, rollover, rules, standings
+from state import chains, contributions, dirty, gaps, meta, retold, rollover, rules, standings
 from state import events as event_log
 from state.engines import Engine
 from state.events import EventRow
@@ -106,6 +106,7 @@ def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
 
 def finish(tx: Connection) -> None:
     """The run is whole."""
+    retold.forget(tx)
     meta.drop(tx, TURNED)
     meta.drop(tx, UNFINISHED)
 
@@ -174,7 +175,7 @@ def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime)
         closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
         rollover.mark_again(tx, [row.pk for row in rows if row.start <= today and closes[row.start] >= since])
         for number, row in enumerate(rows):
-            if row.start <= today < row.end:
+            if row.start <= today and row.end > since:  # those that passed without a sync, too
                 rollover.open_for(tx, row.pk, [earlier.pk for earlier in rows[:number]])
         meta.put(tx, key, today.isoformat())
     return turned

@@ -118,6 +118,11 @@ def why_refused(program: Program) -> str | None:
             "program): what the others left of it in each period is not known there",
         ),
         (
+            program.settlement.late_lines == "ignore" and is_chained(program),
+            'late_lines = "ignore" together with what is settled over several periods (a window, a minimum payout, a cap '
+            "over the program): what a line that came too late did to a settled period cannot be kept out of those after it",
+        ),
+        (
             bool(program.hierarchy.unpaid_groups),
             f"nobody says which account is paid for {' and '.join(program.hierarchy.unpaid_groups)} "
             '([hierarchy.payees], or pay = "share")',

@@ -116,6 +116,18 @@ def changed_accounts(tx: Connection) -> list[int]:
     return list(tx.execute(_CHANGED).scalars())
 
 
+def mark_all(tx: Connection, program_pk: int) -> None:
+    """All cells of a program wait: those with a standing, and those that came to have totals while it was not computed."""
+    mine = select(standings.c.member_pk, standings.c.period_pk).where(standings.c.program_pk == program_pk)
+    dirty.mark_cells(tx, mine)
+    dirty.mark_cells(
+        tx,
+        select(totals.c.member_pk, totals.c.period_pk)
+        .where(totals.c.period_pk.in_(_mine(program_pk)))
+        .distinct(),
+    )
+
+
 def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> None:
     """All cells of some members in a program wait."""
     for at in range(0, len(members), MEMBERS_AT_ONCE):

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from state import apart as programs_apart
-from state import bulk, difference, dirty
+from state import bulk, difference, dirty, retold
 from state.difference import deltas
 from state.engines import IN_THE_STORE, Engine
 from state.statement import CELL, EVERYTHING, SUMS, Scope, contribution_query, total
@@ -53,6 +53,13 @@ _WAITING = select(
     select(func.max(orders.c.pk)).scalar_subquery(),
 )
 
+# Where orders that changed were counted: those of them that keep their sums may be made of other orders now.
+_OF_DIRTY = (
+    select(contributions.c.member_pk, contributions.c.period_pk)
+    .where(contributions.c.order_pk.in_(select(dirty_orders.c.order_pk)))
+    .distinct()
+)
+
 _STALE = select(dirty_programs.c.program_pk)
 
 
@@ -70,6 +77,8 @@ def recompute_dirty(tx: Connection, *, engine: Engine = IN_THE_STORE) -> int:
         )
     stale = tuple(tx.execute(_STALE).scalars())
     if waiting and waiting * REBUILD_FROM_ONE_IN > known:
+        dirty.mark_cells(tx, _OF_DIRTY)
+        retold.note(tx, _OF_DIRTY)
         return rebuild(tx, engine=engine)
     changed = rebuild(tx, stale, engine=engine) if stale else 0
     if waiting:

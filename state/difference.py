@@ -9,10 +9,10 @@ from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, literal, or_, select, tuple_, union_all
+from sqlalchemy import Connection, delete, func, insert, literal, or_, select, tuple_, union, union_all
 
 from state import apart as programs_apart
-from state import bulk
+from state import bulk, retold
 from state.apart import Apart
 from state.dialects import upsert_into
 from state.statement import CELL, DIRTY, DIRTY_AS_WRITTEN, SUMS, contribution_query, total
@@ -32,7 +32,8 @@ deltas = bulk.scratch(
 
 
 class Steps(NamedTuple):
-    """In the order in which they are taken; the last tells how many cells moved."""
+    """In the order in which they are taken; the last two tell which cells hold other orders with the same sums, and how many
+    moved."""
 
     remember: Any
     forget: Any
@@ -42,6 +43,7 @@ class Steps(NamedTuple):
     drop_empty: Any
     clean: Any
     mark: Any
+    unmoved: Any
     moved: Any
 
 
@@ -51,9 +53,10 @@ def recompute_orders(tx: Connection) -> int:
     bulk.settle(tx, dirty_orders)
     bulk.expect_few(tx)
     steps = _steps(tx.dialect.name, programs_apart.find(tx))
-    for name, step in zip(Steps._fields[:-1], steps[:-1], strict=True):
+    for name, step in zip(Steps._fields[:-2], steps[:-2], strict=True):
         with bulk.joins_as_written(tx) if name == "count_again" else nullcontext():
             tx.execute(step)
+    retold.note(tx, steps.unmoved)
     return int(tx.execute(steps.moved).scalar_one())
 
 
@@ -79,6 +82,9 @@ def _steps(dialect: str, apart: Apart) -> Steps:
     # Only a total that lost lines can have none left.
     poorer = select(*(deltas.c[c] for c in CELL)).where(deltas.c.lines < 0)
     cells = select(deltas.c.member_pk, deltas.c.period_pk).distinct()
+    # Sums that stay the same may be made of other orders now, or of one on another day: a budget goes by days.
+    unmoved = select(before.c.member_pk, before.c.period_pk).distinct().except_(cells)
+    both_kinds = union(cells, select(before.c.member_pk, before.c.period_pk)).subquery()
     return Steps(
         remember=insert(before).from_select(list(COLUMNS), now),
         forget=delete(contributions).where(mine),
@@ -92,7 +98,8 @@ def _steps(dialect: str, apart: Apart) -> Steps:
         ),
         clean=delete(dirty_orders),
         mark=upsert_into(dialect, dirty_cells)
-        .from_select(["member_pk", "period_pk"], cells.where(literal(True)))
+        .from_select(["member_pk", "period_pk"], select(both_kinds).where(literal(True)))
         .on_conflict_do_nothing(),
+        unmoved=unmoved,
         moved=select(func.count()).select_from(cells.subquery()),
     )

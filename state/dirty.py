@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from state import parts
 from state.dialects import upsert, upsert_into
-from state.tables.programs import programs
+from state.tables.programs import periods, programs
 from state.tables.work import (
     dirty_accounts,
     dirty_cells,
@@ -21,6 +21,7 @@ from state.tables.work import (
     dirty_products,
     dirty_programs,
     standings,
+    totals,
 )
 
 _CLEAN = (
@@ -78,8 +79,14 @@ def mark_cells(tx: Connection, cells: Select[Any]) -> int:
 
 
 def mark_all_cells(tx: Connection) -> int:
-    """Every standing there is."""
-    return mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk))
+    """Every standing there is, and every one that there should be."""
+    should_be = (
+        select(totals.c.member_pk, totals.c.period_pk)
+        .join(periods, periods.c.pk == totals.c.period_pk)
+        .where(periods.c.active, ~periods.c.baseline)
+        .distinct()
+    )
+    return mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk)) + mark_cells(tx, should_be)
 
 
 def count(tx: Connection, table: Table) -> int:

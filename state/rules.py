@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from rebates.program import Program
-from state import baselines, bulk, dirty, judging, row_rules
+from state import baselines, bulk, chains, dirty, judging, row_rules
 from state.dialects import upsert
 from state.instants import micros
 from state.tables.programs import (
@@ -32,7 +32,6 @@ from state.tables.programs import (
     program_versions,
     programs,
 )
-from state.tables.work import standings
 
 
 @dataclass(frozen=True)
@@ -162,10 +161,7 @@ def _write(
     _write_buckets(tx, pk, program)
     _write_periods(tx, pk, program)
     dirty.mark_programs(tx, select(programs.c.pk).where(programs.c.pk == pk))
-    # Other terms move standings whose totals stay the same.
-    dirty.mark_cells(
-        tx, select(standings.c.member_pk, standings.c.period_pk).where(standings.c.program_pk == pk)
-    )
+    chains.mark_all(tx, pk)  # other terms move standings whose totals stay the same
     return int(pk)
 
 

@@ -85,3 +85,29 @@ def test_a_budget_with_payouts_over_several_periods_is_refused_by_name(chained):
     assert "a budget together with" in (
         why_refused(parse_program(f'budget = "100"\n{chained}\n{PLAIN}')) or ""
     )
+
+
+@pytest.mark.parametrize(
+    "chained", ['min_payout = "5"', 'max_payout_program = "500"', 'settlement = { window = "year" }']
+)
+def test_ignoring_late_lines_with_payouts_over_several_periods_is_refused_by_name(chained):
+    """The late line would be left out of the period that it came too late for, and counted by all after it."""
+    ignoring = 'late_lines = "ignore"\n' + PLAIN
+    assert why_refused(parse_program(ignoring)) is None
+    both = parse_program(chained + "\n" + ignoring)
+    assert 'late_lines = "ignore" together with' in (why_refused(both) or "")
+
+
+def test_who_bought_first_while_a_program_was_refused_has_a_standing_when_it_is_mended(shop):
+    shop.program(PLAIN, "a")
+    shop.account("Acme")
+    shop.account("Beta")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
+    shop.sync()
+    shop.program(PLAIN.replace("[[tiers]]", NUMBERED + "[[tiers]]"), "a")
+    shop.order("2", "Beta", date(2026, 6, 3), {"amount": 700})
+    shop.sync()
+    shop.program(PLAIN, "a")
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(50), ("Beta", "2026-06"): Decimal(70)}
+    assert shop.broken_promises() == []

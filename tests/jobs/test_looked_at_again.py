@@ -1,0 +1,133 @@
+"""Standings that have to be looked at again although no sum moved: other orders, other days, periods that nobody saw pass."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from jobs.compute import compute
+from state.tables.work import dirty_cells, outbox, standing_history, standings, totals
+
+PLAIN = """
+key = "plain"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[[tiers]]
+threshold = "0"
+rate = "10%"
+"""
+MANY = 20  # orders of others: few of all are dirty then, and the difference is computed instead of everything
+
+
+@pytest.fixture
+def shop(make_shop):
+    return make_shop()
+
+
+def others(shop, many):
+    shop.account("Other")
+    shop.orders(
+        [(f"9{n}", "Other", date(2026, 6, 1), [{"amount": 1}], {}) for n in range(many)],
+    )
+
+
+def shown(shop, account):
+    """Numbers and days of the orders on the newest record of a standing."""
+    with shop.opened.store.read() as tx:
+        rows = tx.execute(
+            select(outbox.c.payload)
+            .where(outbox.c.object == "Rebate_Standing__c", outbox.c.account_id == shop.id_of(account))
+            .order_by(outbox.c.seq)
+        ).scalars()
+        newest = json.loads(list(rows)[-1])
+    return [(one["order"], one["date"]) for one in json.loads(newest["Contributions__c"])]
+
+
+@pytest.mark.parametrize("many", [0, MANY], ids=["everything again", "the difference"])
+def test_a_budget_goes_to_who_came_first_also_when_an_order_gets_another_day(shop, many):
+    shop.program('budget = "60"\n' + PLAIN)
+    shop.account("Acme")
+    shop.account("Beta")
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.order("2", "Beta", date(2026, 6, 7), {"amount": 500})
+    if many:
+        shop.account("Other")
+        shop.orders([(f"9{n}", "Other", date(2026, 6, 20), [{"amount": 1}], {}) for n in range(many)])
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-06"] == 50
+    assert shop.rebates()["Beta", "2026-06"] == 10
+    shop.order("2", "Beta", date(2026, 6, 3), {"amount": 500})
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-06"] == 10
+    assert shop.rebates()["Beta", "2026-06"] == 50
+    assert shop.broken_promises() == []
+
+
+@pytest.mark.parametrize("many", [0, MANY], ids=["everything again", "the difference"])
+def test_an_order_that_was_cancelled_and_entered_again_is_the_one_that_the_record_shows(shop, many):
+    shop.program(PLAIN)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    if many:
+        others(shop, many)
+    shop.sync()
+    assert shown(shop, "Acme") == [("1", "2026-06-05")]
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500}, active=False, status="Cancelled")
+    shop.order("2", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-06"] == 50
+    assert shown(shop, "Acme") == [("2", "2026-06-05")]
+    shop.order("2", "Acme", date(2026, 6, 8), {"amount": 500})
+    shop.sync()
+    assert shown(shop, "Acme") == [("2", "2026-06-08")]
+
+
+def test_what_the_org_shows_already_is_not_written_again(shop):
+    shop.program(PLAIN)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    others(shop, MANY)
+    shop.sync()
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500}, status="Fulfilled")
+    done = shop.sync()
+    assert done.standings == 1, "it is looked at"
+    assert (done.changed, done.planned.total) == (0, 0), "nothing came of it"
+
+
+def test_a_guarantee_is_paid_for_a_period_that_passed_without_a_sync(shop):
+    shop.program('guarantee = "25"\n' + PLAIN)
+    shop.account("Acme")
+    shop.today(date(2026, 6, 15))
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.sync()
+    shop.today(date(2026, 8, 15))
+    shop.sync()
+    assert shop.rebates() == {
+        ("Acme", "2026-06"): Decimal(50),
+        ("Acme", "2026-07"): Decimal(25),
+        ("Acme", "2026-08"): Decimal(25),
+    }
+    assert shop.broken_promises() == []
+
+
+def test_a_computation_of_everything_finds_a_standing_that_is_not_there(shop):
+    """However it was lost: its totals say that it should be."""
+    shop.program(PLAIN)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.sync()
+    with shop.opened.store.transaction() as tx:
+        tx.execute(standing_history.delete())
+        tx.execute(standings.delete())
+        assert tx.execute(select(totals.c.lines)).scalars().all() == [1]
+        assert tx.execute(select(dirty_cells)).all() == []
+    shop.close()
+    app = shop.opened
+    app.from_scratch = True
+    compute(app, 77)
+    assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}
