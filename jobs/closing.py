@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 
 from sqlalchemy import Connection
 
 from jobs.inputs import Computed, is_chained
 from jobs.settling import Facts, look, withdraw
-from rebates.case import set_out
-from rebates.money import exact, fraction, round_money, to_micro
+from rebates.money import exact, round_money, to_micro
 from rebates.program import Program
-from rebates.standing import Standing
+from rebates.standing import Standing, held_at, outcome
 from state import postings, rollover
 from state.postings import Balance, Booking
 
@@ -79,7 +77,8 @@ class Ledger:
         worth = at.rebate if found.payout is None else found.payout.paid
         total = to_micro(worth) - settled
         qualifier = to_micro(at.qualifier)
-        if before is not None and before.qualifier_e6 == qualifier:
+        version = self._versions[found.one.program.key]
+        if before is not None and before.qualifier_e6 == qualifier and before.program_version != version:
             prior = 0  # the lines are the same: it is the terms that changed
         elif found.payout is not None or before is None or _has_no_single_ladder(at) or _taken_over(before):
             prior = total
@@ -92,7 +91,7 @@ class Ledger:
             total - prior,
             qualifier,
             at.tier,
-            self._versions[found.one.program.key],
+            version,
         )
 
     def _open(self, program: Program) -> int:
@@ -108,16 +107,16 @@ def _taken_over(before: Balance) -> bool:
 
 
 def _has_no_single_ladder(at: Standing) -> bool:
-    """A part of what a group earned, or lines on the terms of several versions: no tier alone says what they earn."""
-    return bool(at.working.inputs.shares) or at.working.inputs.across is not None
+    """A part of what a group earned, lines on the terms of several versions, or what others leave of a budget: no tier alone
+    says what the lines earn."""
+    if at.working.inputs.shares or at.working.inputs.across is not None:
+        return True
+    with exact():
+        _, _, alone = outcome(at)
+    return round_money(alone.rebate, at.working.program.currency) != at.rebate
 
 
 def _at_tier(found: Computed, tier: str | None) -> Decimal:
     """What the lines would earn at the tier that was settled."""
-    with exact():
-        terms, totals, inputs = found.standing.working
-        names = [one.name for one in terms.tiers]
-        index = names.index(tier) if tier in names else -1
-        case = set_out(terms, found.one.period, totals, found.one.member_id, inputs)
-        bands = case.bands(index, case.scales[0].value)
-        return round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
+    names = [one.name for one in found.standing.working.program.tiers]
+    return held_at(found.standing, names.index(tier) if tier in names else -1)

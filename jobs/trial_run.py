@@ -13,14 +13,13 @@ from typing import NamedTuple
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
 from rebates.caps import Claim, guarantee_surplus, within_budget
-from rebates.case import set_out
 from rebates.currency import conversion_note
 from rebates.hierarchy import shares
-from rebates.money import exact, fraction, round_money, text
+from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Adjustment, Payout, adjustment, payout
-from rebates.standing import Standing
+from rebates.standing import Standing, held_at
 from rebates.totals import NOTHING, Inputs
 from rebates.versions import segments, standing_across
 
@@ -227,11 +226,7 @@ class ProgramRun:
         if not came:
             return None
         now = self._standing(member, period, inputs, late=True)
-        with exact():
-            terms, totals, _ = now.working
-            case = set_out(terms, period, totals, member, inputs)
-            bands = case.bands(settled.tier_number - 1, case.scales[0].value)
-            held = round_money(sum((fraction(band.rebate) for band in bands), Fraction(0)), terms.currency)
+        held = held_at(now, settled.tier_number - 1)
         found = adjustment(period.key, settled=settled.rebate, at_settled_tier=held, now=now.rebate)
         return _Late(found, period, max(period, self._running(max(map(_arrival, came)))))
 

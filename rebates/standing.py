@@ -305,6 +305,17 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
     return case, index, limited(earned, terms.limits, terms.proration, at.period, inputs)
 
 
+def held_at(at: Standing, index: int) -> Decimal:
+    """The rounded rebate of all lines at a tier (-1: none), whichever they reach: caps and guarantee hold as they do there."""
+    terms, totals, inputs = at.working
+    with exact():
+        case = set_out(terms, at.period, totals, at.member, inputs)
+        earned = rebate_of(case, index, case.scales[0].value)
+        return round_money(
+            limited(earned, terms.limits, terms.proration, at.period, inputs).rebate, terms.currency
+        )
+
+
 def _levels(at: Standing) -> tuple[Level, ...]:
     case, index, _ = outcome(at)
     levels = []

@@ -139,3 +139,37 @@ def test_a_posting_that_was_changed_behind_the_database_is_found(shop):
     with shop.opened.store.read() as tx:
         found = [one.name for one in invariants.check(tx)]
     assert "a settled amount was changed (L2)" in found
+
+
+def test_what_late_lines_earn_under_a_cap_is_what_the_cap_leaves_them(story):
+    story.program('max_payout = "80"' + PROGRAM)
+    closed(story)
+    story.order("2", "Acme", MAY, {"amount": 300})
+    story.sync()
+    # 900 at Silver would be 90, of which the cap leaves 80: the lines bring 20, and no tier changes anything.
+    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", 20, 20, 0)
+
+
+def test_what_a_budget_leaves_is_not_told_apart_into_lines_and_tiers(story):
+    story.account("Bell")
+    story.order("9", "Bell", date(2026, 5, 2), {"amount": 500})
+    story.program('budget = "80"' + PROGRAM)
+    closed(story)
+    assert ledger(story)[0] == ("settled", "2026-05", "2026-05", 30, 0, 0)
+    story.order("9", "Bell", date(2026, 5, 2), {"amount": 400})
+    story.order("2", "Acme", MAY, {"amount": 100})
+    story.sync()
+    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", 10, 10, 0)
+
+
+def test_another_price_under_a_tier_of_quantities_is_told_as_what_the_lines_earn(shop):
+    """The quantity that decides the tier stays, and so do the terms: it is the line that changed."""
+    shop.today(date(2026, 6, 3))
+    shop.program('qualifier = "quantity"' + PROGRAM.replace('"100"', '"1"').replace('"1000"', '"50"'))
+    shop.account("Acme")
+    shop.order("1", "Acme", MAY, {"amount": 600, "quantity": 10})
+    shop.sync()
+    closed(shop)
+    shop.order("1", "Acme", MAY, {"amount": 700, "quantity": 10})
+    shop.sync()
+    assert ledger(shop)[1] == ("adjustment", "2026-05", "2026-06", 10, 10, 0)
