@@ -37,8 +37,9 @@ ZONE = ZoneInfo("America/New_York")
 class People:
     """Everybody who works in one org."""
 
-    def __init__(self, org: Org) -> None:
+    def __init__(self, org: Org, read: Callable[[str, str, int], bool] = lambda *_: True) -> None:
         self.org = org
+        self.read = read  # whether a record, as it was stamped, has been read by the program
         self.admin = user_named(org)
         self.moved: dict[str, int] = {}  # orders that a merge gave to another account, and when (ms)
         self._do: dict[str, Callable[..., None]] = {
@@ -158,11 +159,20 @@ class People:
         records.update(self.org, Context(self.admin), "OrderItem", line, values)
 
     def _save(self, number: int, which: int, *_: int) -> None:
-        """A record is saved as it is: nothing about it changes but its stamp."""
+        """A record is saved as it is: nothing about it changes but its stamp.
+
+        One that was read already: another would be read after what came later than it, and whoever reads by stamps computes
+        from that until the next sync, though it was never so in the org.
+        """
         sobject = ("Account", "Order", "OrderItem")[which % 3]
-        record = self._pick(
-            number, f'SELECT "Id" FROM "{sobject}" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8'
+        rows = self.org.storage.rows(
+            f'SELECT "Id", "SystemModstamp" FROM "{sobject}" WHERE NOT "IsDeleted" ORDER BY "Id" DESC LIMIT 8'
         )
+        if not rows:
+            raise LookupError(sobject)
+        record, stamp = rows[number % len(rows)]
+        if not self.read(sobject, record, stamp):
+            raise LookupError("it is not read yet")
         change(self.org, sobject, record, self.admin)
 
     def _delete_order(self, number: int, *_: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from connector import limits
 from connector.errors import SyncError
@@ -27,6 +27,7 @@ from jobs.sync import EVERYTHING, Part, SyncReport, sync
 from mappings.problems import MappingProblems
 from state.backup import backup, restore
 from state.errors import StoreError, StoreLocked
+from state.tables.facts import accounts, order_lines, orders
 from tests.simulation import truth
 from tests.simulation.network import WRITING
 from tests.simulation.people import People
@@ -67,7 +68,7 @@ class World:
 
     def _prepare(self, template: Template, org: Org, clock: SimClock, store: Path, tape: Tape) -> None:
         self.template, self.org, self.clock, self.store_path, self.tape = template, org, clock, store, tape
-        self.people = People(org)
+        self.people = People(org, self._has_read)
         self._undo = ExitStack()
         self.calm = False
         self.nested = 0
@@ -88,6 +89,13 @@ class World:
         )  # (program, account, period's start, amount) likewise
         org.after_write.append(self._seen)
         self.remember()
+
+    def _has_read(self, sobject: str, record: str, stamp: int) -> bool:
+        """Whether the store holds a record as it was stamped (ms)."""
+        table = {"Account": accounts, "Order": orders, "OrderItem": order_lines}[sobject]
+        with self.template.engine(self.store_path).connect() as tx:
+            found = tx.execute(select(table.c.modstamp).where(table.c.sf_id == record)).scalar()
+        return found is not None and found >= stamp * 1000
 
     # -- processes ---------------------------------------------------------------------------------------
 
