@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from jobs.inputs import is_chained
 from rebates.frames import Frame, why_out_of
 from rebates.program import Program
-from rebates.sequence import clashes, comes_after, lined_up
+from rebates.sequence import clashes, comes_after, exclude_each_other, lined_up
 from state import frames
 from state.judging import NotExpressible, require_expressible
 
@@ -69,7 +69,24 @@ def sort_out(
             accepted.append(program)
         else:
             refused.append(RefusedProgram(program.key, reason))
-    return _in_sequence(accepted, refused, given), refused
+    return _in_sequence(_whole_groups(accepted, refused, given), refused, given), refused
+
+
+def _whole_groups(
+    accepted: list[Program], refused: list[RefusedProgram], given: list[Program]
+) -> list[Program]:
+    """Those accepted without the rivals of a refused one: its standings stay, and theirs cannot be held against them."""
+    out = {one.key for one in refused}
+    lost = [program for program in given if program.key in out]
+    going: list[Program] = []
+    for program in accepted:
+        rival = next((other.key for other in lost if exclude_each_other(program, other)), None)
+        if rival is None:
+            going.append(program)
+        else:
+            reason = f"it and {rival} exclude each other, and {rival} is not computed: both would pay"
+            refused.append(RefusedProgram(program.key, reason))
+    return going
 
 
 def _in_sequence(

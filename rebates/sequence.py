@@ -23,10 +23,15 @@ def comes_after(program: Program, other: Program) -> bool:
     )
 
 
+def exclude_each_other(program: Program, other: Program) -> bool:
+    """Whether only the better deal of the two pays."""
+    mine, theirs = program.stacking, other.stacking
+    return mine.mode == theirs.mode == "exclusive" and mine.group == theirs.group
+
+
 def clash(program: Program, other: Program) -> str | None:
     """Why two programs that know of each other cannot be held against each other; None: they can, or need not."""
-    mine, theirs = program.stacking, other.stacking
-    exclusive = mine.mode == theirs.mode == "exclusive" and mine.group == theirs.group
+    exclusive = exclude_each_other(program, other)
     if program.key == other.key or not (exclusive or comes_after(program, other)):
         return None
     if program.currency != other.currency:

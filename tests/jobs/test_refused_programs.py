@@ -75,6 +75,38 @@ def test_exclusive_programs_whose_periods_differ_are_refused_and_do_not_both_pay
     assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}, "the third goes on"
 
 
+def exclusive(key, rate, group="g", mode="exclusive"):
+    stacking = f'stacking = {{ mode = "{mode}", group = "{group}" }}\n[[tiers]]'
+    return PLAIN.replace("plain", key).replace("10%", f"{rate}%").replace("[[tiers]]", stacking)
+
+
+def rebates(shop):
+    return {key[0]: int(Decimal(doc["rebate"])) for key, doc in shop.standings().items()}
+
+
+def test_when_one_of_an_exclusive_group_is_refused_the_others_are_too_and_say_because_of_whom(shop):
+    gold = exclusive("gold", 10)
+    shop.program(gold, "a")
+    shop.program(exclusive("base", 5), "b")
+    shop.program(exclusive("other", 1, group="h"), "c")
+    shop.program(exclusive("beside", 2, mode="parallel"), "d")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 500})
+    shop.sync()
+    assert rebates(shop) == {"gold": 50, "base": 0, "other": 5, "beside": 10}
+    shop.order("2", "Acme", date(2026, 6, 3), {"amount": 500})
+    shop.program(gold.replace("[[tiers]]", NUMBERED + "[[tiers]]"), "a")
+    why = {one.key: one.reason for one in shop.sync().refused}
+    assert why.keys() == {"gold", "base"}
+    assert "order.number" in why["gold"]
+    assert why["base"] == "it and gold exclude each other, and gold is not computed: both would pay"
+    assert rebates(shop) == {"gold": 50, "base": 0, "other": 10, "beside": 20}, "the others go on"
+    shop.program(gold, "a")
+    assert not shop.sync().refused
+    assert rebates(shop) == {"gold": 100, "base": 0, "other": 10, "beside": 20}, "what was missed is made up"
+    assert shop.broken_promises() == []
+
+
 @pytest.mark.parametrize(
     "chained", ['min_payout = "5"', 'max_payout_program = "500"', 'settlement = { window = "year" }']
 )
