@@ -31,10 +31,11 @@ class Ledger:
         self._versions = postings.versions(tx)
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
-    def correct(self, computed: Iterable[Computed]) -> int:
-        """Standings of closed periods that are worth something else now: the difference is booked in the open period."""
+    def correct(self, computed: Iterable[Computed]) -> list[Computed]:
+        """Standings of closed periods that are worth something else now: the difference is booked in the open period.
+        Returns them."""
         if not self._closed:
-            return 0
+            return []
         late = [
             found
             for found in computed
@@ -50,7 +51,9 @@ class Ledger:
             if found.one.program.settlement.late_lines == "adjust" or found.one.cell not in known
         ]
         made = [one for one in booked if one.prior_period_e6 or one.rate_e6]
-        return postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+        postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+        booked_for = {one.cell for one in made}
+        return [found for found in late if found.one.cell in booked_for]
 
     def _was_left_out(self, found: Computed) -> bool:
         """The period was closed by hand while this standing was incomplete."""

@@ -63,8 +63,8 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 settled = postings.last(tx)
                 if beside is not None:
                     shared = beside.work(tx, advance)
-                if left:  # before anything is settled or corrected
-                    place(app, tx, left, run_pk=run_pk)
+                if left and place(app, tx, left, run_pk=run_pk):  # before anything is settled or corrected
+                    begun.calculator.widen()
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 ledger.close(facts(app, tx, begun.refused))

@@ -109,10 +109,11 @@ class Calculator:
                 Groups(tx, pk) if program.hierarchy.is_shared else None,
             )
 
-        self._together = Together(tx, self._frames, self._alone)
+        self._together = Together(tx, self._frames, self._alone, now)
 
     def widen(self, changed_accounts: Sequence[int] = ()) -> None:
         """What waits makes others wait: comparisons first, then what hangs together, until nothing more is reached."""
+        self._together.rivals.look()
         for frame in self._frames.values():
             if frame.reads_accounts:
                 chains.widen_members(self.tx, frame.pk, changed_accounts)
@@ -162,6 +163,12 @@ class Calculator:
             ):
                 following.append(Cell(found.one.cell.member_pk, after))
         chains.mark_existing(self.tx, following)
+
+    def after_correction(self, corrected: Iterable[Computed]) -> None:
+        """What is settled of a closed standing moved: rivals that it is in the way of are computed again, with all that
+        hangs together with them."""
+        if self._together.rivals.mark_later(corrected):
+            self.widen()
 
     def _each(self, frame: Frame, some: list[CellTotals]) -> Iterator[Computed]:
         facts = self._facts(frame, some)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from jobs.rivals import Place, Rivals
 from rebates.caps import Claim, within_budget
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.settle import Due, payouts_beside_rivals
-from rebates.stacking import beaten
+from rebates.stacking import Stacking, beaten
 from rebates.standing import Standing
 from rebates.totals import NOTHING
 from state import chains, rates, sequence
@@ -36,15 +37,16 @@ Alone = Callable[["Frame", "list[CellTotals]"], "Iterable[Computed]"]
 class Together:
     """Budgets and exclusive groups of the programs in force. `alone` computes standings as if there were neither."""
 
-    def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone) -> None:
+    def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime) -> None:
         self.tx, self.frames, self.alone = tx, frames, alone
         self._book = rates.book(tx)
         self._granted: dict[tuple[str, Period], Mapping[str, Decimal]] = {}
+        self.rivals = Rivals(tx, frames, now)
 
     def widen(self) -> None:
         """A standing that waits makes those wait that share a budget or a group with it."""
         for frame in self.frames.values():
-            for rival in self._rivals(frame):
+            for rival in self.rivals.of(frame):
                 chains.widen_across(self.tx, frame.pk, rival.pk)
         for frame in self.frames.values():
             for key, _ in frame.program.ahead:
@@ -125,46 +127,31 @@ class Together:
 
     # --- exclusive groups ---------------------------------------------------------------------
 
-    def _rivals(self, frame: Frame) -> list[Frame]:
-        """The other programs of an exclusive group."""
-        own = frame.program.stacking
-        if own.mode != "exclusive":
-            return []
-        return [
-            other
-            for other in self.frames.values()
-            if other is not frame
-            and other.program.stacking.mode == "exclusive"
-            and other.program.stacking.group == own.group
-        ]
-
     def _best_deals(self, frame: Frame, found: list[Computed]) -> list[Computed]:
-        rivals = self._rivals(frame)
-        if not rivals:
+        if not self.rivals.concern(frame):
             return found
         asked = {one.one.cell for one in found}
         if any(one.payout is not None for one in found):  # what is carried depends on all periods before
             found = self._of_members(frame, found)
-        claims: dict[tuple[int, date, date], list[tuple[Frame, Decimal]]] = {}
-        for rival in rivals:
+        claims: dict[Place, list[tuple[Frame, str, Decimal]]] = {}
+        for rival in self.rivals.of(frame):
             for one in self._of_members(rival, found):
-                claims.setdefault(_place(one), []).append((rival, one.standing.rebate))
-        chosen = [self._unless_beaten(frame, one, claims.get(_place(one), [])) for one in found]
+                member, start, end = _place(one)
+                group = self.rivals.competes(frame, rival, (start, end))
+                if group is not None:
+                    claims.setdefault((member, start, end), []).append((rival, group, one.standing.rebate))
+        settled = self.rivals.settled(frame, found)
+        chosen = [
+            _unpaid(one, *settled[_place(one)])
+            if _place(one) in settled
+            else _unless_beaten(frame, one, claims.get(_place(one), []))
+            for one in found
+        ]
         return [one for one in _paid_again(found, chosen) if one.one.cell in asked]
 
     def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
         return self._budgeted(rival, self._alone(rival, cells))
-
-    def _unless_beaten(self, frame: Frame, found: Computed, others: list[tuple[Frame, Decimal]]) -> Computed:
-        claims = [(frame, found.standing.rebate), *others]
-        losers = beaten((one.program.key, one.program.stacking, rebate) for one, rebate in claims)
-        winner = losers.get(frame.program.key)
-        if winner is None:
-            return found
-        group = frame.program.stacking.group
-        remark = f"not paid: {winner} is the better deal of the group {group}"
-        return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
 
     def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
         batch = load_totals(self.tx, cells, [frame.program])
@@ -177,6 +164,27 @@ def _with(at: Standing, remark: str, *, rebate: Decimal, capped: bool | None = N
     inputs = at.working.inputs
     working = at.working._replace(inputs=replace(inputs, notes=(*inputs.notes, remark)))
     return replace(at, rebate=rebate, capped=at.capped if capped is None else capped, working=working)
+
+
+def _unless_beaten(frame: Frame, found: Computed, others: Sequence[tuple[Frame, str, Decimal]]) -> Computed:
+    """Nothing where a rival is the better deal. They compete by their order of today, also where they have parted since."""
+    claims = [(frame, found.standing.rebate), *((rival, rebate) for rival, _, rebate in others)]
+    losers = beaten(
+        (one.program.key, Stacking("exclusive", order=one.program.stacking.order), rebate)
+        for one, rebate in claims
+    )
+    winner = losers.get(frame.program.key)
+    if winner is None:
+        return found
+    group = next(group for rival, group, _ in others if rival.program.key == winner)
+    remark = f"not paid: {winner} is the better deal of the group {group}"
+    return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
+
+
+def _unpaid(found: Computed, settled: str, group: str) -> Computed:
+    """Nothing, because another program of the group has settled these days already."""
+    remark = f"not paid: {settled} was settled for these days already, and the group {group} pays once"
+    return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
 
 
 def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterable[Computed]:
@@ -201,7 +209,7 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
             yield now._replace(standing=replace(now.standing, working=working), payout=made)
 
 
-def _place(found: Computed) -> tuple[int, date, date]:
+def _place(found: Computed) -> Place:
     return found.one.cell.member_pk, found.one.period.start, found.one.period.end
 
 
