@@ -14,7 +14,7 @@ from rebates.hierarchy import DEPTH_MAX, SHARE, Hierarchy, paying_member, share_
 from rebates.periods import midnight
 from rebates.program import Program
 from rebates.versions import Reign, reigns
-from state import bulk, dirty
+from state import bulk, chains, dirty
 from state.instants import micros
 from state.tables.base import FIRST_AT, FIRST_DAY, LAST_AT, LAST_DAY
 from state.tables.facts import accounts, orders
@@ -102,11 +102,16 @@ def judge(
             for account in affected:
                 wanted |= set(_rows(program_pk, account, everyone, enrolled, buckets, problems))
         pks = None if whole else sorted({account.pk for account in affected} | set(dirty_pks))
-        changed = _replace(tx, program_pk, wanted, pks)
+        rows = _replace(tx, program_pk, wanted, pks)
+        changed = {row[0] for row in rows}
         if changed and not whole:
             marks = dirty.Orders(tx, facts_changed=False)
             for some in _slices(sorted(changed)):
                 marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))
+            if program.hierarchy.is_shared:
+                # Who brought nothing moves no total, and shows its group's numbers all the same: it waits, and whoever
+                # stands for the group that it left or came to (`shares.widen` has the rest of that group wait, too).
+                chains.widen_members(tx, program_pk, sorted(changed | {row[2] for row in rows}))
     return problems
 
 
@@ -294,25 +299,26 @@ def _affected(everyone: Accounts, program: Program, dirty_pks: set[int]) -> list
     return list(found.values())
 
 
-def _replace(tx: Connection, program_pk: int, wanted: set[Member], only: list[int] | None) -> set[int]:
-    """Make a program's rows (of some accounts) be `wanted`; returns the accounts whose rows changed."""
+def _replace(tx: Connection, program_pk: int, wanted: set[Member], only: list[int] | None) -> set[Member]:
+    """Make a program's rows (of some accounts) be `wanted`; returns those that came or went."""
     mine = program_members.c.program_pk == program_pk
     columns = [program_members.c[name] for name in COLUMNS]
     present: set[Any] = set()
     for some in [None] if only is None else _slices(only):
         which = mine if some is None else mine & program_members.c.account_pk.in_(some)
         present |= {tuple(row) for row in tx.execute(select(*columns).where(which))}
-    changed = {row[0] for row in present ^ wanted}
+    rows: set[Member] = present ^ wanted
+    changed = {row[0] for row in rows}
     if not changed:
-        return set()
+        return rows
     if only is None:
         tx.execute(delete(program_members).where(mine))
         bulk.fill_tuples(tx, program_members, COLUMNS, sorted(wanted))
-        return changed
+        return rows
     for some in _slices(sorted(changed)):
         tx.execute(delete(program_members).where(mine, program_members.c.account_pk.in_(some)))
     bulk.fill_tuples(tx, program_members, COLUMNS, sorted(row for row in wanted if row[0] in changed))
-    return changed
+    return rows
 
 
 def _slices(numbers: list[int]) -> Iterable[list[int]]:

@@ -91,6 +91,75 @@ def test_an_account_that_leaves_the_family_shares_no_more(family):
     assert sum(june(family).values()) == Decimal("50.03")
 
 
+def numbers(shop, name: str, period: str = JUNE) -> tuple[str | None, str, Decimal]:
+    document = shop.standings()["joint", name, period]
+    return document["tier"], document["qualifier"], Decimal(document["rebate"])
+
+
+JOINED = ("Joint", "300.3")
+
+
+def test_an_account_that_took_everything_back_and_leaves_shows_nothing_of_the_family(family):
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "100.10"})
+    family.order("1B", "B", date(2026, 6, 2), {"amount": "100.10", "deleted": True}, deleted=True)
+    family.sync()
+    assert numbers(family, "B") == (*JOINED, 0)
+    family.account("B", parent=None)
+    family.sync()
+    assert numbers(family, "B") == (None, "0", 0)
+    assert family.broken_promises() == []
+
+
+def test_who_stands_below_an_account_that_leaves_the_family_leaves_it_too(family):
+    family.account("Middle", parent="Top")
+    family.account("B", parent="Middle")
+    family.order("1B", "B", date(2026, 6, 2), {"amount": "100.10", "deleted": True}, deleted=True)
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "100.10"})
+    family.sync()
+    assert numbers(family, "B") == (*JOINED, 0)
+    family.account("Middle", parent=None)
+    family.sync()
+    assert numbers(family, "B") == (None, "0", 0)
+    assert family.broken_promises() == []
+
+
+def test_an_account_that_is_deleted_shows_nothing_of_the_family(family):
+    family.order("1B", "B", date(2026, 6, 2), {"amount": "100.10", "deleted": True}, deleted=True)
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "100.10"})
+    family.sync()
+    assert numbers(family, "B") == (*JOINED, 0)
+    family.account("B", parent="Top", deleted=True)
+    family.sync()
+    assert numbers(family, "B") == (None, "0", 0)
+    assert family.broken_promises() == []
+
+
+def test_a_family_whose_head_takes_part_no_more_is_none(family):
+    family.program(PROGRAM + '[members]\ntype = ["Head"]\n')
+    family.account("Top", type="Head")
+    family.order("1B", "B", date(2026, 6, 2), {"amount": "100.10", "deleted": True}, deleted=True)
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "100.10"})
+    family.sync()
+    assert numbers(family, "B") == (*JOINED, 0)
+    family.account("Top", type="Nobody")
+    family.sync()
+    assert {numbers(family, name) for name in ("Top", "A", "B", "C")} == {(None, "0", 0)}
+    assert family.broken_promises() == []
+
+
+def test_who_comes_to_another_family_shows_that_ones_numbers(family):
+    family.account("Other")
+    family.account("D", parent="Other")
+    family.order("1D", "D", date(2026, 6, 2), {"amount": 1000})
+    family.order("1B", "B", date(2026, 6, 2), {"amount": "100.10", "deleted": True}, deleted=True)
+    family.order("2A", "A", date(2026, 6, 3), {"amount": "100.10"})
+    family.sync()
+    family.account("B", parent="Other")
+    family.sync()
+    assert numbers(family, "B") == ("Big", "1000", 0)
+    assert family.broken_promises() == []
+
+
 def test_a_closed_month_is_corrected_for_everybody_in_the_family(family):
     family.today(date(2026, 7, 3))
     family.sync()
