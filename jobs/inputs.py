@@ -71,12 +71,12 @@ class Frame:
 
     @property
     def reads_accounts(self) -> bool:
-        """Whether anything depends on the member's own fields."""
-        growth = self.program.growth
-        return bool(
-            any(version.markets for version in (*self.program.earlier, self.program))
-            or self.program.proration.by != "none"
-            or (growth is not None and growth.new_members != "none")
+        """Whether anything depends on the member's own fields, in any version whose terms still hold for their days."""
+        return any(
+            version.markets
+            or version.proration.by != "none"
+            or (version.growth is not None and version.growth.new_members != "none")
+            for version in (*self.program.earlier, self.program)
         )
 
     def period_before(self, period: Period) -> int | None:

@@ -12,10 +12,21 @@ from jobs.refusals import Unusable
 from jobs.store_facts import diff_store
 from jobs.trial import run_trial
 from rebates import parse_program
-from tests.jobs.test_every_kind_of_program import BUYERS, GROUPS, HEAD, LADDER, Sales, compare, found, furnish
+from tests.jobs.test_every_kind_of_program import (
+    BUYERS,
+    GROUPS,
+    HEAD,
+    LADDER,
+    RATIOS,
+    Sales,
+    compare,
+    found,
+    furnish,
+)
 
 BETTER = LADDER.replace("2.5%", "3%").replace("7%", "11.5%").replace("4000", "3000")
 AS_OF = 'amendment = "as_of"\neffective_from = {}\n'
+FIXED = '[[tiers]]\nname = "All"\nthreshold = "1"\namount = "1200"\n'
 CARE = '[counts]\nproduct.family = ["Care"]\n'
 MARKET = '[market.emea]\nregion = ["EMEA"]\n[market.emea.tiers.Gold]\nrate = "20%"\n'
 
@@ -31,6 +42,13 @@ FAMILIES: dict[str, list[str]] = {
         AS_OF.format("2026-05-17"), BETTER + '[settlement]\nwindow = "year"\n',
     ],
     "markets": ["", LADDER + MARKET, AS_OF.format("2026-05-17"), BETTER],
+    "only the earlier terms are prorated": [
+        "", FIXED + '[proration]\nby = "days"\nof = ["threshold", "amount"]\n', AS_OF.format("2026-03-25"), FIXED,
+    ],
+    "only the earlier terms shorten a newcomer's baseline": [
+        'qualifier = "growth"\n', RATIOS + '[growth]\nbaseline = "2000"\nnew_members = "prorate"\n',
+        AS_OF.format("2026-03-25") + 'qualifier = "growth"\n', RATIOS + '[growth]\nbaseline = "2000"\n',
+    ],
     "fewer members": ["", LADDER, AS_OF.format("2026-05-17"), BETTER + '[members]\nregion = ["EMEA"]\n'],
     "a group is formed": [
         "", LADDER, AS_OF.format("2026-05-01"),
