@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.lacking import and_elsewhere, carries_over, over_time
 from jobs.sharing import Groups, divided
-from jobs.together import Together
+from jobs.together import NOTHING_AHEAD, Together
 from rebates.caps import guarantee_surplus
 from rebates.conditions import Fields
 from rebates.periods import Period
@@ -48,14 +49,7 @@ class Computed(NamedTuple):
 
 def is_chained(program: Program) -> bool:
     """Whether what a period pays depends on the member's periods before it."""
-    limits = program.limits
-    return (
-        program.settlement.window != "period"
-        or limits.max_payout_program is not None
-        or limits.min_payout is not None
-        or limits.guarantee_cumulative
-        or any("min_payout" in (market.limits or {}) for market in program.markets)
-    )
+    return program.settlement.window != "period" or carries_over(program)
 
 
 @dataclass(frozen=True)
@@ -139,7 +133,7 @@ class Calculator:
             if frame.groups is None:
                 out += self._settled(frame, list(some))
             else:
-                out += divided(self.tx, frame, list(some), partial(self._settled, frame))
+                out += divided(self.tx, frame, list(some), partial(self._settled, frame), self._gaps)
         return out
 
     def _settled(self, frame: Frame, some: list[CellTotals]) -> list[Computed]:
@@ -200,7 +194,7 @@ class Calculator:
         everything.sort(key=lambda one: (one.cell.member_pk, one.period.start))
         facts = self._facts(frame, everything)
         for _, whole in groupby(everything, key=lambda one: one.cell.member_pk):
-            for found in walk(frame, list(whole), facts):
+            for found in over_time(frame.program, walk(frame, list(whole), facts)):
                 if found.one.cell in asked:
                     yield found
 
@@ -211,23 +205,38 @@ class Calculator:
         compared: dict[Cell, baselines.Baseline] = {}
         if frame.compared is not None:
             compared = frame.compared.of([(one.cell, one.period) for one in some], frame.today)
-        reduced = self._together.reductions(frame, some) if frame.program.ahead else {}
+        ahead = self._together.reductions(frame, some) if frame.program.ahead else {}
         out: dict[Cell, Known] = {}
         for one in some:
             account = fields.get(one.cell.member_pk, {})
             first, last = active_days(account)
             base = compared.get(one.cell, baselines.Baseline())
+            before = ahead.get(one.cell, NOTHING_AHEAD)
             inputs = Inputs(
                 baseline=base.value,
                 baseline_elapsed=base.elapsed,
                 active_from=first,
                 active_to=last,
-                reduction=reduced.get(one.cell, ZERO),
+                reduction=before.taken,
                 missing=tuple(dict.fromkeys((*one.missing, *base.missing, *self._gaps.get(one.cell, ())))),
                 notes=one.notes,
             )
-            out[one.cell] = _given(frame.program, inputs, one), account
+            inputs = _given(frame.program, inputs, one)
+            if before.missing:
+                missing = and_elsewhere(inputs.missing, "a program paid before", before.missing)
+                inputs = replace(inputs, missing=missing)
+            if frame.compared is not None and inputs.baseline == base.value:
+                inputs = self._with_gaps_of_baseline(frame.compared, one, inputs)
+            out[one.cell] = inputs, account
         return out
+
+    def _with_gaps_of_baseline(self, compared: Compared, one: CellTotals, inputs: Inputs) -> Inputs:
+        """What could not be read of the periods that growth is measured against: it may be less growth than it seems."""
+        spans = compared.windows(one.period) if self._gaps else ()
+        there = [said for pk in spans for said in self._gaps.get(Cell(one.cell.member_pk, pk), ())]
+        if not there:
+            return inputs
+        return replace(inputs, missing=and_elsewhere(inputs.missing, "the baseline", there))
 
 
 def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known]) -> Iterator[Computed]:

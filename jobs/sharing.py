@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.lacking import lacking
 from rebates.hierarchy import shares
 from rebates.money import fraction, shown
 from rebates.program import Program
@@ -21,6 +23,7 @@ from rebates.standing import standing
 from rebates.totals import NOTHING, Inputs, Share
 from state import chains
 from state import shares as members
+from state.gaps import Gaps
 from state.shares import Pair
 from state.totals import Cell, CellTotals, load_totals
 
@@ -81,7 +84,7 @@ class _Divided(NamedTuple):
 
 
 def divided(
-    tx: Connection, frame: Frame, asked: Sequence[CellTotals], of_groups: OfGroups
+    tx: Connection, frame: Frame, asked: Sequence[CellTotals], of_groups: OfGroups, gaps: Gaps
 ) -> Iterator[Computed]:
     """The standings of accounts that share: each shows its group's numbers and its own part of the rebate."""
     groups = frame.groups
@@ -94,7 +97,9 @@ def divided(
     known = {found.one.cell: _divide(frame, found, brought) for found in earned}
     for one in asked:
         places = [Cell(head, one.cell.period_pk) for head in groups.of(one.cell.member_pk)]
-        yield _member(frame, one, [known[place] for place in places if place in known])
+        # Of a group of which nothing could be read there is no standing that says so.
+        unread = [said for place in (*places, one.cell) if place not in known for said in gaps.get(place, ())]
+        yield _member(frame, one, [known[place] for place in places if place in known], unread)
 
 
 def _brought(tx: Connection, frame: Frame, there: Iterable[Cell]) -> Mapping[Cell, CellTotals]:
@@ -126,10 +131,10 @@ def _payee(program: Program, head_id: str, volumes: Mapping[str, Fraction]) -> s
     return min(volumes, default=head_id)
 
 
-def _member(frame: Frame, one: CellTotals, divisions: list[_Divided]) -> Computed:
+def _member(frame: Frame, one: CellTotals, divisions: list[_Divided], unread: Sequence[str]) -> Computed:
     """One account's standing: the numbers of the group that it is in now, and its parts of all that it was in."""
     if not divisions:
-        return _nothing_bought(frame, one)
+        return _nothing_bought(frame, one, unread)
     assert frame.groups is not None
     end = one.period.end.toordinal()
     mine = [
@@ -140,7 +145,8 @@ def _member(frame: Frame, one: CellTotals, divisions: list[_Divided]) -> Compute
     base = (mine or divisions)[-1]
     parts = [each.parts.get(one.member_id, ZERO) for each in divisions]
     rebate = sum(parts, ZERO)
-    at = base.found.standing
+    others = [each.found.standing.working.inputs.missing for each in divisions if each is not base]
+    at = lacking(base.found.standing, "another group of it", [*chain.from_iterable(others), *unread])
     at_next = None
     if at.rebate_at_next_tier is not None:
         then = shares(at.rebate_at_next_tier, base.volumes, frame.program.currency, otherwise=base.otherwise)
@@ -163,7 +169,7 @@ def _member(frame: Frame, one: CellTotals, divisions: list[_Divided]) -> Compute
     return base.found._replace(one=one, standing=standing_of_one)
 
 
-def _nothing_bought(frame: Frame, one: CellTotals) -> Computed:
+def _nothing_bought(frame: Frame, one: CellTotals, unread: Sequence[str]) -> Computed:
     """An account whose group bought nothing, or which is in none any more."""
     from jobs.inputs import Computed
 
@@ -173,6 +179,8 @@ def _nothing_bought(frame: Frame, one: CellTotals) -> Computed:
         dict.fromkeys(one.totals, NOTHING),
         as_of=frame.today,
         member=one.member_id,
-        inputs=Inputs(notes=("no group that it belongs to bought anything",)),
+        inputs=Inputs(
+            missing=tuple(dict.fromkeys(unread)), notes=("no group that it belongs to bought anything",)
+        ),
     )
     return Computed(one, replace(at, rebate=ZERO), None)

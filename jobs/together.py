@@ -12,10 +12,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.lacking import lacking, missing_of, over_time
 from jobs.rivals import Place, Rivals
 from rebates.caps import Claim, within_budget
 from rebates.money import fraction, text
@@ -34,13 +35,30 @@ ZERO = Decimal(0)
 Alone = Callable[["Frame", "list[CellTotals]"], "Iterable[Computed]"]
 
 
+class Ahead(NamedTuple):
+    """What earlier programs of a sequence paid on the lines of a standing, and what theirs lack."""
+
+    taken: Fraction = Fraction(0)
+    missing: tuple[str, ...] = ()
+
+
+NOTHING_AHEAD = Ahead()
+
+
+class Granted(NamedTuple):
+    """What each member of a period gets of the budget, and what is not known of all that they earned."""
+
+    allowed: Mapping[str, Decimal]
+    missing: tuple[str, ...]
+
+
 class Together:
     """Budgets and exclusive groups of the programs in force. `alone` computes standings as if there were neither."""
 
     def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime) -> None:
         self.tx, self.frames, self.alone = tx, frames, alone
         self._book = rates.book(tx)
-        self._granted: dict[tuple[str, Period], Mapping[str, Decimal]] = {}
+        self._granted: dict[tuple[str, Period], Granted] = {}
         self.rivals = Rivals(tx, frames, now)
 
     def widen(self) -> None:
@@ -67,17 +85,18 @@ class Together:
         return [self._granted_to(frame, one) for one in found]
 
     def _granted_to(self, frame: Frame, found: Computed) -> Computed:
-        at = found.standing
-        allowed = self._grants(frame, at.period)[found.one.member_id]
+        granted = self._grants(frame, found.standing.period)
+        at = lacking(found.standing, "others of the budget", granted.missing)
+        allowed = granted.allowed[found.one.member_id]
         if allowed == at.rebate:
-            return found
+            return found._replace(standing=at)
         remark = f"the budget leaves {text(allowed)} of {text(at.rebate)}"
         payout = found.payout
         if payout is not None:
             payout = payout._replace(paid=min(payout.paid, allowed))
         return found._replace(standing=_with(at, remark, rebate=allowed, capped=True), payout=payout)
 
-    def _grants(self, frame: Frame, period: Period) -> Mapping[str, Decimal]:
+    def _grants(self, frame: Frame, period: Period) -> Granted:
         """What each member of a period gets of the budget."""
         key = (frame.program.key, period)
         if key not in self._granted:
@@ -95,14 +114,15 @@ class Together:
                 )
                 for one in everybody
             ]
-            self._granted[key] = within_budget(frame.program.limits, claims, frame.program.currency)
+            allowed = within_budget(frame.program.limits, claims, frame.program.currency)
+            self._granted[key] = Granted(allowed, missing_of(everybody))
         return self._granted[key]
 
     # --- sequences ----------------------------------------------------------------------------
 
-    def reductions(self, frame: Frame, found: Sequence[CellTotals]) -> dict[Cell, Fraction]:
+    def reductions(self, frame: Frame, found: Sequence[CellTotals]) -> dict[Cell, Ahead]:
         """What earlier programs of the sequence paid on the lines that these standings are paid on."""
-        taken: dict[Cell, Fraction] = {}
+        ahead: dict[Cell, Ahead] = {}
         for key, _ in frame.program.ahead:
             earlier = self.frames[key]
             members = {one.cell.member_pk for one in found}
@@ -114,8 +134,10 @@ class Together:
                 by_place.setdefault(place, []).append(row)
             for (cell, there), rows in by_place.items():
                 if there in paid:
-                    taken[cell] = taken.get(cell, Fraction(0)) + self._part_on(paid[there], rows)
-        return taken
+                    taken, missing = ahead.get(cell, NOTHING_AHEAD)
+                    taken += self._part_on(paid[there], rows)
+                    ahead[cell] = Ahead(taken, (*missing, *missing_of([paid[there]])))
+        return ahead
 
     def _part_on(self, paid: Computed, rows: Sequence[sequence.Common]) -> Fraction:
         """The part of an earlier program's rebate that fell on the common lines, by what they brought."""
@@ -134,12 +156,14 @@ class Together:
         if any(one.payout is not None for one in found):  # what is carried depends on all periods before
             found = self._of_members(frame, found)
         claims: dict[Place, list[tuple[Frame, str, Decimal]]] = {}
+        unknown: dict[Place, list[str]] = {}
         for rival in self.rivals.of(frame):
             for one in self._of_members(rival, found):
                 member, start, end = _place(one)
                 group = self.rivals.competes(frame, rival, (start, end))
                 if group is not None:
                     claims.setdefault((member, start, end), []).append((rival, group, one.standing.rebate))
+                    unknown.setdefault((member, start, end), []).extend(missing_of([one]))
         settled = self.rivals.settled(frame, found)
         chosen = [
             _unpaid(one, *settled[_place(one)])
@@ -147,7 +171,9 @@ class Together:
             else _unless_beaten(frame, one, claims.get(_place(one), []))
             for one in found
         ]
-        return [one for one in _paid_again(found, chosen) if one.one.cell in asked]
+        open_places = {place: some for place, some in unknown.items() if place not in settled}
+        paid = _unsure(_paid_again(found, chosen), open_places)
+        return [one for one in over_time(frame.program, paid) if one.one.cell in asked]
 
     def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
@@ -207,6 +233,13 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
             working = now.standing.working
             working = working._replace(inputs=replace(working.inputs, carried=entering))
             yield now._replace(standing=replace(now.standing, working=working), payout=made)
+
+
+def _unsure(found: Iterable[Computed], unknown: Mapping[Place, Sequence[str]]) -> Iterable[Computed]:
+    """While a rival lacks something, who wins is not known."""
+    for one in found:
+        where = f"a rival in {one.one.program.stacking.group}"
+        yield one._replace(standing=lacking(one.standing, where, unknown.get(_place(one), ())))
 
 
 def _place(found: Computed) -> Place:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
@@ -66,13 +67,20 @@ def find(tx: Connection, today: date, given: Iterable[Program]) -> Gaps:
 
 
 def mark_changed(tx: Connection, gaps: Gaps) -> int:
-    """Standings whose gaps came or went since the last call are computed again; returns how many."""
-    before = {Cell(*cell) for cell in json.loads(meta.get(tx, _KEY) or "[]")}
-    moved = sorted(before ^ set(gaps))
+    """Standings whose gaps came, went or became others since the last call are computed again; returns how many.
+
+    What is built on them is marked by `Calculator.widen`, as after any other change.
+    """
+    rows = json.loads(meta.get(tx, _KEY) or "[]")
+    before = {
+        Cell(*row[:2]): row[2:] for row in rows
+    }  # earlier stores knew only where: all are looked at once
+    now = {cell: [crc32("\n".join(said).encode())] for cell, said in gaps.items()}
+    moved = sorted(cell for cell in before.keys() | now.keys() if before.get(cell) != now.get(cell))
     if moved:
         statement = upsert(tx, dirty_cells).on_conflict_do_nothing()
         tx.execute(statement, [{"member_pk": one.member_pk, "period_pk": one.period_pk} for one in moved])
-        meta.put(tx, _KEY, json.dumps(sorted(gaps)))
+        meta.put(tx, _KEY, json.dumps([[*cell, *now[cell]] for cell in sorted(now)]))
     return len(moved)
 
 
