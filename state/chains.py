@@ -135,11 +135,6 @@ def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> No
         _mark_members(tx, program_pk, some)
 
 
-def mark_all(tx: Connection, program_pk: int) -> None:
-    """Every cell of a program waits."""
-    _mark_members(tx, program_pk, select(accounts.c.pk))
-
-
 def all_cells(tx: Connection, program_pk: int) -> list[Cell]:
     """Every cell of a program, member by member."""
     parts = (
