@@ -46,6 +46,6 @@ def follow_merges(app: App, run_pk: int, reading: Reading, complete: set[str]) -
         if entity is None or name not in complete:
             continue
         for by in parent_fields(entity, parent):
-            _, bad = read_again(app, run_pk, entity, winners, by=by)
-            reading.rejected.setdefault(name, []).extend(bad)
+            before = reading.rejected.get(name, [])
+            _, reading.rejected[name] = read_again(app, run_pk, entity, winners, by=by, before=before)
     return [loser for loser, _ in news]

@@ -176,8 +176,8 @@ def follow_the_lost(run: Running) -> bool:
             continue
         _, bad = read_again(app, staging.again(run.pk), entity, ids)
         with app.store.transaction() as tx:
-            set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
             staging.apply(tx, staging.again(run.pk), name, now=app.clock.now())
+            set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
     with app.store.transaction() as tx:
         meta.drop(tx, LOST)
     return True
@@ -235,8 +235,9 @@ def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:
     _require_readable(run, entity, bad)
     with app.store.transaction() as tx:
         now = app.clock.now()
+        applied = staging.apply(tx, staging.again(run.pk), entity.entity, now=now)
         set_aside(tx, bad, run_pk=run.pk, now=now)
-        return staging.apply(tx, staging.again(run.pk), entity.entity, now=now).rows
+        return applied.rows
 
 
 def _require_readable(run: Running, entity: PullEntity, bad: list[Rejected]) -> None:

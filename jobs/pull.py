@@ -118,8 +118,9 @@ def pull(run: Running) -> Pulled:
         now = app.clock.now()
         for stream, method in sorted(done, key=lambda item: STREAMS.index(item[0].name)):
             bad = reading.rejected.get(stream.name, [])
-            set_aside(tx, bad, run_pk=run_pk, now=now)  # first: a row that is applied takes itself off
             applied = staging.apply(tx, run_pk, stream.name, now=now)
+            # Last: an earlier round may have read what cannot be read any more.
+            set_aside(tx, bad, run_pk=run_pk, now=now)
             assert stream.window.until is not None
             since = stream.window.since or BEGINNING
             watermarks.advance(

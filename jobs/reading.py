@@ -15,7 +15,7 @@ from connector import choose, errors
 from connector.port import Org, Page
 from jobs.app import App
 from jobs.bulk_streams import BulkStreams, Started, Stream, at_once
-from jobs.rejecting import IN_MEMORY, require_readable
+from jobs.rejecting import IN_MEMORY, as_last_read, require_readable
 from jobs.running import Running
 from mappings import soql
 from mappings.inbound import Reader, Rejected, reader
@@ -209,8 +209,7 @@ class Reading:
     def _stage(self, stream: Stream, into: Reader, page: Page) -> tuple[int, str] | None:
         """Stage one page; the stamp and id of its last row, for going on behind it."""
         batch = into.read(page.table)
-        bad = self.rejected[stream.name]
-        bad.extend(batch.rejected)
+        bad = self.rejected[stream.name] = as_last_read(self.rejected[stream.name], batch)
         if len(bad) > IN_MEMORY:  # no need to read the rest of them
             with self._app.store.read() as tx:
                 rows = staging.staged_rows(tx, self._pages_of, stream.name) + len(bad)

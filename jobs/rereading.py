@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from jobs.app import App
+from jobs.rejecting import as_last_read
 from mappings import soql
 from mappings.inbound import Rejected, reader
 from mappings.model import PullEntity
@@ -16,16 +17,23 @@ IDS_PER_QUERY = 300  # with a long field list, still a short address
 
 
 def read_again(
-    app: App, run_pk: int, entity: PullEntity, ids: Iterable[str], *, by: str = "Id"
+    app: App,
+    run_pk: int,
+    entity: PullEntity,
+    ids: Iterable[str],
+    *,
+    by: str = "Id",
+    before: Sequence[Rejected] = (),
 ) -> tuple[int, list[Rejected]]:
-    """Stage every record of an entity whose field `by` is one of `ids`, deleted ones too: (rows, those set aside)."""
+    """Stage every record of an entity whose field `by` is one of `ids`, deleted ones too: (rows, those to set aside, with
+    those that the pull found `before` and did not read again)."""
     into, rows = reader(entity, app.mapping), 0
-    bad: list[Rejected] = []
+    bad = list(before)
     for some in _slices(sorted(set(ids)), entity, by):
         query = soql.select(entity, id_in=some, id_field=by)
         for page in app.org.query(query, include_deleted=True):
             batch = into.read(page.table)
-            bad += batch.rejected
+            bad = as_last_read(bad, batch)
             rows += page.table.num_rows
             if batch.table.num_rows or batch.gone.num_rows:
                 with app.store.transaction() as tx:

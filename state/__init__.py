@@ -10,8 +10,8 @@ Does not know Salesforce's API; ids from it are only keys.
 One sync, in the order of its calls (tx first; instants are aware datetimes; amounts Decimal or millionths):
 
     runs.start(tx, job, slot, owner=, epoch=, now=) -> run_pk | None          staging.discard(tx)
-    staging.stage(tx, run_pk, entity, table)                                  rejected.set_aside(tx, rows, now=, run_pk=)
-    staging.apply(tx, run_pk, entity, now=) -> Applied                        watermarks.advance(tx, stream, floor=, ceiling=, now=)
+    staging.stage(tx, run_pk, entity, table)                                  staging.apply(tx, run_pk, entity, now=) -> Applied
+    rejected.set_aside(tx, rows, now=, run_pk=)                               watermarks.advance(tx, stream, floor=, ceiling=, now=)
     rules.install_programs(tx, programs, now) -> Installed
     contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None, engine=)
     totals.widen(tx, programs)  # year-to-date windows

@@ -40,7 +40,8 @@ class Waiting(RejectedRow):
 def set_aside(
     tx: Connection, rows: Sequence[RejectedRow], *, now: datetime, run_pk: int | None = None
 ) -> None:
-    """Write down rejected rows. Do it before `staging.apply` of the same entity: a row that is applied clears them."""
+    """Write down rejected rows. Do it after `staging.apply` of the same entity, with those whose last reading was bad: a
+    row that is applied clears what was written down of it."""
     if not rows:
         return
     statement = upsert(tx, rejected_rows)
