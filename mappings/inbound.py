@@ -1,7 +1,8 @@
 """Rows of the org, as text, into a typed batch and the rows that could not be read.
 
 A bad row is a value here, never an exception: good rows flow, bad ones say which field and why, and never carry
-a customer's data into a message. A row that says it is deleted is a deletion, whatever else of it cannot be read.
+a customer's data into a message. A row that says it is deleted is a deletion, whatever else of it cannot be read, and so
+is one that the mapping skips.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Inbound:
 
     table: pa.Table
     rejected: tuple[Rejected, ...] = ()
-    gone: pa.Table = field(default_factory=GONE.empty_table)  # deleted, and not readable otherwise
+    gone: pa.Table = field(default_factory=GONE.empty_table)  # deleted or skipped, and not readable otherwise
     skipped: int = 0  # by `other = "skip"`, where the entity cannot carry a deletion
 
 
@@ -87,19 +88,19 @@ class Reader:
         self._require_a_day(arrays, bad)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
-        gone = self._gone(arrays, bad.keys() - unclear)
-        skipped -= bad.keys()
-        if skipped and self.entity.field("deleted") is not None:
-            arrays["deleted"] = _with_true(arrays["deleted"], skipped)
-            still_whole = self._whole_rows(arrays, skipped)
-            skipped -= still_whole
+        skipped -= unclear
+        if skipped:
+            self._leave_out(arrays, skipped, bad)
+        gone = self._gone(arrays, (bad.keys() | skipped) - unclear)
+        skipped.difference_update(gone, bad)
         table = pa.table([arrays[name] for name in self.entity.schema.names], schema=self.entity.schema)
-        if bad or skipped:
-            keep = pa.array([row not in bad and row not in skipped for row in range(rows)], pa.bool_())
+        if bad or skipped or gone:
+            out = bad.keys() | skipped | set(gone)
+            keep = pa.array([row not in out for row in range(rows)], pa.bool_())
             table = table.filter(keep)
         parents = arrays.get(PARENT.get(self.entity.name, ""))
         for row in gone:
-            del bad[row]
+            bad.pop(row, None)
         rejected = self._rejected(page_columns, bad, parents)
         return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
 
@@ -140,6 +141,21 @@ class Reader:
         mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
         for row in pc.indices_nonzero(neither).to_pylist():
             bad.setdefault(row, (mapped, "missing"))
+
+    def _leave_out(
+        self, arrays: dict[str, pa.Array], skipped: set[int], bad: dict[int, tuple[str, str]]
+    ) -> None:
+        """Rows that are not ours: nobody has to mend what else of them cannot be read. Those that are whole stand in the
+        batch as deleted and leave `skipped`; the others are deletions by their id."""
+        if self.entity.field("deleted") is None:
+            for row in skipped:
+                bad.pop(row, None)
+            return
+        arrays["deleted"] = _with_true(arrays["deleted"], skipped)
+        whole = self._whole_rows(arrays, skipped)
+        for row in whole:
+            bad.pop(row, None)
+        skipped -= whole
 
     def _gone(self, arrays: dict[str, pa.Array], bad: set[int]) -> list[int]:
         """Those of the bad rows that are deletions: which record, and as of when, is all that has to be known."""

@@ -326,6 +326,51 @@ def test_a_skipped_record_counts_as_deleted_so_that_what_it_was_before_counts_no
     assert (inbound.rejected, inbound.skipped) == ((), 0)
 
 
+NOT_OURS = 'region = { field = "X__c", values = { NA = "north" }, other = "skip" }\n'
+
+
+def test_what_else_of_a_skipped_record_cannot_be_read_is_nobodys_business(page_of):
+    text = ACCOUNT + NOT_OURS + 'key_account = { field = "K__c", as = "bool" }'
+    page = accounts(page_of, X__c=["NA", "Mars", "NA"], K__c=["perhaps", "perhaps", "true"])
+    inbound = read(text, page, "account")
+
+    assert why(inbound) == [("key_account", "not_a_bool")], "the one that is ours"
+    assert inbound.table["deleted"].to_pylist() == [True, False]
+
+
+def test_a_skipped_record_without_what_a_record_must_have_is_gone_by_its_id(page_of):
+    page = accounts(page_of, Name=["Alpha", None], X__c=["NA", "Mars"])
+    inbound = read(ACCOUNT + NOT_OURS, page, "account")
+
+    assert why(inbound) == []
+    assert (inbound.table.num_rows, inbound.skipped) == (1, 0)
+    assert inbound.gone["id"].to_pylist() == page["Id"].to_pylist()[1:]
+
+
+def test_a_record_that_is_skipped_by_a_required_field_is_gone_too(page_of):
+    """What it was before counts no more."""
+    text = ORDER_LINES.replace('"Quantity"', '{ field = "X__c", values = { one = 1 }, other = "skip" }')
+    page = lines(page_of, ["12.50", "7"], X__c=["one", "none of ours"])
+    inbound = read(text, page)
+
+    assert (inbound.table.num_rows, inbound.gone.num_rows, inbound.skipped) == (1, 1, 0)
+    assert why(inbound) == []
+
+
+def test_a_skipped_user_is_left_out_whatever_else_of_it_cannot_be_read(page_of):
+    """Users carry no deletion."""
+    text = """
+[pull.user]
+object = "User"
+[pull.user.fields]
+name = { field = "X__c", values = { NA = "north" }, other = "skip" }
+active = "IsActive"
+"""
+    inbound = read(text, page_of(X__c=["NA", "Mars"], IsActive=["true", "perhaps"]), "user")
+
+    assert (why(inbound), inbound.table.num_rows, inbound.skipped) == ([], 1, 1)
+
+
 @pytest.mark.parametrize("odd", ["801-00000000000001", "801 00000000000001", "801é0000000000001"])
 def test_of_many_ids_as_long_as_ids_the_one_that_is_none_is_set_aside(page_of, odd):
     sound = [f"801{n:015}" for n in range(5)]
