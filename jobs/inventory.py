@@ -31,7 +31,7 @@ from mappings.canonical import ENTITIES
 from mappings.inbound import Rejected
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import fact_checks, inventory, meta, rejected, staging
+from state import fact_checks, inventory, meta, purged_merges, rejected, staging
 from state.instants import micros
 from state.inventory import Compared
 from state.rejected import RejectedRow
@@ -123,6 +123,7 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
             _note_lost(tx, found.missing)
+            purged_merges.note_vanished(tx, found.missing)
     stock = Stock(
         name, found.live, found.there, len(found.missing), buried, len(found.newer),
         samples=[*found.missing, *found.newer][:SAMPLES],

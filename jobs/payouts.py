@@ -137,7 +137,7 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
     with app.store.transaction() as tx:
         result.read = len(seen)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
-        if losers := purged_merges.learn(tx, seen):
+        if everything and (losers := purged_merges.learn(tx, seen)):
             log.warning("payouts.tell_of_merges", accounts=losers)
             losers_of_pulls.note(tx, losers)
         meta.put(tx, READ_UNTIL, f"{until:%Y-%m-%dT%H:%M:%SZ}")

@@ -3,28 +3,38 @@
 The org gives the payouts of a merged account to the winner, as all children, and keeps our keys. Where a payout was
 settled for an account that is gone for good and stands under another one, that one is the winner: otherwise what was
 paid there would be settled for the winner's larger sales a second time.
+
+A person may give a payout away, too, and its account may be deleted since; then nobody took its orders over. So a merge is
+only believed of an account that vanished without a word (of one in the recycle bin the org says who won, if anybody did),
+and only where a reading of all payouts shows none of its own elsewhere: a merge leaves no child behind.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from state import dirty
+from state import dirty, meta
 from state.payouts import Seen
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.work import postings
 
 IDS_AT_ONCE = 400
+VANISHED = "accounts.vanished"  # of those with settled amounts: id → the stamp of what was last read of them
+DELETED = "Deleted"
 
 # Payouts that were settled for accounts that are gone, and not known to be merged.
 _OF_THE_GONE = (
-    select(payouts.c.key, accounts.c.pk, accounts.c.sf_id)
+    select(payouts.c.key, accounts.c.pk, accounts.c.sf_id, accounts.c.modstamp)
     .join(postings, postings.c.pk == payouts.c.posting_pk)
     .join(accounts, accounts.c.pk == postings.c.member_pk)
     .where(accounts.c.deleted, accounts.c.master_pk.is_(None))
+)
+_SETTLED = select(accounts.c.sf_id, accounts.c.modstamp).where(
+    accounts.c.sf_id.in_(bindparam("ids", expanding=True)), accounts.c.pk.in_(select(postings.c.member_pk))
 )
 _ALIVE = select(accounts.c.sf_id, accounts.c.pk).where(
     accounts.c.sf_id.in_(bindparam("ids", expanding=True)), accounts.c.known, ~accounts.c.deleted
@@ -32,20 +42,38 @@ _ALIVE = select(accounts.c.sf_id, accounts.c.pk).where(
 _MERGED = update(accounts).where(accounts.c.pk == bindparam("loser")).values(master_pk=bindparam("winner"))
 
 
-def learn(tx: Connection, seen: Sequence[Seen]) -> list[str]:
-    """Write down the merges that some payouts tell of; returns the ids of the losers.
+def note_vanished(tx: Connection, account_ids: Sequence[str]) -> None:
+    """These are in the org no more, not even in its recycle bin: nobody said whether they were merged or deleted."""
+    known = _vanished(tx)
+    found = dict[str, int]()
+    for at in range(0, len(account_ids), IDS_AT_ONCE):
+        rows = tx.execute(_SETTLED, {"ids": account_ids[at : at + IDS_AT_ONCE]})
+        found |= {row.sf_id: row.modstamp for row in rows}
+    if found:
+        meta.put(tx, VANISHED, json.dumps(known | found, sort_keys=True))
 
-    An account whose payouts stand under several others is left as it is: those were given away one by one.
+
+def learn(tx: Connection, seen: Sequence[Seen]) -> list[str]:
+    """Write down the merges that the payouts tell of, `seen` being all of the org; returns the ids of the losers.
+
+    An account whose payouts stand under several others, or under itself or nobody, is left as it is: those that moved
+    were given away one by one.
     """
-    gone = {row.key: row for row in tx.execute(_OF_THE_GONE)}
-    under: dict[int, set[str]] = {}
+    vanished = _vanished(tx)
+    gone = {row.key: row for row in tx.execute(_OF_THE_GONE)} if vanished else {}
+    under: dict[int, set[str | None]] = {}
     ids: dict[int, str] = {}
     for one in seen:
         row = gone.get(one.key)
-        if row is not None and one.account is not None and one.account != row.sf_id:
+        # What was read of an account since it vanished moved its stamp: it came back, and the org had its say.
+        if row is not None and one.status != DELETED and vanished.get(row.sf_id) == row.modstamp:
             under.setdefault(row.pk, set()).add(one.account)
             ids[row.pk] = row.sf_id
-    said = {loser: next(iter(some)) for loser, some in under.items() if len(some) == 1}
+    said = {
+        loser: winner
+        for loser, some in under.items()
+        if len(some) == 1 and (winner := next(iter(some))) is not None and winner != ids[loser]
+    }
     wanted, alive = sorted(set(said.values())), dict[str, int]()
     for at in range(0, len(wanted), IDS_AT_ONCE):
         alive |= {row.sf_id: row.pk for row in tx.execute(_ALIVE, {"ids": wanted[at : at + IDS_AT_ONCE]})}
@@ -55,3 +83,7 @@ def learn(tx: Connection, seen: Sequence[Seen]) -> list[str]:
     for merge in merges:
         dirty.mark_accounts(tx, select(accounts.c.pk).where(accounts.c.pk == merge["loser"]))
     return sorted(ids[merge["loser"]] for merge in merges)
+
+
+def _vanished(tx: Connection) -> dict[str, int]:
+    return dict(json.loads(meta.get(tx, VANISHED) or "{}"))

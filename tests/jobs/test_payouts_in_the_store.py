@@ -11,7 +11,7 @@ from jobs import payouts as work
 from jobs import takeover as found_in_org
 from jobs.payouts import key_of
 from jobs.status import status
-from state import outbox, payouts, purged_merges
+from state import inventory, outbox, payouts, purged_merges
 from state.payouts import Seen
 from tests.jobs.conftest import ORG
 
@@ -163,7 +163,7 @@ def test_payouts_that_stand_under_several_accounts_tell_of_no_merge(settled):
     settled.sync()
     keys = [key_of(ORG, "care", settled.id_of("Acme"), "2026-05", number) for number in (1, 2)]
     others = [settled.id_of(name) for name in ("Bell", "Nil")]
-    settled.account("Acme", deleted=True)
+    vanish(settled, "Acme")
 
     def told(*whose):
         seen = [
@@ -179,3 +179,43 @@ def test_payouts_that_stand_under_several_accounts_tell_of_no_merge(settled):
     assert told("001000000000000AAA", "001000000000000AAA") == [], "of nobody whom we know"
     assert told(others[0], others[0]) == [settled.id_of("Acme")]
     assert told(others[0], others[0]) == [], "once"
+
+
+def vanish(shop, name):
+    """Its account is gone without a trace, as after a merge whose loser was purged, or a delete for good."""
+    with shop.opened.store.transaction() as tx:
+        inventory.bury(tx, "account", [shop.id_of(name)])
+        purged_merges.note_vanished(tx, [shop.id_of(name)])
+
+
+def shown_under(shop, *whose):
+    """What the merges are that all payouts of Acme tell of, as the org shows them."""
+    seen = [
+        Seen(key_of(ORG, "care", shop.id_of("Acme"), "2026-05", n), f"a00{n}", status, Decimal(1), "USD",
+             None, None, None, None, None, shop.id_of(account) if account else None)
+        for n, (account, status) in enumerate(whose, 1)
+    ]  # fmt: skip
+    with shop.opened.store.transaction() as tx:
+        return purged_merges.learn(tx, seen)
+
+
+def test_a_payout_given_away_by_hand_and_its_account_deleted_is_no_merge(settled):
+    """The org said of the deleted account that nobody took it over: its orders stay nobody's."""
+    settled.account("Acme", deleted=True)
+    assert shown_under(settled, ("Bell", "Paid")) == []
+
+
+def test_an_account_of_which_one_payout_stayed_was_not_merged(settled):
+    settled.order("late", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    vanish(settled, "Acme")
+    assert shown_under(settled, ("Bell", "Paid"), ("Acme", "Approved")) == []
+    assert shown_under(settled, ("Bell", "Paid"), (None, "Approved")) == [], "a merge leaves nothing behind"
+    assert shown_under(settled, ("Bell", "Paid"), (None, "Deleted")) == [settled.id_of("Acme")]
+
+
+def test_an_account_that_came_back_and_was_deleted_is_believed(settled):
+    vanish(settled, "Acme")
+    settled.account("Acme")
+    settled.account("Acme", deleted=True)
+    assert shown_under(settled, ("Bell", "Paid")) == []

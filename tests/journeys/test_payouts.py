@@ -381,6 +381,20 @@ def test_a_merge_of_which_only_the_payouts_tell_pays_nothing_twice(settled):
     assert later(story, "verify", "--deep").data["ok"]
 
 
+def test_a_payout_given_away_whose_account_was_deleted_since_is_no_merge(settled):
+    """One payout under another account: no child of a merged account stays behind, and a deleted one has no winner."""
+    story = settled
+    later(story)
+    made = payout(story)
+    giver, taker = made["Account__c"], id_of(story, MAGASIN)
+    change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=taker)
+    lifecycle.delete(story.org, "Account", giver)
+    for _ in range(2):
+        assert "payouts.tell_of_merges" not in later(story, "reconcile").err
+    assert {row["Type__c"] for row in story.rows(PAYOUTS) if row["Account__c"] == taker} == {"Settlement"}
+    assert later(story, "verify", "--deep").data["ok"]
+
+
 def test_a_payout_that_somebody_gave_to_another_account_is_no_merge(settled):
     story = settled
     later(story)
