@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -77,13 +77,16 @@ class Facts:
     held: Mapping[str, str]
     settle_from: date | None = None
     unread_products: int = 0  # that orders have; they matter to programs that ask what a product is
+    unplaced: Mapping[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # program and period → payouts of the org
 
 
 def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> Facts:
     """What the store knows of its own completeness."""
     from jobs.inventory import LOST, NEEDED
     from jobs.rebase import FLAG
-    from jobs.takeover import LEFT
+    from jobs.takeover import LEFT, in_another_currency
 
     owed = []
     if (why := meta.get(tx, NEEDED)) is not None:
@@ -112,6 +115,7 @@ def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> F
         held,
         app.settings.payouts.settle_from,
         rejected.products_without_fields(tx),
+        in_another_currency(tx),
     )
 
 
@@ -211,6 +215,8 @@ def _waits(
     if despite:
         return found
     found += known.owed
+    if (unplaced := known.unplaced.get((program.key, row.name))) is not None:
+        found.append(unplaced)
     if known.unread_products and gaps.asks_of_products(program):
         count = known.unread_products
         found.append(f"{count} product{'s' if count > 1 else ''} that could not be read")

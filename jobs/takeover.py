@@ -28,6 +28,9 @@ log = structlog.get_logger()
 # pull and when its programs are installed.
 LEFT = "takeover.left"
 ELSEWHERE = "takeover.elsewhere"  # programs and periods of others that are not in force: placed when they are
+IN_ANOTHER_CURRENCY = (
+    "takeover.currency"  # periods with such payouts: none of a period's is placed while it has one
+)
 SPARE = 50  # numbers beyond those that we know of: how often a period was corrected since the backup
 
 Row = dict[str, str]
@@ -62,7 +65,7 @@ def adopt_the_rest(run: Running) -> list[Row]:
     force now that was not. Returns all payouts of the org where some are still to be placed: see `place`."""
     app = run.app
     with app.store.read() as tx:
-        left, elsewhere = meta.get(tx, LEFT) is not None, _elsewhere(tx)
+        left, elsewhere = _are_left(tx), _elsewhere(tx)
         if not left and not elsewhere:
             return []
         in_force = {(one.key, each.key) for one in app.programs_in_force_read(tx) for each in one.periods()}
@@ -71,7 +74,7 @@ def adopt_the_rest(run: Running) -> list[Row]:
     rows = payouts_in_org(app)
     with app.store.transaction() as tx:
         place(app, tx, rows, run_pk=run.pk, coming=in_force)
-        return rows if meta.get(tx, LEFT) is not None else []
+        return rows if _are_left(tx) else []
 
 
 def place(
@@ -85,15 +88,19 @@ def place(
     """
     target = _target(app)
     if target is None:
-        meta.drop(tx, LEFT)
+        for name in (LEFT, IN_ANOTHER_CURRENCY):
+            meta.drop(tx, name)
         return 0
     posted, strange = _adopt(app, tx, rows, run_pk)
+    foreign = _in_another_currency(tx, target, rows)
     left, elsewhere = dict[tuple[str, ...], Decimal](), set[Named]()
     for row in strange:
         told = _told(target, row)
         if told is None:
             continue  # it says too little of itself, for ever
         account, program, period, amount = told
+        if (program, period) in foreign:
+            continue  # told by name
         if takeover.is_known(tx, program, period):
             if takeover.is_payable(tx, account):
                 left[told[:3]] = left.get(told[:3], Decimal(0)) + Decimal(amount)
@@ -103,6 +110,8 @@ def place(
             elsewhere.add((program, period))
     count = sum(amount != 0 for amount in left.values())  # what was taken back again is nobody's
     _note(tx, LEFT, str(count) if count else None)
+    named = [[*named, *currencies] for named, currencies in sorted(foreign.items())]
+    _note(tx, IN_ANOTHER_CURRENCY, json.dumps(named) if named else None)
     _note(tx, ELSEWHERE, json.dumps(sorted(elsewhere)) if elsewhere else None)
     if posted:
         meta.drop(tx, READ_UNTIL)  # what finance made of them was never read here
@@ -116,6 +125,39 @@ def _note(tx: Connection, name: str, value: str | None) -> None:
         meta.put(tx, name, value)
 
 
+def in_another_currency(tx: Connection) -> dict[Named, str]:
+    """Periods that wait because the org has payouts of them in another currency than their program's; what is said of it."""
+    said = json.loads(meta.get(tx, IN_ANOTHER_CURRENCY) or "[]")
+    return {
+        (
+            program,
+            period,
+        ): f"payouts of this period that the org has in {', '.join(theirs)}: the program is in {ours}, so "
+        "they cannot be placed"
+        for program, period, ours, *theirs in said
+    }
+
+
+def _are_left(tx: Connection) -> bool:
+    return meta.get(tx, LEFT) is not None or meta.get(tx, IN_ANOTHER_CURRENCY) is not None
+
+
+def _in_another_currency(tx: Connection, target: PushTarget, rows: Sequence[Row]) -> dict[Named, list[str]]:
+    """Periods of which the org has payouts that are new to us and not in the program's currency: that, and theirs."""
+    column, match = _columns(target).get("payout.currency"), str(target.match)
+    if column is None:
+        return {}
+    ours = takeover.currencies(tx)
+    found: dict[Named, set[str]] = {}
+    for row in rows:
+        told, theirs = _told(target, row), row.get(column)
+        if told is None or not theirs or ours.get(told[1], theirs) == theirs:
+            continue
+        if not takeover.is_ours(tx, row[match]):
+            found.setdefault((told[1], told[2]), set()).add(theirs)
+    return {named: [ours[named[0]], *sorted(some)] for named, some in found.items()}
+
+
 def _elsewhere(tx: Connection) -> set[Named]:
     return {(program, period) for program, period in json.loads(meta.get(tx, ELSEWHERE) or "[]")}
 
@@ -126,6 +168,7 @@ def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[
     if target is None or org_id is None:
         return 0, []
     found, strange, amount = list[Found](), list[Row](), _columns(target).get("payout.amount", "")
+    foreign = _in_another_currency(tx, target, rows)
     for row in rows:
         key, said = row[str(target.match)], row.get(amount)
         rebasing.adopt_event(
@@ -137,7 +180,9 @@ def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[
             amount_e6=to_micro(Decimal(said)) if said else None,
         )
         payouts.found(tx, key, sf_id=row["Id"])
-        one = _found(tx, target, org_id, key, row)
+        told = _told(target, row)
+        held = told is not None and (told[1], told[2]) in foreign
+        one = None if held else _found(tx, target, org_id, key, row)
         if one is None:
             strange.append(row)
         else:
@@ -153,7 +198,7 @@ def _target(app: App) -> PushTarget | None:
 
 
 def _columns(target: PushTarget) -> dict[str, str]:
-    paths = ("member.id", "program.key", "period.key", "payout.type", "payout.amount")
+    paths = ("member.id", "program.key", "period.key", "payout.type", "payout.amount", "payout.currency")
     return {path: field for path in paths if (field := target.written_from(path)) is not None}
 
 

@@ -62,6 +62,16 @@ def is_known(tx: Connection, program: str, period: str) -> bool:
     return tx.execute(query).first() is not None
 
 
+def currencies(tx: Connection) -> dict[str, str]:
+    """Program → the currency that it is in."""
+    return {row.key: row.currency for row in tx.execute(select(programs.c.key, programs.c.currency))}
+
+
+def is_ours(tx: Connection, key: str) -> bool:
+    """Whether a payout is one of a posting here: what a person made of it since in the org places nothing anew."""
+    return tx.execute(select(payouts.c.posting_pk).where(payouts.c.key == key)).first() is not None
+
+
 def is_payable(tx: Connection, account_id: str) -> bool:
     """Whether an account is in the store, and could be paid."""
     query = select(accounts.c.pk).where(accounts.c.sf_id == account_id, accounts.c.known, ~accounts.c.deleted)

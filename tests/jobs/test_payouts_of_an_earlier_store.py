@@ -164,3 +164,40 @@ def test_a_payout_that_the_org_has_with_the_same_amount_is_that_one(shop):
     (one,) = work.listed(shop.opened)
     assert (one.due.amount, one.sf_id, waiting(shop)) == (Decimal(60), "a001", {})
     assert shop.broken_promises() == []
+
+
+def test_a_payout_in_another_currency_is_not_taken_for_one_of_the_program(shop):
+    """Euros are no dollars: they would be subtracted from what the period is worth here."""
+    shop.settings = {"payouts.settle_from": "2026-01-01"}
+    shop.today(date(2026, 6, 12))
+    shop.program(PROGRAM)
+    buys_in_may(shop, 600, 100)
+    rows = [row | {"Currency_Code__c": "EUR"} for row in in_org(shop, EARLIER[0])]
+    rows += [row | {"Currency_Code__c": "USD"} for row in in_org(shop, EARLIER[1])]
+    sync(shop, rows)
+    assert told(shop) == [], (
+        "neither, or the rest of the period would be corrected as if the first were nothing"
+    )
+    (may,) = [one for one in periods.listed(shop.opened) if one.period == "2026-05"]
+    assert may.state == "closing"
+    assert may.waits_for == (
+        "payouts of this period that the org has in EUR: the program is in USD, so they cannot be placed",
+    )
+    assert periods.close(shop.opened, "care", "2026-05", despite_incomplete=True) == 1, "a person said so"
+
+
+def test_payouts_are_placed_once_the_program_is_in_their_currency_again(shop, monkeypatch):
+    shop.settings = {"payouts.settle_from": "2026-01-01"}
+    shop.today(date(2026, 6, 12))
+    shop.program(PROGRAM)
+    buys_in_may(shop, 600, 100)
+    rows = [row | {"Currency_Code__c": "EUR"} for row in in_org(shop, *EARLIER)]
+    sync(shop, rows)
+    monkeypatch.setattr(takeover, "payouts_in_org", lambda app: rows)
+    shop.program(PROGRAM.replace("USD", "EUR"))
+    shop.close()
+    left = takeover.adopt_the_rest(SimpleNamespace(app=shop.opened, pk=1))
+    assert left == rows
+    sync(shop, left)
+    assert told(shop) == [(1, "settled", Decimal(60)), (2, "adjustment", Decimal(10))]
+    assert shop.broken_promises() == []
