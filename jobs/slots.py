@@ -6,7 +6,7 @@ A slot is the name of one execution. Two schedulers that see the same slot fight
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from jobs.settings import JobSchedule
 
 FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+NEAR = timedelta(hours=3)  # clocks are set by two hours at most
 LOOK_BACK = timedelta(days=1)  # slots older than this are nobody's business any more
 
 
@@ -33,17 +34,16 @@ def next_slot(schedule: JobSchedule, zone: str, after: datetime) -> datetime:
         # Counted from each midnight: a rhythm that does not divide the day starts anew there.
         tomorrow: datetime = midnight + timedelta(days=1)
         return min(slot, tomorrow)
-    triggers = _triggers(schedule, zone)
-    moment = after.astimezone(UTC)
-    while True:
-        fires = [one.get_next_fire_time(None, moment + timedelta(microseconds=1)) for one in triggers]
-        fire = min((fire for fire in fires if fire is not None), default=None)
-        if fire is None:
-            raise BadSchedule(f'cron = "{schedule.cron}" never comes')
-        if not _second_time_round(fire, schedule):
-            found: datetime = fire.astimezone(UTC)
-            return found
-        moment = fire.astimezone(UTC)
+    here, triggers = _zone(schedule, zone), _triggers(schedule, zone)
+    found: datetime | None = None
+    for wall in _walls(triggers, _wall(after, here) - _jump(after, here)):
+        if found is not None and wall > _wall(found, here) + _jump(found, here):
+            break
+        later = [one for one in _instants(wall, here, schedule) if one > after]
+        found = min(later if found is None else [found, *later], default=found)
+    if found is None:
+        raise BadSchedule(f'cron = "{schedule.cron}" never comes')
+    return found
 
 
 def slots_between(schedule: JobSchedule, zone: str, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -79,6 +79,47 @@ def latest_slot(schedule: JobSchedule, zone: str, now: datetime) -> datetime | N
     return None
 
 
+def _zone(schedule: JobSchedule, zone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(zone)
+    except (ValueError, KeyError) as error:
+        raise BadSchedule(f'cron = "{schedule.cron}" in {zone!r}: {error}') from error
+
+
+def _wall(moment: datetime, here: ZoneInfo) -> datetime:
+    """What a clock on the wall shows."""
+    return moment.astimezone(here).replace(tzinfo=None)
+
+
+def _jump(moment: datetime, here: ZoneInfo) -> timedelta:
+    """By how much the clock on the wall is set forward or back near a moment; nothing on most days."""
+    near = [_wall(moment + by, here) - by for by in (-NEAR, timedelta(0), NEAR)]
+    return max(near) - min(near)
+
+
+def _walls(triggers: Sequence[CronTrigger], after: datetime) -> Iterator[datetime]:
+    """The times that the cron fields name, as a clock on the wall that is never set shows them."""
+    wall = after.replace(tzinfo=UTC)
+    while True:
+        fires = [one.get_next_fire_time(None, wall + timedelta(microseconds=1)) for one in triggers]
+        fire = min((fire for fire in fires if fire is not None), default=None)
+        if fire is None:
+            return
+        wall = fire
+        yield fire.replace(tzinfo=None)
+
+
+def _instants(wall: datetime, here: ZoneInfo, schedule: JobSchedule) -> set[datetime]:
+    """When that is. A time that is left out comes as much later as the clock is set forward, so that midnight is the first
+    instant of its day and nothing is lost. A fixed hour of the day that comes twice is one run: the second one is not
+    another day's.
+    """
+    assert schedule.cron is not None
+    first = wall.replace(tzinfo=here).astimezone(UTC)
+    second = wall.replace(tzinfo=here, fold=1).astimezone(UTC)
+    return {first, second} if second > first and "*" in schedule.cron.split()[1] else {first}
+
+
 def _triggers(schedule: JobSchedule, zone: str) -> list[CronTrigger]:
     """Any of them is due. Where both days are limited, crontab means either: the 1st, and every Monday."""
     assert schedule.cron is not None
@@ -92,7 +133,7 @@ def _triggers(schedule: JobSchedule, zone: str) -> list[CronTrigger]:
         days = [(day, "*"), ("*", weekday)] if either else [(day, weekday)]
         return [
             CronTrigger(
-                minute=minute, hour=hour, day=of_month, month=month, day_of_week=of_week, timezone=ZoneInfo(zone)
+                minute=minute, hour=hour, day=of_month, month=month, day_of_week=of_week, timezone=UTC
             )
             for of_month, of_week in days
         ]  # fmt: skip
@@ -130,10 +171,3 @@ def _weekday(text: str) -> int:
     if text.isdecimal() and int(text) <= 7:
         return int(text)
     raise ValueError(f"{text!r} is no weekday: 0 to 7 (0 and 7 are Sunday), or {', '.join(WEEKDAYS)}")
-
-
-def _second_time_round(fire: datetime, schedule: JobSchedule) -> bool:
-    """A fixed hour of the day comes twice when clocks go back: the second one is not another day's run."""
-    assert schedule.cron is not None
-    hours = schedule.cron.split()[1]
-    return fire.fold == 1 and "*" not in hours

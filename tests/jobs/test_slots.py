@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.settings import JobSchedule
-from jobs.slots import BadSchedule, latest_slot, next_slot, slots_between
+from jobs.slots import BadSchedule, is_slot, latest_slot, next_slot, slots_between
 
 
 def at(text: str) -> datetime:
@@ -50,6 +51,53 @@ def test_a_nightly_job_in_the_hour_that_is_left_out_is_not_lost():
     )
     assert [slot.day for slot in found][-1] == 30
     assert len(found) >= 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "first"),
+    [
+        ("America/Havana", "2026-03-08", "01:00"),
+        ("America/Santiago", "2026-09-06", "01:00"),
+        ("Asia/Beirut", "2026-03-29", "01:00"),
+    ],
+)
+def test_a_job_at_midnight_runs_at_the_first_instant_of_a_day_that_begins_later(zone, day, first):
+    """Clocks go forward at midnight there: 00:00 does not exist on that day."""
+    noon = at(f"{day}T12:00:00")
+    days = slots_between(
+        JobSchedule(cron="0 0 * * *"), zone, noon - timedelta(days=2), noon + timedelta(days=2)
+    )
+    told = [f"{slot.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" for slot in days]
+    assert len(told) == 4
+    assert told[1] == f"{day} {first}"
+    assert {one[11:] for one in (told[0], *told[2:])} == {"00:00"}
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "day", "runs"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-03-29", ["03:30"]),
+        ("30 2 29 3 *", "Europe/Berlin", "2026-03-29", ["03:30"]),
+        ("30 0 * * sun", "Asia/Beirut", "2026-03-29", ["01:30"]),
+        ("0 2,3 * * *", "Europe/Berlin", "2026-03-29", ["03:00"]),
+        ("0 */6 * * *", "America/Havana", "2026-03-08", ["01:00", "06:00", "12:00", "18:00"]),
+        (
+            "15,40 2 * * *",
+            "Australia/Lord_Howe",
+            "2026-10-04",
+            ["02:40", "02:45"],
+        ),  # half an hour is left out
+    ],
+)
+def test_a_job_in_the_time_that_is_left_out_runs_once_that_day(cron, zone, day, runs):
+    schedule, here = JobSchedule(cron=cron), ZoneInfo(zone)
+    around = slots_between(
+        schedule, zone, at(f"{day}T00:00:00") - timedelta(days=1), at(f"{day}T23:00:00") + timedelta(days=1)
+    )
+    that_day = [slot for slot in around if f"{slot.astimezone(here):%Y-%m-%d}" == day]
+    assert [f"{slot.astimezone(here):%H:%M}" for slot in that_day] == runs
+    assert all(is_slot(schedule, zone, slot) for slot in that_day), "whoever looks just before sees it, too"
+    assert all(latest_slot(schedule, zone, slot) == slot for slot in that_day)
 
 
 @pytest.mark.parametrize(
