@@ -60,7 +60,7 @@ def close(app: App, program: str, period: str, *, despite_incomplete: bool = Fal
                 f"{program} {period} is not settled: it waits for {'; '.join(found.waits_for)}",
                 "run `rebates sync`; standings that lack something are left out with --despite-incomplete",
             )
-        run.counts = {"settled": settled}
+        run.counts["settled"] = settled
     return settled
 
 

@@ -150,7 +150,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         report.rejected_waiting = again(app, lambda: _rejected(app))
         report.api_calls = app.calls + run.calls_of_others
         run.partial = bool(report.set_aside or report.put_off or report.stopped or report.computed.refused)
-        run.counts = {
+        run.counts |= {
             "pulled": report.pulled.rows,
             "changed": report.pulled.changed,
             "buried": sum(one.buried for one in report.inventory.stock),

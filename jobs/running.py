@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Running:
-    """A run that is under way. `counts` go into its row."""
+    """A run that is under way. `counts` go into its row: add to them, the run's own are among them."""
 
     app: App
     pk: int

@@ -215,7 +215,7 @@ def _close(run: Running, report: SyncReport) -> None:
         report.rejected_waiting = sum(rejected.counts(tx).values())
     left = report.set_aside or report.put_off or report.stopped or report.computed.refused
     run.partial = bool(left)
-    run.counts = {
+    run.counts |= {
         "pulled": report.pulled.rows,
         "changed": report.pulled.changed,
         "standings_changed": report.computed.changed,
