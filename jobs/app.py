@@ -25,7 +25,7 @@ from jobs.refusals import Unusable
 from jobs.settings import Settings
 from jobs.targets import beside, parse_with_targets
 from rebates.versions import folded
-from state import meta, runs
+from state import leases, meta, runs
 from state.dialects import database_time
 
 if TYPE_CHECKING:
@@ -175,7 +175,9 @@ class App:
         if "store" not in self.__dict__:
             return 0
         with self.store.read() as tx:
-            return runs.calls_since(tx, self.clock.now() - timedelta(days=1))
+            alive = (one.epoch for one in leases.held(tx, self.lease_time(tx)) if one.name == leases.ORG)
+            since = self.clock.now() - timedelta(days=1)
+            return runs.calls_since(tx, since, going_on=next(alive, None))
 
     def __enter__(self) -> Self:
         return self

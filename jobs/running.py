@@ -25,9 +25,9 @@ from jobs.login_pause import note_refused
 from jobs.pace import Unhurried
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
 from state import leases, meta, runs
+from state.leases import ORG as LEASE
 from state.leases import Lease
 
-LEASE = "org"
 LEASE_TTL = timedelta(minutes=15)
 BEAT_EVERY = 10.0  # seconds; each beat is a commit, and the lease is good for a quarter of an hour
 DEAD_AFTER = timedelta(minutes=30)  # without a heartbeat
@@ -67,7 +67,8 @@ class Running:
             with self.app.store.transaction() as tx:
                 now = self.app.lease_time(tx)
                 self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=now)
-                runs.heartbeat(tx, self.pk, now)
+                counts = self.counts | {"api_calls": self.app.calls + self.calls_of_others}
+                runs.heartbeat(tx, self.pk, now, counts=counts)
             self.beaten_at = self.app.clock.monotonic()
         self.look()
 

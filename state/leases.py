@@ -19,6 +19,8 @@ from state.errors import LostLease
 from state.instants import micros, moment
 from state.tables.running import leases
 
+ORG = "org"  # whoever works for the org holds it
+
 
 @dataclass(frozen=True)
 class Lease:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
@@ -38,7 +38,7 @@ class Run:
 
 # Between all batches of a run: built once.
 _BEAT = update(runs).where(runs.c.pk == bindparam("run")).values(heartbeat_at=bindparam("at"))
-
+_TELL = update(runs).where(runs.c.pk == bindparam("run")).values(counts=bindparam("counted"))
 
 _END = (
     update(runs)
@@ -88,8 +88,11 @@ def start(
     return tx.execute(_start(tx.dialect.name), values).scalar_one_or_none()
 
 
-def heartbeat(tx: Connection, run_pk: int, now: datetime) -> None:
+def heartbeat(tx: Connection, run_pk: int, now: datetime, *, counts: Mapping[str, Any] | None = None) -> None:
+    """A sign of life, with what was counted so far: of a run that is killed nothing else is left."""
     tx.execute(_BEAT, {"run": run_pk, "at": micros(now)})
+    if counts is not None:
+        tx.execute(_TELL, {"run": run_pk, "counted": _told(counts)})
 
 
 def finish(
@@ -102,7 +105,7 @@ def finish(
     error: str | None = None,
 ) -> bool:
     """Write down how a run ended; a run ends once. Returns whether this call ended it."""
-    counted = json.dumps(counts or {}, sort_keys=True, default=str)
+    counted = _told(counts or {})
     changed = tx.execute(
         _END, {"run": run_pk, "at": micros(now), "how": outcome, "counted": counted, "why": error}
     )
@@ -110,17 +113,24 @@ def finish(
 
 
 def abandon(tx: Connection, *, older_than: datetime, now: datetime) -> list[Run]:
-    """Runs without a heartbeat since `older_than` (by the clock of the leases) were killed: end them as `abandoned` and
-    return them."""
+    """Runs without a heartbeat since `older_than` (by the clock of the leases) were killed: end them as `abandoned`, with
+    what they last told, and return them."""
     dead = [run for run in unfinished(tx) if run.heartbeat_at < older_than]
     for run in dead:
         finish(tx, run.pk, "abandoned", now=now, counts=run.counts, error="the process ended without a word")
     return dead
 
 
-def calls_since(tx: Connection, since: datetime) -> int:
-    """API calls of all runs that started since then, as each wrote them down."""
+def _told(counts: Mapping[str, Any]) -> str:
+    return json.dumps(counts, sort_keys=True, default=str)
+
+
+def calls_since(tx: Connection, since: datetime, *, going_on: int | None = None) -> int:
+    """API calls of all runs that started since then, as each wrote them down; without those of the run that holds the
+    lease of this epoch (`going_on`), which counts its own."""
     query = select(runs.c.counts).where(runs.c.started_at >= micros(since))
+    if going_on is not None:
+        query = query.where(or_(runs.c.finished_at.is_not(None), runs.c.epoch != going_on))
     return sum(int(json.loads(text).get("api_calls", 0)) for text in tx.execute(query).scalars())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from jobs.app import App
 from jobs.configuration import load_configuration
 from jobs.refusals import AnotherRun, Paused
 from jobs.rehearsal import rehearse
-from jobs.running import DEAD_AFTER, Interrupted, running
+from jobs.running import BEAT_EVERY, DEAD_AFTER, LEASE_TTL, Interrupted, running
 from state import meta, runs
 
 
@@ -91,6 +92,42 @@ def test_a_killed_run_is_ended_as_abandoned_by_the_next(make, clock):
         pass
     assert outcome_of(app, dead.pk) == "abandoned"
     entered.__exit__(None, None, None)
+
+
+class CountingOrg:
+    """An org of which only the calls are asked."""
+
+    def __init__(self, calls):
+        self.usage = SimpleNamespace(calls=calls)
+
+
+def test_what_a_killed_run_had_used_of_the_day_is_not_forgotten(make, clock):
+    app = make()
+    app.given_org = CountingOrg(40)
+    entered = running(app, "sync", clock.moment)
+    dead = entered.__enter__()
+    clock.moment += timedelta(seconds=BEAT_EVERY)
+    dead.counts["pulled"] = 7
+    dead.beat()
+    app.given_org.usage.calls = 45
+    assert calls_of_the_day(make(2)) == 0, (
+        "a run that is going on counts its own calls, and tells its helpers"
+    )
+    clock.moment += LEASE_TTL + timedelta(seconds=1)
+    assert calls_of_the_day(make(3)) == 40, "up to its last sign of life"
+    clock.moment += DEAD_AFTER
+    with running(make(4), "sync"):
+        pass
+    with app.store.read() as tx:
+        told = runs.get(tx, dead.pk)
+    assert (told.outcome, told.counts["api_calls"], told.counts["pulled"]) == ("abandoned", 40, 7)
+    assert calls_of_the_day(make(5)) == 40
+    entered.__exit__(None, None, None)
+
+
+def calls_of_the_day(app):
+    assert app.store is not None  # commands that open no store count alone
+    return app._calls_before()
 
 
 def test_a_run_that_fails_says_so_and_frees_the_lock(make, clock):
