@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from mappings.canonical import ENTITIES
 from mappings.model import As, Sign
-from mappings.push_table import MAX_PLACES, TARGETS
+from mappings.push_table import MAX_PLACES, ONCE_PER, TARGETS, WHEN
 from mappings.vocabulary import EVENTS, PATHS, READS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -74,7 +74,7 @@ def _source() -> dict[str, Any]:
 
 def _target(name: str) -> dict[str, Any]:
     target = TARGETS[name]
-    settings: dict[str, Any] = {"when": {"enum": ["changed", "always", "never"]}}
+    settings: dict[str, Any] = {"when": {"enum": list(WHEN)}}
     required = ["fields"]
     if target.object:
         settings |= {"object": {"type": "string"}, "match": {"type": "string"}}
@@ -84,7 +84,7 @@ def _target(name: str) -> dict[str, Any]:
         required.append("type")
     if target.events:
         settings["on"] = {"type": "array", "items": {"enum": list(EVENTS)}, "minItems": 1}
-        settings["once_per"] = {"enum": ["event", "period"]}
+        settings["once_per"] = {"enum": list(ONCE_PER)}
         required.append("on")
     if target.reads:
         settings["reads"] = _object({name: {"type": "string"} for name in READS})

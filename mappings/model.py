@@ -15,8 +15,7 @@ Scalar = str | bool | Decimal
 As = Literal["date", "datetime", "decimal", "percent", "text", "bool"]
 Sign = Literal["reverse", "positive", "negative"]
 Case = Literal["lower", "upper"]
-When = Literal["changed", "always", "never"]
-OncePer = Literal["event", "period"]
+When = Literal["changed", "never"]
 
 # What `pull` reads besides the mapped fields, where an entity has a place for it.
 SYSTEM_FIELDS = {
@@ -146,7 +145,6 @@ class PushTarget:
     match: str | None = None
     when: When = "changed"
     on: tuple[str, ...] = ()  # event kinds; tasks and notifications
-    once_per: OncePer = "period"
     type: str | None = None  # notifications: the custom notification type
     reads: MappingOf[str, str] = field(
         default_factory=dict

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from mappings.model import As, OncePer, Placeholder, PushTarget, Value, Verbatim, When
+from mappings.model import As, Placeholder, PushTarget, Value, Verbatim, When
 from mappings.places import Node
 from mappings.problems import Finder, Place, did_you_mean
 from mappings.settings import Settings, type_word
@@ -17,6 +17,15 @@ PUSH_SETTINGS = ("from", "const", "text", "values", "as", "round", "clear")
 FIELD_NAME = re.compile(r"[A-Za-z]\w*")
 NOTIFICATION_FIELDS = ("title", "body")
 MAX_PLACES = 6  # millionths are what is kept
+WHEN = get_args(When)
+ONCE_PER = ("period",)
+INSTEAD_OF_WHEN = {
+    "always": 'when = "changed": what did not change is never written again; `rebates reconcile` puts back what people '
+    "changed in the org",
+}
+INSTEAD_OF_ONCE_PER = {
+    "event": 'once_per = "period", or leave it out: an event is told once a member, program, period and tier',
+}
 
 # Longest texts of standard fields that we write; our own fields' lengths come from the describe.
 _LENGTHS = {
@@ -84,9 +93,8 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
             "M008", f"push.{name} does not say which field records are matched on", node.place,
             help="add match = the external id field, or Id",
         )  # fmt: skip
-    when = table.choice("when", ("changed", "always", "never"), "changed")
+    when = table.choice("when", WHEN, "changed", INSTEAD_OF_WHEN)
     on: tuple[str, ...] = ()
-    once_per = "period"
     type_name = None
     if allowed.events:
         on = tuple(_known_event(item, finder) for item in table.texts("on"))
@@ -94,7 +102,7 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
             finder.error(
                 "M008", f"push.{name} does not say on which events", node.place, 'add on = ["near_tier"]'
             )
-        once_per = table.choice("once_per", ("event", "period"), "period")
+        table.choice("once_per", ONCE_PER, "period", INSTEAD_OF_ONCE_PER)
     if not allowed.object:
         type_name = table.text("type")
         if "type" not in table:
@@ -120,7 +128,6 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
         match=with_namespace(match, namespace) if match else None,
         when=cast(When, when),
         on=on,
-        once_per=cast(OncePer, once_per),
         type=type_name,
         reads=reads,
         place=node.value["object"].place if "object" in table else node.place,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -70,7 +70,10 @@ class Settings:
         node = self.of_type(name, bool)
         return default if node is None else bool(node.value)
 
-    def choice(self, name: str, choices: Collection[str], default: str) -> str:
+    def choice(
+        self, name: str, choices: Collection[str], default: str, instead: Mapping[str, str] | None = None
+    ) -> str:
+        """`instead`: what somebody may well write that is none of them → the help for it."""
         node = self.of_type(name, str)
         if node is None:
             return default
@@ -79,7 +82,9 @@ class Settings:
                 "M007",
                 f'"{node.value}" is not a choice for {name}',
                 node.place,
-                did_you_mean(node.value, choices) or "one of: " + ", ".join(choices),
+                (instead or {}).get(node.value)
+                or did_you_mean(node.value, choices)
+                or "one of: " + ", ".join(choices),
             )
             return default
         return str(node.value)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from mappings.file import read_mapping
+from mappings.file import parse_mapping, read_mapping
 from mappings.model import Placeholder, Source, Verbatim
 from mappings.problems import MappingProblems
 
@@ -336,3 +336,26 @@ def test_what_finance_says_of_a_payout_is_read_from_named_fields(mapping_of):
 def test_a_reading_that_cannot_be_meant_is_named(problems_of, reads, code):
     (problem,) = problems_of(PAYOUT.format(reads=reads))
     assert problem.code == code
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [('when = "always"', 'when = "changed"'), ('once_per = "event"', 'once_per = "period"')],
+)
+def test_what_a_target_cannot_do_is_refused_and_says_what_to_write(written, instead):
+    """Both were taken and did nothing."""
+    text = f"""
+[push.task]
+object = "Task"
+match = "Rebate_Key__c"
+on = ["near_tier"]
+{written}
+[push.task.fields]
+Subject = {{ text = "a task" }}
+"""
+    with pytest.raises(MappingProblems) as refused:
+        parse_mapping(text, "mapping.toml")
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.place.line) == ("M007", 6)
+    assert problem.help.startswith(instead)
+    assert parse_mapping(text.replace(written, instead), "mapping.toml").push["task"].when == "changed"
