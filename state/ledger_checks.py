@@ -172,8 +172,7 @@ def _queries() -> Iterator[tuple[str, Any]]:
         .having(func.sum(paid) > func.sum(postings.c.amount_e6))
         .having(func.min(postings.c.amount_e6) >= 0),  # taking back is a posting of its own
     )
-    yield (
-        "a payout in the org is not what was settled (L4)",
+    differs = (
         select(payouts.c.key)
         .join(postings, of_posting)
         .join(periods, periods.c.pk == postings.c.period_pk)
@@ -184,7 +183,14 @@ def _queries() -> Iterator[tuple[str, Any]]:
                 and_(payouts.c.amount_e6.is_not(None), payouts.c.amount_e6 != postings.c.amount_e6),
                 and_(payouts.c.currency.is_not(None), payouts.c.currency != programs.c.currency),
             ),
-        ),
+        )
+    )
+    # Who made it saved it last: it never was anything else, and what was settled here did not arrive under its key.
+    untouched = func.coalesce(payouts.c.changed_by == payouts.c.made_by, False)
+    yield "a payout in the org is not what was settled (L4)", differs.where(~untouched)
+    yield (
+        "a payout was made in the org with another amount than was settled here (L4)",
+        differs.where(untouched),
     )
     settles = exists().where(of_posting, postings.c.amount_e6 != 0)
     yield "a payout settles nothing (L5)", select(payouts.c.key).where(~settles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -103,6 +104,23 @@ def test_a_standing_that_waits_to_be_computed_is_not_held_against_its_postings(s
 def test_another_currency_is_another_payout(settled):
     run(settled, "UPDATE payouts SET currency = 'EUR' WHERE posting_pk = 2")
     assert "a payout in the org is not what was settled (L4)" in broken(settled)
+
+
+def test_a_payout_that_nobody_changed_since_it_was_made_is_told_apart_from_one_that_was(settled):
+    """What an earlier store settled under the same key took the place of ours: rejecting it would take back a true payment."""
+    run(
+        settled,
+        "UPDATE payouts SET amount_e6 = amount_e6 - 1, status = 'SystemCalculated', changed_by = made_by "
+        "WHERE posting_pk = 1",
+    )
+    assert broken(settled) == ["a payout was made in the org with another amount than was settled here (L4)"]
+
+
+def test_the_advice_for_both_kinds_of_another_amount_is_in_the_table():
+    table = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    changed, made = [line for line in table.splitlines() if line.startswith("| L4 |")]
+    assert "*Reject* it" in changed
+    assert "leave it" in made and "by hand" in made
 
 
 def test_the_key_of_a_payout_is_the_same_wherever_it_is_worked_out():
