@@ -179,15 +179,17 @@ def _is_owed(app: App, job: Job) -> bool:
     now = app.clock.now()
     slot = latest_slot(job.schedule, app.settings.schedule.time_zone, now)
     with app.store.read() as tx:
-        last = runs.latest(tx, job=job.name, limit=1)
+        last = runs.latest(tx, job=job.name, until=now, limit=1)
     return bool(slot and last and last[0].slot < slot and now - slot < LOOK_BACK)
 
 
 def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -> None:
     """Slots since the last scheduled run that nobody ran: seen in `rebates status`, counted by alerts. A run by hand
-    stands for the slot before it, not for those before that."""
+    stands for the slot before it, not for those before that. What a clock that was ahead wrote down is taken back first."""
     with app.store.transaction() as tx:
-        rows = runs.latest(tx, job=job.name, limit=LOOKED_AT)
+        if taken_back := runs.unmark(tx, job.name, now=now):
+            log.warning("job.missed_taken_back", job=job.name, slots=taken_back, why="our clock was ahead")
+        rows = runs.latest(tx, job=job.name, until=now, limit=LOOKED_AT)
         scheduled = (run.slot for run in rows if is_slot(job.schedule, zone, run.slot))
         last = next(scheduled, rows[0].slot if rows else slot)
         recent, before = runs.latest(tx, limit=50), slot - timedelta(microseconds=1)

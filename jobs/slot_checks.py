@@ -24,10 +24,10 @@ def check(app: App, tx: Connection) -> list[Violation]:
     settings, found = app.settings.schedule, []
     for job in JOBS:
         schedule, rhythm = getattr(settings, job), settings.rhythm(job)
-        newest = runs.latest(tx, job=job, limit=1)
+        newest = runs.latest(tx, job=job, until=app.clock.now(), limit=1)
         if schedule is None or not newest:
             continue
-        rows = runs.of_job(tx, job, since=newest[0].slot - LOOK_BACK)
+        rows = runs.of_job(tx, job, since=newest[0].slot - LOOK_BACK, until=newest[0].slot)
         alike = []
         for run in reversed(rows):
             known = run.counts.get("rhythm")

@@ -84,10 +84,14 @@ def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
     schedule, now = app.settings.schedule, app.clock.now()
     for name in ("sync", "reconcile", "verify"):
         when = getattr(schedule, name)
-        tried = runs.latest(tx, job=name, limit=1)
+        tried = runs.latest(tx, job=name, until=now, limit=1)
         if when is None or not tried:
             continue
-        good = [run for how in ("ok", "partial") for run in runs.latest(tx, job=name, outcome=how, limit=1)]
+        good = [
+            run
+            for how in ("ok", "partial")
+            for run in runs.latest(tx, job=name, outcome=how, until=now, limit=1)
+        ]
         last = max((run.slot for run in good), default=None)
         since = last or now - LOOK_BACK
         if len(list(islice(slots_between(when, schedule.time_zone, since, now), LATE_AFTER))) == LATE_AFTER:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
@@ -143,11 +143,24 @@ def get(tx: Connection, run_pk: int) -> Run | None:
     return None if row is None else _made(row)
 
 
+def unmark(tx: Connection, job: str, *, now: datetime) -> int:
+    """Slots of a job that were written off as missed by a clock that was ahead: they are to be had again. How many."""
+    ahead = and_(runs.c.job == job, runs.c.outcome == "missed", runs.c.started_at > micros(now))
+    return tx.execute(delete(runs).where(ahead)).rowcount
+
+
 def latest(
-    tx: Connection, *, job: str | None = None, outcome: str | None = None, limit: int = 20
+    tx: Connection,
+    *,
+    job: str | None = None,
+    outcome: str | None = None,
+    until: datetime | None = None,
+    limit: int = 20,
 ) -> list[Run]:
-    """The newest runs first."""
+    """The newest runs first. `until`: without slots to come, where a clock that was ahead has been."""
     query = select(runs)
+    if until is not None:
+        query = query.where(runs.c.slot_utc <= micros(until))
     if job is not None:
         query = query.where(runs.c.job == job)
     if outcome is not None:
@@ -158,9 +171,9 @@ def latest(
     ]
 
 
-def of_job(tx: Connection, job: str, *, since: datetime) -> list[Run]:
-    """Runs of a job whose slot is not before a moment, the oldest first."""
-    mine = (runs.c.job == job) & (runs.c.slot_utc >= micros(since))
+def of_job(tx: Connection, job: str, *, since: datetime, until: datetime) -> list[Run]:
+    """Runs of a job whose slot lies between two moments, the oldest first."""
+    mine = (runs.c.job == job) & runs.c.slot_utc.between(micros(since), micros(until))
     return [_made(row) for row in tx.execute(select(runs).where(mine).order_by(runs.c.slot_utc, runs.c.pk))]
 
 

@@ -14,6 +14,7 @@ from jobs.refusals import Interrupted, Refused
 from jobs.running import running
 from jobs.schedule import Job, run_due, run_forever
 from jobs.settings import JobSchedule
+from jobs.status import status
 from mappings.problems import MappingProblems
 from state import leases, runs
 from state.errors import StoreUnreachable
@@ -192,6 +193,51 @@ def test_why_a_slot_was_missed(office):
     with store.read() as tx:
         why = [run.error for run in runs.latest(tx, job="sync", outcome="missed")]
     assert why == ["no scheduler was running, or it was held back", "another run was still going on"]
+
+
+def test_slots_that_a_clock_ten_hours_ahead_wrote_off_are_run_when_they_come(office):
+    """Our clock jumped, and was put right: what had been marked as missed had not come yet."""
+    clock, noon, done = office.opened.clock, office.opened.clock.now(), []
+
+    def work(app, slot):
+        done.append(f"{slot:%H:%M}")
+        with running(app, "sync", slot):
+            pass
+
+    job = Job("sync", QUARTER, work)
+    assert run_due(office.opened, job) == "ok"
+    clock.moment = noon + timedelta(hours=10, minutes=1)
+    assert run_due(office.opened, job) == "ok"
+    clock.moment = noon + timedelta(minutes=15)
+    assert [run_due(office.opened, job)] == ["ok"]
+    clock.moment = noon + timedelta(minutes=61)
+    assert run_due(office.opened, job) == "ok"
+    assert done == ["12:00", "22:00", "12:15", "13:00"]
+    with office.opened.store.read() as tx:
+        missed = sorted(
+            f"{run.slot:%H:%M}" for run in runs.latest(tx, job="sync", outcome="missed", limit=50)
+        )
+        assert missed == ["12:30", "12:45"], "while nobody was there, by the clock that is right"
+
+
+def test_a_scheduler_that_starts_after_a_clock_was_put_right_owes_the_newest_slot(office, monkeypatch):
+    clock = office.opened.clock
+    ran(office, clock.now() + timedelta(hours=10))
+    assert not schedule._is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None)), (
+        "it never ran before"
+    )
+    ran(office, clock.now() - timedelta(minutes=30))
+    assert schedule._is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None))
+
+
+def test_a_job_that_last_succeeded_in_the_future_may_be_late(office):
+    """A run of a clock that was ahead says nothing about the slots that were due since."""
+    office.settings = {"schedule.sync.every": "15m"}
+    office.close()
+    clock = office.opened.clock
+    ran(office, clock.now() - timedelta(hours=2))
+    ran(office, clock.now() + timedelta(hours=10))
+    assert [one["job"] for one in status(office.opened)["late"]] == ["sync"]
 
 
 def test_a_scheduled_run_ends_when_its_time_is_up_and_gives_the_lock_back(office):
