@@ -163,21 +163,22 @@ def _asked(tx: Connection) -> dict[str, dict[str, bool]]:
 
 
 def look(tx: Connection, programs: Iterable[Program], known: Facts, now: datetime) -> Iterator[PeriodState]:
-    """Every period of these programs, in order."""
+    """Every period of these programs, in order; what was settled also where the file lacks it: such a file is refused."""
     closed, asked, first = postings.closed_at(tx), _asked(tx), rollover.first_installed(tx)
     for program in programs:
         rows = rollover.periods_of(tx, program.key)
         came = program.day_of(first[program.key]) if program.key in first else program.day_of(now)
         periods = {one.start: one for one in program.periods()}
         for row in rows:
-            period = periods.get(row.start)
+            period, settled_at = periods.get(row.start), closed.get(row.pk)
             if period is None or period.end != row.end:
-                continue  # the file has another calendar than what was computed last
+                if settled_at is None:
+                    continue  # the file has another calendar than what was computed last
+                period = Period(row.start, row.end, row.name, program.time_zone)
             wish = asked.get(program.key, {}).get(row.name)
-            state = _state(program, row, period, known, program.day_of(now), came, wish is not None)
-            settled_at = closed.get(row.pk)
-            if settled_at is not None:
-                state = "settled"
+            state: State = "settled"
+            if settled_at is None:
+                state = _state(program, row, period, known, program.day_of(now), came, wish is not None)
             waits = _waits(tx, program, row, period, known, bool(wish)) if state == "closing" else ()
             yield PeriodState(
                 program.key, row.name, row.start, row.end, program.settlement.closes_on(period),

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from jobs import payouts as work
+from jobs import periods
 from jobs.program_check import check_files
 from jobs.refusals import Unusable
 from jobs.status import status
@@ -87,6 +88,24 @@ def test_other_days_under_the_name_of_a_settled_period_are_refused_and_the_other
     assert not shop.sync().refused
     assert paid(shop) == [("2026-05", 1, 60), ("2026-06", 1, 100)], "what was missed is made up"
     assert shop.broken_promises() == []
+
+
+@pytest.mark.parametrize(
+    "other", ['period = "quarter"', "starts = 2026-06-01"], ids=["other periods", "it starts later"]
+)
+def test_what_was_settled_is_listed_although_the_refused_file_lacks_it(settle, other):
+    shop = settle()
+    name = other.partition(" ")[0]
+    shop.program("\n".join(other if line.startswith(f"{name} ") else line for line in PROGRAM.splitlines()))
+    shop.sync()
+    may = [one for one in periods.listed(shop.opened, program="care") if one.period == "2026-05"]
+    assert [(one.state, one.start, one.end, one.waits_for) for one in may] == [
+        ("settled", date(2026, 5, 1), date(2026, 6, 1), ())
+    ]
+    assert may[0].settled_at is not None
+    with pytest.raises(Unusable, match="was settled on 2026-06-02"):
+        periods.close(shop.opened, "care", "2026-05")
+    assert status(shop.opened)["periods"]["settled"] == 2, "that of the program beside, too"
 
 
 def test_a_promotion_that_was_settled_is_not_prolonged(settle):
