@@ -23,6 +23,7 @@ from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
 from jobs.takeover import Row, place
+from jobs.too_large import naming_the_largest
 from state import postings, retold
 
 
@@ -48,7 +49,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
     """
     now = app.clock.now()
     engine = engine_of(app)
-    with app.progress.step("compute") as step:
+    with naming_the_largest(app), app.progress.step("compute") as step:
 
         def advance(cells: int) -> None:
             step.advance(cells)

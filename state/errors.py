@@ -85,6 +85,16 @@ class CorruptStore(StoreError):
     hint = "keep the file, then run: rebates db restore BACKUP"
 
 
+class AmountsTooLarge(StoreError):
+    """What the orders of a standing come to does not fit: the store keeps millionths in 64 bits. Nothing was written."""
+
+    code = "amounts_too_large"
+    hint = (
+        "a standing holds 9.2 trillion at most: correct the order in Salesforce if an amount is wrong; else cut "
+        "the program into shorter periods, or map amounts in thousands (an expression on `amount`)"
+    )
+
+
 class NewerSchema(StoreError):
     """A newer version of this program has upgraded the store."""
 
@@ -126,11 +136,15 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_IOERR: (StoreError, "the disk of the store reports an error"),
 }
 
+TOO_LARGE = "the amounts of a standing add up to more than the store can hold"
+_TOO_LARGE = (AmountsTooLarge, TOO_LARGE)
+
 # By SQLSTATE, whole or class (first two characters).
 _POSTGRES: dict[str, tuple[type[StoreError], str]] = {
     "40": (Conflict, "PostgreSQL undid this transaction"),
     "40001": (Conflict, "PostgreSQL could not serialize this transaction"),
     "40P01": (Conflict, "PostgreSQL broke a deadlock by undoing this transaction"),
+    "22003": _TOO_LARGE,
     "55P03": (StoreLocked, "another run holds the rows"),
     "57014": (StoreLocked, "PostgreSQL cancelled the statement"),
     "53100": (DiskFull, "the disk of the PostgreSQL server is full"),
@@ -171,6 +185,10 @@ def explained(error: Exception, where: str) -> StoreError | None:
         if number is not None and number & 0xFF == sqlite3.SQLITE_IOERR and _is_full(where):
             # It could not even make the file beside the store in which it keeps its place.
             found = _SQLITE[sqlite3.SQLITE_FULL]
+        if (
+            number == sqlite3.SQLITE_ERROR and str(original) == "integer overflow"
+        ):  # it has no number of its own
+            found = _TOO_LARGE
     else:
         state = getattr(original, "sqlstate", None)
         if state is None:

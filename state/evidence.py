@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_, select, true
 
 from state import dating
 from state.dating import Dated
@@ -222,3 +222,19 @@ def _day(value: int | None) -> date | None:
 
 def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
+
+
+def largest_accounts(tx: Connection, limit: int = 3) -> list[tuple[str, str | None, int]]:
+    """Who bought for most: (account id, name, about how much). Rounded, because exact sums may be what does not fit."""
+    about = func.sum(cast(order_lines.c.amount_e6, Double)) / 1_000_000
+    query = (
+        select(accounts.c.sf_id, accounts.c.name, about)
+        .select_from(order_lines)
+        .join(orders, orders.c.pk == order_lines.c.order_pk)
+        .join(accounts, accounts.c.pk == orders.c.account_pk)
+        .where(~order_lines.c.deleted)
+        .group_by(accounts.c.sf_id, accounts.c.name)
+        .order_by(func.abs(about).desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1], int(row[2])) for row in tx.execute(query)]
