@@ -24,6 +24,7 @@ from decimal import (
     Overflow,
 )
 
+from mappings import scalars
 from mappings.problems import did_you_mean
 
 FUNCTIONS: dict[str, tuple[int, int | None]] = {  # name -> fewest and most arguments
@@ -313,9 +314,7 @@ def _number(value: Result) -> Decimal | None:
         return value
     if isinstance(value, str):
         try:
-            number = Decimal(value)
-        except InvalidOperation as error:
+            return scalars.decimal(value)  # Decimal() itself also takes 1_000 and the digits of every script
+        except scalars.BadValue as error:
             raise CannotCompute("a text stands where a number is needed") from error
-        if number.is_finite():
-            return number
     raise CannotCompute("a value stands where a number is needed")

@@ -108,3 +108,15 @@ def test_any_text_is_parsed_or_refused_and_nothing_else(text):
     else:
         offset = len(parsed.text)
     assert 0 <= offset <= len(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", " 12 ", "\u0663", "\uff11\uff12", "1,000", "0x10", "Infinity", "NaN"]
+)
+def test_what_no_amount_field_could_hold_is_no_number_of_a_text_field_either(text):
+    with pytest.raises(CannotCompute):
+        value("Amount__c * 1", Amount__c=text)
+
+
+def test_large_amounts_arrive_in_scientific_notation_and_are_numbers():
+    assert value("Amount__c * 1", Amount__c="9.9213206E7") == Decimal("99213206")
