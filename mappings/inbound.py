@@ -114,6 +114,8 @@ class Reader:
         texts, bad = _texts(source, page, rows)
         column = columns.convert(field.kind, source, texts, self._zone)
         column.bad.update(bad)
+        if (self.entity.name, field.name) == ("order", "active"):
+            column.array = pc.fill_null(column.array, _when_empty(source))
         return column
 
     def _attributes_json(
@@ -267,6 +269,12 @@ def _with_true(array: pa.Array, rows: set[int]) -> pa.Array:
     for row in rows:
         values[row] = True
     return pa.array(values, pa.bool_())
+
+
+def _when_empty(source: Source) -> bool:
+    """Whether an order counts that the org says nothing of, where the mapping asks: as any other status that no rule knows,
+    and else not. Null is left to mappings that do not ask."""
+    return source.other if isinstance(source.other, bool) else False
 
 
 def _presentable_id(text: str | None) -> str:

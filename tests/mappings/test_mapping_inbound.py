@@ -25,6 +25,15 @@ amount = "TotalPrice"
 """
 
 
+ORDERS = """
+[pull.order]
+object = "Order"
+[pull.order.fields]
+account_id = "AccountId"
+ordered_on = "EffectiveDate"
+"""
+
+
 def read(text, page, entity="order_line"):
     mapping = parse_mapping(text, "mapping.toml")
     return reader(mapping.pull[entity], mapping).read(page)
@@ -168,7 +177,44 @@ def test_an_order_is_active_only_in_the_activated_category(page_of):
     mapping = read_mapping("standard")
     table = reader(mapping.pull["order"], mapping).read(page).table
 
-    assert table["active"].to_pylist() == [False, True, False, None]
+    assert table["active"].to_pylist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("right", "of_empty"),
+    [
+        ('{ field = "Stage__c", values = { Won = true }, other = false }', False),
+        ('{ field = "Stage__c", values = { Lost = false }, other = true }', True),
+        ('{ field = "Stage__c", values = { Won = true, Lost = false } }', False),
+        ('{ field = "Stage__c", values = { Won = true, Lost = false }, other = "skip" }', False),
+        ('{ field = "Stage__c", values = { Won = true }, other = false, default = true }', True),
+        ('{ field = "Stage__c", as = "bool" }', False),
+        ('"Stage__c"', False),
+    ],
+)
+def test_an_order_without_a_status_counts_only_where_the_mapping_says_so(page_of, right, of_empty):
+    page = page_of(AccountId=["001000000000001AAA"], EffectiveDate=["2026-02-28"], Stage__c=[None])
+
+    assert read(ORDERS + f"active = {right}\n", page, "order").table["active"].to_pylist() == [of_empty]
+
+
+def test_an_order_of_an_org_that_maps_no_status_is_left_to_the_store_which_counts_it(page_of):
+    page = page_of(AccountId=["001000000000001AAA"], EffectiveDate=["2026-02-28"])
+
+    assert read(ORDERS, page, "order").table["active"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_status_is_read_alike_from_rest_and_bulk_and_whatever_stands_beside_it(page_of, empty):
+    stages = [empty, "true", "TRUE", "false"]  # the fast way does not take TRUE, so all go value by value
+    for some in (stages, [empty, "true"], [empty]):
+        page = page_of(
+            AccountId=["001000000000001AAA"] * len(some),
+            EffectiveDate=["2026-02-28"] * len(some),
+            Stage__c=some,
+        )
+        flags = read(ORDERS + 'active = "Stage__c"\n', page, "order").table["active"].to_pylist()
+        assert flags == [False, True, True, False][: len(some)]
 
 
 def test_columns_are_found_whatever_letter_case_the_org_answers_in(page_of):
