@@ -44,7 +44,7 @@ def check(
     problems: list[Problem]
     try:
         mapping, describes = _mapping_and_describes(context, file, offline)
-        problems = compare(mapping, describes)
+        problems = compare(mapping, describes, {} if offline else _currencies(context))
     except MappingProblems as refused:
         problems = in_order(refused.problems)
 
@@ -231,6 +231,18 @@ def _mapping_and_describes(
     with opened(context, quiet=True) as application:
         mapping = read_mapping(file, application.alias) if file else application.mapping
         return mapping, gather(mapping, application.org.describe)
+
+
+def _currencies(context: typer.Context) -> dict[str, str]:
+    """Of the programs that can be read; a mapping can be checked before there is one."""
+    from cli.opening import opened
+    from jobs.refusals import Refused
+
+    with opened(context, quiet=True) as application:
+        try:
+            return {program.key: program.currency for program in application.programs.programs}
+        except Refused:
+            return {}
 
 
 def _left_side(mapping: Mapping, name: str) -> tuple[PullEntity, str]:

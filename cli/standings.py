@@ -70,6 +70,9 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
         )
         for row in aside["first"]:
             console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}", markup=False)
+    for one in aside["payouts"]:
+        said = f"set aside: a payout of {one['program']} {one['period']}, whose amount the org's field cannot hold"
+        console.print(said, style="yellow", markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("run", "job", "started (UTC)", "outcome", "read", "changed", "written", "API calls"):
         table.add_column(title)

@@ -192,6 +192,9 @@ def show_left(console: Console, report: SyncReport | Reconciled) -> None:
     """What a push did not bring to the org."""
     if report.put_off:
         console.print(f"[yellow]{_writes(report.put_off)} put off[/]; the next syncs send what is due")
+    if report.payouts_aside:
+        many = "1 payout is" if report.payouts_aside == 1 else f"{report.payouts_aside:,} payouts are"
+        console.print(f"[yellow]{many} set aside[/] (see the warning)")
     if stuck := report.outbox.get("quarantined"):
         console.print(f"[yellow]{_writes(stuck)} set aside[/] (see `rebates outbox list`)")
 

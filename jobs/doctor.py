@@ -130,7 +130,8 @@ def _login(app: App) -> Iterator[Finding]:
 
 
 def _fields(app: App) -> Iterator[Finding]:
-    problems = check(app.mapping, gather(app.mapping, app.org.describe))
+    currencies = {program.key: program.currency for program in app.programs.programs}
+    problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies)
     for problem in problems:
         yield Finding(
             "fields",

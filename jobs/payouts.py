@@ -55,7 +55,7 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     payees = payouts.payees(planning.tx, {one.member_pk for one in due})
     members = people.members(planning.tx, {one.member_pk for one in due})
     amount = str(target.written_from("payout.amount"))
-    wanted = list[tuple[Due, Wanted]]()
+    wanted, not_exact = list[tuple[Due, Wanted]](), list[tuple[str, str, str]]()
     for one in due:
         payee = payees.get(one.member_pk)
         if payee is None:  # deleted for good, and its payouts with it: there is nobody to pay
@@ -64,10 +64,12 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
         payload = record(target, view)
         if payload.get(amount) != one.amount:  # rather not sent than sent with another amount
             log.error("payout.not_exact", program=one.program, period=one.period, field=amount)
+            not_exact.append((view["payout"]["key"], one.program, one.period))
             continue
         key = str(payload.pop(str(target.match)))
         payload = {name: value for name, value in payload.items() if name not in target.volatile}
         wanted.append((one, Wanted("event", target.object, key, payload, payee)))
+    payouts.cannot_be_written(planning.tx, not_exact)
     taken = _taken(planning.tx, target.object, wanted)
     sent = [(one, wish) for one, wish in wanted if wish.ext_key not in taken]
     keys = [(one.posting_pk, wish.ext_key) for one, wish in sent]

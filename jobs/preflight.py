@@ -1,4 +1,4 @@
-"""Before the first write under a mapping: is everything there in the org, and how long may its texts be?
+"""Before the first write under a mapping: is everything there in the org, and what can its fields hold?
 
 One composite call describes every mapped object. It is asked once for a mapping, and again when the mapping changes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from mappings.check_pull import MIXED
 from mappings.check_push import left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
-from mappings.outbound import fitted
+from mappings.outbound import CUT, fitted
 from mappings.problems import MappingProblems, Problem, has_errors
+from mappings.vocabulary import NUMBERS
 from state import meta
 
 if TYPE_CHECKING:
@@ -60,14 +62,15 @@ def preflight(app: App) -> list[Problem]:
 
 
 def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescribe | None]) -> bool:
-    """Write down how long the org's texts may be and which fields it does without; whether there are such. What was
-    written under other lengths is compared again by the next plan."""
+    """Write down how long the org's texts may be, how many decimals it keeps, and which fields it does without; whether
+    there are such. What was written under other lengths is compared again by the next plan."""
     absent = _absent(app, described)
-    lengths = json.dumps(_lengths(app, described), sort_keys=True)
-    if meta.get(tx, "push.lengths") not in (None, lengths):
-        meta.drop(tx, "push.mapping")
+    for name, found in (("push.lengths", _lengths(app, described)), ("push.scales", _scales(app, described))):
+        said = json.dumps(found, sort_keys=True)
+        if meta.get(tx, name) not in (None, said):
+            meta.drop(tx, "push.mapping")
+        meta.put(tx, name, said)
     meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
-    meta.put(tx, "push.lengths", lengths)
     return bool(absent)
 
 
@@ -83,8 +86,10 @@ def _require_known_currencies(app: App) -> None:
 
 
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:
-    """The targets with the lengths that the last preflight found, without the fields that the org can do without."""
+    """The targets with the lengths and decimals that the last preflight found, without the fields that the org can do
+    without."""
     lengths: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.lengths") or "{}")
+    scales: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.scales") or "{}")
     absent: dict[str, list[str]] = json.loads(meta.get(tx, "push.absent") or "{}")
     out = {}
     for name, target in targets.items():
@@ -93,6 +98,9 @@ def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[
         fields = {
             field: FieldDescribe(name=field, label=field, type="string", length=length)
             for field, length in lengths.get(target.object, {}).items()
+        } | {
+            field: FieldDescribe(name=field, label=field, type="double", scale=scale)
+            for field, scale in scales.get(target.object, {}).items()
         }
         out[name] = fitted(target, ObjectDescribe(target.object, target.object, fields))
     return out
@@ -108,17 +116,24 @@ def _absent(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[
 
 
 def _lengths(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, dict[str, int]]:
+    return _of_written(app, described, lambda one: one.length or None if one.type in CUT else None)
+
+
+def _scales(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, dict[str, int]]:
+    return _of_written(app, described, lambda one: one.scale if one.type in NUMBERS else None)
+
+
+def _of_written(
+    app: App,
+    described: MappingOf[str, ObjectDescribe | None],
+    asked: Callable[[FieldDescribe], int | None],
+) -> dict[str, dict[str, int]]:
+    """Object → field → what was asked, of the written fields that have it."""
     found: dict[str, dict[str, int]] = {}
     for target in app.mapping.push.values():
         describe = described.get(target.object)
-        if describe is None:
-            continue
-        for name in target.fields:
-            field = describe.field(name)
-            if (
-                field is not None
-                and field.length
-                and field.type in ("string", "textarea", "picklist", "combobox")
-            ):
-                found.setdefault(target.object, {})[name] = field.length
+        for name in target.fields if describe is not None else ():
+            field = describe.field(name) if describe is not None else None
+            if field is not None and (said := asked(field)) is not None:
+                found.setdefault(target.object, {})[name] = said
     return found

@@ -14,6 +14,7 @@ from connector import errors
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
+from jobs.decimals import unwritable
 from jobs.drift import Drift, repair
 from jobs.inventory import Inventory, take_inventory
 from jobs.login_pause import minding_the_login
@@ -48,6 +49,7 @@ class Reconciled:
     api_calls: int = 0
     tidied: dict[str, int] = field(default_factory=dict)  # rows that nothing needed any more, by kind
     rejected_waiting: int = 0
+    payouts_aside: int = 0  # that the org's field cannot hold exactly
     outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
     warnings: list[str] = field(default_factory=list)
 
@@ -64,7 +66,7 @@ class Reconciled:
 
     @property
     def set_aside(self) -> int:
-        return self.rejected_waiting + self.outbox.get("quarantined", 0)
+        return self.rejected_waiting + self.payouts_aside + self.outbox.get("quarantined", 0)
 
     @property
     def put_off(self) -> int:
@@ -140,6 +142,8 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         again(app, run.beat)
         report.computed = again(app, lambda: compute(app, run.pk, left=left))
         report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
+        report.payouts_aside, said = again(app, lambda: unwritable(app))
+        report.warnings += said
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         else:

@@ -46,6 +46,7 @@ def status(app: App) -> dict[str, Any]:
             "set_aside": {
                 "records": sum(rejected.counts(tx).values()),
                 "by_entity": rejected.counts(tx),
+                "payouts": [{"program": of, "period": period} for _, of, period in payouts.not_exact(tx)],
                 "first": [
                     {"entity": row.entity, "id": row.sf_id, "field": row.field, "reason": row.reason}
                     for row in waiting

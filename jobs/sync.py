@@ -12,6 +12,7 @@ from jobs import login_pause
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
+from jobs.decimals import unwritable
 from jobs.engines import engine_name, keep_snapshot
 from jobs.inventory import Inventory, follow_the_lost, is_needed, take_inventory
 from jobs.login_pause import minding_the_login
@@ -52,6 +53,7 @@ class SyncReport:
     calls_planned: int = 0  # dry run: what the push would cost
     seconds: timedelta = timedelta(0)
     rejected_waiting: int = 0
+    payouts_aside: int = 0  # that the org's field cannot hold exactly
     outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
     warnings: list[str] = field(default_factory=list)
 
@@ -67,8 +69,8 @@ class SyncReport:
 
     @property
     def set_aside(self) -> int:
-        """Records that are not in the numbers: rows that could not be read, writes that the org refused."""
-        return self.rejected_waiting + self.outbox.get("quarantined", 0)
+        """Records that are not in the numbers: rows that could not be read, writes that the org refused or would round."""
+        return self.rejected_waiting + self.payouts_aside + self.outbox.get("quarantined", 0)
 
     @property
     def put_off(self) -> int:
@@ -166,6 +168,8 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         if "compute" in parts:
             report.computed = again(app, lambda: compute(app, run.pk, run, left=left))
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
+            report.payouts_aside, said = again(app, lambda: unwritable(app))
+            report.warnings += said
         if dry_run:
             report.changes, report.calls_planned = preview(app)
         elif "push" in parts:

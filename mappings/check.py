@@ -12,24 +12,37 @@ from mappings.check_push import check_push
 from mappings.describe import ObjectDescribe
 from mappings.fieldpaths import Describes, objects_on
 from mappings.model import Mapping as RebateMapping
+from mappings.model import PushTarget
+from mappings.outbound import fitted
 from mappings.problems import Finder, Problem, in_order
+from mappings.rounding import too_fine
 from mappings.where import where_paths
 
 _MAX_ROUNDS = 6  # relationships go up five times at most
 
 
-def check(mapping: RebateMapping, describes: Describes) -> list[Problem]:
+def check(
+    mapping: RebateMapping, describes: Describes, currencies: Mapping[str, str] | None = None
+) -> list[Problem]:
     """Every problem of the mapping in this org, in the order of the file.
 
     `describes` has the objects of `objects_needed`, None where the org has no such object. An object that is not
-    in it is reported as not checked (M207).
+    in it is reported as not checked (M207). `currencies`: of the programs that are to be written, by key.
     """
     finder = Finder()
     for entity in mapping.pull.values():
         check_pull(entity, mapping, describes, finder)
     for target in mapping.push.values():
         check_push(target, mapping, describes, finder)
+        described = describes.get(target.object)
+        if described is not None and target.when != "never":
+            _check_decimals(fitted(target, described), currencies or {}, finder)
     return in_order(finder.found)
+
+
+def _check_decimals(target: PushTarget, currencies: Mapping[str, str], finder: Finder) -> None:
+    for one in too_fine([target], currencies):
+        finder.warning("M212", str(one), target.fields[one.fields[0]].place, one.mend)
 
 
 def objects_needed(mapping: RebateMapping, describes: Describes | None = None) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import Describes, Found, Unknown, follow, report_missing, report_spelling
 from mappings.model import Mapping, PullEntity, Source
 from mappings.problems import Finder, Place, nearest
+from mappings.vocabulary import NUMBERS
 from mappings.where import where_paths
 
-NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
 TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "email", "phone", "url",
                    "encryptedstring"})  # fmt: skip
 _COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})

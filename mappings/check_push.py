@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mappings.check_pull import NUMBERS, TEXTS
+from mappings.check_pull import TEXTS
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
 from mappings.model import Mapping, PushTarget, Value
 from mappings.problems import Finder, Place, nearest
 from mappings.push_table import with_namespace
-from mappings.vocabulary import ENUMS, LENGTHS, REFERS_TO, Kind, kind_of
+from mappings.rounding import BY_CURRENCY, USUAL_SCALE
+from mappings.vocabulary import ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
 
 _TEXT_KINDS = TEXTS | {"id", "reference"}
 _ACCEPTED: dict[Kind, frozenset[str]] = {
@@ -283,7 +284,14 @@ def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finde
         return
     if field.type == "int" and value.round != 0:
         finder.error("M304", f"{label} holds whole numbers", at, "add round = 0")
-    elif kind != "rate" and field.type != "int" and (value.round is None or value.round > field.scale):
+    elif value.round == BY_CURRENCY and field.scale < USUAL_SCALE:
+        finder.warning(
+            "M210",
+            f"{label} keeps {field.scale} decimals, and most currencies have {USUAL_SCALE}",
+            at,
+            f"give the field {USUAL_SCALE} decimals, or add round = {field.scale}",
+        )
+    elif kind != "rate" and field.type != "int" and (value.round is None or _is_more(value.round, field)):
         written = "all" if value.round is None else value.round
         finder.warning(
             "M210",
@@ -300,6 +308,10 @@ def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finde
         finder.warning(
             "M210", f"{label} has room for {digits} digits before the point; larger amounts are refused", at
         )
+
+
+def _is_more(places: int | str, field: FieldDescribe) -> bool:
+    return isinstance(places, int) and places > field.scale
 
 
 def _check_required(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from mappings.canonical import ENTITIES
 from mappings.model import As, Sign
 from mappings.push_table import MAX_PLACES, ONCE_PER, TARGETS, WHEN
+from mappings.rounding import BY_CURRENCY
 from mappings.vocabulary import EVENTS, PATHS, READS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -99,7 +100,9 @@ def _value() -> dict[str, Any]:
         "text": {"type": "string"},
         "values": {"type": "object", "additionalProperties": _SCALAR, "minProperties": 1},
         "as": {"enum": list(get_args(As))},
-        "round": {"type": "integer", "minimum": 0, "maximum": MAX_PLACES},
+        "round": {
+            "anyOf": [{"const": BY_CURRENCY}, {"type": "integer", "minimum": 0, "maximum": MAX_PLACES}]
+        },
         "clear": {"type": "boolean"},
     }
     return {"oneOf": [{"enum": list(PATHS)}, _object(settings) | _exactly_one(_ONE_OF_PUSH)]}

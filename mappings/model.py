@@ -114,9 +114,12 @@ class Value:
     text: tuple[Verbatim | Placeholder, ...] | None = None
     values: MappingOf[str, Scalar] | None = None
     as_: As | None = None
-    round: int | None = None
+    round: int | Literal["currency"] | None = (
+        None  # "currency": as many as the smallest coin of the program's has
+    )
     clear: bool = True  # an empty value clears the field; false: leaves it as it is
     max_length: int | None = None  # longer text is cut to it
+    scale: int | None = None  # decimals that the org's field keeps: a number is not written with more
     place: Place = field(default_factory=Place, compare=False, repr=False)
 
 

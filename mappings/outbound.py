@@ -20,16 +20,17 @@ from zoneinfo import ZoneInfo
 from mappings import template
 from mappings.describe import ObjectDescribe
 from mappings.model import Placeholder, PushTarget, Value, Verbatim
-from mappings.vocabulary import kind_of
+from mappings.rounding import currency_of, unit_for
+from mappings.vocabulary import NUMBERS, kind_of
 
 JsonValue = str | int | bool | Decimal | None
 View = Mapping[str, Mapping[str, Any]]
 
+CUT = ("string", "textarea", "picklist", "combobox")  # types of fields whose texts are cut to their length
 _ELLIPSIS = "…"
 # A first load writes a million values: what depends on the mapping alone is worked out once.
 _key_text = cache(encode_basestring_ascii)
 _WORDS = {True: "true", False: "false", None: "null"}
-_unit = cache(lambda places: Decimal(1).scaleb(-places))
 
 
 @cache
@@ -94,7 +95,7 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
 
         return as_json
     length, translated = value.max_length, value.values
-    unit = None if value.round is None else _unit(value.round)
+    unit_of = unit_for(value)
 
     def as_it_is(view: View) -> JsonValue:
         try:
@@ -105,11 +106,12 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
         if raw is None:
             return None
         if kind is Decimal:
+            unit = unit_of(view)
             return raw if unit is None else raw.quantize(unit, ROUND_HALF_UP)  # type: ignore[no-any-return]
         if kind is str:
             told = raw if translated is None else translated.get(raw, raw)
             if type(told) is not str:
-                return _as_asked(told, value, zone)
+                return _as_asked(told, value, view, zone)
             return told or None if length is None or 2 * len(told) <= length else _cut(told, length)
         if kind is date:
             return raw.isoformat()  # type: ignore[no-any-return]
@@ -119,16 +121,17 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
 
 
 def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
-    """The target with the lengths of the org's text fields, so that longer texts are cut and not refused."""
+    """The target with the lengths of the org's text fields and the decimals of its number fields, so that longer texts are
+    cut and not refused, and what the org would round is rounded before it is compared.
+    """
     fields = {}
     for name, value in target.fields.items():
         found = describe.field(name)
-        known = (
-            found is not None
-            and found.length > 0
-            and found.type in ("string", "textarea", "picklist", "combobox")
-        )
-        fields[name] = replace(value, max_length=found.length) if found is not None and known else value
+        if found is not None and found.type in NUMBERS:
+            value = replace(value, scale=found.scale)
+        elif found is not None and found.length > 0 and found.type in CUT:
+            value = replace(value, max_length=found.length)
+        fields[name] = value
     return replace(target, fields=fields)
 
 
@@ -161,10 +164,10 @@ def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
         return _json_text(raw, value.max_length)
     if value.values is not None and isinstance(raw, str):
         raw = value.values.get(raw, raw)
-    return _as_asked(raw, value, zone)
+    return _as_asked(raw, value, view, zone)
 
 
-def _as_asked(raw: Any, value: Value, zone: ZoneInfo | None) -> JsonValue:
+def _as_asked(raw: Any, value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
     if raw is None or raw == "":
         return None
     if isinstance(raw, str):
@@ -173,8 +176,9 @@ def _as_asked(raw: Any, value: Value, zone: ZoneInfo | None) -> JsonValue:
         return str(raw).lower() if value.as_ == "text" else raw
     if isinstance(raw, (Decimal, int)):
         number = raw * 100 if value.as_ == "percent" else raw
-        if value.round is not None:
-            number = Decimal(number).quantize(_unit(value.round), rounding=ROUND_HALF_UP)
+        if value.round is not None or isinstance(number, Decimal):
+            unit = unit_for(value)(view)
+            number = number if unit is None else Decimal(number).quantize(unit, rounding=ROUND_HALF_UP)
         if value.as_ == "text":
             return plain(Decimal(number))
         return number
@@ -276,14 +280,6 @@ def qualifier_text(value: Decimal, view: View) -> str:
     if _look_up(view, "program.qualifier") == "quantity":
         return template.units(value)
     return template.money(value, currency_of(view))
-
-
-def currency_of(view: View) -> str | None:
-    for group in ("standing", "program"):
-        currency = view.get(group, {}).get("currency")
-        if currency:
-            return str(currency)
-    return None
 
 
 def _cut(text: str, length: int | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from mappings.model import As, Placeholder, PushTarget, Value, Verbatim, When
 from mappings.places import Node
 from mappings.problems import Finder, Place, did_you_mean
+from mappings.rounding import BY_CURRENCY
 from mappings.settings import Settings, type_word
 from mappings.template import FORMATS, TemplateError, parse
 from mappings.vocabulary import ENUMS, EVENTS, PATHS, READS, VALUES, kind_of
@@ -201,9 +202,7 @@ def _read_value(target: str, object_name: str, left: str, right: Node, finder: F
     as_ = table.choice("as", get_args(As), "") or None
     if as_ is not None and from_ is not None and not _can_be(from_, as_):
         finder.error("M013", f'{from_} cannot be written as "{as_}"', right.value["as"].place)
-    round_node = table.of_type("round", int)
-    if round_node is not None and not 0 <= round_node.value <= MAX_PLACES:
-        finder.error("M015", f"round is a number of decimals, 0 to {MAX_PLACES}", round_node.place)
+    round_ = _read_round(table, from_, finder)
     clear = table.flag("clear", True)
     table.close(PUSH_SETTINGS)
     if not single:
@@ -214,11 +213,27 @@ def _read_value(target: str, object_name: str, left: str, right: Node, finder: F
         text=text,
         values=values,
         as_=cast(As | None, as_),
-        round=round_node.value if round_node is not None else None,
+        round=round_,
         clear=clear,
         max_length=length,
         place=right.place,
     )
+
+
+def _read_round(table: Settings, from_: str | None, finder: Finder) -> int | Literal["currency"] | None:
+    """A number of decimals, or `"currency"`: as many as the program's currency has."""
+    node = table.get("round")
+    if node is not None and node.value == BY_CURRENCY:
+        if from_ is None or kind_of(from_) not in (None, "amount", "qualifier"):
+            finder.error("M015", f'round = "{BY_CURRENCY}" is for amounts of money', node.place)
+        return BY_CURRENCY
+    node = table.of_type("round", int)
+    if node is None:
+        return None
+    if not 0 <= node.value <= MAX_PLACES:
+        told = f'round is a number of decimals, 0 to {MAX_PLACES}, or "{BY_CURRENCY}"'
+        finder.error("M015", told, node.place)
+    return int(node.value)
 
 
 def _read_template(table: Settings, finder: Finder) -> tuple[Verbatim | Placeholder, ...] | None:

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from mappings.model import Placeholder, Verbatim
 from mappings.vocabulary import Kind
+from rebates.money import unit
 
 FORMATS: dict[str, frozenset[Kind]] = {  # name -> kinds of values it can show
     "money": frozenset({"amount", "qualifier"}),
@@ -18,7 +19,6 @@ FORMATS: dict[str, frozenset[Kind]] = {  # name -> kinds of values it can show
 }
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥", "INR": "₹"}
-_WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
 _PLACEHOLDER = re.compile(r"([A-Za-z_]\w*\.[A-Za-z_]\w*)(?::(\w+))?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -69,9 +69,8 @@ def parse(text: str) -> tuple[Verbatim | Placeholder, ...]:
 
 
 def money(amount: Decimal, currency: str | None) -> str:
-    """`$4,812`, `$4,812.50`, `CHF 90.10`: minor units are shown when there are any."""
-    places = 0 if currency in _WITHOUT_CENTS else 2
-    rounded = amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    """`$4,812`, `$4,812.50`, `KWD 60.005`: minor units are shown when there are any, as many as are paid."""
+    rounded = amount.quantize(unit(currency or ""), rounding=ROUND_HALF_UP)
     if rounded == rounded.to_integral_value():
         rounded = rounded.quantize(Decimal(1))
     sign = "-" if rounded < 0 else ""

@@ -12,6 +12,9 @@ Kind = Literal[
     "id", "text", "enum", "amount", "quantity", "qualifier", "rate", "day", "moment", "bool", "int", "json"
 ]  # qualifier: an amount or a number of units, as the program's qualifier says
 
+# Types of Salesforce fields that hold numbers.
+NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
+
 STATUSES: tuple[str, ...] = get_args(Status)
 METHODS: tuple[str, ...] = get_args(Method)
 EVENTS: tuple[str, ...] = get_args(EventKind)

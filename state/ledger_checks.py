@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists,
 
 from rebates.money import to_micro
 from state import postings as ledger
-from state.payouts import APPROVED, refused
+from state.payouts import APPROVED, not_exact, refused
 from state.postings import COMPLETE
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
@@ -47,6 +47,12 @@ def check(tx: Connection) -> Iterator[Found]:
             "the org has another amount under the key of a settled amount, which is not sent (L8)",
             len(keys),
             keys[0],
+        )
+    if waiting := not_exact(tx):
+        yield (
+            "a settled amount is not sent because the org's field cannot hold it exactly (L8)",
+            len(waiting),
+            " ".join(waiting[0][1:]),
         )
     for name, query in _built():
         rows = tx.execute(query).all()

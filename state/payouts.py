@@ -6,6 +6,7 @@ numbers: a store that was restored finds its own payouts again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -42,6 +43,7 @@ FINAL = ("Paid", "Rejected", "Deleted")
 ROWS_AT_ONCE = 400
 _PLANNED = "payouts.planned"
 _REFUSED = "payouts.refused"
+_NOT_EXACT = "payouts.not_exact"
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,18 @@ def refuse(tx: Connection, keys: Collection[str]) -> None:
 def refused(tx: Connection) -> list[str]:
     """Keys of payouts that are not sent because the org has another one under each."""
     return (meta.get(tx, _REFUSED) or "").split()
+
+
+def cannot_be_written(tx: Connection, some: Sequence[tuple[str, str, str]]) -> None:
+    """Of these (key, program, period) the org's field cannot hold the amount: they are not sent, as long as that is so."""
+    said = json.dumps(sorted(some))
+    if said != (meta.get(tx, _NOT_EXACT) or "[]"):
+        meta.put(tx, _NOT_EXACT, said)
+
+
+def not_exact(tx: Connection) -> list[tuple[str, str, str]]:
+    """(key, program, period) of payouts that are not sent because the org would show another amount."""
+    return [(key, program, period) for key, program, period in json.loads(meta.get(tx, _NOT_EXACT) or "[]")]
 
 
 def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -9,9 +10,10 @@ import pytest
 
 from jobs import payouts as work
 from jobs import takeover as found_in_org
+from jobs.decimals import unwritable
 from jobs.payouts import key_of
 from jobs.status import status
-from state import inventory, outbox, payouts, purged_merges
+from state import inventory, ledger_checks, meta, outbox, payouts, purged_merges
 from state.payouts import Seen
 from tests.jobs.conftest import ORG
 
@@ -112,6 +114,46 @@ def test_an_amount_that_the_field_would_round_is_not_sent(make_shop):
     (one,) = work.listed(shop.opened)
     assert (one.due.amount, one.status) == (Decimal("60.005"), None)
     assert waiting(shop) == {}
+
+    told = unwritable(shop.opened)
+    assert told.payouts == 1
+    assert told.said[-1] == (
+        "1 payout is set aside, because Rebate_Payout__c.Amount__c cannot hold the amount exactly: care 2026-05"
+    )
+    assert status(shop.opened)["set_aside"]["payouts"] == [{"program": "care", "period": "2026-05"}]
+    named = (
+        "a settled amount is not sent because the org's field cannot hold it exactly (L8)",
+        1,
+        "care 2026-05",
+    )
+    with shop.opened.store.read() as tx:
+        assert named in list(ledger_checks.check(tx))
+
+
+def test_a_payout_is_sent_once_the_orgs_field_can_hold_it(make_shop):
+    shop = make_shop()
+    shop.today(date(2026, 5, 21))
+    shop.program(PROGRAM.replace("USD", "KWD"))
+    shop.account("Acme")
+    shop.order("1", "Acme", MAY, {"amount": "600.05"})
+    shop.sync()
+    shop.today(date(2026, 6, 10))
+    shop.sync()
+    amounts = {
+        "Rebate_Payout__c": {"Amount__c": 3, "Late_Lines__c": 3, "Tier_and_Terms__c": 3},
+        "Rebate_Standing__c": {"Rebate__c": 3, "Settled__c": 3, "Adjustments__c": 3},
+    }
+    with shop.opened.store.transaction() as tx:
+        meta.put(tx, "push.scales", json.dumps(amounts))
+    shop.sync()
+    (payout,) = waiting(shop).values()
+    assert payout["Amount__c"] == Decimal("60.005")
+    assert unwritable(shop.opened).payouts == 0
+    assert shop.broken_promises() == []
+
+
+def test_programs_in_currencies_whose_coins_every_field_can_hold_are_not_spoken_of(settled):
+    assert unwritable(settled.opened) == (0, [])
 
 
 def test_what_only_the_org_remembers_is_posted_again_and_what_differs_is_an_adjustment(make_shop):

@@ -469,3 +469,32 @@ def test_a_field_that_finance_writes_and_we_cannot_see_is_named():
     org["Rebate_Payout__c"] = without(org["Rebate_Payout__c"], "Approved_By__c")
     (problem,) = check(read_mapping("standard"), org)
     assert (problem.code, "Approved_By__c" in problem.message) == ("M102", True)
+
+
+def test_a_program_whose_coins_the_fields_cannot_hold_is_named_with_what_comes_of_it():
+    programs = {"us": "USD", "kw": "KWD", "bahrain": "BHD", "jp": "JPY"}
+    problems = check(read_mapping("standard"), stock_org(), programs)
+
+    assert {(problem.level, problem.code) for problem in problems} == {("warning", "M212")}
+    payouts = [one.message for one in problems if one.message.startswith("Rebate_Payout__c")]
+    ends = "has 3: a payout that needs more is not sent"
+    assert [one.split("written with ")[1] for one in payouts] == [
+        f"2 decimals, and BHD (program bahrain) {ends}",
+        f"2 decimals, and KWD (program kw) {ends}",
+    ]
+    standings = [one.message for one in problems if one.message.startswith("Rebate_Standing__c")]
+    assert all(one.endswith("amounts are shown rounded") for one in standings) and len(standings) == 2
+
+
+def test_programs_in_dollars_and_yen_are_written_exactly():
+    assert check(read_mapping("standard"), stock_org(), {"us": "USD", "jp": "JPY", "hu": "HUF"}) == []
+
+
+@pytest.mark.parametrize(("scale", "round_", "codes"), [
+    (3, '"currency"', []), (2, '"currency"', ["M212"]), (3, "2", ["M212"]), (0, '"currency"', ["M210", "M212"]),
+])  # fmt: skip
+def test_the_mapping_and_the_field_both_have_to_leave_room_for_the_coins(scale, round_, codes):
+    mapping = parse_mapping(PUSH + f'X__c = {{ from = "standing.rebate", round = {round_} }}', "mapping.toml")
+    org = org_with("Account", field("X__c", "currency", precision=18, scale=scale))
+
+    assert sorted(one.code for one in check(mapping, org, {"kw": "KWD"})) == codes

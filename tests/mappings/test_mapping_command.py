@@ -127,7 +127,12 @@ def live(monkeypatch):
 
     @contextmanager
     def opened(context, *, quiet=False):
-        yield SimpleNamespace(mapping=read_mapping("standard"), alias="test", org=org)
+        yield SimpleNamespace(
+            mapping=read_mapping("standard"),
+            alias="test",
+            org=org,
+            programs=SimpleNamespace(programs=[SimpleNamespace(key="us", currency="USD")]),
+        )
 
     monkeypatch.setattr("cli.opening.opened", opened)
     return org

@@ -223,7 +223,21 @@ def test_a_condition_must_stay_a_condition(problems_of, where, message):
     [
         ('T__c = "standing.acrued"', "M005", 'there is no value "standing.acrued"'),
         ('T__c = { from = "standing.rebate", rund = 2 }', "M003", 'unknown setting "rund"'),
-        ('T__c = { from = "standing.rebate", round = 9 }', "M015", "round is a number of decimals, 0 to 6"),
+        (
+            'T__c = { from = "standing.rebate", round = 9 }',
+            "M015",
+            'round is a number of decimals, 0 to 6, or "currency"',
+        ),
+        (
+            'T__c = { from = "standing.qualifying_quantity", round = "currency" }',
+            "M015",
+            'round = "currency" is for amounts of money',
+        ),
+        (
+            'T__c = { from = "standing.rebate", round = "curency" }',
+            "M006",
+            "round is text where a whole number is needed",
+        ),
         ('T__c = { text = "{standing.tier" }', "M016", "a { has no } after it"),
         (
             'T__c = { text = "{standing.tier:money}" }',

@@ -14,6 +14,7 @@ from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.file import read_mapping
 from mappings.outbound import MissingValue, fitted, json_text, owned_hash, plain, record
 from mappings.vocabulary import EVENTS
+from rebates.money import round_money
 
 VIEW = {
     "member": {"id": "001000000000001AAA", "name": "Glow Beauty", "owner_id": "005000000000001AAA"},
@@ -231,11 +232,84 @@ def test_nothing_false_and_zero_are_different_things():
         ("4812.5", "USD", "$4,812.50"),
         ("-90.1", "CHF", "-CHF 90.10"),
         ("1234.4", "JPY", "¥1,234"),
+        ("60.005", "KWD", "KWD 60.005"),
+        ("0.001", "BHD", "BHD 0.001"),
+        ("12.5", "TND", "TND 12.500"),
+        ("1234.56", "HUF", "HUF 1,234.56"),
+        ("12.5", "XOF", "XOF 13"),
+        ("1.2345", "CLF", "CLF 1.2345"),
         ("5", None, "5"),
     ],
 )
 def test_money_is_shown_in_its_currency(amount, currency, text):
     assert template.money(Decimal(amount), currency) == text
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "BHD", "HUF", "XOF", "CLF"])
+def test_an_amount_is_shown_to_the_coin_that_is_paid(currency):
+    paid = round_money(Decimal("1234.56789"), currency)
+
+    assert template.money(Decimal("1234.56789"), currency) == f"{currency} {paid:,}".replace(
+        "USD ", "$"
+    ).replace("JPY ", "¥")
+
+
+def in_currency(code, qualifier="amount", **amounts):
+    standing = {**VIEW["standing"], "currency": code, **{k: Decimal(v) for k, v in amounts.items()}}
+    return {
+        **VIEW,
+        "standing": standing,
+        "program": {**VIEW["program"], "currency": code, "qualifier": qualifier},
+    }
+
+
+def to_scale(mapping_of, right, scale):
+    described = ObjectDescribe(
+        "Account", "Account", {"F__c": FieldDescribe("F__c", "F", "currency", scale=scale)}
+    )
+    return fitted(target(mapping_of, f"F__c = {right}"), described)
+
+
+BY_CURRENCY = '{ from = "standing.rebate", round = "currency" }'
+
+
+@pytest.mark.parametrize(
+    ("code", "scale", "amount", "written_"),
+    [
+        ("KWD", 3, "60.005", "60.005"),
+        ("KWD", 2, "60.005", "60.01"),  # never more than the org keeps
+        ("USD", 3, "60.005", "60.01"),
+        ("JPY", 2, "60.5", "61"),
+        ("HUF", 2, "1234.56", "1234.56"),
+        ("CLF", 4, "1.2345", "1.2345"),
+    ],
+)
+def test_an_amount_is_written_to_the_coin_of_its_currency(mapping_of, code, scale, amount, written_):
+    push = to_scale(mapping_of, BY_CURRENCY, scale)
+
+    assert record(push, in_currency(code, rebate=amount))["F__c"] == Decimal(written_)
+
+
+def test_until_the_org_has_said_an_amount_is_written_to_what_our_own_fields_keep(mapping_of):
+    assert written(mapping_of, BY_CURRENCY, in_currency("KWD", rebate="60.005")) == Decimal("60.01")
+
+
+def test_what_a_program_counts_in_units_has_no_coins(mapping_of):
+    push = to_scale(mapping_of, '{ from = "standing.to_next_tier", round = "currency" }', 4)
+    units = in_currency("JPY", "quantity", to_next_tier="2.125")
+
+    assert record(push, units)["F__c"] == Decimal("2.125")
+    assert record(push, in_currency("JPY", to_next_tier="2.125"))["F__c"] == 2
+
+
+def test_a_number_is_written_with_no_more_decimals_than_the_org_keeps_of_it(mapping_of):
+    three = in_currency("KWD", rebate="60.005")
+
+    assert record(to_scale(mapping_of, '"standing.rebate"', 2), three)["F__c"] == Decimal("60.01")
+    fixed = '{ from = "standing.rebate", round = 3 }'
+    assert record(to_scale(mapping_of, fixed, 2), three)["F__c"] == Decimal("60.01")
+    assert record(to_scale(mapping_of, fixed, 3), three)["F__c"] == Decimal("60.005")
+    assert record(to_scale(mapping_of, '"standing.days_left"', 0), VIEW)["F__c"] == 7
 
 
 def test_one_day_is_no_plural():

@@ -1,0 +1,42 @@
+"""Amounts that the org's fields cannot hold: said by name with every sync, because nothing else would tell.
+
+A standing is shown rounded, and the same at any time. A payout is money: it is not sent with another amount than what was
+settled. It is set aside until the field keeps as many decimals as the program's currency has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from jobs.planning import push_targets
+from mappings.rounding import PAYOUT_AMOUNT, too_fine
+from state import payouts
+
+if TYPE_CHECKING:
+    from jobs.app import App
+
+NAMED = 3
+
+
+class Unwritable(NamedTuple):
+    """`payouts`: how many are set aside; `said`: sentences with names."""
+
+    payouts: int
+    said: list[str]
+
+
+def unwritable(app: App) -> Unwritable:
+    """As the fields were when they were last looked at, and the payouts as they were last planned."""
+    with app.store.read() as tx:
+        targets = push_targets(app, tx)
+        waiting = payouts.not_exact(tx) if "payout" in targets else []
+        programs = {program.key: program.currency for program in app.programs_in_force(tx)}
+    said = [f"{one}: {one.mend}" for one in too_fine(targets.values(), programs)]
+    if waiting:
+        of = list(dict.fromkeys(f"{program} {period}" for _, program, period in waiting))
+        named = ", ".join(of[:NAMED]) + (f" and {len(of) - NAMED} more" if len(of) > NAMED else "")
+        target = targets["payout"]
+        field = f"{target.object}.{target.written_from(PAYOUT_AMOUNT)}"
+        many = "1 payout is" if len(waiting) == 1 else f"{len(waiting):,} payouts are"
+        said.append(f"{many} set aside, because {field} cannot hold the amount exactly: {named}")
+    return Unwritable(len(waiting), said)
