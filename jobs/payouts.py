@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs import losers_of_pulls
+from jobs.payouts_seen import query_of, seen_in
 from jobs.planning_run import Planning
 from mappings.keys import sync_key
 from mappings.model import PushTarget
@@ -25,7 +26,7 @@ from mappings.outbound import record
 from rebates.money import to_micro
 from state import acknowledged, meta, outbox, payouts, people, purged_merges, rebasing
 from state.outbox import Row, Wanted
-from state.payouts import Due, PayoutView, Seen
+from state.payouts import Due, PayoutView
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 READ_UNTIL = "payouts.read_until"
 UNSENT = "unsent"
+NAMED = 3
 
 
 @dataclass
@@ -42,7 +44,19 @@ class ReadBack:
 
     read: int = 0
     changed: int = 0
+    unreadable: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # key, and what of it: those of earlier looks, too
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+    @property
+    def said(self) -> list[str]:
+        """A sentence for those of which something could not be read."""
+        some = [f"{key} ({name})" for key, name in self.unreadable]
+        if not some:
+            return []
+        more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+        return [f"what finance wrote of a payout could not be read: {', '.join(some[:NAMED])}{more}"]
 
 
 def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
@@ -122,22 +136,28 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
     if target is None or "payout" not in app.settings.push.targets or target.when == "never":
         return result
     with app.store.read() as tx:
+        result.unreadable = payouts.unreadable(tx)
         if not everything and not payouts.undecided(tx):
             return result
         since = None if everything else meta.get(tx, READ_UNTIL)
     until = app.org.server_time() - app.settings.sync.lag - app.settings.sync.lookback
     try:
-        seen = [
-            one
-            for page in app.org.query(_query(target, since), include_deleted=True)
-            for one in _seen(target, page.table.to_pylist())
+        rows = [
+            row
+            for page in app.org.query(query_of(target, since), include_deleted=True)
+            for row in page.table.to_pylist()
         ]
     except errors.Misconfigured as error:
         log.error("payouts.not_read", code=error.code)
         result.stopped[target.object] = error
         return result
+    seen, bad = seen_in(target, rows, ZoneInfo(app.mapping.time_zone))
+    if bad:
+        log.warning("payouts.unreadable", payouts=len(bad), first=min(bad))
     with app.store.transaction() as tx:
         result.read = len(seen)
+        payouts.note_unreadable(tx, {one.key for one in seen}, bad)
+        result.unreadable = payouts.unreadable(tx)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
         if everything and (losers := purged_merges.learn(tx, seen)):
             log.warning("payouts.tell_of_merges", accounts=losers)
@@ -226,44 +246,3 @@ def _give(tx: Connection, row: Any, name: str, payee: str) -> None:
     payload = {**outbox.load(row.payload), name: payee}
     text, digest = outbox.dump(payload), outbox.payload_hash(payload)
     payouts.readdress(tx, row.pk, account_id=payee, payload=text, digest=digest)
-
-
-def _query(target: PushTarget, since: str | None) -> str:
-    match = str(target.match)
-    columns = ["Id", match, "IsDeleted", "CreatedById", "LastModifiedById", *_columns(target).values()]
-    where = f"{match} != null" + (f" AND SystemModstamp >= {since}" if since else "")
-    return f"SELECT {', '.join(dict.fromkeys(columns))} FROM {target.object} WHERE {where}"
-
-
-def _columns(target: PushTarget) -> dict[str, str]:
-    """Our name → field, of all that is read back."""
-    written = {name: target.written_from(f"payout.{name}") for name in ("amount", "currency")}
-    written["account"] = target.written_from("member.id") or target.written_from("account.id")
-    return {**target.reads, **{name: found for name, found in written.items() if found is not None}}
-
-
-def _seen(target: PushTarget, rows: list[dict[str, Any]]) -> list[Seen]:
-    columns = _columns(target)
-
-    def told(row: dict[str, Any], name: str) -> str | None:
-        return row.get(columns[name]) or None if name in columns else None
-
-    out = []
-    for row in rows:
-        amount, paid_on = told(row, "amount"), told(row, "paid_on")
-        out.append(
-            Seen(
-                row[str(target.match)],
-                row["Id"],
-                "Deleted" if row["IsDeleted"] == "true" else told(row, "status"),
-                None if amount is None else Decimal(amount),
-                told(row, "currency"),
-                told(row, "approved_by"),
-                None if paid_on is None else date.fromisoformat(paid_on),
-                told(row, "reference"),
-                row["CreatedById"],
-                row["LastModifiedById"],
-                told(row, "account"),
-            )
-        )
-    return out

@@ -66,7 +66,12 @@ class Reconciled:
 
     @property
     def set_aside(self) -> int:
-        return self.rejected_waiting + self.payouts_aside + self.outbox.get("quarantined", 0)
+        return (
+            self.rejected_waiting
+            + self.payouts_aside
+            + len(self.payouts.unreadable)
+            + self.outbox.get("quarantined", 0)
+        )
 
     @property
     def put_off(self) -> int:
@@ -139,6 +144,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         if "account" not in dict(report.pulled.stopped):
             left = again(app, lambda: adopt_the_rest(run))
         report.payouts = again(app, lambda: read_back(app, everything=True))
+        report.warnings += report.payouts.said
         again(app, run.beat)
         report.computed = again(app, lambda: compute(app, run.pk, left=left))
         report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]

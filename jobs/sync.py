@@ -70,7 +70,12 @@ class SyncReport:
     @property
     def set_aside(self) -> int:
         """Records that are not in the numbers: rows that could not be read, writes that the org refused or would round."""
-        return self.rejected_waiting + self.payouts_aside + self.outbox.get("quarantined", 0)
+        return (
+            self.rejected_waiting
+            + self.payouts_aside
+            + len(self.payouts.unreadable)
+            + self.outbox.get("quarantined", 0)
+        )
 
     @property
     def put_off(self) -> int:
@@ -163,6 +168,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             if "account" not in dict(report.pulled.stopped):
                 left = again(app, lambda: adopt_the_rest(run))
             report.payouts = again(app, lambda: read_back(app, everything=gone))
+            report.warnings += report.payouts.said
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts:

@@ -12,7 +12,7 @@ from mappings.where import where_paths
 
 TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "email", "phone", "url",
                    "encryptedstring"})  # fmt: skip
-_COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
+COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
 _KEPT_DECIMALS = 6
 _LONGEST_KEPT = 4_000
 MIXED = "M111"  # amounts of several currencies, none of them mapped
@@ -111,7 +111,7 @@ def _check_field(
     if entity.refresh != "daily":
         _check_staleness(path, label, found, entity, place, finder)
     if source.expr is not None:
-        if field.type in _COMPOUND:
+        if field.type in COMPOUND:
             finder.error("M106", f"{label} is {field.type}, which has no single value", place)
         return
     _check_type(name, kind, label, field, found, source, place, finder)
@@ -157,7 +157,7 @@ def _check_type(
     place: Place,
     finder: Finder,
 ) -> None:
-    if field.type in _COMPOUND:
+    if field.type in COMPOUND:
         parts = [f.name for f in found.object.fields.values() if f.compound_field == field.name]
         finder.error(
             "M106",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mappings.check_pull import TEXTS
+from mappings.check_pull import COMPOUND, TEXTS
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
 from mappings.model import Mapping, PushTarget, Value
 from mappings.problems import Finder, Place, nearest
 from mappings.push_table import with_namespace
 from mappings.rounding import BY_CURRENCY, USUAL_SCALE
-from mappings.vocabulary import ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
+from mappings.vocabulary import DAYS_READ, ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
 
 _TEXT_KINDS = TEXTS | {"id", "reference"}
 _ACCEPTED: dict[Kind, frozenset[str]] = {
@@ -77,14 +77,32 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
         _check_written(name, value, target, mapping, described, finder)
     if creates:
         _check_required(target, described, finder)
-    for name in target.reads.values():
-        if described.field(name) is None:
-            finder.error(
-                "M102",
-                f'{described.name} has no field "{name}" that the integration user can see',
-                target.place,
-                suggestion(name, described.fields.values()),
-            )
+    for left, name in target.reads.items():
+        _check_read(left, name, target, described, finder)
+
+
+def _check_read(left: str, name: str, target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:
+    """A field that people write and we read back."""
+    field = described.field(name)
+    if field is None:
+        finder.error(
+            "M102",
+            f'{described.name} has no field "{name}" that the integration user can see',
+            target.place,
+            suggestion(name, described.fields.values()),
+        )
+        return
+    label = f"{described.name}.{field.name}"
+    if field.type in COMPOUND or (left in DAYS_READ and field.type not in {"date", "datetime"} | TEXTS):
+        needs = "a date" if left in DAYS_READ else "a single value"
+        finder.error("M307", f"{label} is {field.type}, and {left} is read from {needs}", target.place)
+    elif left in DAYS_READ and field.type in TEXTS:
+        finder.warning(
+            "M213",
+            f"{label} is {field.type}: a payout whose {left} is not written as 2026-11-30 is told as unreadable",
+            target.place,
+            "read it from a date field",
+        )
 
 
 def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:

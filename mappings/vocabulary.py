@@ -23,6 +23,7 @@ PAYOUT_TYPES = ("settled", "adjustment")
 
 # What finance says of a payout, read back from the org by the names under [push.payout.reads].
 READS = ("status", "approved_by", "paid_on", "reference")
+DAYS_READ = frozenset({"paid_on"})
 
 _ACCOUNT: dict[str, Kind] = {
     "id": "id",

@@ -7,7 +7,7 @@ numbers: a store that was restored finds its own payouts again.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -44,6 +44,7 @@ ROWS_AT_ONCE = 400
 _PLANNED = "payouts.planned"
 _REFUSED = "payouts.refused"
 _NOT_EXACT = "payouts.not_exact"
+_UNREADABLE = "payouts.unreadable"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,19 @@ def cannot_be_written(tx: Connection, some: Sequence[tuple[str, str, str]]) -> N
 def not_exact(tx: Connection) -> list[tuple[str, str, str]]:
     """(key, program, period) of payouts that are not sent because the org would show another amount."""
     return [(key, program, period) for key, program, period in json.loads(meta.get(tx, _NOT_EXACT) or "[]")]
+
+
+def note_unreadable(tx: Connection, read: Collection[str], bad: Mapping[str, str]) -> None:
+    """Of the payouts just read (their keys), those of which something could not be read (key → which of our names)."""
+    before = dict(unreadable(tx))
+    after = {key: name for key, name in before.items() if key not in read} | dict(bad)
+    if after != before:
+        meta.put(tx, _UNREADABLE, json.dumps(after, sort_keys=True))
+
+
+def unreadable(tx: Connection) -> list[tuple[str, str]]:
+    """(key, which of our names) of payouts of which something could not be read when the org was last asked."""
+    return sorted(json.loads(meta.get(tx, _UNREADABLE) or "{}").items())
 
 
 def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:

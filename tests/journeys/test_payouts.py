@@ -14,6 +14,7 @@ from emulator.life import permissions_of
 from emulator.raw_rows import change, user_named
 from emulator.router import Request
 from emulator.seed_story import LUMIERE
+from mappings.file import standard_text
 
 MAGASIN = "Grand Magasin Group"
 PAYOUTS = (
@@ -403,3 +404,64 @@ def test_a_payout_that_somebody_gave_to_another_account_is_no_merge(settled):
     later(story, "reconcile")
     later(story)
     assert {row["Type__c"] for row in story.rows(PAYOUTS)} == {"Settlement"}
+
+
+def reading_paid_on_from(world, field, **more):
+    """The mapping reads the day of payment from another field."""
+    settings = world.folder / "rebates.toml"
+    settings.write_text(settings.read_text().replace('mapping = "standard"', 'mapping = "mapping.toml"'))
+    text = standard_text().replace('paid_on = "Paid_On__c"', f'paid_on = "{field}"')
+    for was, now in more.items():
+        text = text.replace(f'{was} = "UTC"', f'{was} = "{now}"')
+    (world.folder / "mapping.toml").write_text(text)
+
+
+def test_the_day_of_payment_may_be_that_of_a_date_time_where_the_mapping_lives(settled):
+    story = settled
+    reading_paid_on_from(story, "LastModifiedDate", time_zone="Pacific/Kiritimati")  # 14 hours ahead
+    assert story("mapping", "check").code == 0
+    later(story)
+    later(story)
+    listed = story("payouts", "list", "--json").data["payouts"]
+    (stamp,) = {
+        row["LastModifiedDate"][:10] for row in story.rows("SELECT LastModifiedDate FROM Rebate_Payout__c")
+    }
+    days = {one["paid_on"] for one in listed}
+    assert stamp == "2026-11-24" and days == {"2026-11-25"}, (stamp, days)
+
+
+def test_a_day_of_payment_that_is_none_is_told_and_the_rest_of_it_is_read(settled):
+    story = settled
+    reading_paid_on_from(story, "Payment_Reference__c")
+    checked = story("mapping", "check")
+    assert (checked.code, "M213" in checked.text) == (0, True)
+    later(story)
+    mine = payout(story)
+    assert act(
+        story,
+        DANA,
+        "Rebate_Payout__c",
+        mine["Id"],
+        Status__c="Approved",
+        Approved_By__c="Dana",
+        Payment_Reference__c="next week",
+    ) == (204, "")
+    done = later(story, code=3)
+    assert any(
+        one == f"what finance wrote of a payout could not be read: {mine['Sync_Key__c']} (paid_on)"
+        for one in json.loads(done.out)["warnings"]
+    )
+    (one,) = story("payouts", "list", "--status", "Approved", "--json").data["payouts"]
+    assert one["paid_on"] is None
+    assert act(story, DANA, "Rebate_Payout__c", mine["Id"], Payment_Reference__c="2026-12-01") == (204, "")
+    later(story)
+    (one,) = story("payouts", "list", "--status", "Approved", "--json").data["payouts"]
+    assert one["paid_on"] == "2026-12-01"
+
+
+def test_a_day_of_payment_is_not_read_from_an_amount(settled):
+    story = settled
+    reading_paid_on_from(story, "Amount__c")
+    checked = story("mapping", "check")
+    assert checked.code == 2
+    assert "Rebate_Payout__c.Amount__c is currency, and paid_on is read from a date" in checked.text
