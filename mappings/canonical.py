@@ -27,6 +27,10 @@ ARROW: dict[Kind, pa.DataType] = {
 }
 
 
+# Attributes that say a day, where an org maps them: from when to when an account takes part.
+DAY_ATTRIBUTES = {"account": frozenset({"active_from", "active_to"})}
+
+
 @dataclass(frozen=True)
 class Field:
     """One canonical field: `kind` fixes its type, `required` that a row without it is rejected."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mappings.canonical import ENTITIES, Kind
+from mappings.canonical import DAY_ATTRIBUTES, ENTITIES, Kind
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import Describes, Found, Unknown, follow, report_missing, report_spelling
 from mappings.model import Mapping, PullEntity, Source
@@ -114,7 +114,7 @@ def _check_field(
         if field.type in COMPOUND:
             finder.error("M106", f"{label} is {field.type}, which has no single value", place)
         return
-    _check_type(name, kind, label, field, found, source, place, finder)
+    _check_type(entity.entity, name, kind, label, field, found, source, place, finder)
     if source.values is not None and field.picklist_values:
         _check_picklist(label, field, source, finder)
     if kind in ("amount", "quantity") and field.type in NUMBERS and field.scale > _KEPT_DECIMALS:
@@ -148,6 +148,7 @@ def _check_staleness(
 
 
 def _check_type(
+    entity: str,
     name: str,
     kind: Kind,
     label: str,
@@ -169,6 +170,14 @@ def _check_type(
     if source.values is not None:
         return  # translated by text; the results were checked with the file
     if kind == "text":
+        if name in DAY_ATTRIBUTES.get(entity, ()) and source.as_ != "date" and field.type != "date":
+            finder.error(
+                "M105",
+                f"{label} is {field.type}, {name} is a date",
+                place,
+                'add as = "date"' if field.type in {*TEXTS, "datetime"} else "map a date field",
+            )
+            return
         _check_text_as(name, label, field, source, place, finder)
         return
     if field.type in _ACCEPTED[kind]:

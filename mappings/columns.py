@@ -67,13 +67,16 @@ def convert(kind: Kind, source: Source, texts: pa.Array, zone: ZoneInfo) -> Colu
     return _by_value(texts, _pipeline(kind, source, zone), ARROW[kind])
 
 
-def convert_attribute(source: Source, texts: pa.Array, zone: ZoneInfo) -> Column:
-    """An attribute as JSON text (`"West"`, `true`, `null`), never null itself."""
+def convert_attribute(source: Source, texts: pa.Array, zone: ZoneInfo, *, is_day: bool = False) -> Column:
+    """An attribute as JSON text (`"West"`, `true`, `null`), never null itself. `is_day`: it has to begin with a day."""
     pipeline = _pipeline("text", source, zone)
 
     def as_json(text: str | None) -> str:
         fixed_flag = isinstance(source.const, bool) and source.as_ is None
-        return json.dumps(source.const if fixed_flag else pipeline(text), ensure_ascii=False)
+        value = source.const if fixed_flag else pipeline(text)
+        if is_day and value is not None:
+            scalars.day(str(value)[:10])
+        return json.dumps(value, ensure_ascii=False)
 
     return _by_value(texts, as_json, pa.string())
 

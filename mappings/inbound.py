@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mappings import columns, scalars
-from mappings.canonical import ENTITIES, GONE, Field
+from mappings.canonical import DAY_ATTRIBUTES, ENTITIES, GONE, Field
 from mappings.columns import Column
 from mappings.expression import CannotCompute, Expression
 from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
@@ -127,7 +127,8 @@ class Reader:
         pieces: list[pa.Array | pa.Scalar] = []
         for index, name in enumerate(self._attributes):
             texts, failed = _texts(self.pull.fields[name], page, rows)
-            column = columns.convert_attribute(self.pull.fields[name], texts, self._zone)
+            is_day = name in DAY_ATTRIBUTES.get(self.entity.name, ())
+            column = columns.convert_attribute(self.pull.fields[name], texts, self._zone, is_day=is_day)
             column.bad.update(failed)
             _note(bad, name, column)
             skipped |= column.skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -100,6 +101,7 @@ def judge(
         for reign in reigns(program):
             enrolled = _Enrolled(reign, everyone)
             for account in affected:
+                problems += [one for one in _without_days(account) if one not in problems]
                 wanted |= set(_rows(program_pk, account, everyone, enrolled, buckets, problems))
         pks = None if whole else sorted({account.pk for account in affected} | set(dirty_pks))
         rows = _replace(tx, program_pk, wanted, pks)
@@ -261,12 +263,26 @@ def _taking_part(program: Program, member: Known, start: int, end: int) -> tuple
 
 
 def active_days(fields: Mapping[str, object]) -> tuple[date | None, date | None]:
-    """The first and the last day on which an account takes part, where it says so; open ends are None."""
-    first, last = fields.get("active_from"), fields.get("active_to")
-    return (
-        date.fromisoformat(str(first)[:10]) if first else None,
-        date.fromisoformat(str(last)[:10]) if last else None,
-    )
+    """The first and the last day on which an account takes part, where it says so; open ends are None. What is no day says
+    nothing: an account with such a one is set aside when it is read, and its standings are incomplete for that.
+    """
+    return _day(fields.get("active_from")), _day(fields.get("active_to"))
+
+
+def _without_days(account: Known) -> list[str]:
+    """Sentences about its days that say nothing."""
+    some = (name for name in ("active_from", "active_to") if account.fields.get(name))
+    return [
+        f"account {account.sf_id}: {name} is no date (2026-11-30), so it takes part as if it had none"
+        for name in some
+        if _day(account.fields[name]) is None
+    ]
+
+
+def _day(value: object) -> date | None:
+    with suppress(ValueError):
+        return date.fromisoformat(str(value)[:10]) if value else None
+    return None
 
 
 def rest_of_span(start: int, end: int, zone: str) -> tuple[int, int, int]:

@@ -149,3 +149,25 @@ def test_an_account_that_was_never_read_and_has_others_below_it_holds_settling_u
     june(story)
     assert settled(story) == []
     assert waits_for(story) == ("1 rejected record that could belong to any period",)
+
+
+@pytest.mark.parametrize("days", [{"active_from": "01.03.2026"}, {"active_to": "until spring"}])
+def test_an_account_whose_days_of_taking_part_are_none_is_named_and_lacks_that_and_the_rest_goes_on(
+    story, days
+):
+    story.account("Bell", **days)
+    story.order("2", "Bell", JUNE, {"amount": 300, "product": "Cream"})
+    set_aside(story, "account", "Bell")
+    done = story.sync()
+    (name,) = days
+    assert done.problems == (
+        f"account {story.id_of('Bell')}: {name} is no date (2026-11-30), so it takes part as if it had none",
+    )
+    assert lacks(story, "2026-06", "Bell") == [
+        f"account {story.id_of('Bell')} could not be read: has no rule"
+    ]
+    assert lacks(story) == []
+    story.account("Bell", active_from="2026-06-01")
+    assert story.sync().problems == ()
+    assert lacks(story, "2026-06", "Bell") == []
+    assert story.broken_promises() == []

@@ -498,3 +498,23 @@ def test_the_mapping_and_the_field_both_have_to_leave_room_for_the_coins(scale, 
     org = org_with("Account", field("X__c", "currency", precision=18, scale=scale))
 
     assert sorted(one.code for one in check(mapping, org, {"kw": "KWD"})) == codes
+
+
+@pytest.mark.parametrize("name", ["active_from", "active_to"])
+def test_from_when_to_when_an_account_takes_part_is_read_from_a_date(name):
+    org = org_with(
+        "Account",
+        field("Start__c"),
+        field("Day__c", "date"),
+        field("At__c", "datetime"),
+        field("N__c", "double"),
+    )
+
+    text = only(HEAD + f'{name} = "Start__c"', org)
+    assert (text.level, text.code, text.help) == ("error", "M105", 'add as = "date"')
+    assert text.message == f"Account.Start__c is string, {name} is a date"
+    assert only(HEAD + f'{name} = "At__c"', org).code == "M105"
+    assert only(HEAD + f'{name} = "N__c"', org).help == "map a date field"
+    for right in ('"Day__c"', '{ field = "Start__c", as = "date" }', '{ field = "At__c", as = "date" }'):
+        assert found(HEAD + f"{name} = {right}", org) == []
+    assert found(HEAD + 'partner_since = "Start__c"', org) == []

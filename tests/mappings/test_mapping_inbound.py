@@ -346,6 +346,19 @@ def test_a_fixed_flag_is_a_flag(page_of):
     assert table["attributes"].to_pylist() == ['{"indirect": true}']
 
 
+def test_an_account_whose_days_of_taking_part_are_none_is_set_aside(page_of):
+    days = ["2026-03-01", "01.03.2026", None, "2026-03-01T10:00:00.000+0000", "2026-02-30"]
+    inbound = read(ACCOUNT + 'active_from = "Start__c"', accounts(page_of, Start__c=days), "account")
+
+    assert why(inbound) == [("active_from", "not_a_date"), ("active_from", "not_a_date")]
+    assert inbound.table["attributes"].to_pylist()[:2] == [
+        '{"active_from": "2026-03-01"}',
+        '{"active_from": null}',
+    ]
+    free = read(ACCOUNT + 'partner_since = "Start__c"', accounts(page_of, Start__c=days), "account")
+    assert not free.rejected, "any other attribute is the org's own business"
+
+
 def test_a_percentage_loses_no_digit_on_its_way_to_a_fraction(page_of):
     text = ORDER_LINES.replace('"TotalPrice"', '{ field = "X__c", as = "percent" }')
     inbound = read(text, lines(page_of, ["0"], X__c=["100.0000000000000000000000000001"]))
