@@ -10,6 +10,7 @@ from connector.facade import OrgApi
 from connector.problems import problems_in
 from connector.replies import Call
 from connector.retry import Safety
+from mappings.texts_out import cut
 
 _PATH = "actions/standard/customNotificationAction"
 
@@ -28,8 +29,8 @@ def notify(
             "customNotifTypeId": type_id,
             "recipientIds": people[start : start + limits.NOTIFY_RECIPIENTS],
             "targetId": target_id,
-            "title": _cut(title, limits.NOTIFY_TITLE_CHARS),
-            "body": _cut(body, limits.NOTIFY_BODY_CHARS),
+            "title": cut(title, limits.NOTIFY_TITLE_CHARS),
+            "body": cut(body, limits.NOTIFY_BODY_CHARS),
         }
         reply = api.post(_PATH, {"inputs": [item]}, Call("notify", Safety.ONCE, "CustomNotificationType"))
         answers = reply if isinstance(reply, list) else []
@@ -39,7 +40,3 @@ def notify(
             problems = problems_in(answers[0].get("errors"))
             code = problems[0].code if problems else "CANNOT_SEND_NOTIFICATIONS"
             raise classify_row(code)(code, sobject="CustomNotificationType", hint="Run: rebates org deploy")
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -11,6 +11,7 @@ from mappings.model import Mapping, PushTarget, Value
 from mappings.problems import Finder, Place, nearest
 from mappings.push_table import with_namespace
 from mappings.rounding import BY_CURRENCY, USUAL_SCALE
+from mappings.texts_out import fits, units
 from mappings.vocabulary import DAYS_READ, ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
 
 _TEXT_KINDS = TEXTS | {"id", "reference"}
@@ -295,8 +296,9 @@ def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finde
             at,
             f"make the field at least {LENGTHS[value.from_]} long",
         )
-    if isinstance(value.const, str) and 0 < field.length < len(value.const):
-        finder.error("M304", f"{label} holds {field.length} characters, the text has {len(value.const)}", at)
+    if isinstance(value.const, str) and not fits(value.const, field.length or None):
+        told = f"{label} holds {field.length} characters, the text has {units(value.const)}"
+        finder.error("M304", told, at)
     kind = kind_of(value.from_ or "")
     if field.type not in NUMBERS or kind not in ("amount", "quantity", "qualifier", "rate"):
         return

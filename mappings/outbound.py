@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
-from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,16 +20,13 @@ from mappings import template
 from mappings.describe import ObjectDescribe
 from mappings.model import Placeholder, PushTarget, Value, Verbatim
 from mappings.rounding import currency_of, unit_for
+from mappings.texts_out import cut, iso_instant, json_within, plain
 from mappings.vocabulary import NUMBERS, kind_of
 
 JsonValue = str | int | bool | Decimal | None
 View = Mapping[str, Mapping[str, Any]]
 
 CUT = ("string", "textarea", "picklist", "combobox")  # types of fields whose texts are cut to their length
-_ELLIPSIS = "…"
-# A first load writes a million values: what depends on the mapping alone is worked out once.
-_key_text = cache(encode_basestring_ascii)
-_WORDS = {True: "true", False: "false", None: "null"}
 
 
 @cache
@@ -89,7 +85,7 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
 
         def as_json(view: View) -> JsonValue:
             try:
-                return _json_text(view[group][name], value.max_length)
+                return json_within(view[group][name], value.max_length)
             except KeyError:
                 return at_length(view)
 
@@ -112,7 +108,7 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
             told = raw if translated is None else translated.get(raw, raw)
             if type(told) is not str:
                 return _as_asked(told, value, view, zone)
-            return told or None if length is None or 2 * len(told) <= length else _cut(told, length)
+            return cut(told, length) or None
         if kind is date:
             return raw.isoformat()  # type: ignore[no-any-return]
         return at_length(view)
@@ -151,7 +147,7 @@ def owned_hash(record: Mapping[str, JsonValue], target: PushTarget | None = None
 
 def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
     if value.text is not None:
-        return _cut(_rendered(value.text, view), value.max_length)
+        return cut(_rendered(value.text, view), value.max_length)
     if value.const is not None:
         return _whole(value.const) if isinstance(value.const, Decimal) else value.const
     assert value.from_ is not None, "a Value has one origin"
@@ -161,7 +157,7 @@ def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
     except KeyError:
         raw = _look_up(view, value.from_)
     if is_json:
-        return _json_text(raw, value.max_length)
+        return json_within(raw, value.max_length)
     if value.values is not None and isinstance(raw, str):
         raw = value.values.get(raw, raw)
     return _as_asked(raw, value, view, zone)
@@ -171,7 +167,7 @@ def _as_asked(raw: Any, value: Value, view: View, zone: ZoneInfo | None) -> Json
     if raw is None or raw == "":
         return None
     if isinstance(raw, str):
-        return _cut(raw, value.max_length)
+        return cut(raw, value.max_length)
     if isinstance(raw, bool):
         return str(raw).lower() if value.as_ == "text" else raw
     if isinstance(raw, (Decimal, int)):
@@ -185,16 +181,10 @@ def _as_asked(raw: Any, value: Value, view: View, zone: ZoneInfo | None) -> Json
     if isinstance(raw, datetime):
         if value.as_ == "date":
             return raw.astimezone(zone or UTC).date().isoformat()
-        return _iso_instant(raw)
+        return iso_instant(raw)
     if isinstance(raw, date):
         return raw.isoformat()
     raise TypeError(f"{value.from_} is {type(raw).__name__}, which no field can hold")
-
-
-def _iso_instant(moment: datetime) -> str:
-    """As Salesforce takes it, to the millisecond."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}Z"
 
 
 def _look_up(view: View, path: str) -> Any:
@@ -280,85 +270,6 @@ def qualifier_text(value: Decimal, view: View) -> str:
     if _look_up(view, "program.qualifier") == "quantity":
         return template.units(value)
     return template.money(value, currency_of(view))
-
-
-def _cut(text: str, length: int | None) -> str:
-    """Salesforce counts UTF-16 units; a pair is never cut in two."""
-    if length is None or 2 * len(text) <= length:  # no character is more than two units
-        return text
-    if len(text.encode("utf-16-le", "surrogatepass")) // 2 <= length:
-        return text
-    kept = ""
-    room = length - 1
-    for char in text:
-        room -= 2 if ord(char) > 0xFFFF else 1
-        if room < 0:
-            break
-        kept += char
-    return kept.rstrip() + _ELLIPSIS
-
-
-def _json_text(raw: Any, length: int | None) -> str | None:
-    """JSON with exact numbers. A list that does not fit loses its last items (the oldest); nothing is cut in two."""
-    if raw is None:
-        return None
-    text = json_text(raw)
-    if length is None or len(text) <= length:
-        return text
-    if isinstance(raw, (list, tuple)):
-        items = list(raw)
-        while items:
-            items.pop()
-            if len(text := json_text(items)) <= length:
-                return text
-    raise ValueError("a JSON value is longer than its field")
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON, keys in the order given; a Decimal is written as the number it is."""
-    if isinstance(value, (dict, Mapping)):  # a dict is told at once, any other mapping is asked
-        return (
-            "{"
-            + ",".join([f"{_key_text(str(k))}:{_json_of(type(v), json_text)(v)}" for k, v in value.items()])
-            + "}"
-        )
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join([json_text(item) for item in value]) + "]"
-    return _json_of(type(value), _json_rest)(value)
-
-
-def _json_rest(value: Any) -> str:
-    """What is none of the usual, but derived from one."""
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return json.dumps(_iso_instant(value))
-    if isinstance(value, date):
-        return json.dumps(value.isoformat())
-    if isinstance(value, float):
-        raise TypeError("money is never a float")
-    return json.dumps(value)
-
-
-def plain(value: Decimal) -> str:
-    """Exact text without exponent and trailing zeros: equal amounts read the same."""
-    if value.is_zero():
-        return "0"
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-# By exact type: a first load asks a million times.
-_JSON_OF: dict[type, Callable[[Any], str]] = {
-    str: encode_basestring,
-    Decimal: plain,
-    bool: _WORDS.__getitem__,
-    type(None): _WORDS.__getitem__,
-    date: lambda day: f'"{day.isoformat()}"',
-}
-_json_of = _JSON_OF.get
 
 
 def _canonical(value: JsonValue) -> str | bool | None:

@@ -486,6 +486,15 @@ def test_a_program_whose_coins_the_fields_cannot_hold_is_named_with_what_comes_o
     assert all(one.endswith("amounts are shown rounded") for one in standings) and len(standings) == 2
 
 
+def test_a_fixed_text_is_measured_as_salesforce_counts():
+    org = org_with("Account", field("X__c", length=3))
+
+    assert only(PUSH + 'X__c = { const = "🥇🥇" }', org).message == (
+        "Account.X__c holds 3 characters, the text has 4"
+    )
+    assert found(PUSH + 'X__c = { const = "🥇!" }', org) == []
+
+
 def test_programs_in_dollars_and_yen_are_written_exactly():
     assert check(read_mapping("standard"), stock_org(), {"us": "USD", "jp": "JPY", "hu": "HUF"}) == []
 

@@ -1,5 +1,6 @@
 """Records out: what each Salesforce field is written, and when two records are the same."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from mappings import template
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.file import read_mapping
-from mappings.outbound import MissingValue, fitted, json_text, owned_hash, plain, record
+from mappings.outbound import MissingValue, fitted, owned_hash, record
+from mappings.texts_out import cut, json_text, plain, units
 from mappings.vocabulary import EVENTS
 from rebates.money import round_money
 
@@ -324,3 +326,65 @@ def test_a_translated_text_may_become_something_else_or_empty_and_is_cut_like_an
     short = target(mapping_of, 'F__c = { from = "standing.tier", values = { Silver = "Silberstufe" } }')
     length = {name: replace(value, max_length=8) for name, value in short.fields.items()}
     assert record(replace(short, fields=length), VIEW)["F__c"] == "Silbers…"
+
+
+LADDER = {
+    "value": Decimal("250"),
+    "tiers": [
+        {"name": name, "threshold": Decimal(at), "benefit": "10%", "reached": at <= 250}
+        for name, at in (("Bronze", 100), ("Silver", 200), ("Gold", 300), ("Platinum", 400), ("Diamond", 500))
+    ],
+}
+
+
+def ladder_within(mapping_of, length, ladder=LADDER):
+    push = fitted(target(mapping_of, 'F__c = "standing.tier_ladder"'), describe(F__c=length))
+    return record(push, {**VIEW, "standing": {**VIEW["standing"], "tier_ladder": ladder}})["F__c"]
+
+
+@pytest.mark.parametrize(
+    ("length", "names"),
+    [
+        (2000, ["Bronze", "Silver", "Gold", "Platinum", "Diamond"]),
+        (330, ["Bronze", "Silver", "Gold", "Platinum"]),
+        (260, ["Bronze", "Silver", "Gold"]),
+        (200, ["Silver", "Gold"]),
+        (100, ["Silver"]),
+        (30, []),
+    ],
+)
+def test_a_ladder_too_long_for_its_field_keeps_the_tiers_nearest_to_the_member(mapping_of, length, names):
+    text = ladder_within(mapping_of, length)
+
+    assert len(text) <= length
+    assert [tier["name"] for tier in json.loads(text)["tiers"]] == names
+    assert json.loads(text)["value"] == 250
+
+
+def test_a_field_that_holds_no_ladder_at_all_is_left_empty(mapping_of):
+    assert ladder_within(mapping_of, 10) is None
+
+
+def test_a_long_ladder_of_a_member_below_or_above_all_tiers_keeps_what_is_nearest(mapping_of):
+    for reached, kept in ((False, "Bronze"), (True, "Diamond")):
+        ladder = {**LADDER, "tiers": [{**tier, "reached": reached} for tier in LADDER["tiers"]]}
+        names = [tier["name"] for tier in json.loads(ladder_within(mapping_of, 110, ladder))["tiers"]]
+        assert names == [kept]
+
+
+def test_json_is_measured_as_salesforce_counts_where_an_emoji_is_two(mapping_of):
+    ladder = {"value": Decimal(1), "tiers": [{"name": "🥇" * 20, "threshold": Decimal(1), "reached": True}]}
+    text = json_text(ladder)
+
+    assert units(text) == len(text) + 20
+    assert ladder_within(mapping_of, units(text), ladder) == text
+    assert ladder_within(mapping_of, len(text), ladder) == '{"value":1,"tiers":[]}'
+
+
+@given(st.text(max_size=30), st.integers(min_value=1, max_value=40))
+def test_no_text_is_longer_than_its_field_and_no_pair_is_cut_in_two(text, length):
+    kept = cut(text, length)
+
+    assert units(kept) <= length
+    assert kept == text or kept.endswith("…")
+    kept.encode("utf-8")
