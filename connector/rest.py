@@ -105,7 +105,8 @@ class Rest:
 
     # --- queries ---------------------------------------------------------------------------------------
     def poll(self, queries: Sequence[str]) -> list[Page]:
-        """First pages of up to five queryAll queries, for one API call."""
+        """First pages of up to five queryAll queries, for one API call. WindowLost names the query (`at`) whose only
+        page lacks rows."""
         if not 1 <= len(queries) <= limits.COMPOSITE_QUERIES:
             raise Misconfigured(
                 "POLL_SIZE", detail=f"one to {limits.COMPOSITE_QUERIES} queries, not {len(queries)}"
@@ -134,6 +135,10 @@ class Rest:
             page = page_of(answer.get("body"), columns[index], sobject)
             if page.locator is not None:
                 self._rows_before[page.locator] = page.table.num_rows
+            elif columns[index] and page.total not in (None, page.table.num_rows):
+                short = _rows_missing(sobject, page.table.num_rows, page.total)
+                short.at = index
+                raise short
             pages.append(page)
         return pages
 
@@ -158,9 +163,7 @@ class Rest:
             rows = None if rows is None else rows + page.table.num_rows
             following = page.locator
             if following is None and columns and None not in (rows, page.total) and rows != page.total:
-                raise WindowLost(
-                    "ROWS_MISSING", sobject=sobject, detail=f"{rows} of {page.total} rows arrived"
-                )
+                raise _rows_missing(sobject, rows, page.total)
             if following is not None and rows is not None:
                 self._rows_before[following] = rows
             yield page
@@ -233,6 +236,10 @@ def part_error(answer: Mapping[str, Any], sobject: str | None, safety: Safety = 
         sobject=sobject,
         detail=names_in(problem) if problem else None,
     )
+
+
+def _rows_missing(sobject: str | None, rows: int | None, total: int | None) -> WindowLost:
+    return WindowLost("ROWS_MISSING", sobject=sobject, detail=f"{rows} of {total} rows arrived")
 
 
 def status_of(answer: Mapping[str, Any]) -> int:

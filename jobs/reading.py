@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -31,6 +32,7 @@ Outcome = tuple[Stream, Method, errors.SyncError | None]
 
 QUERIES_PER_POLL = 5  # Salesforce: at most five query subrequests in one composite call
 LOST_WINDOWS_MAX = 3  # how often one stream may lose its pages in one run
+FROM_THE_START = frozenset({"ROWS_MISSING", "LOCATOR_REPEATED"})  # any page may be the one that lacks rows
 
 
 def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
@@ -41,6 +43,15 @@ def read_whole(run: Running, entity: PullEntity) -> list[Rejected]:
         if failure is not None:
             raise failure
     return reading.rejected.get(entity.entity, [])
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a reading held of a stream before it was read once more."""
+
+    page: int
+    rejected: list[Rejected]
+    merged: int
 
 
 class Reading:
@@ -145,24 +156,47 @@ class Reading:
         return "rest" if rows is None else choose.choose_read(rows, self._org.usage.budget_left)
 
     def _pages(self, stream: Stream, first: Page | None) -> None:
-        """REST pages in key order; when the org forgets the cursor, go on behind the last row."""
+        """REST pages in key order. When the org forgets the cursor, go on behind the last row. Where rows are missing
+        nobody knows from which page, and behind the last row they would never be asked for: the window begins again."""
         into = self._reader(stream)
+        before = self._now(stream)
         after: tuple[int, str] | None = None
-        lost = 0
+        whole: int | None = None  # rows of the window, as its first page says
+        lost = seen = behind = 0  # `behind` of the rows seen are not in the present query
         with self._app.progress.step(f"pull {stream.name}", first.total if first else None) as step:
             while True:
                 query = soql.select(stream.entity, window=stream.window, after=after)
                 try:
                     for page in self._rest(query, first):
+                        whole = page.total if whole is None else whole
+                        _require_all(stream, whole, behind, page.total)
                         after = self._stage(stream, into, page) or after
+                        seen += page.table.num_rows
                         step.advance(page.table.num_rows)
                     return
                 except errors.WindowLost as error:
                     lost += 1
                     log.warning("pull.window_lost", entity=stream.name, code=error.code, times=lost)
                     if lost >= LOST_WINDOWS_MAX:
-                        raise
+                        raise _kept_short(error) if error.code in FROM_THE_START else error from None
                     first = None
+                    if error.code in FROM_THE_START:
+                        self._back_to(stream, before)
+                        step.advance(-seen)
+                        after, whole, seen = None, None, 0
+                    behind = seen
+
+    def _now(self, stream: Stream) -> _Before:
+        with self._app.store.read() as tx:
+            page = staging.newest(tx, self._pages_of)
+        return _Before(page, self.rejected[stream.name], len(self.merged))
+
+    def _back_to(self, stream: Stream, before: _Before) -> None:
+        """Forget what was read since: of an earlier round, or of other pieces of the window, everything stays."""
+        self.rejected[stream.name] = before.rejected
+        del self.merged[before.merged :]
+        with self._app.store.transaction() as tx:
+            staging.discard(tx, self._pages_of, stream.name, behind=before.page)
 
     def _rest(self, query: str, first: Page | None) -> Iterator[Page]:
         if first is None:
@@ -233,3 +267,20 @@ def _last_key(table: pa.Table) -> tuple[int, str] | None:
     stamp = pc.replace_substring(table.column("SystemModstamp").slice(table.num_rows - 1), "+0000", "+00:00")
     text = stamp[0].as_py().replace("Z", "+00:00")
     return micros(datetime.fromisoformat(text)), table.column("Id")[table.num_rows - 1].as_py()
+
+
+def _require_all(stream: Stream, whole: int | None, behind: int, total: int | None) -> None:
+    """What is left behind a lost cursor and what came before it must be the window: more may have been lost than the
+    cursor. Raises WindowLost."""
+    if whole is not None and total is not None and behind + total < whole:
+        detail = f"{behind + total} of {whole} rows arrived"
+        raise errors.WindowLost("ROWS_MISSING", sobject=stream.entity.object, detail=detail)
+
+
+def _kept_short(error: errors.SyncError) -> errors.Misconfigured:
+    """A stream that stays short however often it is read: it stops by name, nothing of it is applied."""
+    return errors.Misconfigured(
+        error.code, sobject=error.sobject, detail=f"{error.detail or 'its pages repeat'}, {LOST_WINDOWS_MAX} times",
+        hint="The pages of a query lack rows that the org counts: look for a proxy between here and the org. "
+        "Nothing of them was applied; the next sync reads them again",
+    )  # fmt: skip

@@ -105,9 +105,20 @@ def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied
     return total + Applied(rows, updated=buried, unchanged=rows - buried, dirty_orders=dirty)
 
 
-def discard(tx: Connection, run_pk: int | None = None, entity: str | None = None) -> int:
-    """Forget staged pages: of a run, of one entity in it, or all (a new pull starts). Returns how many pages."""
+def newest(tx: Connection, run_pk: int) -> int:
+    """The page of a run that was staged last: what is read from now on can be told apart. 0: there is none."""
+    query = select(func.max(staged_pages.c.pk)).where(staged_pages.c.run_pk == run_pk)
+    return int(tx.execute(query).scalar_one() or 0)
+
+
+def discard(
+    tx: Connection, run_pk: int | None = None, entity: str | None = None, *, behind: int | None = None
+) -> int:
+    """Forget staged pages: of a run, of one entity in it, those that came behind a page, or all (a new pull starts).
+    Returns how many pages."""
     query = delete(staged_pages)
+    if behind is not None:
+        query = query.where(staged_pages.c.pk > behind)
     if run_pk is not None:
         query = query.where(staged_pages.c.run_pk == run_pk)
     if entity is not None:
