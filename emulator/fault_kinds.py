@@ -15,7 +15,17 @@ from emulator.router import Request, Response, error_response
 HTML = b"<html><head><title>Down for Maintenance</title></head><body><h1>We are down for maintenance.</h1></body></html>"
 BEFORE = frozenset(("status", "html", "reset", "unauthorized", "stale_locator", "read_only"))
 AFTER = frozenset(
-    ("delay", "truncate", "drop_header", "drop_ack", "lost_status", "empty", "late_commit", "short_results")
+    (
+        "delay",
+        "truncate",
+        "drop_header",
+        "drop_ack",
+        "lost_status",
+        "empty",
+        "late_commit",
+        "short_results",
+        "wrong_date",
+    )
 )
 ROWS = frozenset(("row_error",))
 CODES = {
@@ -41,7 +51,8 @@ class Fault:
     `unauthorized` (`shape` session, jwt, bulk, identity or html), `stale_locator`, `read_only`;
     after it did the work: `delay` seconds, `truncate` to `bytes`, `drop_header` `header`, `drop_ack` (the
     connection is reset), `lost_status` (a `status` instead of the reply), `empty`, `short_results` (the last of a list of results is
-    missing), `late_commit` (what was written shows only `seconds` later, under its earlier stamps); on records: `row_error` with `code` for
+    missing), `late_commit` (what was written shows only `seconds` later, under its earlier stamps), `wrong_date` (the Date header
+    is `seconds` ahead); on records: `row_error` with `code` for
     the records in `ids` (their own or a parent's id, or a key), or for all.
     """
 

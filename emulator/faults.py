@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ApiError, RecordError
@@ -109,6 +111,9 @@ class FaultPlan:
             reply.cut_after = min(fault.bytes or len(content) // 2, max(len(content) - 1, 0))
         elif fault.kind == "drop_header":
             reply.headers = [pair for pair in reply.headers if pair[0].lower() != fault.header.lower()]
+        elif fault.kind == "wrong_date":
+            wrong = self._org.now() + timedelta(seconds=fault.seconds)
+            reply.set_header("Date", format_datetime(wrong.replace(microsecond=0), usegmt=True))
         elif fault.kind == "drop_ack":
             return Response(0, reset=True)
         elif fault.kind == "lost_status":

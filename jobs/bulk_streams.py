@@ -15,6 +15,7 @@ from connector.port import Page
 from jobs import narrowing
 from jobs.app import App
 from jobs.narrowing import Piece
+from jobs.org_time import TOLERANCE
 from mappings import soql
 from mappings.model import Mapping, PullEntity
 from mappings.soql import Window
@@ -36,10 +37,18 @@ class Stream:
     window: Window
     first: bool  # everything is read, not only what changed
     again: str | None = None  # why everything is read although it was read before
+    sure: datetime | None = None  # where the org's clock had certainly come; None: to the end of the window
+    healed: bool = False  # its watermark lay in the future, so it goes back
 
     @property
     def name(self) -> str:
         return self.entity.entity
+
+    @property
+    def read_until(self) -> datetime | None:
+        """How far it is read for certain: a wrong Date may have put the end of its window into the future."""
+        until = self.window.until
+        return until if until is None or self.sure is None else min(until, self.sure)
 
 
 @dataclass
@@ -273,9 +282,15 @@ class BulkStreams:
             window = Window(stream.window.since, until)
         except ValueError:
             return None
+        if until > self._org_time(job.created_at) + TOLERANCE:
+            return None  # by a wrong Date: rows that came after it would be taken for read
         if soql.select(stream.entity, window=window, order=False) != asked:
             return None
         return replace(stream, window=window)
+
+    def _org_time(self, ours: datetime) -> datetime:
+        """What the org's clock showed at a moment of ours, as far as the two go on together."""
+        return ours + (self._app.org.server_time() - self._app.clock.now())
 
     def _end(self, job: int, how: bulk_jobs.Ended) -> None:
         with self._app.store.transaction() as tx:

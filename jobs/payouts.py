@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs import losers_of_pulls
+from jobs import losers_of_pulls, org_time
 from jobs.payouts_seen import query_of, seen_in
 from jobs.planning_run import Planning
 from mappings.keys import sync_key
@@ -140,7 +140,10 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
         if not everything and not payouts.undecided(tx):
             return result
         since = None if everything else meta.get(tx, READ_UNTIL)
-    until = app.org.server_time() - app.settings.sync.lag - app.settings.sync.lookback
+    clock = org_time.heard(app)
+    until = clock.sure - app.settings.sync.lag - app.settings.sync.lookback
+    if since is not None and not clock.excess and since > _instant(until + org_time.TOLERANCE):
+        since = None  # a wrong clock put it into the future: what finance decided meanwhile was not read
     try:
         rows = [
             row
@@ -162,8 +165,12 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
         if everything and (losers := purged_merges.learn(tx, seen)):
             log.warning("payouts.tell_of_merges", accounts=losers)
             losers_of_pulls.note(tx, losers)
-        meta.put(tx, READ_UNTIL, f"{until:%Y-%m-%dT%H:%M:%SZ}")
+        meta.put(tx, READ_UNTIL, _instant(until))
     return result
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def what_stays(app: App) -> PushTarget | None:

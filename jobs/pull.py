@@ -1,6 +1,7 @@
 """Pull: what changed in the org since the watermark, staged page by page, applied in one transaction.
 
-A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock. All
+A window is `[ceiling - lookback, org now - lag)`, fixed before the first request from the org's own clock; where that
+is in doubt (`org_time`), the ceiling stays where it certainly was. All
 changed streams are looked at in one composite call; a stream that has more goes on in REST pages or in Bulk. What is
 known to be large is read in Bulk at once, all jobs side by side (`bulk_streams`).
 When reading took long, what changed meanwhile is read as well, into the same snapshot.
@@ -16,21 +17,24 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import structlog
+from sqlalchemy import Connection
 
 from connector import errors
-from jobs import losers_of_pulls
+from jobs import losers_of_pulls, org_time
 from jobs.aftermath import follow_merges, note_gap
 from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows, note_counted
-from jobs.inventory import set_aside
+from jobs.inventory import NEEDED, set_aside
+from jobs.org_time import TOLERANCE
 from jobs.reading import Method, Reading
 from jobs.rejecting import CODE as TOO_MANY
 from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings.soql import Window
 from state import meta, staging, watermarks
+from state.instants import moment
 from state.staging import Applied
 
 log = structlog.get_logger()
@@ -102,7 +106,7 @@ def pull(run: Running) -> Pulled:
             elif stream.name in read:
                 first, how = read[stream.name]
                 window = Window(first.window.since, stream.window.until)
-                read[stream.name] = replace(first, window=window), how
+                read[stream.name] = replace(first, window=window, sure=stream.sure), how
             else:
                 read[stream.name] = stream, method
             run.beat()
@@ -113,6 +117,7 @@ def pull(run: Running) -> Pulled:
     done = list(read.values())
     losers = follow_merges(app, run_pk, reading, set(read))
     results = []
+    clock = org_time.heard(app)
     pa.default_memory_pool().release_unused()  # of the pages that were read: applying needs room of its own
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
@@ -121,11 +126,11 @@ def pull(run: Running) -> Pulled:
             applied = staging.apply(tx, run_pk, stream.name, now=now)
             # Last: an earlier round may have read what cannot be read any more.
             set_aside(tx, bad, run_pk=run_pk, now=now)
-            assert stream.window.until is not None
-            since = stream.window.since or BEGINNING
-            watermarks.advance(
-                tx, stream.name, floor=since, ceiling=stream.window.until, run_pk=run_pk, now=now
-            )
+            ceiling = _ceiling(stream, before.get(stream.name), reading.newest.get(stream.name, 0))
+            if stream.healed:
+                watermarks.reset(tx, stream.name)
+            since = min(stream.window.since or BEGINNING, ceiling)
+            watermarks.advance(tx, stream.name, floor=since, ceiling=ceiling, run_pk=run_pk, now=now)
             meta.put(tx, _fingerprint_key(stream.name), fingerprint(stream.entity, app.mapping))
             if stream.entity.refresh == "daily":
                 meta.put(tx, _refreshed_key(stream.name), app.local_day().isoformat())
@@ -133,6 +138,8 @@ def pull(run: Running) -> Pulled:
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
         losers_of_pulls.note(tx, losers)
+        org_time.note(tx, clock, now=now)
+        _note_healed(tx, [stream for stream, _ in done], before)
     whole = not before or all(stream.first for stream, _ in done)
     if whole:
         with app.store.transaction() as tx:
@@ -147,11 +154,15 @@ def pull(run: Running) -> Pulled:
 
 def plan_streams(app: App) -> list[Stream]:
     """Which entities to read and how far: everything when it is the first time, or when its mapping changed."""
-    until = app.org.server_time() - app.settings.sync.lag
-    streams = []
+    clock = org_time.heard(app)
+    until, sure = clock.now - app.settings.sync.lag, clock.sure - app.settings.sync.lag
+    streams: list[Stream] = []
     with app.store.read() as tx:
+        ceilings = {mark.stream: mark.ceiling for mark in watermarks.read_all(tx)}
+        # What lies beyond a clock that is believed was put there by one that was wrong.
+        future = {name for name, end in ceilings.items() if not clock.excess and end > until + TOLERANCE}
         # The org's clock was there already, when another process read it: a window never ends before that.
-        until = max([until, *(mark.ceiling for mark in watermarks.read_all(tx))])
+        until = max([until, *(end for name, end in ceilings.items() if name not in future)])
         for name in STREAMS:
             entity = app.mapping.pull.get(name)
             if entity is None:
@@ -160,16 +171,20 @@ def plan_streams(app: App) -> list[Stream]:
             same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity, app.mapping)
             if mark is None or not same:
                 again = None if mark is None else "its mapping changed"
-                streams.append(Stream(entity, Window(None, until), first=True, again=again))
+                streams.append(Stream(entity, Window(None, until), True, again, sure, healed=name in future))
                 continue
             if (
                 entity.refresh == "daily"
                 and meta.get(tx, _refreshed_key(name)) != app.local_day().isoformat()
             ):
-                streams.append(Stream(entity, Window(None, until), first=True, again="once a day"))
+                streams.append(
+                    Stream(entity, Window(None, until), True, "once a day", sure, healed=name in future)
+                )
                 continue
             since = min(mark.ceiling, until) - app.settings.sync.lookback
-            streams.append(Stream(entity, Window(since, until), first=False))
+            if name in future:  # where the run began that put it there, if its own beginning was right
+                since = min(since, mark.floor)
+            streams.append(Stream(entity, Window(since, until), False, None, sure, healed=name in future))
     return streams
 
 
@@ -180,16 +195,38 @@ def _left_behind(app: App, read: Sequence[Stream], by: Mapping[str, Method]) -> 
 
     All streams or none: they end at one moment, and one call asks for all of them.
     """
-    until = app.org.server_time() - app.settings.sync.lag
-    ends = {stream.name: end for stream in read if (end := stream.window.until) is not None and end < until}
-    if not any(by[name] == "bulk" or until - end > CATCH_UP_AFTER for name, end in ends.items()):
+    clock = org_time.heard(app)
+    until, sure = clock.now - app.settings.sync.lag, clock.sure - app.settings.sync.lag
+    ends = {stream.name: end for stream in read if (end := stream.read_until) is not None and end < sure}
+    if not any(by[name] == "bulk" or sure - end > CATCH_UP_AFTER for name, end in ends.items()):
         return []
     lookback = app.settings.sync.lookback
     return [
-        Stream(stream.entity, Window(ends[stream.name] - lookback, until), first=False)
+        Stream(stream.entity, Window(ends[stream.name] - lookback, until), first=False, sure=sure)
         for stream in read
         if stream.name in ends
     ]
+
+
+def _ceiling(stream: Stream, before: datetime | None, newest: int) -> datetime:
+    """Where the next window begins. Where the org's clock is in doubt: no further than is certain, or than the stamps of
+    what was read, which the org's own database gives."""
+    until, sure = stream.window.until, stream.read_until
+    assert until is not None
+    assert sure is not None
+    if sure == until or stream.healed:
+        return sure
+    return max(sure, moment(newest), before or BEGINNING)
+
+
+def _note_healed(tx: Connection, done: Sequence[Stream], before: Mapping[str, datetime]) -> None:
+    """What was entered before a watermark that lay in the future may never have been read: only ids and stamps tell."""
+    healed = [stream.name for stream in done if stream.healed]
+    if healed and meta.get(tx, NEEDED) is None:
+        ahead = before[healed[0]]
+        meta.put(
+            tx, NEEDED, f"{healed[0]} was read up to {ahead:%Y-%m-%d %H:%M} UTC, later than the org's clock"
+        )
 
 
 def _fingerprint_key(entity: str) -> str:

@@ -66,6 +66,7 @@ class Reading:
         self._started: list[Started] = []  # in the order of creation
         self.rejected: dict[str, list[Rejected]] = {}
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
+        self.newest: dict[str, int] = {}  # the latest stamp that was read of each stream
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others, and none of
@@ -253,6 +254,8 @@ class Reading:
                 merged = some.filter(pc.is_valid(some["master_id"]))
                 self.merged += zip(merged["id"].to_pylist(), merged["master_id"].to_pylist(), strict=True)
         if batch.table.num_rows or batch.gone.num_rows:
+            stamps = (pc.max(some["modstamp"]).as_py() or 0 for some in (batch.table, batch.gone))
+            self.newest[stream.name] = max(self.newest.get(stream.name, 0), *stamps)
             with self._app.store.transaction() as tx:
                 staging.stage(tx, self._pages_of, stream.name, batch.table)
                 gone.stage(tx, self._pages_of, stream.name, batch.gone)

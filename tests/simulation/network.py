@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from tests.simulation.processes import SimApp
 
 URL = "https://sim.example.my.salesforce.com"
+WRONG_BY = timedelta(hours=3)  # a Date header, ahead
 LATENCY = 0.04  # seconds each way
 
 # What may happen instead of the request reaching the org, and after the org did the work.
 ALWAYS = (
     "refused", "cut_before", "ack_lost", "busy_before", "busy_later", "server_error_after", "gateway_after",
-    "html_before", "html_after", "empty", "truncated", "session_ended", "jwt_ended", "quota", "no_date", "slow",
+    "html_before", "html_after", "empty", "truncated", "session_ended", "jwt_ended", "quota", "no_date", "wrong_date", "slow",
 )  # fmt: skip
 WRITES = ("read_only", "short_results", "row_locked", "row_duplicate", "row_refused", "row_unanswered")
 ROWS = {
@@ -192,6 +195,9 @@ def _after(name: str, reply: Response, sent: requests.PreparedRequest) -> Respon
         reply.cut_after = len(reply.content()) // 2
     elif name == "no_date":
         reply.headers = [pair for pair in reply.headers if pair[0] != "Date"]
+    elif name == "wrong_date":
+        wrong = parsedate_to_datetime(str(reply.header("Date"))) + WRONG_BY
+        reply.set_header("Date", format_datetime(wrong, usegmt=True))
     elif name in ("short_results", "row_unanswered") and reply.status == 200:
         return _short(reply)
     return reply
