@@ -9,6 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,11 +26,12 @@ from connector.config import OrgSettings, id18
 from connector.errors import Ambiguous, AuthenticationFailed, Misconfigured, SyncError, Transient, WrongOrg
 from connector.hosts import LOOPBACK, check_origin
 from connector.port import Clock
+from connector.refresh_tokens import RefreshToken
 from connector.replies import Call
 from connector.retry import Safety, retrying
-from connector.secrets import SecretMissing, parse_reference, resolve
+from connector.secrets import SecretMissing, resolve
 from connector.session import decoded
-from connector.token_store import FileTokenStore, KeyringTokenStore, TokenStore
+from connector.token_store import TokenStore
 
 _GRANT = {
     "jwt": "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -86,10 +88,11 @@ class Login:
         self._rng = rng
         self._log = log
         self._base = base
-        self._store = store or self._own_place()
+        self._refresh_token = RefreshToken(
+            settings, environ=environ, base=base, clock=clock, log=log, store=store
+        )
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
-        self._rotated: str | None = None
         self._refused: tuple[AuthenticationFailed, float] | None = None
         self._pinned = settings.org_id
 
@@ -132,19 +135,33 @@ class Login:
         # A rotating refresh token that was sent may be spent: asking again with it would revoke the grant.
         safety = Safety.ONCE if self._settings.auth == "refresh_token" else Safety.READ
         loop = retrying(safety, clock=self._clock, rng=self._rng, deadline=deadline)
-        skew = self._relevant_skew()
-        try:
-            reply = loop(self._post, self._form(skew), safety, deadline)
-        except AuthenticationFailed:
-            found = self._relevant_skew()
-            if self._settings.auth != "jwt" or found == skew:
-                raise
+        with self._refresh_token.held(deadline) if safety is Safety.ONCE else nullcontext():
+            skew = self._relevant_skew()
+            form = self._form(skew)
+            try:
+                try:
+                    reply = loop(self._post, form, safety, deadline)
+                except AuthenticationFailed:
+                    other = self._other_form(form, skew)
+                    if other is None:
+                        raise
+                    reply = loop(self._post, other, safety, deadline)
+            except Ambiguous as lost:
+                raise Transient(lost.code, status=lost.status, detail="the login's reply was lost") from None
+            return self._read(reply, generation)
+
+    def _other_form(self, refused: Mapping[str, str], skew: float) -> dict[str, str] | None:
+        """What may be asked once more after a refusal; None: nothing is known that was not known before."""
+        found = self._relevant_skew()
+        if self._settings.auth == "jwt" and found != skew:
             # The refusal's Date header says that our clock is off: once more with the org's time.
             self._log.warning("auth.clock_skew", org=self._settings.alias, seconds=round(found))
-            reply = loop(self._post, self._form(found), safety, deadline)
-        except Ambiguous as lost:
-            raise Transient(lost.code, status=lost.status, detail="the login's reply was lost") from None
-        return self._read(reply, generation)
+            return self._form(found)
+        if self._settings.auth == "refresh_token":
+            # Whoever knows nothing of our lock (another host, a person) may have stored another one meanwhile.
+            other = self._form(found)
+            return other if other["refresh_token"] != refused["refresh_token"] else None
+        return None
 
     def _relevant_skew(self) -> float:
         skew = self._skew() or 0.0
@@ -182,7 +199,7 @@ class Login:
             case "client_credentials":
                 form |= {"client_id": s.client_id, "client_secret": self._secret(s.client_secret)}
             case "refresh_token":
-                form |= {"client_id": s.client_id, "refresh_token": self._refresh_token()}
+                form |= {"client_id": s.client_id, "refresh_token": self._refresh_token.current()}
                 if s.client_secret is not None:
                     form["client_secret"] = self._secret(s.client_secret)
         return form
@@ -208,22 +225,6 @@ class Login:
             raise SecretMissing("SECRET_MISSING", detail=f"[org.{self._settings.alias}] lacks a secret")
         return resolve(reference, environ=self._environ, base=self._base).get_secret_value()
 
-    def _refresh_token(self) -> str:
-        stored = self._store.load() if self._store is not None else None
-        return self._rotated or stored or self._secret(self._settings.refresh_token)
-
-    def _own_place(self) -> TokenStore | None:
-        """Where the refresh token came from, it is kept when the org replaces it; an environment keeps nothing."""
-        if self._settings.auth != "refresh_token" or self._settings.refresh_token is None:
-            return None
-        kind, rest = parse_reference(self._settings.refresh_token)
-        if kind == "keyring":
-            return KeyringTokenStore(rest)
-        if kind != "file":
-            return None
-        path = Path(rest).expanduser()
-        return FileTokenStore(path if path.is_absolute() or self._base is None else self._base / path)
-
     # --- its answer ------------------------------------------------------------------------------------
     def _read(self, reply: Any, generation: int) -> AccessToken:
         if not isinstance(reply, dict):
@@ -235,7 +236,8 @@ class Login:
             raise Misconfigured(
                 "TOKEN_REPLY", detail="the login's answer lacks access_token, instance_url or id"
             )
-        self._keep_rotated(reply.get("refresh_token"))
+        if self._settings.auth == "refresh_token":
+            self._refresh_token.keep(reply.get("refresh_token"))
         who = _IDENTITY.fullmatch(urlsplit(identity).path)
         if who is None:
             raise Misconfigured("TOKEN_REPLY", detail="the login's answer names no org")
@@ -250,25 +252,6 @@ class Login:
         if is_loopback(origin) != is_loopback(self._settings.instance_url):
             raise Misconfigured("TOKEN_REPLY", detail="the login names an instance that cannot be this org's")
         return origin
-
-    def _keep_rotated(self, token: object) -> None:
-        if self._settings.auth != "refresh_token" or not isinstance(token, str) or not token:
-            return
-        if token == self._refresh_token():
-            return
-        self._rotated = token
-        if self._store is None:
-            self._log.error("auth.rotated_not_stored", org=self._settings.alias)
-            return
-        try:
-            self._store.save(token)  # before the access token is used: the old refresh token is spent
-        except OSError as error:
-            raise Misconfigured(
-                "TOKEN_NOT_STORED",
-                detail=f"the new refresh token could not be kept ({error.strerror}); the old one is spent",
-                hint="Free the disk or mend the rights of its folder, then authorize the app once more",
-            ) from None
-        self._log.info("auth.rotated", org=self._settings.alias)
 
 
 def is_loopback(origin: str) -> bool:

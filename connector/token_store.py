@@ -7,12 +7,17 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from connector.secrets import write_keyring
 
 
 class TokenStore(Protocol):
     """Keeps a refresh token that the org replaces at every use."""
+
+    @property
+    def lock(self) -> Path | None:
+        """A file that whoever uses the token holds meanwhile; None: only one process ever does."""
 
     def load(self) -> str | None: ...
     def save(self, refresh_token: str) -> None:
@@ -24,6 +29,7 @@ class FileTokenStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.lock = path.with_name(f".{path.name}.lock")  # the file itself is replaced, and its locks with it
 
     def load(self) -> str | None:
         return self._path.read_text(encoding="utf-8").strip() or None if self._path.exists() else None
@@ -50,8 +56,10 @@ class FileTokenStore:
 class KeyringTokenStore:
     """The refresh token in the keyring entry that the configuration names."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, base: Path | None = None) -> None:
         self._name = name
+        # Processes of one configuration share the entry; a keyring has no lock of its own.
+        self.lock = (base or Path.home()) / f".rebate-sync-{quote(name, safe='')}.lock"
 
     def load(self) -> str | None:
         """Nothing of its own: the reference in the configuration leads to the same entry."""

@@ -164,6 +164,51 @@ def test_client_credentials_and_rotating_refresh_tokens_log_in(
     assert len({token, *kept}) == 4
 
 
+@pytest.fixture
+def sharing(
+    emulator: Emulator, reach: Callable[..., SalesforceOrg], tmp_path: Path
+) -> Callable[[], SalesforceOrg]:
+    """One process after the other, all with the refresh token of one file."""
+    reach(auth="client_credentials", client_secret="env:SECRET")
+    user_id = str(emulator.storage.row('SELECT "Id" FROM "User"')[0])  # type: ignore[index]
+    path = tmp_path / "refresh"
+    path.touch(mode=0o600)
+    path.write_text(grant_refresh_token(emulator, "app", user_id, "api refresh_token"))
+    return lambda: reach(auth="refresh_token", refresh_token=f"file:{path}", client_secret="env:SECRET")
+
+
+def test_two_processes_that_share_a_rotating_refresh_token_stay_logged_in(
+    sharing: Callable[[], SalesforceOrg], clock: Any
+) -> None:
+    scheduler, by_hand = sharing(), sharing()
+    for _ in range(3):
+        clock.sleep(700)
+        names(scheduler)
+        names(by_hand)
+    assert scheduler.usage.by_kind["login"] == by_hand.usage.by_kind["login"] == 4
+
+
+def test_a_refresh_token_that_somebody_stored_while_ours_was_refused_is_tried_once(
+    emulator: Emulator, sharing: Callable[[], SalesforceOrg], clock: Any, tmp_path: Path
+) -> None:
+    org = sharing()
+    user_id = str(emulator.storage.row('SELECT "Id" FROM "User"')[0])  # type: ignore[index]
+    (tmp_path / "refresh").write_text("5Aep861never-given")
+    clock.sleep(700)
+    real = emulator.handle
+
+    def authorized_anew(request: Any) -> Any:
+        answer = real(request)
+        if "/oauth2/token" in request.path and answer.status == 400:
+            token = grant_refresh_token(emulator, "app", user_id, "api refresh_token")
+            (tmp_path / "refresh").write_text(token)
+        return answer
+
+    emulator.handle = authorized_anew  # type: ignore[method-assign]
+    names(org)
+    assert org.usage.by_kind["login"] == 3
+
+
 def test_a_create_whose_ack_is_lost_is_ambiguous_and_its_record_is_there(
     emulator: Emulator, reach: Callable[..., SalesforceOrg]
 ) -> None:

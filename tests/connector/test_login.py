@@ -19,6 +19,8 @@ from connector.hosts import HostRefused
 from connector.secrets import SecretMissing
 from connector.token_store import FileTokenStore
 
+NO_ROWS = {"totalSize": 0, "done": True, "records": []}
+
 
 def changed(settings: OrgSettings, **values: Any) -> OrgSettings:
     return OrgSettings(**{**settings.model_dump(exclude_none=True), **values})
@@ -145,6 +147,71 @@ def test_a_refresh_token_from_the_keyring_is_replaced_there(
     connect(configured)
     used = [each.form["refresh_token"] for each in scripted.calls("/services/oauth2/token")]
     assert used == ["first-refresh", "second-refresh"]
+
+
+def test_a_refresh_token_that_another_process_stored_is_used_from_the_keyring(
+    scripted: Any,
+    connect: Any,
+    settings: OrgSettings,
+    make: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    entries = {("rebate-sync", "prod"): "first-refresh"}
+
+    class Keyring:
+        @staticmethod
+        def get_password(service: str, name: str) -> str | None:
+            return entries.get((service, name))
+
+        @staticmethod
+        def set_password(service: str, name: str, secret: str) -> None:
+            entries[service, name] = secret
+
+    monkeypatch.setitem(sys.modules, "keyring", Keyring)
+    body = scripted.token_body(refresh_token="second-refresh")
+    scripted.on("POST", "/services/oauth2/token", make.reply(body))
+    org = connect(changed(settings, auth="refresh_token", refresh_token="keyring:prod"), base=tmp_path)
+    entries["rebate-sync", "prod"] = "of-another-process"
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401), make.reply(NO_ROWS))
+    list(org.query("SELECT Id FROM Account"))
+    used = [each.form["refresh_token"] for each in scripted.calls("/services/oauth2/token")]
+    assert used == ["first-refresh", "of-another-process"]
+    assert entries == {("rebate-sync", "prod"): "second-refresh"}
+
+
+def test_a_refresh_token_that_could_not_be_stored_is_remembered_while_the_spent_one_is_there(
+    scripted: Any,
+    connect: Any,
+    rotating: tuple[OrgSettings, Path],
+    make: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings, path = rotating
+    org = connect(settings)
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401), make.reply(NO_ROWS))
+    body = scripted.token_body(refresh_token="second-refresh")
+    scripted.on("POST", "/services/oauth2/token", make.reply(body))
+    with monkeypatch.context() as patch, pytest.raises(Misconfigured, match="TOKEN_NOT_STORED"):
+        patch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        list(org.query("SELECT Id FROM Account"))
+    assert path.read_text().strip() == "first-refresh"
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401), make.reply(NO_ROWS))
+    list(org.query("SELECT Id FROM Account"))
+    assert scripted.calls("/services/oauth2/token")[-1].form["refresh_token"] == "second-refresh"
+
+
+def test_while_another_process_logs_in_with_the_refresh_token_we_wait(
+    scripted: Any, connect: Any, rotating: tuple[OrgSettings, Path]
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    settings, path = rotating
+    with path.with_name(".refresh.lock").open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(Transient, match="LOGIN_BUSY"):
+            connect(settings)
+        assert not scripted.calls("/services/oauth2/token"), "the token was not used meanwhile"
+    connect(settings)
 
 
 def test_a_lost_reply_to_a_rotating_login_is_not_asked_for_again(
