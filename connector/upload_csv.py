@@ -47,6 +47,11 @@ def uploads(
     yield Upload(b"".join(parts), range(first, len(records)))
 
 
+def carries(record: Record) -> bool:
+    """Whether a file can say what is meant: the text #N/A would empty its field."""
+    return NULL not in record.values()
+
+
 def columns_of_records(records: Sequence[Record], key_field: str) -> list[str]:
     """The key first, the others sorted: the same records always make the same bytes."""
     fields = set(records[0])

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from connector import errors
+from connector import errors, upload_csv
 from connector.port import RowResult
 from jobs.running import Running
 from mappings.model import PushTarget
@@ -45,14 +45,16 @@ def send(
 ) -> list[RowResult]:
     """One upsert by bulk job. A person finds it in Setup > Bulk Data Load Jobs.
 
-    One file has one header: the few records that leave a field out go beside it.
+    One file has one header, and a word for empty: the few records that leave a field out, or mean that word, go beside it.
     """
     assert target.match is not None
     usual, _ = Counter(frozenset(record) for record in records).most_common(1)[0]
-    alike = [record.keys() == usual for record in records]
+    alike = [record.keys() == usual and upload_csv.carries(record) for record in records]
     other = [record for record, same in zip(records, alike, strict=True) if not same]
     beside = iter(run.app.org.upsert(target.object, target.match, other) if other else ())
     in_file = [at for at, same in enumerate(alike) if same]
+    if not in_file:
+        return list(beside)
     sent = iter(_send(run, target, [rows[at] for at in in_file], [records[at] for at in in_file], lanes))
     return [next(sent if same else beside) for same in alike]
 
