@@ -13,6 +13,7 @@ import requests
 from connector import body, limits
 from connector.body import BodyCut
 from connector.port import Clock
+from mappings.columns import text_array
 
 
 class ByteStream(io.RawIOBase):
@@ -52,8 +53,8 @@ def header_of(source: io.BufferedReader) -> list[str]:
 
 
 def rows_of(source: io.BufferedReader, names: Sequence[str]) -> pa.Table:
-    """The remaining lines as a table of strings. Raises BodyCut for lines that do not have these columns."""
-    schema = pa.schema([(name, pa.string()) for name in names])
+    """The remaining lines as a table of strings, bytes that are no UTF-8 replaced. Raises BodyCut for lines that do not have these columns."""
+    schema = pa.schema([(name, pa.binary()) for name in names])  # one odd byte would refuse the page as text
     batches: list[pa.RecordBatch] = []
     try:
         first = source.peek(1)
@@ -72,7 +73,16 @@ def rows_of(source: io.BufferedReader, names: Sequence[str]) -> pa.Table:
                 ),
             )
             batches.extend(reader)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except pa.ArrowInvalid as error:
         # pyarrow quotes the offending line in its message: nothing of it may travel on.
         raise BodyCut("CSV_CUT", detail=type(error).__name__) from None
-    return pa.Table.from_batches(batches, schema=schema)
+    table = pa.Table.from_batches(batches, schema=schema)
+    return pa.Table.from_arrays([_as_text(column) for column in table.columns], names=list(names))
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same bytes as text, checked and not copied; only a column with bytes that are no UTF-8 is gone through."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.chunked_array([text_array(column)])

@@ -52,6 +52,17 @@ def values(org: Any, column: str = "Id", **more: Any) -> list[Any]:
     return [v for page in org.bulk_query(SOQL, **more) for v in page.table[column].to_pylist()]
 
 
+def test_bytes_that_are_no_utf8_are_replaced_in_their_cell_alone(
+    bulk_org: Any, make: Any, finished: Any
+) -> None:
+    page = make.csv(lines(1, 2, 3), 3, "null")
+    page.body = page.body.replace(b"001", b"M\xfcller", 1)
+    finished(3, page)
+    table = next(bulk_org.bulk_query(SOQL)).table
+    assert table["Order.AccountId"].to_pylist() == ["M\ufffdller", "001", "001"]
+    assert {str(column.type) for column in table.columns} == {"string"}
+
+
 def test_a_job_that_was_started_is_read_by_its_id_with_its_counts_checked(
     scripted: Any, bulk_org: Any, make: Any, finished: Any
 ) -> None:
