@@ -67,6 +67,7 @@ def check(tx: Connection, *, deep: bool = False) -> list[Violation]:
             Violation("the audit trail is broken (A1)", 1, problem, "see docs/operations.md, Audit trail")
         )
     if deep:
+        found += [broken for one in fact_checks.deep() for broken in _Check(*one).broken(tx)]
         found += _contributions(tx)
     return found
 

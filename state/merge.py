@@ -7,6 +7,7 @@ which is why re-reading the overlap of two windows costs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from state import bulk, dirty, keys, parts, rates
+from state import bulk, dirty, keys, moved_lines, parts, rates
 from state.merge_statements import REJECTED, Target, anything, comparison, counting, upserting
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.programs import programs
@@ -129,9 +130,7 @@ TARGETS = {
 
 # What a batch changed: the key of the row, and whether the store had never seen it.
 changed_ids = bulk.scratch("changed_ids", sf_id="text!", is_new="bool")
-changed_lines = bulk.scratch("changed_lines", order_pk="int!", sf_id="text!", is_new="bool")
 
-_CHANGED_LINES = select(changed_lines.c.order_pk).distinct()
 _CHANGED_ORDERS, _CHANGED_ACCOUNTS, _CHANGED_PRODUCTS = (
     select(table.c.pk).join(changed_ids, changed_ids.c.sf_id == table.c.sf_id)
     for table in (orders, accounts, products)
@@ -144,9 +143,9 @@ FIRST_LOADS = ("account", "order", "order_line")
 
 
 class Merge:
-    """The merge of one entity within one transaction."""
+    """The merge of one entity within one transaction. `again`: of records that are read once more by id."""
 
-    def __init__(self, tx: Connection, entity: str, now: datetime) -> None:
+    def __init__(self, tx: Connection, entity: str, now: datetime, *, again: bool = False) -> None:
         self.tx = tx
         self.entity = entity
         self.now = now
@@ -154,6 +153,9 @@ class Merge:
         self._first = self._rows = 0
         if entity in FIRST_LOADS:
             self._first = tx.execute(anything(TARGETS[entity].table)).first() is None
+        self._moves: moved_lines.Moves | None = None
+        if entity == "order_line":
+            self._moves = moved_lines.Moves(tx, TARGETS[entity].scratch, self._orders, again=again)
         self._rejected = tx.execute(REJECTED, {"of": entity}).first()
 
     def add(self, batch: pa.Table) -> Counts:
@@ -161,8 +163,8 @@ class Merge:
         if self.entity == "currency_rate":
             return rates.merge(self.tx, batch, self.now)
         target = TARGETS[self.entity]
-        changed = changed_lines if self.entity == "order_line" else changed_ids
-        rows = _newest(target.prepare(self.tx, batch), target.key)
+        changed = moved_lines.changed if self._moves else changed_ids
+        rows = _newest(target.prepare(self.tx, batch))
         if self._first and self._rejected is None:
             return self._add_first(target, rows, batch.num_rows)
         bulk.empty(self.tx, target.scratch, changed)
@@ -173,22 +175,39 @@ class Merge:
         if self.entity == "product" and updated + inserted:
             dirty.mark_products(self.tx, _CHANGED_PRODUCTS, judged=True)
         self._upsert(target)
+        if self._moves:
+            self._moves.look(inserted)
         if inserted or updated:
             self._note()
         if self._rejected is not None:
             self._readmit(target)
         return inserted, updated, batch.num_rows - inserted - updated - stale, stale
 
-    def finish(self) -> int:
-        """How many orders became dirty."""
+    def finish(self, batches: Callable[[], Iterator[pa.Table]]) -> tuple[int, moved_lines.Found]:
+        """How many orders became dirty, and lines that turned out to be in two. `batches` gives all of them once more."""
+        found = moved_lines.Found()
         if self._first and self._rows:
             self._note_first()
             bulk.settle(self.tx, TARGETS[self.entity].table)
-        return self._orders.marked
+            if self._moves:
+                found = self._moves.finish_first(lambda chosen: self._once_more(batches(), chosen))
+        elif self._moves:
+            found = self._moves.finish()
+        return self._orders.marked, found
+
+    def _once_more(
+        self, batches: Iterator[pa.Table], chosen: Callable[[pa.ChunkedArray], pa.Array]
+    ) -> Iterator[pa.Table]:
+        for batch in batches:
+            some = batch.filter(chosen(batch["id"]))
+            if some.num_rows:
+                yield _newest(TARGETS[self.entity].prepare(self.tx, some))
 
     def _add_first(self, target: Target, rows: pa.Table, read: int) -> Counts:
         """Into an empty table: there is nothing to compare with, only a record that comes twice to put right."""
         self._rows += rows.num_rows
+        if self._moves:
+            self._moves.note_first(rows["sf_id"])
         if self.tx.dialect.name == "postgresql":
             bulk.empty(self.tx, target.scratch)
             bulk.fill(self.tx, target.scratch, rows)
@@ -219,8 +238,8 @@ class Merge:
         self.tx.execute(upserting(self.tx.dialect.name, target))
 
     def _note(self) -> None:
-        if self.entity == "order_line":
-            self._orders.mark(_CHANGED_LINES)
+        if self._moves:
+            self._moves.mark_changed()
         elif self.entity == "order":
             self._orders.mark(_CHANGED_ORDERS)
             self._orders.mark(_TAKING_BACK)
@@ -239,13 +258,13 @@ class Merge:
         )
 
 
-def _newest(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """One row a key: of several versions in a batch the newest, of equal stamps the last."""
+def _newest(rows: pa.Table) -> pa.Table:
+    """One row a record: of several versions in a batch the newest, of equal stamps the last."""
     distinct = pc.count_distinct(rows["sf_id"]).as_py()  # ids are unique within an entity
     if distinct == rows.num_rows:
         return rows
     numbered = rows.append_column("_at", pa.array(range(rows.num_rows), pa.int64()))
     order = pc.sort_indices(numbered, [("modstamp", "ascending"), ("_at", "ascending")])
     ordered = rows.take(order).append_column("_at", pa.array(range(rows.num_rows), pa.int64()))
-    last = ordered.group_by(list(key)).aggregate([("_at", "max")])["_at_max"]
+    last = ordered.group_by("sf_id").aggregate([("_at", "max")])["_at_max"]
     return rows.take(order).take(last)

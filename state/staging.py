@@ -94,12 +94,13 @@ def apply(tx: Connection, run_pk: int, entity: str, *, now: datetime) -> Applied
     Orders whose contributions may have changed become dirty, and so do accounts, products and kinds that the
     rules must judge again. Call `watermarks.advance` in the same transaction.
     """
-    merging = merge.Merge(tx, entity, now)
+    merging = merge.Merge(tx, entity, now, again=run_pk < 0)
     total = Applied()
     for batch in _staged(tx, run_pk, entity):
         counts = merging.add(batch)
         total += Applied(batch.num_rows, *counts)
-    dirty = merging.finish()
+    dirty, lines = merging.finish(lambda: _staged(tx, run_pk, entity))
+    total += Applied(inserted=-lines.moved - lines.older, updated=lines.moved, stale=lines.older)
     tx.execute(_FORGET, {"run": run_pk, "of": entity})
     rows, buried = gone.apply(tx, run_pk, entity)
     return total + Applied(rows, updated=buried, unchanged=rows - buried, dirty_orders=dirty)

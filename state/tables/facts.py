@@ -2,7 +2,8 @@
 
 `staging` is the only writer of all of these; `rules` reads them to materialise membership, `contributions`
 to compute, `standings` to explain. `known` = false marks a placeholder: someone refers to it and it has not
-arrived yet. Nothing is ever removed, `deleted` says that the org did.
+arrived yet. Nothing is ever removed, `deleted` says that the org did; only a line that moves to another order leaves
+no row behind where it was (`moved_lines`).
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Order(Row, table=True):
 
 
 class OrderLine(Row, table=True):
-    """Written by staging; read by contributions. Clustered by order: a line never changes its order in Salesforce."""
+    """Written by staging; read by contributions. Clustered by order; one row a line, which `moved_lines` sees to."""
 
     __tablename__ = "order_lines"
     __table_args__ = CLUSTERED

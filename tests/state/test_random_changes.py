@@ -218,13 +218,13 @@ class Changes(RuleBasedStateMachine):
     @rule(
         order=st.sampled_from(ORDERS), name=st.sampled_from(LINES), product=st.sampled_from(PRODUCTS),
         amount=st.integers(-(10**12), 10**12), quantity=st.integers(-(10**9), 10**9), promo=st.booleans(),
-        deleted=st.integers(0, 4),
+        deleted=st.integers(0, 4), moves_to=st.sampled_from([None, None, *ORDERS]),
     )  # fmt: skip
-    def line_changes(self, order, name, product, amount, quantity, promo, deleted):
+    def line_changes(self, order, name, product, amount, quantity, promo, deleted, moves_to):
         self.change(
             "order_line", "lines",
             {
-                "id": f"{order}{name}", "order_id": order, "product_id": product, "amount": amount * MICRO,
+                "id": f"{order}{name}", "order_id": moves_to or order, "product_id": product, "amount": amount * MICRO,
                 "quantity": quantity * MICRO, "attributes": {"promo": "x"} if promo else None, "deleted": deleted == 0,
             },
         )  # fmt: skip
