@@ -143,7 +143,7 @@ def _typed(kind: Kind, value: Scalar, source: Source, zone: ZoneInfo) -> Any:
     if kind in ("amount", "quantity"):
         return scalars.millionths(_number(value, source))
     if kind == "rate":
-        return scalars.plain_number(_number(value, source))
+        return scalars.plain_number(_above_zero(_number(value, source)))
     if kind == "bool":
         return value if isinstance(value, bool) else scalars.boolean(scalar_text(value))
     if kind == "id":
@@ -157,6 +157,13 @@ def _typed(kind: Kind, value: Scalar, source: Source, zone: ZoneInfo) -> Any:
     if kind in ("moment", "stamp"):
         return scalars.moment(scalar_text(value))
     return _as_text(value, source, zone)
+
+
+def _above_zero(rate: Decimal) -> Decimal:
+    """What amounts are divided by."""
+    if rate <= 0:
+        raise BadValue("not_above_zero")
+    return rate
 
 
 def _as_text(value: Scalar, source: Source, zone: ZoneInfo) -> str | bool:

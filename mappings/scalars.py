@@ -29,6 +29,7 @@ REASONS = {
     "not_a_number": "is not a number",
     "too_many_decimals": "has more than 6 decimals, which would be lost",
     "too_large": "is too large a number",
+    "not_above_zero": "is not above zero",
     "not_a_date": "is not a date",
     "not_a_moment": "is not a date-time",
     "not_a_bool": "is neither true nor false",

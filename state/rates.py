@@ -5,14 +5,17 @@ A rate is units of a currency per unit of the corporate one, as exact decimal te
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, and_, insert, select, update
 
 from rebates.currency import ALWAYS, DatedRate, RateBook
 from rebates.program import Program
+from state import rejected
 from state.dialects import upsert
 from state.instants import moment
 from state.tables.base import FIRST_DAY, LAST_DAY
@@ -26,10 +29,16 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
     """Apply a pulled batch: (inserted, updated, unchanged, stale).
 
     A rate without a start day is the org's current one: the first ever seen holds from the beginning of time, a
-    different one later from the day of its stamp on, and the old one stays for the days before.
+    different one later from the day of its stamp on, and the old one stays for the days before. One that no amount
+    can be divided by is set aside.
     """
     counts = [0, 0, 0, 0]
-    for row in batch.to_pylist():
+    rows = batch.to_pylist()
+    bad = [row for row in rows if not _usable(row["rate"])]
+    rejected.set_aside(tx, [_rejected(row) for row in bad], now=now)
+    for row in rows:
+        if row in bad:
+            continue
         before = known(tx).get(row["currency"], [])
         starts_on = row["starts_on"]
         if starts_on is None:
@@ -47,11 +56,8 @@ def set_rate(
     tx: Connection, currency: str, starts_on: date, rate: str, *, source: str, modstamp: int
 ) -> bool:
     """Record a rate by hand or from a file; returns whether anything changed."""
-    try:
-        if Decimal(rate) <= 0 or not Decimal(rate).is_finite():
-            raise ValueError(f"a currency rate must be above zero, not {rate}")
-    except InvalidOperation as error:
-        raise ValueError(f"{rate!r} is not a number") from error
+    if not _usable(rate):
+        raise ValueError(f"a currency rate must be a number above zero, not {rate}")
     changed = _save(tx, currency, starts_on.toordinal(), rate, source, modstamp) < 2
     if changed:
         _judge_again(tx)
@@ -64,10 +70,11 @@ _KNOWN = select(currency_rates.c.currency, currency_rates.c.starts_on, currency_
 
 
 def known(tx: Connection) -> Rates:
-    """All rates."""
+    """All rates. Not those that an earlier version let in although nothing can be divided by them."""
     out: Rates = {}
     for currency, starts_on, rate in tx.execute(_KNOWN):
-        out.setdefault(currency, []).append((starts_on, rate))
+        if _usable(rate):
+            out.setdefault(currency, []).append((starts_on, rate))
     return out
 
 
@@ -107,6 +114,18 @@ def spans(rates: Rates, *, order_currency: str | None, program: Program) -> list
             cuts |= {start.toordinal() for start, _ in own}
     ordered = sorted(cuts)
     return list(zip(ordered, [*ordered[1:], LAST_DAY], strict=True))
+
+
+def _usable(rate: str) -> bool:
+    try:
+        return Decimal(rate).is_finite() and Decimal(rate) > 0
+    except InvalidOperation:
+        return False
+
+
+def _rejected(row: Mapping[str, Any]) -> rejected.RejectedRow:
+    """By its currency: that is how rates are kept here."""
+    return rejected.RejectedRow("currency_rate", row["currency"], "rate", "rate is not above zero")
 
 
 def _save(tx: Connection, currency: str, starts_on: int, rate: str, source: str, modstamp: int) -> int:

@@ -508,3 +508,20 @@ def test_instants_are_read_as_arrow_reads_them(instant):
     arrow = pa.array([text]).cast(pa.timestamp("us", "UTC")).cast(pa.int64())[0].as_py()
 
     assert scalars.moment(text) == arrow
+
+
+RATES = """
+[pull.currency_rate]
+object = "CurrencyType"
+[pull.currency_rate.fields]
+currency = "IsoCode"
+rate = "ConversionRate"
+"""
+
+
+def test_a_rate_that_nothing_can_be_divided_by_is_set_aside(page_of):
+    page = page_of(IsoCode=["EUR", "GBP", "JPY"], ConversionRate=["0.9", "0", "-1.0"])
+    inbound = read(RATES, page, "currency_rate")
+
+    assert inbound.table["currency"].to_pylist() == ["EUR"]
+    assert why(inbound) == [("rate", "not_above_zero"), ("rate", "not_above_zero")]
