@@ -136,6 +136,9 @@ ENTITIES: dict[str, Entity] = {
         Entity(
             "currency_rate",
             (
+                Field(
+                    "id", "id", doc="only to know a row again that was set aside: rates are kept by currency"
+                ),
                 Field("currency", "text", required=True),
                 Field(
                     "rate", "rate", required=True, doc="units of this currency per unit of the corporate one"

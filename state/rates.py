@@ -5,13 +5,13 @@ A rate is units of a currency per unit of the corporate one, as exact decimal te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from rebates.currency import ALWAYS, DatedRate, RateBook
 from rebates.program import Program
@@ -20,6 +20,7 @@ from state.dialects import upsert
 from state.instants import moment
 from state.tables.base import FIRST_DAY, LAST_DAY
 from state.tables.facts import currency_rates
+from state.tables.running import rejected_rows
 from state.tables.work import dirty_kinds
 
 Rates = dict[str, list[tuple[int, str]]]  # currency → (first day ordinal, rate), oldest first
@@ -35,7 +36,6 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
     counts = [0, 0, 0, 0]
     rows = batch.to_pylist()
     bad = [row for row in rows if not _usable(row["rate"])]
-    rejected.set_aside(tx, [_rejected(row) for row in bad], now=now)
     for row in rows:
         if row in bad:
             continue
@@ -47,6 +47,8 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
                 counts[2] += 1
                 continue
         counts[_save(tx, row["currency"], starts_on, row["rate"], "org", row["modstamp"])] += 1
+    _readmit(tx, [row for row in rows if row not in bad])
+    rejected.set_aside(tx, [_rejected(row) for row in bad], now=now)
     if counts[0] or counts[1]:
         _judge_again(tx)
     return counts[0], counts[1], counts[2], counts[3]
@@ -121,6 +123,13 @@ def _usable(rate: str) -> bool:
         return Decimal(rate).is_finite() and Decimal(rate) > 0
     except InvalidOperation:
         return False
+
+
+def _readmit(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What was set aside of these, by the row's id or by its currency, can be read now."""
+    ids = {name for row in rows for name in (row["id"], row["currency"]) if name}
+    mine = and_(rejected_rows.c.entity == "currency_rate", rejected_rows.c.sf_id.in_(sorted(ids)))
+    tx.execute(delete(rejected_rows).where(mine))
 
 
 def _rejected(row: Mapping[str, Any]) -> rejected.RejectedRow:

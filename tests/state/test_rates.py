@@ -56,6 +56,24 @@ def test_the_rate_before_stays_when_a_worse_one_comes(shop):
     assert known(shop) == {"EUR": ["0.9"]}
 
 
+def test_a_rate_that_was_set_aside_and_can_be_read_now_waits_no_more(shop, now):
+    """The pull knows an unreadable row by its id, the store a worthless rate by its currency."""
+    unreadable = rejected.RejectedRow("currency_rate", "01L000000000001AAA", "rate", "is not a number")
+    with shop.store.transaction() as tx:
+        rejected.set_aside(tx, [unreadable], now=now)
+    shop.pull("currency_rate", rate("EUR", "0"), rate("JPY", "-1"))
+    assert len(waiting(shop)) == 3
+    shop.pull("currency_rate", rate("GBP", "0.8", id="01L000000000001AAA"))
+    assert waiting(shop) == [("EUR", "rate"), ("JPY", "rate")]
+    shop.pull("currency_rate", rate("EUR", "0.9"))
+    assert waiting(shop) == [("JPY", "rate")]
+
+
+def test_of_a_good_and_a_worthless_rate_in_one_pull_the_worthless_one_waits(shop):
+    shop.pull("currency_rate", rate("EUR", "0", starts_on=DAY), rate("EUR", "0.9"))
+    assert waiting(shop) == [("EUR", "rate")]
+
+
 def test_one_that_an_earlier_version_let_in_holds_on_no_day(shop):
     old = {"currency": "EUR", "starts_on": FIRST_DAY, "rate": "0", "source": "org", "modstamp": 1}
     with shop.store.transaction() as tx:
