@@ -77,21 +77,8 @@ def line_kinds(tx: Connection, batch: pa.Table) -> pa.Array:
 def _kinds(tx: Connection, table: Table, side: str, fields: pa.Table) -> pa.Array:
     if fields.num_rows == 0:
         return pa.nulls(0, pa.int64())
-    # Two characters that no Salesforce text holds: one joins, one stands for null.
-    joined = pc.binary_join_element_wise(
-        *(column.combine_chunks() for column in fields.columns),
-        "\x1f",
-        null_handling="replace",
-        null_replacement="\x1e",
-    )
-    encoded = joined.dictionary_encode()
-    rows = {
-        json.dumps(values, separators=(",", ":"), ensure_ascii=False): values
-        for values in (
-            [None if part == "\x1e" else part for part in text.split("\x1f")]
-            for text in encoded.dictionary.to_pylist()
-        )
-    }
+    codes, combinations = _combinations(fields)
+    rows = {json.dumps(values, separators=(",", ":"), ensure_ascii=False): values for values in combinations}
     known = look_up(tx, table, "signature", list(rows))
     missing = [signature for signature in rows if signature not in known]
     if missing:
@@ -101,4 +88,20 @@ def _kinds(tx: Connection, table: Table, side: str, fields: pa.Table) -> pa.Arra
         )
         known |= look_up(tx, table, "signature", missing)
         tx.execute(work.dirty_kinds.insert(), [{"side": side, "kind_pk": known[s]} for s in missing])
-    return pa.array([known[signature] for signature in rows], pa.int64()).take(encoded.indices)
+    return pa.array([known[signature] for signature in rows], pa.int64()).take(codes)
+
+
+def _combinations(fields: pa.Table) -> tuple[pa.Array, list[list[str | None]]]:
+    """Which distinct combination each row has, by number, and what each of them holds. By the values' places and not by
+    their texts joined: a text may hold any character that would join them."""
+    codes, combinations = None, list[list[str | None]]([[]])
+    for column in fields.columns:
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        values, places = encoded.dictionary.to_pylist(), encoded.indices.cast(pa.int64())
+        if codes is not None:
+            places = pc.add(pc.multiply(codes, len(values)), places)
+        distinct = places.dictionary_encode()  # small numbers again
+        pairs = (divmod(place, len(values)) for place in distinct.dictionary.to_pylist())
+        combinations = [[*combinations[before], values[value]] for before, value in pairs]
+        codes = distinct.indices.cast(pa.int64())
+    return codes, combinations

@@ -192,6 +192,29 @@ def test_orders_share_a_kind_and_nulls_make_kinds_of_their_own(scene):
         assert tx.execute(select(func.count()).select_from(order_kinds)).scalar_one() == 4
 
 
+@pytest.mark.parametrize("entity", ["order", "order_line"])
+def test_a_kind_may_hold_any_character(scene, program, entity):
+    """Control characters come from imports and from devices that scan."""
+    scene.pull("account", {"id": "A1"})
+    order = {"id": "O1", "account_id": "A1", "ordered_on": JUNE}
+    line = {"id": "L1", "order_id": "O1", "amount": 5}
+    for n, odd in enumerate(["a\x1fb", "\x1e", "\x1f", "", None, "null", 'a","b']):
+        if entity == "order":
+            order |= {"status": odd, "type": odd, "currency": odd, "attributes": {"channel": odd}}
+        else:
+            line |= {"attributes": {"promo": odd}}
+        scene.pull("order", order, {**order, "id": f"N{n}", "status": "Activated"})
+        scene.pull("order_line", line)
+        with scene.store.read() as tx:
+            kind = select(order_kinds.c.status, order_kinds.c.type, order_kinds.c.currency)
+            of_order = kind.join(orders, orders.c.kind_pk == order_kinds.c.pk).where(orders.c.sf_id == "O1")
+            wanted = (odd, odd, odd) if entity == "order" else (None, None, None)
+            assert tx.execute(of_order).one() == wanted
+        scene.compute(program())
+    assert not scene.violations()
+    assert list(scene.amounts().values()) == [5]
+
+
 def test_a_rejected_record_comes_back_when_it_is_mended(scene, now):
     bad = rejected.RejectedRow("order_line", "L1", "amount", "1.2.3 is not a number")
     with scene.store.transaction() as tx:
