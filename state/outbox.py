@@ -129,9 +129,21 @@ def _claimable(limited: frozenset[str]) -> Select[Any]:
     in_flight = exists().where(
         other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
     )
-    query = select(outbox.c.pk).where(_is_due, ~in_flight, *_limits(limited))
+    query = select(outbox.c.pk).where(_is_due, ~in_flight, ~_behind_another(), *_limits(limited))
     # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
     return query.order_by(outbox.c.pk).limit(bindparam("most")).with_for_update(skip_locked=True, of=outbox)
+
+
+def _behind_another() -> ColumnElement[bool]:
+    """An event with an earlier one, of its account and object, that is under way or waits for its hour."""
+    earlier = outbox.alias("earlier")
+    unsent = or_(
+        earlier.c.state == "inflight",
+        and_(earlier.c.state == "pending", earlier.c.retry_at > bindparam("at")),
+    )
+    its_own = and_(earlier.c.object == outbox.c.object, earlier.c.account_id == outbox.c.account_id)
+    first = exists().where(unsent, its_own, earlier.c.kind == "event", earlier.c.pk < outbox.c.pk)
+    return and_(outbox.c.kind == "event", first)
 
 
 @cache
@@ -154,7 +166,9 @@ def claim(
     """Take up to `limit` due rows, oldest first by account so that its lock is taken once. Commit before sending.
     `now` is when rows are due; `until` is when others may take them for lost, by the clock that all of them ask.
 
-    Never a row whose key is in flight already, never an event of an account that has an earlier one unsent.
+    Never a row whose key is in flight already, never an event whose account has an earlier one of its object in flight or
+    waiting for its hour: events arrive in their order, several of one claim in the order of the rows. One that waits for
+    a person holds up no other.
     """
     only = _only(objects=objects, kinds=kinds, lanes=lanes)
     pks = list(tx.execute(_claimable(frozenset(only)), {"at": micros(now), "most": limit, **only}).scalars())
@@ -304,8 +318,18 @@ def due(
 
 
 def free(tx: Connection, lanes: Collection[int], *, sender: str) -> int:
-    """A sender lost its lanes and can acknowledge nothing any more: what it had in flight is due again at once."""
+    """A sender lost its lanes and can acknowledge nothing any more: what it had in flight is due again at once, unless
+    there is a newer value of its key: then it has been out of date since that was enqueued."""
     mine = and_(outbox.c.state == "inflight", outbox.c.lane.in_(sorted(lanes)), outbox.c.owner == sender)
+    newer = outbox.alias("newer")
+    same = and_(
+        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq,
+        newer.c.state.in_(("pending", "done")),
+    )  # fmt: skip
+    since = select(func.min(newer.c.enqueued_at)).where(same).scalar_subquery()
+    outdated = and_(mine, outbox.c.kind == "state", exists().where(same))
+    over = {"state": "superseded", "finished_at": since, "owner": None, "claimed_until": None}
+    tx.execute(update(outbox).where(outdated).values(over))
     freed = update(outbox).where(mine).values(state="pending", owner=None, claimed_until=None)
     return tx.execute(freed).rowcount
 

@@ -29,8 +29,8 @@ def standing(key="RB-1", rebate="1", account="001A"):
     return Wanted("state", OBJECT, key, {"Rebate__c": Decimal(rebate)}, account)
 
 
-def task(key="RB-T1"):
-    return Wanted("event", "Task", key, {"Subject": "Near Gold"}, "001A")
+def task(key="RB-T1", account="001A"):
+    return Wanted("event", "Task", key, {"Subject": "Near Gold"}, account)
 
 
 @pytest.fixture
@@ -129,6 +129,38 @@ def test_a_sender_that_slept_through_its_claim_changes_nothing(box, now):
     assert not box.acknowledge(mine, now=late)
     assert not box.quarantine(mine, Stuck.REFUSED, now=late)
     assert box.acknowledge(theirs, now=late)
+
+
+def test_of_two_values_of_one_key_a_lost_sender_leaves_the_newer(box, store, now):
+    box.enqueue(standing(rebate="1"), standing("RB-2"))
+    box.claim(owner="lost")
+    box.enqueue(standing(rebate="2"))
+    with store.transaction() as tx:
+        assert outbox.free(tx, range(outbox.LANES), sender="lost") == 1
+    box.sweep(now=now)
+    claimed = box.claim(owner="other")
+    assert sorted((row.ext_key, row.payload["Rebate__c"]) for row in claimed) == [("RB-1", 2), ("RB-2", 1)]
+    assert box.states()[0] == ("RB-1", "superseded")
+
+
+def test_events_of_an_account_arrive_in_their_order(box, now):
+    box.enqueue(task("T1"))
+    (first,) = box.claim()
+    box.enqueue(task("T2"), task("T3", account="001B"))
+    (of_another,) = box.claim()
+    assert of_another.ext_key == "T3"
+    box.retry_at(first, now + TTL)
+    assert box.claim() == []
+    later = box.claim(at=now + TTL)
+    assert [row.ext_key for row in later] == ["T1", "T2"]
+
+
+def test_an_event_that_waits_for_a_person_holds_up_no_other(box, now):
+    box.enqueue(task("T1"))
+    (first,) = box.claim()
+    box.enqueue(task("T2"))
+    box.quarantine(first, Stuck.REFUSED, now=now)
+    assert [row.ext_key for row in box.claim()] == ["T2"]
 
 
 def test_a_swept_row_that_is_out_of_date_is_not_sent_again(box, now):
