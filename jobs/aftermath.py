@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import Connection
 
+from connector import errors
 from jobs.app import App
 from jobs.inventory import NEEDED
 from jobs.rereading import parent_fields, read_again
+from jobs.settling import MONEY_STREAMS, stopped_by
 from state import inventory, meta
 
 if TYPE_CHECKING:
@@ -19,16 +21,37 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+MAPPING = "the mapping of "  # so begins the reason for an inventory that nothing is computed without
+
 
 def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) -> None:
     """What a window cannot show must be looked for by id: purged records after a long gap, rows that left the filter."""
-    if before is None or meta.get(tx, NEEDED) is not None:
+    known = meta.get(tx, NEEDED)
+    if before is None or (known or "").startswith(MAPPING):
         return
     assert stream.window.until is not None
-    if stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
+    if stream.again == "its mapping changed":  # weighs more than any other reason: see `held_back`
+        meta.put(tx, NEEDED, f"{MAPPING}{stream.name} changed")
+    elif known is None and stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
         meta.put(tx, NEEDED, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
-    elif stream.again == "its mapping changed":
-        meta.put(tx, NEEDED, f"the mapping of {stream.name} changed")
+
+
+def held_back(app: App) -> dict[str, errors.SyncError]:
+    """Why nothing may be computed or written: a changed mapping shows other records, and those that it showed before could
+    not be taken back yet. Both would count, in the org too."""
+    with app.store.read() as tx:
+        why, stopped = meta.get(tx, NEEDED) or "", stopped_by(tx, "inventory")
+    names = sorted(stopped.keys() & set(MONEY_STREAMS))
+    if not why.startswith(MAPPING) or not names:
+        return {}
+    error = errors.Misconfigured(
+        stopped[names[0]],
+        detail=f"nothing was computed or written: {why}, and the comparison of all ids stopped at {', '.join(names)}, so "
+        "records that the mapping no longer shows may count beside those that it shows now",
+        hint="Look whether the mapping is right (rebates mapping check); if not, put it right. Then "
+        "`rebates reconcile --accept-missing` takes back what it does not show",
+    )
+    return {"compute and push": error}
 
 
 def follow_merges(app: App, run_pk: int, reading: Reading, complete: set[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from jobs import settling
+from jobs.aftermath import held_back
 from jobs.app import App
 from jobs.compute import compute
 from jobs.configuration import suggest
@@ -42,6 +43,8 @@ def close(app: App, program: str, period: str, *, despite_incomplete: bool = Fal
     """
     _find(listed(app, program=program), program, period)
     with running(app, "close-period") as run:
+        for error in held_back(app).values():
+            raise error
         with app.store.transaction() as tx:
             before = postings.last(tx)
             settling.ask(tx, program, period, despite=despite_incomplete)

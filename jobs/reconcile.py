@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connector import errors
+from jobs.aftermath import held_back
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -37,6 +38,7 @@ class Reconciled:
     """What was compared, what differed, and what was done about it."""
 
     dry_run: bool
+    waiting: dict[str, errors.SyncError] = field(default_factory=dict)  # why nothing is computed or pushed
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)
     schema: SchemaSeen = field(default_factory=SchemaSeen)
@@ -61,6 +63,7 @@ class Reconciled:
             **self.inventory.stopped,
             **self.drift.stopped,
             **self.payouts.stopped,
+            **self.waiting,
             **self.pushed.stopped,
         }
 
@@ -146,13 +149,15 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         report.payouts = again(app, lambda: read_back(app, everything=True))
         report.warnings += report.payouts.said
         again(app, run.beat)
-        report.computed = again(app, lambda: compute(app, run.pk, left=left))
-        report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
-        report.payouts_aside, said = again(app, lambda: unwritable(app))
-        report.warnings += said
+        report.waiting = again(app, lambda: held_back(app))
+        if not report.waiting:
+            report.computed = again(app, lambda: compute(app, run.pk, left=left))
+            report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
+            report.payouts_aside, said = again(app, lambda: unwritable(app))
+            report.warnings += said
         if dry_run:
             report.changes, report.calls_planned = preview(app)
-        else:
+        elif not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
             report.outbox = again(app, lambda: what_is_left(app))

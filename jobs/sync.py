@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from connector import errors
 from jobs import login_pause
+from jobs.aftermath import held_back
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -43,6 +44,7 @@ class SyncReport:
         default_factory=dict
     )  # targets whose fields do not fit any more
     rebased: Rebased | None = None  # after a restore
+    waiting: dict[str, errors.SyncError] = field(default_factory=dict)  # why nothing is computed or pushed
     pulled: Pulled = field(default_factory=Pulled)
     inventory: Inventory = field(default_factory=Inventory)  # after a long gap, a restore, a changed filter
     payouts: ReadBack = field(default_factory=ReadBack)
@@ -64,6 +66,7 @@ class SyncReport:
             **dict(self.pulled.stopped),
             **self.inventory.stopped,
             **self.payouts.stopped,
+            **self.waiting,
             **self.pushed.stopped,
         }
 
@@ -169,16 +172,18 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 left = again(app, lambda: adopt_the_rest(run))
             report.payouts = again(app, lambda: read_back(app, everything=gone))
             report.warnings += report.payouts.said
+        if parts != ("pull",):
+            report.waiting = again(app, lambda: held_back(app))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
-        if "compute" in parts:
+        if "compute" in parts and not report.waiting:
             report.computed = again(app, lambda: compute(app, run.pk, run, left=left))
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
             report.payouts_aside, said = again(app, lambda: unwritable(app))
             report.warnings += said
         if dry_run:
             report.changes, report.calls_planned = preview(app)
-        elif "push" in parts:
+        elif "push" in parts and not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
             report.outbox = again(app, lambda: what_is_left(app))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
@@ -82,3 +83,32 @@ def test_a_comment_in_the_mapping_has_nothing_read_or_compared_again():
     for name, entity in plain.pull.items():
         assert fingerprint(entity, plain) == fingerprint(commented.pull[name], commented)
     assert what_is_written(plain) == what_is_written(commented)
+
+
+def shown(world):
+    (row,) = world.rows(f"SELECT Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{LUMIERE}'")
+    return Decimal(row["Rebate_Qualifying_Amount__c"])
+
+
+def test_sales_that_another_object_tells_again_never_count_beside_the_old_ones(story):
+    """The old records are no longer shown, the new ones are the same sales: both together are twice the money."""
+    new = [row["Id"] for row in story.rows("SELECT Id FROM OrderItem WHERE Order.EffectiveDate = 2026-11-09")]
+    old = [row["Id"] for row in story.rows("SELECT Id FROM OrderItem") if row["Id"] not in new]
+    story.org.faults.hide_rows("OrderItem", new)
+    story("sync")
+    assert shown(story) == Decimal("36188")
+    story.org.faults.show_rows()
+    story.org.faults.hide_rows("OrderItem", old)
+    use(story, standard_text().replace('amount = "TotalPrice"', 'amount = "TotalPrice"\nprice = "UnitPrice"'))
+    story.wait(minutes=40)
+    for command in (("sync",), ("sync",), ("reconcile",), ("compute",), ("push",)):
+        done = story(*command, "--json")
+        assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED"), command
+        told = done.data["stopped"]["compute and push"]
+        assert "nothing was computed or written: the mapping of order_line changed" in told["detail"]
+        assert "--accept-missing" in told["hint"]
+        assert shown(story) == Decimal("36188"), command
+        story.wait(minutes=15)
+    story("reconcile", "--accept-missing")
+    assert shown(story) == Decimal("9000")
+    assert "compute and push" not in story("sync", "--json").data["stopped"]
