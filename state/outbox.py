@@ -21,6 +21,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exist
 from state import acknowledged, bulk, meta
 from state.dialects import one_of
 from state.instants import micros
+from state.outbox_lost import close as _close
+from state.outbox_lost import free as free
+from state.outbox_lost import sweep as sweep
 from state.outbox_rows import Kind as Kind
 from state.outbox_rows import Row as Row
 from state.outbox_rows import Stuck as Stuck
@@ -255,26 +258,6 @@ def take_over(tx: Connection, pks: Collection[int], *, owner: str, epoch: int, u
     return sorted(taken, key=lambda row: row.pk)
 
 
-def sweep(tx: Connection, *, now: datetime, unkeyed: Collection[str] = (), sender: str | None = None) -> int:
-    """Rows whose sender did not come back are due again: same key, same sequence, same payload. So are those of
-    `sender`, who asks before it sends anything: what it has in flight is left from a push that broke off.
-
-    Not those of `unkeyed` objects: nothing in the org tells whether they arrived, and twice is worse than never.
-    """
-    lost = outbox.c.claimed_until <= micros(now)
-    late = and_(outbox.c.state == "inflight", lost if sender is None else or_(lost, outbox.c.owner == sender))
-    _close(tx, and_(late, outbox.c.object.in_(sorted(unkeyed))), "superseded", now)
-    # A newer row of the key makes the old one pointless. Events have no newer one.
-    newer = outbox.alias("newer")
-    outdated = exists().where(
-        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq,
-        newer.c.state.in_(("pending", "done")),
-    )  # fmt: skip
-    _close(tx, and_(late, outbox.c.kind == "state", outdated), "superseded", now)
-    freed = tx.execute(update(outbox).where(late).values(state="pending", owner=None, claimed_until=None))
-    return freed.rowcount
-
-
 def retry(
     tx: Connection,
     *,
@@ -315,23 +298,6 @@ def due(
     """How many rows of some objects a sender could claim now, in some lanes or all."""
     only = _only(objects=objects, lanes=lanes)
     return int(tx.execute(_due(frozenset(only)), {"at": micros(now), **only}).scalar_one())
-
-
-def free(tx: Connection, lanes: Collection[int], *, sender: str) -> int:
-    """A sender lost its lanes and can acknowledge nothing any more: what it had in flight is due again at once, unless
-    there is a newer value of its key: then it has been out of date since that was enqueued."""
-    mine = and_(outbox.c.state == "inflight", outbox.c.lane.in_(sorted(lanes)), outbox.c.owner == sender)
-    newer = outbox.alias("newer")
-    same = and_(
-        newer.c.object == outbox.c.object, newer.c.ext_key == outbox.c.ext_key, newer.c.seq > outbox.c.seq,
-        newer.c.state.in_(("pending", "done")),
-    )  # fmt: skip
-    since = select(func.min(newer.c.enqueued_at)).where(same).scalar_subquery()
-    outdated = and_(mine, outbox.c.kind == "state", exists().where(same))
-    over = {"state": "superseded", "finished_at": since, "owner": None, "claimed_until": None}
-    tx.execute(update(outbox).where(outdated).values(over))
-    freed = update(outbox).where(mine).values(state="pending", owner=None, claimed_until=None)
-    return tx.execute(freed).rowcount
 
 
 _COUNTS = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)
@@ -401,14 +367,6 @@ def _settle(tx: Connection, row: Row, **values: Any) -> bool:
     )
     return (
         tx.execute(update(outbox).where(mine).values(owner=None, claimed_until=None, **values)).rowcount == 1
-    )
-
-
-def _close(tx: Connection, which: Any, state: str, now: datetime) -> None:
-    tx.execute(
-        update(outbox)
-        .where(which)
-        .values(state=state, finished_at=micros(now), owner=None, claimed_until=None)
     )
 
 
