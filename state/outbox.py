@@ -16,7 +16,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from state import acknowledged, bulk, meta
 from state.dialects import one_of
@@ -132,21 +144,32 @@ def _claimable(limited: frozenset[str]) -> Select[Any]:
     in_flight = exists().where(
         other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
     )
-    query = select(outbox.c.pk).where(_is_due, ~in_flight, ~_behind_another(), *_limits(limited))
+    # Joined, so that what is held up is looked for once and not for every row that is due.
+    held = _held_up()
+    its_own = and_(
+        outbox.c.kind == "event",
+        held.c.object == outbox.c.object,
+        held.c.account_id == outbox.c.account_id,
+        held.c.first < outbox.c.pk,
+    )
+    query = (
+        select(outbox.c.pk)
+        .select_from(outbox.outerjoin(held, its_own))
+        .where(_is_due, ~in_flight, held.c.first.is_(None), *_limits(limited))
+    )
     # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
     return query.order_by(outbox.c.pk).limit(bindparam("most")).with_for_update(skip_locked=True, of=outbox)
 
 
-def _behind_another() -> ColumnElement[bool]:
-    """An event with an earlier one, of its account and object, that is under way or waits for its hour."""
-    earlier = outbox.alias("earlier")
+def _held_up() -> Subquery:
+    """Accounts with an event that is under way or waits for its hour: the first of each object."""
     unsent = or_(
-        earlier.c.state == "inflight",
-        and_(earlier.c.state == "pending", earlier.c.retry_at > bindparam("at")),
+        outbox.c.state == "inflight",
+        and_(outbox.c.state == "pending", outbox.c.retry_at > bindparam("at")),
     )
-    its_own = and_(earlier.c.object == outbox.c.object, earlier.c.account_id == outbox.c.account_id)
-    first = exists().where(unsent, its_own, earlier.c.kind == "event", earlier.c.pk < outbox.c.pk)
-    return and_(outbox.c.kind == "event", first)
+    query = select(outbox.c.object, outbox.c.account_id, func.min(outbox.c.pk).label("first"))
+    event = outbox.c.kind == "event"
+    return query.where(unsent, event).group_by(outbox.c.object, outbox.c.account_id).subquery("held_up")
 
 
 @cache
