@@ -20,7 +20,7 @@ def show(
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Every setting in force. Secrets are references (env:, file:, keyring:), so nothing secret is printed."""
+    """Every setting in force. Secrets are references (env:, file:, keyring:), and the password in a database URL is hidden."""
     from cli.opening import configuration_of
 
     found = configuration_of(context)
@@ -29,12 +29,13 @@ def show(
     data = {
         "files": list(found.files),
         "settings": [
-            {"key": key, "value": _shown(value), **({"origin": origins[key]} if origin else {})}
+            {"key": key, "value": _shown(value, key), **({"origin": origins[key]} if origin else {})}
             for key, value in rows.items()
         ],
     }
 
     def human(console: Console) -> None:
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -43,7 +44,7 @@ def show(
         for key, value in rows.items():
             table.add_row(
                 key,
-                _shown(value) if value is not None else "[dim]not set[/]",
+                escape(str(_shown(value, key))) if value is not None else "[dim]not set[/]",
                 *([origins[key]] if origin else []),
             )
         console.print(table)
@@ -61,11 +62,15 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def _shown(value: Any) -> str | None:
+def _shown(value: Any, key: str = "") -> str | None:
     from datetime import timedelta
 
     if value is None:
         return None
+    if key == "state.url":
+        from state.urls import shown_text
+
+        return shown_text(value)
     if isinstance(value, timedelta):
         seconds = int(value.total_seconds())
         for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):

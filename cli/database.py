@@ -94,6 +94,7 @@ def restore(
     from jobs.clock import system_clock
     from jobs.refusals import Unusable
     from state.backup import restore as work
+    from state.urls import shown_text
 
     url = configuration_of(context).settings.state.url
     if not yes:
@@ -101,7 +102,7 @@ def restore(
 
         if not sys.stdin.isatty():
             raise Unusable("a restore replaces the store", "run it with --yes")
-        typer.confirm(f"Replace the store {url} by {source}?", abort=True, err=True)
+        typer.confirm(f"Replace the store {shown_text(url)} by {source}?", abort=True, err=True)
     kept = work(url, source, actor="rebates db restore", now=system_clock().now())
     said = f"restored from {source}" + (f"; the former store is {kept}" if kept else "")
     emit(

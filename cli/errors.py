@@ -63,7 +63,7 @@ def explain(error: Exception) -> Explained | None:
             return Explained(Exit.USAGE, "clock", str(error), None)
         case store.StoreLocked():
             return Explained(Exit.LOCKED, error.code, _store(error), error.hint)
-        case store.WrongOrg() | store.OlderSchema() | store.NewerSchema():
+        case store.WrongOrg() | store.OlderSchema() | store.NewerSchema() | store.BadStoreUrl():
             return Explained(Exit.USAGE, error.code, _store(error), error.hint)
         case store.StoreError():
             return Explained(Exit.FAILED, error.code, _store(error), error.hint)

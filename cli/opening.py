@@ -52,9 +52,10 @@ def opened(context: typer.Context, *, quiet: bool = False, reads_store: bool = F
 
 def _require_store(url: str) -> None:
     from jobs.refusals import Unusable
+    from state.urls import file_of
 
-    file = url.removeprefix("sqlite:///")
-    if file != url and not Path(file).exists():
+    file = file_of(url)
+    if file is not None and not file.exists():
         raise Unusable(
             f"there is no store yet at {file}",
             "`rebates sync` makes it; see also `rebates config show --origin`",

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector.config import OrgSettings
 from jobs.settings import Settings
+from state.urls import in_a_url
 
 FILE_NAME = "rebates.toml"
 
@@ -241,7 +242,7 @@ def _relative_to(key: str, value: Any, folder: Path) -> Any:
     if key in ("programs", "engine.snapshot") or (key == "mapping" and value != "standard"):
         return str(folder / value)
     if key == "state.url" and value.startswith("sqlite:///") and value != "sqlite:///:memory:":
-        return "sqlite:///" + str(folder / value.removeprefix("sqlite:///"))
+        return "sqlite:///" + str(Path(in_a_url(str(folder))) / value.removeprefix("sqlite:///"))
     if key.startswith("org.") and value.startswith("file:"):
         return "file:" + str(folder / value.removeprefix("file:"))
     if key.startswith("org.") and key.endswith(".ca_file"):

@@ -24,6 +24,13 @@ class StoreError(Exception):
         self.hint = hint or type(self).hint
 
 
+class BadStoreUrl(StoreError):
+    """The URL leads to no kind of store that there is: a setting must change."""
+
+    code = "store_url"
+    hint = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
+
+
 class StoreUnreachable(StoreError):
     """No server answers at the URL, or it refuses us."""
 

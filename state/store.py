@@ -18,14 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from state import schema
-from state.errors import CorruptStore, StoreError, StoreUnreachable, explained
+from state.errors import BadStoreUrl, CorruptStore, StoreError, StoreUnreachable, explained
 from state.one_host import OneHost
+from state.urls import EXAMPLES, parsed, shown
 
 BUSY_MS = 10_000  # how long a writer waits for another
 CACHE_KIB = 64 * 1024  # page cache of one SQLite connection
@@ -43,7 +44,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
-        self.where = engine.url.render_as_string(hide_password=True)
+        self.where = shown(engine.url)
         self._one_host = _claims.get(engine)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
@@ -162,32 +163,29 @@ class Store:
 
 
 def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise StoreError("[state] url is not a database URL", where=url, hint=_EXAMPLES) from error
-    where = parsed.render_as_string(hide_password=True)
-    backend = parsed.get_backend_name()
+    read = parsed(url)
+    where = shown(read)
+    backend = read.get_backend_name()
     if backend == "sqlite":
-        return _sqlite(parsed, where)
+        return _sqlite(read, where)
     if backend == "postgresql":
-        return _postgresql(parsed, where)
-    raise StoreError(f"no store on {backend!r}", where=where, hint=_EXAMPLES)
-
-
-_EXAMPLES = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
+        return _postgresql(read, where)
+    raise BadStoreUrl(f"no store on {backend!r}", where=where)
 
 
 def _sqlite(url: URL, where: str) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed", where=where)
     if not url.database or url.database == ":memory:":
-        raise StoreError("a store lives in a file: in memory it would be lost", where=where, hint=_EXAMPLES)
+        raise BadStoreUrl("a store lives in a file: in memory it would be lost", where=where, hint=EXAMPLES)
     if not Path(url.database).resolve().parent.is_dir():
         raise StoreUnreachable(
             "the folder of the store does not exist", where=where, hint="create the folder first"
         )
-    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    try:
+        engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    except NoSuchModuleError:
+        raise BadStoreUrl(f"no store on {url.drivername!r}", where=where) from None
 
     @event.listens_for(engine, "do_connect")
     def _private(_dialect: Any, _record: Any, _arguments: Any, _parameters: Any) -> None:

@@ -1,0 +1,60 @@
+"""Database URLs as people write and read them: what one says, and what of it may be shown, never a password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from state.errors import BadStoreUrl
+
+EXAMPLES = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
+UNREADABLE = "not repeated here: it may hold a password"
+HIDDEN = "***"
+_SECRETS = ("password", "sslpassword")  # of the server's own settings behind the `?`
+
+
+def parsed(url: str) -> URL:
+    """What a URL says. One that cannot be read is not repeated: nobody knows where in it the password is."""
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise BadStoreUrl(
+            "this is not a database URL", where=UNREADABLE, hint=f"[state] url: {EXAMPLES}"
+        ) from None
+
+
+def shown(url: URL) -> str:
+    """Without any password. A file's URL is read back as the same file, and its path is the one that a person knows."""
+    secret = {name: HIDDEN for name in url.query if name.lower() in _SECRETS}
+    if secret:
+        url = url.update_query_dict(secret)
+    said = url.render_as_string(hide_password=True).replace(quote(HIDDEN), HIDDEN)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return said
+    _, question, query = said.partition("?")
+    return f"{url.drivername}:///{in_a_url(url.database)}{question}{query}"
+
+
+def shown_text(url: str) -> str:
+    """The same of a text that may be no URL at all."""
+    try:
+        return shown(parsed(url))
+    except BadStoreUrl:
+        return f"not a database URL ({UNREADABLE})"
+
+
+def in_a_url(path: str) -> str:
+    """A path as it stands in a URL: what would end it, or be taken for something encoded, is encoded."""
+    return "".join(quote(letter, safe="") if letter in "%?" else letter for letter in path)
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite store; None for a server, and for a file that SQLite finds by a URI of its own."""
+    read = parsed(url)
+    if read.get_backend_name() != "sqlite" or not read.database or read.database.startswith("file:"):
+        return None
+    return None if read.database == ":memory:" else Path(read.database)
