@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from connector.config import OrgSettings
+from jobs.schedule_check import schedule_problems
 from jobs.settings import Settings
 from state.urls import in_a_url
 
@@ -133,6 +134,13 @@ def load_configuration(
         settings = Settings.model_validate(tree)
     except ValidationError as error:
         raise InvalidConfiguration(list(_problems(error, values, files))) from error
+    if wrong := list(schedule_problems(settings.schedule)):
+        raise InvalidConfiguration(
+            [
+                ConfigProblem(_origin(f"schedule.{key}", values, files), f"schedule.{key}", why, allowed)
+                for key, why, allowed in wrong
+            ]
+        )
     return Configuration(settings, {key: origin for key, (_, origin) in values.items()}, tuple(files))
 
 
@@ -255,9 +263,10 @@ def _problems(
 ) -> Iterator[ConfigProblem]:
     for item in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"])
-        origin = next((o for k, (_, o) in values.items() if k == key or k.startswith(key + ".")), None)
-        yield ConfigProblem(
-            origin or (str(files[-1]) if files else "configuration"),
-            key,
-            item["msg"].removeprefix("Value error, "),
-        )
+        yield ConfigProblem(_origin(key, values, files), key, item["msg"].removeprefix("Value error, "))
+
+
+def _origin(key: str, values: Mapping[str, tuple[Any, str]], files: list[Path]) -> str:
+    """Where a setting, or one inside its table, was given."""
+    origin = next((o for k, (_, o) in values.items() if k == key or k.startswith(key + ".")), None)
+    return origin or (str(files[-1]) if files else "configuration")

@@ -14,6 +14,7 @@ from connector.config import OrgSettings
 Target = Literal["standing", "account", "payout", "task", "notification"]
 JobName = Literal["sync", "reconcile", "verify"]
 
+LONGEST = timedelta(days=36_500)  # a hundred years: counted back from any day, it is still a day
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -24,7 +25,13 @@ def _duration(value: object) -> object:
     match = re.fullmatch(r"(\d+)([smhd])", str(value).strip())
     if not match or int(match[1]) == 0:
         raise ValueError(f"{value!r} is not a duration; write it as 90s, 15m, 2h or 1d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        found = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        found = timedelta.max
+    if found > LONGEST:
+        raise ValueError(f"{value!r} is longer than {LONGEST.days}d, the longest duration there is")
+    return found
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -165,7 +172,7 @@ class PayoutSettings(Section):
 class JobSchedule(Section):
     """When a job runs: one of the two."""
 
-    every: Duration | None = Field(None, description="15m, 2h …, counted from midnight UTC")
+    every: Duration | None = Field(None, description="15m, 2h …, at most 1d, counted from midnight UTC")
     cron: str | None = Field(None, description="five fields, in the schedule's time zone")
 
     @model_validator(mode="after")

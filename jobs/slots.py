@@ -82,7 +82,7 @@ def latest_slot(schedule: JobSchedule, zone: str, now: datetime) -> datetime | N
 def _zone(schedule: JobSchedule, zone: str) -> ZoneInfo:
     try:
         return ZoneInfo(zone)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise BadSchedule(f'cron = "{schedule.cron}" in {zone!r}: {error}') from error
 
 
