@@ -6,10 +6,10 @@ import os
 import random
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from jobs.progress import Progress, Silent
 from jobs.refusals import Unusable
 from jobs.settings import Settings
 from jobs.targets import beside, parse_with_targets
+from rebates import InvalidProgram
 from rebates.versions import folded
 from state import leases, meta, runs
 from state.dialects import database_time
@@ -117,12 +118,14 @@ class App:
 
     def programs_kept(self, tx: Connection) -> dict[str, Program]:
         """Name of a broken file → the last valid version of its program, which stays in force."""
-        kept = {path.name: meta.get(tx, f"program.{path.name}") for path, _ in self.programs.broken}
-        return {
-            name: parse_with_targets(text, name, meta.get(tx, f"program.{beside(Path(name)).name}") or "")
-            for name, text in kept.items()
-            if text is not None
-        }
+        kept: dict[str, Program] = {}
+        for path, _ in self.programs.broken:
+            text = meta.get(tx, f"program.{path.name}")
+            targets = meta.get(tx, f"program.{beside(path).name}") or ""
+            if text is not None:
+                with suppress(InvalidProgram):  # it was valid for an earlier version of ours
+                    kept[path.name] = parse_with_targets(text, path.name, targets)
+        return kept
 
     @cached_property
     def store(self) -> Store:

@@ -10,6 +10,7 @@ from typing import Any
 from rebates.agreements import Agreement, ShipAndDebit
 from rebates.calendars import Cut
 from rebates.caps import Limits, Proration
+from rebates.checks_of_days import LAST_DAY
 from rebates.conditions import Condition, Filter
 from rebates.currency import Conversion
 from rebates.growth import Growth
@@ -37,7 +38,7 @@ def program(values: Values, problems: list[Problem]) -> Program:
         currency=values.get("currency", "USD"),
         time_zone=values.get("time_zone", "UTC"),
         starts=values.get("starts", date(2000, 1, 1)),
-        ends=values.get("ends", date(9998, 12, 31)) if "starts" in values and "ends" in values else date(9998, 12, 31),
+        ends=values["ends"] if "starts" in values and "ends" in values else LAST_DAY,
         cut=Cut(
             values.get("period", "month"), values.get("anchor", "calendar"), values.get("fiscal_year_starts", 1),
             values.get("first_week"), values.get("long_years", ()),

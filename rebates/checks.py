@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from rebates.calendars import MONTHS_OF, RETAIL
+from rebates.checks_of_days import day_problems
 from rebates.checks_of_tiers import ladder_problems
 from rebates.hierarchy import overlapping
 from rebates.money import parse_number, rounded, text, unit
@@ -21,7 +22,12 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 def find_problems(program: Program) -> list[Problem]:
     """Everything that keeps this program from being used."""
-    found = [*_frame(program), *_roles(program), *ladder_problems(program, program.tiers, ("tiers",))]
+    found = [
+        *_frame(program),
+        *day_problems(program),
+        *_roles(program),
+        *ladder_problems(program, program.tiers, ("tiers",)),
+    ]
     for market in program.markets:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))

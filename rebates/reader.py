@@ -56,6 +56,8 @@ def parse_program(text: str, name: str = "program") -> Program:
         program = assemble.program(values, reader.problems)
     except InvalidProgram as error:
         seen = {entry.path for entry in problems}
+        if seen & {("starts",), ("ends",)}:  # how long it runs follows from both
+            seen |= {("starts",), ("ends",)}
         # What follows only from a value that could not be read is no second problem.
         problems = problems + [
             entry for entry in error.problems if not any(_inside(path, entry.path) for path in seen)

@@ -32,6 +32,20 @@ def test_a_program_that_cannot_be_computed_ends_a_sync_with_2_and_stops_nobody_e
     assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
 
 
+def test_a_program_that_ends_past_the_calendar_is_named_and_the_others_go_on(story):
+    endless = RETAIL.replace("retail-2026", "endless", 1).replace("ends = 2026-12-31", "ends = 9999-12-31")
+    assert "9999" in endless
+    own_programs(story, retail=RETAIL, endless=endless)
+    checked = story("program", "check", "own/endless.toml")
+    assert checked.code == 2
+    assert "endless.toml:7:" in checked.out
+    assert "9999-12-31 is not between" in checked.out
+    assert "Traceback" not in story("sync").text
+    assert story("status", "--json").data["programs"]["unknown"] == ["endless.toml"]
+    assert story("periods", "list").code == 0
+    assert story("explain", "Lumi", "--json").data["standings"]
+
+
 def test_why_changed_and_diff_tell_what_other_terms_do(story):
     own_programs(story, retail=RETAIL)
     first = story("sync", "--json").data["run"]

@@ -31,6 +31,23 @@ def problems(text: str) -> list[tuple[int | None, str, str | None]]:
         (HEAD + 'currency = "usd"\n' + TIER, 4, "is not an ISO 4217 code", "three capitals"),
         (HEAD + 'time_zone = "Mars/Olympus"\n' + TIER, 4, "is not a time zone", "IANA"),
         (HEAD + 'period = "fortnight"\n' + TIER, 4, "is not a period", "2 weeks"),
+        (HEAD.replace("2026-12-31", "9999-12-31") + TIER, 3, "9999-12-31 is not between", "ends in ten"),
+        (HEAD.replace("2026-12-31", "9000-01-01") + TIER, 3, "and 3999-12-31", "ends in ten"),
+        (HEAD.replace("2026-01-01", "0001-01-01") + TIER, 2, "0001-01-01 is not between", "digits"),
+        (HEAD.replace("2026-01-01", "0026-01-01") + TIER, 2, "0026-01-01 is not between", "digits"),
+        (
+            HEAD.replace("2026-12-31", "3999-12-31") + 'period = "week"\n' + TIER,
+            3,
+            "more than 3,000 periods",
+            "end it before 2083-06-",
+        ),
+        (HEAD + "grace_days = 999999999\n" + TIER, 4, "is too long", "at most 3660"),
+        (
+            HEAD + 'period = "4-4-5"\nfirst_week = 0001-01-01\n' + TIER,
+            5,
+            "0001-01-01 is not between",
+            "digits",
+        ),
         (HEAD + "max_payout = 10.5\n" + TIER, 4, "floating-point", '"10.5"'),
         (HEAD + 'max_payout = "1,000"\n' + TIER, 4, "is not a number", '"1000"'),
         (HEAD + 'max_payout = "1.000,50"\n' + TIER, 4, "is not a number", 'write "1000.50"'),
@@ -75,6 +92,16 @@ def test_a_mistake_has_its_line_and_a_way_out(text, line, message, suggestion):
     assert hits, found
     assert hits[0][0] == line
     assert suggestion is None or suggestion in (hits[0][2] or "")
+
+
+def test_a_program_whose_start_cannot_be_read_is_not_said_to_run_too_long():
+    text = HEAD.replace("2026-01-01", '"soon"') + 'period = "week"\n' + TIER
+    assert [message for _, message, _ in problems(text)] == ["'soon' is not a day"]
+
+
+def test_a_hundred_years_of_months_are_no_problem():
+    text = HEAD.replace("2026-12-31", "2125-12-31") + TIER
+    assert len(parse_program(text, "p.toml").periods()) == 1200
 
 
 def test_all_mistakes_are_told_at_once():
