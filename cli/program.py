@@ -62,7 +62,7 @@ def check(
         error = {
             "code": "program",
             "message": f"{count} problem{'s' if count > 1 else ''} in {len(bad)} of {len(checked)} file{'s' if len(checked) > 1 else ''}",
-            "hint": "mend the lines above; a sync keeps the last valid version meanwhile",
+            "hint": "mend the lines above; a sync keeps the last valid version meanwhile, where there was one",
         }
 
     def human(console: Console) -> None:

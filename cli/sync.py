@@ -173,17 +173,17 @@ def _run(
 def exit_code(report: SyncReport | Reconciled) -> int:
     """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: records are set
     aside, or writes were put off."""
-    if report.stopped or report.computed.refused:
+    if report.stopped or report.computed.refused or report.invalid:
         return Exit.USAGE
     return Exit.REJECTED_ROWS if report.set_aside or report.put_off else Exit.OK
 
 
 def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | None:
     if not report.stopped:
-        refused = report.computed.refused
-        if not refused:
+        said = [*map(str, report.computed.refused), *report.invalid]
+        if not said:
             return None
-        return {"code": "program", "message": str(refused[0]), "hint": "rebates program check FILE"}
+        return {"code": "program", "message": said[0], "hint": "rebates program check FILE"}
     name, error = next(iter(report.stopped.items()))
     return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
 

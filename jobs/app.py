@@ -127,6 +127,10 @@ class App:
                     kept[path.name] = parse_with_targets(text, path.name, targets)
         return kept
 
+    def invalid_programs(self, tx: Connection) -> list[str]:
+        """What people are told of files that are not valid now: a line each."""
+        return self.programs.told(self.programs_kept(tx)) if self.programs.broken else []
+
     @cached_property
     def store(self) -> Store:
         """The store, upgraded if it is empty."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -90,7 +90,7 @@ def _mapping(app: App) -> Iterator[Finding]:
 
 def _programs(app: App) -> Iterator[Finding]:
     found = app.programs
-    for warning in found.warnings:
+    for warning in found.told(_kept(app)):
         yield Finding("programs", "warn", warning, "rebates program check")
     if not found.programs:
         yield Finding(
@@ -98,6 +98,15 @@ def _programs(app: App) -> Iterator[Finding]:
         )
     else:
         yield Finding("programs", "ok", ", ".join(program.key for program in found.programs))
+
+
+def _kept(app: App) -> Collection[str]:
+    """Names of the broken program files of which the store has a text that was valid; a store in trouble tells of none."""
+    try:
+        with app.store.read() as tx:
+            return app.programs_kept(tx)
+    except StoreError:
+        return ()
 
 
 def _login(app: App) -> Iterator[Finding]:

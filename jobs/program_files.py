@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rebates.versions import in_order
 
 @dataclass(frozen=True)
 class ProgramFiles:
-    """What a folder holds. `broken` is by file; a sync goes on with their last valid version."""
+    """What a folder holds. `broken` is by file; a sync goes on with their last valid version, where there is one."""
 
     folder: Path
     programs: tuple[Program, ...]
@@ -24,12 +24,16 @@ class ProgramFiles:
         default_factory=dict
     )  # of the valid files, and of the targets beside them
 
-    @property
-    def warnings(self) -> list[str]:
-        """One line a broken file, for people."""
+    def told(self, kept: Collection[str]) -> list[str]:
+        """One line a broken file, for people. `kept`: those of which the store has an earlier text that was valid."""
         return [
-            f"{path.name} is not valid ({len(problems)} problem{'s' if len(problems) > 1 else ''}): its last valid version "
-            f"stays in force; see `rebates program check {path}`"
+            f"{path.name} is not valid ({len(problems)} problem{'s' if len(problems) > 1 else ''}): "
+            + (
+                "its last valid version stays in force"
+                if path.name in kept
+                else "it never was, so its program is not computed"
+            )
+            + f"; see `rebates program check {path}`"
             for path, problems in self.broken
         ]
 

@@ -50,6 +50,7 @@ class Reconciled:
     calls_planned: int = 0
     api_calls: int = 0
     tidied: dict[str, int] = field(default_factory=dict)  # rows that nothing needed any more, by kind
+    invalid: list[str] = field(default_factory=list)  # program files that are not valid: each in a line
     rejected_waiting: int = 0
     payouts_aside: int = 0  # that the org's field cannot hold exactly
     outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
@@ -128,11 +129,13 @@ def reconcile(
 
 
 def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:
-    from jobs.sync import bind_to_org, what_is_left
+    from jobs.sync import bind_to_org, told_of_programs, what_is_left
 
     report = Reconciled(dry_run)
     with running(app, "reconcile", slot) as run:
         again(app, lambda: bind_to_org(app))
+        report.invalid = again(app, lambda: told_of_programs(app))
+        report.warnings += report.invalid
         report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
         again(app, lambda: rebase(run))
         report.schema = again(app, lambda: look_at_schema(app))
@@ -164,7 +167,9 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             report.tidied = again(app, lambda: tidy(run))
         report.rejected_waiting = again(app, lambda: _rejected(app))
         report.api_calls = app.calls + run.calls_of_others
-        run.partial = bool(report.set_aside or report.put_off or report.stopped or report.computed.refused)
+        run.partial = bool(
+            report.set_aside or report.put_off or report.stopped or report.computed.refused or report.invalid
+        )
         run.counts |= {
             "pulled": report.pulled.rows,
             "changed": report.pulled.changed,

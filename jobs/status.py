@@ -104,7 +104,7 @@ def _programs(app: App, tx: Connection) -> dict[str, Any]:
     _, refused = sort_out_in(tx, app.programs_in_force_read(tx))
     kept = app.programs_kept(tx)
     return {
-        "warnings": app.programs.warnings,
+        "warnings": app.programs.told(kept),
         "valid": [program.key for program in app.programs.programs],
         "last_valid_version": [{"program": one.key, "file": file} for file, one in kept.items()],
         "unknown": [path.name for path, _ in app.programs.broken if path.name not in kept],

@@ -54,6 +54,7 @@ class SyncReport:
     api_calls: int = 0
     calls_planned: int = 0  # dry run: what the push would cost
     seconds: timedelta = timedelta(0)
+    invalid: list[str] = field(default_factory=list)  # program files that are not valid: each in a line
     rejected_waiting: int = 0
     payouts_aside: int = 0  # that the org's field cannot hold exactly
     outbox: dict[str, int] = field(default_factory=dict)  # what is left in it, by state
@@ -153,7 +154,9 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
     job = "sync" if parts == EVERYTHING else "+".join(parts)
     with running(app, job, slot) as run:
         report = SyncReport(again(app, lambda: _org_id(app, parts)), run.pk, dry_run)
-        report.warnings += app.programs.warnings
+        told = again(app, lambda: told_of_programs(app))
+        report.warnings += told
+        report.invalid = told if "compute" in parts else []
         left: list[Row] = []
         if "pull" in parts or "push" in parts:
             report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
@@ -189,6 +192,12 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.outbox = again(app, lambda: what_is_left(app))
         again(app, lambda: _close(run, report))
     return report
+
+
+def told_of_programs(app: App) -> list[str]:
+    """Program files that are not valid, each in a line with what is computed instead."""
+    with app.store.read() as tx:
+        return app.invalid_programs(tx)
 
 
 def what_is_left(app: App) -> dict[str, int]:
@@ -228,7 +237,7 @@ def _close(run: Running, report: SyncReport) -> None:
     report.api_calls = run.calls_of_others
     with run.app.store.read() as tx:
         report.rejected_waiting = sum(rejected.counts(tx).values())
-    left = report.set_aside or report.put_off or report.stopped or report.computed.refused
+    left = report.set_aside or report.put_off or report.stopped or report.computed.refused or report.invalid
     run.partial = bool(left)
     run.counts |= {
         "pulled": report.pulled.rows,

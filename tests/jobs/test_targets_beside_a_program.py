@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_keeps_the_last_targets_in_force(targeted):
     write_targets(targeted, "account_id,period,target", f"{targeted.id_of('Acme')},2026-Q7,1_00")
     targeted.order("1", "Acme", date(2026, 2, 2), {"amount": 120})
     targeted.sync()
-    assert targeted.opened.programs.warnings
+    assert targeted.opened.programs.broken
     assert before["Acme", Q1] == Decimal("2.20")
     assert targeted.rebates()["Acme", Q1] == Decimal("2.40")
     (checked,) = check_files([targeted.folder / "programs" / "program.toml"])

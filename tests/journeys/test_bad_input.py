@@ -171,7 +171,9 @@ def test_a_broken_program_file_keeps_its_last_valid_version_in_force(story, tmp_
     retail.write_text(retail.read_text().replace('rate = "15%"', 'raet = "15%"'))
     story.wait(minutes=15)
     done = story("sync", "--json")
-    assert done.code == 0, "the sync goes on"
+    assert done.code == 2, "a person must mend it"
+    assert "retail-2026.toml is not valid (" in done.error["message"]
+    assert "its last valid version stays in force" in done.error["message"]
     assert any("retail-2026.toml is not valid" in warning for warning in json.loads(done.out)["warnings"])
     assert done.data["standings_changed"] == 0, "and nothing moved"
     checked = story("program", "check", str(retail))

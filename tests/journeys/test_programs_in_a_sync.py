@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,6 +31,41 @@ def test_a_program_that_cannot_be_computed_ends_a_sync_with_2_and_stops_nobody_e
     assert "order.number" in done.error["message"]
     assert done.data["standings"] > 0
     assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
+
+
+BROKEN = RETAIL.replace("retail-2026", "broken-2026", 1).replace("threshold", "treshold")
+
+
+def test_a_program_file_that_was_never_valid_ends_a_sync_with_2_and_its_program_is_not_computed(story):
+    own_programs(story, retail=RETAIL, broken=BROKEN)
+    found = story("doctor", "--json").data["findings"]
+    said = [one["said"] for one in found if one["check"] == "programs" and one["level"] == "warn"]
+    for command in ("sync", "reconcile", "compute", "plan"):
+        done = story(command, "--json")
+        assert done.code == 2, command
+        assert done.error["code"] == "program"
+        said.append(done.error["message"])
+        assert done.error["message"] in json.loads(done.out)["warnings"]
+        story.wait(minutes=15)
+    said += story("status", "--json").data["programs"]["warnings"]
+    assert len(said) == 6
+    for line in said:
+        assert line.startswith("broken.toml is not valid (")
+        assert "its program is not computed" in line
+        assert "stays in force" not in line
+    assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
+    assert story("pull").code == 0, "reading needs no program"
+
+
+def test_a_scheduler_goes_on_beside_a_program_file_that_is_not_valid(story):
+    story.config('[schedule]\nsync.every = "15m"')
+    own_programs(story, retail=RETAIL, broken=BROKEN)
+    for _ in range(3):
+        assert story("schedule", "run", "--once").code == 3
+        story.wait(minutes=15)
+    found = story("status", "--json").data
+    assert [run["outcome"] for run in found["runs"]] == ["partial"] * 3
+    assert found["late"] == []
 
 
 def test_a_program_that_ends_past_the_calendar_is_named_and_the_others_go_on(story):
