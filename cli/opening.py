@@ -29,10 +29,13 @@ def configuration_of(context: typer.Context, flags: dict[str, Any] | None = None
 
 
 @contextmanager
-def opened(context: typer.Context, *, quiet: bool = False, reads_store: bool = False) -> Iterator[App]:
+def opened(
+    context: typer.Context, *, quiet: bool = False, reads_store: bool = False, makes_store: bool = True
+) -> Iterator[App]:
     """The application, closed again whatever happens; progress goes to stderr unless `quiet`.
 
-    `reads_store`: the command only looks, so a store that is not there yet is said, not made.
+    `reads_store`: the command only looks, so a store that is not there yet is said, not made. Without `makes_store`
+    it does not need one either.
     """
     from cli.progress import progress_for
     from jobs.app import App
@@ -47,6 +50,7 @@ def opened(context: typer.Context, *, quiet: bool = False, reads_store: bool = F
         progress_for(quiet=quiet) as progress,
         App.build(configuration, clock=system_clock(), rng=system_rng(), progress=progress) as app,
     ):
+        app.makes_store = makes_store and not reads_store
         yield app
 
 

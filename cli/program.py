@@ -51,7 +51,7 @@ def check(
         from cli.opening import opened
         from jobs.store_facts import facts_of_store
 
-        with opened(context, quiet=True) as application:
+        with opened(context, quiet=True, reads_store=True) as application:
             known = facts_of_store(application)
     checked = check_files(files, accounts, known)
     data = {"files": [entry.as_json() for entry in checked]}
@@ -243,7 +243,7 @@ def diff(
         from cli.opening import opened
         from jobs.store_facts import diff_store
 
-        with opened(context, quiet=True) as application:
+        with opened(context, quiet=True, reads_store=True) as application:
             found = diff_store(application, read_with_targets(old), read_with_targets(new))
     else:
         found = diff_files(read_with_targets(old), read_with_targets(new), files)

@@ -31,6 +31,7 @@ def run(
     from jobs.schedule import PUT_OFF, jobs_of, run_due, run_forever
 
     configuration = configuration_of(context)
+    configuration.org()  # a scheduler that could never do anything is told so now
     configure_logging(configuration.settings.logging, events=True)
     clock = system_clock()
 

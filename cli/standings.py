@@ -234,7 +234,7 @@ def why_changed(
     from cli.opening import opened
     from jobs.why_changed import why_changed as work
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, reads_store=True) as application:
         found = work(application, account, since, program=program)
 
     def human(console: Console) -> None:

@@ -148,7 +148,7 @@ def _run(
     from cli.work import helpers
     from jobs.sync import sync as work
 
-    with opened(context, quiet=as_json) as application:
+    with opened(context, quiet=as_json, reads_store=name == "plan") as application:
         application.allow_mass_clear = allow_mass_clear
         application.allow_many_tasks = allow_many_tasks
         application.engine = engine

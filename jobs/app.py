@@ -28,6 +28,7 @@ from rebates import InvalidProgram
 from rebates.versions import folded
 from state import leases, meta, runs
 from state.dialects import database_time
+from state.urls import file_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,6 +50,7 @@ class App:
     given_org: Org | None = None  # tests bring their own
     allow_mass_clear: bool = False
     allow_many_tasks: bool = False
+    makes_store: bool = True  # False: who only looks makes no tables in an empty database
     login_again: bool = False  # ask the org although it refused the login a moment ago
     engine: str | None = None  # which computes from scratch; None: the configured one
     from_scratch: bool = False  # compute everything again, not only what changed
@@ -136,7 +138,19 @@ class App:
         """The store, upgraded if it is empty."""
         from state.store import Store
 
-        return Store.open(self.settings.state.url)
+        return Store.open(self.settings.state.url, upgrade=self.makes_store)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store to look into: a file, or a server, which is asked when it is opened."""
+        file = file_of(self.settings.state.url)
+        return file is None or file.exists()
+
+    def require_setup(self) -> None:
+        """What stops a run for lack of set-up is said before a store is made for it. One that is there notes the run."""
+        self.configuration.org()
+        if not self.has_store:
+            _ = self.mapping, self.programs
 
     @property
     def rehearses(self) -> bool:

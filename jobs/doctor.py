@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,9 @@ from mappings.check import check, gather
 from mappings.problems import MappingProblems
 from rebates.problems import InvalidProgram
 from state import invariants, meta
-from state.errors import StoreError
+from state.errors import NoTables, StoreError
+from state.store import Store
+from state.urls import file_of
 
 Level = Literal["ok", "warn", "fail", "skip"]
 SKEW_LIMIT = timedelta(minutes=5)
@@ -67,7 +70,20 @@ def _guarded(name: str, work: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return [Finding(name, "fail", str(error), "rebates program check")]
 
 
+def _store_if_any(app: App) -> Store | None:
+    """None before the first sync: whoever only looks makes none."""
+    if not app.has_store:
+        return None
+    try:
+        return app.store
+    except NoTables:
+        return None
+
+
 def _store(app: App) -> Iterator[Finding]:
+    if _store_if_any(app) is None:
+        yield _store_to_come(app)
+        return
     damage = app.store.check()
     if damage:
         yield Finding("store", "fail", damage[0], "rebates db restore BACKUP")
@@ -78,6 +94,15 @@ def _store(app: App) -> Iterator[Finding]:
     yield Finding("store", "fail" if broken else "ok", str(broken[0]) if broken else app.store.where)
     if paused:
         yield Finding("paused", "warn", paused, "rebates resume")
+
+
+def _store_to_come(app: App) -> Finding:
+    """Where the first sync will make the store, and whether it may."""
+    where = Store.attach(app.settings.state.url).where
+    file = file_of(app.settings.state.url)
+    if file is not None and not os.access(file.resolve().parent, os.W_OK):
+        return Finding("store", "fail", f"nothing can be written beside {where}", "give this user the right")
+    return Finding("store", "ok", f"none yet: the first `rebates sync` makes {where}")
 
 
 def _mapping(app: App) -> Iterator[Finding]:
@@ -103,7 +128,10 @@ def _programs(app: App) -> Iterator[Finding]:
 def _kept(app: App) -> Collection[str]:
     """Names of the broken program files of which the store has a text that was valid; a store in trouble tells of none."""
     try:
-        with app.store.read() as tx:
+        store = _store_if_any(app)
+        if store is None:
+            return ()
+        with store.read() as tx:
             return app.programs_kept(tx)
     except StoreError:
         return ()
@@ -113,14 +141,11 @@ def _login(app: App) -> Iterator[Finding]:
     try:
         org = app.org
     except errors.AuthenticationFailed as refused:
-        with app.store.transaction() as tx:
-            login_pause.note_refused(tx, refused, app.clock.now())
+        if (store := _store_if_any(app)) is not None:
+            with store.transaction() as tx:
+                login_pause.note_refused(tx, refused, app.clock.now())
         raise
-    with app.store.read() as tx:
-        paused = login_pause.is_noted(tx)
-    if paused:  # a person mended it: nobody has to wait any longer
-        with app.store.transaction() as tx:
-            login_pause.note_worked(tx)
+    known = _known(app)  # a person mended it: nobody has to wait any longer
     yield Finding("login", "ok", f"{org.instance_url} org {org.org_id}, API {org.api_version}")
     skew = abs(org.server_time() - app.clock.now())
     if skew > SKEW_LIMIT:
@@ -132,10 +157,21 @@ def _login(app: App) -> Iterator[Finding]:
         )
     else:
         yield Finding("clock", "ok", f"{skew.total_seconds():.0f} s from the org's")
-    with app.store.read() as tx:
-        known = meta.org_id(tx)
     if known is not None and known != org.org_id:
         yield Finding("org", "fail", f"the store belongs to {known}", "another [state] url for this org")
+
+
+def _known(app: App) -> str | None:
+    """The org of the store, which hears that the login works; None where there is no store yet."""
+    store = _store_if_any(app)
+    if store is None:
+        return None
+    with store.read() as tx:
+        paused, known = login_pause.is_noted(tx), meta.org_id(tx)
+    if paused:
+        with store.transaction() as tx:
+            login_pause.note_worked(tx)
+    return known
 
 
 def _fields(app: App) -> Iterator[Finding]:

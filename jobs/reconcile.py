@@ -117,6 +117,7 @@ def reconcile(
     app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: bool = False
 ) -> Reconciled:
     """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
+    app.require_setup()
     with minding_the_login(app):
         if dry_run:
 

@@ -137,7 +137,7 @@ def sync(
     `parts` leaves some out; `dry_run` does everything but keep it: the store is as it was, nothing is sent.
     """
     started = app.clock.monotonic()
-    app.configuration.org()  # which org is said before a store is made for it
+    app.require_setup()
     with nullcontext() if parts == ("compute",) else minding_the_login(app):
         if dry_run:
             app.engine = "sql"  # a snapshot would outlive what is undone here

@@ -116,6 +116,13 @@ class OlderSchema(StoreError):
     hint = "run: rebates db backup, then: rebates db upgrade"
 
 
+class NoTables(OlderSchema):
+    """An empty database: nothing was read into it yet."""
+
+    code = "store_empty"
+    hint = "`rebates sync` makes them, or `rebates db upgrade`"
+
+
 class LostLease(StoreError):
     """Someone else holds our lease by now: this transaction must not be saved."""
 

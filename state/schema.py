@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
-from state.errors import NewerSchema, OlderSchema
+from state.errors import NewerSchema, NoTables, OlderSchema
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
@@ -38,7 +38,7 @@ def require_current(found: str | None, where: str) -> None:
     """Raises unless the store is at the newest revision that we know."""
     known = known_revisions()
     if found is None:
-        raise OlderSchema("the store has no tables yet", where=where, hint="run: rebates db upgrade")
+        raise NoTables("the store has no tables yet", where=where)
     if found not in known:
         raise NewerSchema(f"the store's schema {found} is newer than this program knows", where=where)
     if found != known[-1]:
