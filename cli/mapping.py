@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.output import Exit, JsonFlag, emit
+from cli.sync import LoginAgain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,11 @@ Offline = Annotated[
 
 @app.command()
 def check(
-    context: typer.Context, file: FileArgument = None, offline: Offline = None, as_json: JsonFlag = False
+    context: typer.Context,
+    file: FileArgument = None,
+    offline: Offline = None,
+    login_again: LoginAgain = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Compare the mapping with the org: fields, visibility, types, picklists, keys, lengths.
 
@@ -43,7 +48,7 @@ def check(
     describes: Describes = {}
     problems: list[Problem]
     try:
-        mapping, describes = _mapping_and_describes(context, file, offline)
+        mapping, describes = _mapping_and_describes(context, file, offline, login_again)
         problems = compare(mapping, describes, {} if offline else _currencies(context))
     except MappingProblems as refused:
         problems = in_order(refused.problems)
@@ -156,6 +161,7 @@ def explain(
     file: Annotated[
         str | None, typer.Option("--file", help="A mapping file instead of the one configured.")
     ] = None,
+    login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Follow one record of the org through one line of the mapping, step by step."""
@@ -164,7 +170,7 @@ def explain(
     from mappings.soql import select
     from mappings.walkthrough import walk
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, login_again=login_again) as application:
         mapping = read_mapping(file, application.alias) if file else application.mapping
         entity, left = _left_side(mapping, name)
         try:
@@ -213,7 +219,7 @@ def schema() -> None:
 
 
 def _mapping_and_describes(
-    context: typer.Context, file: str | None, offline: Path | None
+    context: typer.Context, file: str | None, offline: Path | None, login_again: bool = False
 ) -> tuple[Mapping, Describes]:
     """The mapping, and what the org (or the folder) says of every object that it touches."""
     from mappings.check import gather
@@ -228,7 +234,7 @@ def _mapping_and_describes(
             raise typer.BadParameter(str(error), param_hint="--offline") from error
     from cli.opening import opened
 
-    with opened(context, quiet=True) as application:
+    with opened(context, quiet=True, login_again=login_again) as application:
         mapping = read_mapping(file, application.alias) if file else application.mapping
         return mapping, gather(mapping, application.org.describe)
 

@@ -30,16 +30,22 @@ def configuration_of(context: typer.Context, flags: dict[str, Any] | None = None
 
 @contextmanager
 def opened(
-    context: typer.Context, *, quiet: bool = False, reads_store: bool = False, makes_store: bool = True
+    context: typer.Context,
+    *,
+    quiet: bool = False,
+    reads_store: bool = False,
+    makes_store: bool = True,
+    login_again: bool = False,
 ) -> Iterator[App]:
     """The application, closed again whatever happens; progress goes to stderr unless `quiet`.
 
     `reads_store`: the command only looks, so a store that is not there yet is said, not made. Without `makes_store`
-    it does not need one either.
+    it does not need one either. Whatever logs in minds the pause after a refused login, unless `login_again`.
     """
     from cli.progress import progress_for
     from jobs.app import App
     from jobs.clock import system_clock, system_rng
+    from jobs.login_pause import minding_the_login
     from jobs.logs import configure_logging
 
     configuration = configuration_of(context)
@@ -51,7 +57,9 @@ def opened(
         App.build(configuration, clock=system_clock(), rng=system_rng(), progress=progress) as app,
     ):
         app.makes_store = makes_store and not reads_store
-        yield app
+        app.login_again = login_again
+        with minding_the_login(app, at_once=False):
+            yield app
 
 
 def _require_store(url: str) -> None:

@@ -42,8 +42,7 @@ def reconcile(
     from cli.sync import exit_code, stopped_error
     from jobs.reconcile import reconcile as work
 
-    with opened(context, quiet=as_json) as application:
-        application.login_again = login_again
+    with opened(context, quiet=as_json, login_again=login_again) as application:
         report = work(application, dry_run=dry_run, accept_missing=accept_missing)
     emit(
         "reconcile",
@@ -101,13 +100,14 @@ def verify(
             "--deep", help="Compute every number from the raw lines again and compare with the org."
         ),
     ] = False,
+    login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Check every promise that the store can keep. Reads only."""
     from cli.opening import opened
     from jobs.verification import verify as work
 
-    with opened(context, quiet=as_json, reads_store=True) as application:
+    with opened(context, quiet=as_json, reads_store=True, login_again=login_again) as application:
         found = work(application, deep=deep)
 
     def human(console: Console) -> None:

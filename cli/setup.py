@@ -61,7 +61,7 @@ def doctor(context: typer.Context, as_json: JsonFlag = False) -> None:
     from cli.opening import opened
     from jobs.doctor import examine
 
-    with opened(context, quiet=True, makes_store=False) as application:
+    with opened(context, quiet=True, makes_store=False, login_again=True) as application:
         findings = examine(application)
     failed = [one for one in findings if one.level == "fail"]
 

@@ -99,6 +99,7 @@ def compute(
     workers: Workers = 1,
     engine: EngineName = None,
     full: Full = False,
+    login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Only compute: standings from what is in the local store; what the org should be told waits in the outbox."""
@@ -113,12 +114,13 @@ def compute(
         workers,
         engine,
         full,
+        login_again,
     )
 
 
-def plan(context: typer.Context, as_json: JsonFlag = False) -> None:
+def plan(context: typer.Context, login_again: LoginAgain = False, as_json: JsonFlag = False) -> None:
     """Show what a push would write, and its cost in API calls, from what is in the local store. Changes nothing."""
-    _run(context, "plan", ("compute",), as_json, dry_run=True)
+    _run(context, "plan", ("compute",), as_json, dry_run=True, login_again=login_again)
 
 
 def push(
@@ -148,13 +150,12 @@ def _run(
     from cli.work import helpers
     from jobs.sync import sync as work
 
-    with opened(context, quiet=as_json, reads_store=name == "plan") as application:
+    with opened(context, quiet=as_json, reads_store=name == "plan", login_again=login_again) as application:
         application.allow_mass_clear = allow_mass_clear
         application.allow_many_tasks = allow_many_tasks
         application.engine = engine
         application.from_scratch = full
         application.workers = workers
-        application.login_again = login_again
         if workers > 1:
             application.require_shared_store()
         with helpers(context, workers - 1):

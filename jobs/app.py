@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from jobs import login_pause
 from jobs.clock import Clock
 from jobs.configuration import Configuration
 from jobs.pace import Pace, Unhurried
@@ -174,12 +175,22 @@ class App:
             return self.given_org
         from connector.org import SalesforceOrg
 
+        login_pause.require_over(self)
         org = SalesforceOrg.connect(
             self.configuration.org(), clock=self.clock, rng=self.rng, log=structlog.get_logger(),
             calls_before=self._calls_before(),
         )  # fmt: skip
         org.while_waiting(lambda: self.pace.attend())
         return org
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether this process asked the org for a login and got it."""
+        return "org" in self.__dict__
+
+    @property
+    def store_is_open(self) -> bool:
+        return "store" in self.__dict__
 
     @property
     def calls(self) -> int:

@@ -47,12 +47,15 @@ def examine(app: App) -> list[Finding]:
     findings += _guarded("store", lambda: _store(app))
     findings += _guarded("mapping", lambda: _mapping(app))
     findings += _guarded("programs", lambda: _programs(app))
+    findings += _guarded("login pause", lambda: _paused_login(app))
     login = list(_guarded("login", lambda: _login(app)))
     findings += login
     if all(one.level != "fail" for one in login):
         findings += _guarded("fields", lambda: _fields(app))
         findings += _guarded("package", lambda: _package(app))
         findings += _guarded("rights", lambda: _rights(app))
+    elif any(one.check == "org" for one in login):
+        findings.append(Finding("fields", "skip", "not looked at: this is another org than the store's"))
     else:
         findings.append(Finding("fields", "skip", "needs a login"))
     return findings
@@ -135,6 +138,17 @@ def _kept(app: App) -> Collection[str]:
             return app.programs_kept(tx)
     except StoreError:
         return ()
+
+
+def _paused_login(app: App) -> Iterator[Finding]:
+    """Trying is how one finds out, so it is done during a pause, too; the person is told that it counts."""
+    found = login_pause.noted(app)
+    if found is not None:
+        since, code = found
+        yield Finding(
+            "login pause", "warn", f"the org refused the login at {since:%H:%M:%S} UTC ({code}); this asks again all the same",
+            "mend what `login` says before the next try: repeated failures lock the user out",
+        )  # fmt: skip
 
 
 def _login(app: App) -> Iterator[Finding]:

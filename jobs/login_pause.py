@@ -4,7 +4,7 @@ user out. A login that works, `rebates doctor` included, ends the pause at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from connector import limits
 from connector.errors import AuthenticationFailed
 from jobs.refusals import LoginPaused
 from state import meta
+from state.errors import StoreError
 
 if TYPE_CHECKING:
     from jobs.app import App
+    from state.store import Store
 
 KEY = "login.refused"  # in `meta`: when and with which code
 PAUSE = timedelta(seconds=limits.LOGIN_PAUSE_SECONDS)
@@ -48,22 +50,79 @@ def pause(tx: Connection, now: datetime) -> tuple[datetime, str] | None:
     return (at, code) if timedelta(0) <= now - at < PAUSE else None
 
 
+def require_over(app: App) -> None:
+    """Before any login, whichever command needs it: raises LoginPaused while the org is not to be asked."""
+    if not app.login_again and (found := noted(app)) is not None:
+        raise _paused(*found)
+
+
+def noted(app: App) -> tuple[datetime, str] | None:
+    """The pause that the store knows of. Who can do without a store can also do without one that is in trouble."""
+    with suppress(*_passed_over(app)), _looked_into(app) as store:
+        if store is not None:
+            with store.read() as tx:
+                return pause(tx, app.clock.now())
+    return None
+
+
 @contextmanager
-def minding_the_login(app: App) -> Iterator[None]:
-    """Around whatever logs in. Raises LoginPaused; writes a refusal down, also that of a dry run."""
-    if not app.login_again:
+def minding_the_login(app: App, *, at_once: bool = True) -> Iterator[None]:
+    """Around whatever logs in: writes a refusal down, also that of a dry run, and that a login worked.
+
+    `at_once`: it logs in for certain, so that LoginPaused is raised before it begins; any other hears it when it asks.
+    """
+    if at_once and not app.login_again:
         with app.store.read() as tx:
             found = pause(tx, app.clock.now())
         if found is not None:
-            since, code = found
-            raise LoginPaused(
-                f"the org refused the login at {since:%H:%M:%S} UTC ({code}) and is not asked again before "
-                f"{since + PAUSE:%H:%M:%S} UTC: repeated failures lock the user out",
-                "find out why with `rebates doctor`; a login that works there ends the pause. To try at once: --login-again",
-            )
+            raise _paused(*found)
     try:
         yield
     except AuthenticationFailed as refused:
-        with app.store.transaction() as tx:
-            note_refused(tx, refused, app.clock.now())
+        with suppress(StoreError), _looked_into(app) as store:  # what counts is the refusal
+            if store is not None:
+                with store.transaction() as tx:
+                    note_refused(tx, refused, app.clock.now())
         raise
+    if app.logged_in:
+        with suppress(*_passed_over(app)), _looked_into(app) as store:
+            if store is not None:
+                _end(store)
+
+
+def _paused(since: datetime, code: str) -> LoginPaused:
+    return LoginPaused(
+        f"the org refused the login at {since:%H:%M:%S} UTC ({code}) and is not asked again before "
+        f"{since + PAUSE:%H:%M:%S} UTC: repeated failures lock the user out",
+        "find out why with `rebates doctor`; a login that works there ends the pause. To try at once: --login-again "
+        "(or `rebates pull --login-again`)",
+    )
+
+
+def _end(store: Store) -> None:
+    with store.read() as tx:
+        over = is_noted(tx)
+    if over:
+        with store.transaction() as tx:
+            note_worked(tx)
+
+
+def _passed_over(app: App) -> tuple[type[Exception], ...]:
+    return () if app.store_is_open else (StoreError,)
+
+
+@contextmanager
+def _looked_into(app: App) -> Iterator[Store | None]:
+    """The store of the command, or for a moment the one that there is: nobody makes one for this."""
+    from state.store import Store
+
+    if app.store_is_open:
+        yield app.store
+    elif not app.has_store:
+        yield None
+    else:
+        store = Store.open(app.settings.state.url, upgrade=False)
+        try:
+            yield store
+        finally:
+            store.close()

@@ -29,10 +29,15 @@ def drop(tx: Connection, key: str) -> None:
 
 def pin_org(tx: Connection, org_id: str, *, where: str = "") -> None:
     """Bind the store to one org at first use; raises `WrongOrg` for any other ever after."""
-    known = get(tx, "org_id")
-    if known is None:
+    require_org(tx, org_id, where=where)
+    if get(tx, "org_id") is None:
         put(tx, "org_id", org_id)
-    elif known != org_id:
+
+
+def require_org(tx: Connection, org_id: str, *, where: str = "") -> None:
+    """Raises `WrongOrg` where the store is bound to another org."""
+    known = get(tx, "org_id")
+    if known not in (None, org_id):
         raise WrongOrg(f"this store belongs to the org {known}, not {org_id}", where=where)
 
 
