@@ -184,9 +184,14 @@ def copy(
 ) -> None:
     """Copy a store into another database, whole or not at all. Run `rebates pause` first, and `resume` on the copy."""
     from state.copy import copy as work
+    from state.errors import NoTables
     from state.store import Store
 
-    reading = Store.open(source, upgrade=False)
+    try:
+        reading = Store.open(source, upgrade=False)
+    except NoTables as error:
+        hint = "is the first URL the store's? `rebates status` names it"
+        raise NoTables("there is nothing to copy", where=error.where, hint=hint) from None
     try:
         writing = Store.open(target)
         try:

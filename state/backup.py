@@ -21,6 +21,7 @@ from state.errors import CorruptStore, StoreError, StoreLocked
 from state.outbox import close_outdated
 from state.store import Store
 from state.tables.work import outbox
+from state.urls import in_a_url
 
 
 def backup(store: Store, target: Path) -> int:
@@ -33,16 +34,8 @@ def backup(store: Store, target: Path) -> int:
         raise StoreError(
             "a PostgreSQL store is backed up by the server", where=store.where, hint="use pg_dump"
         )
-    if target.exists():
-        raise StoreError(
-            "there is a file already", where=str(target), hint="choose another name for the backup"
-        )
-    if not target.resolve().parent.is_dir():
-        raise StoreError(
-            "the folder of the backup does not exist", where=str(target), hint="create the folder first"
-        )
     partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)
+    _require_free(target, partial)
     try:
         # Made with these rights from the start: a store holds personal data.
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -60,13 +53,33 @@ def backup(store: Store, target: Path) -> int:
     return target.stat().st_size
 
 
+def _require_free(target: Path, partial: Path) -> None:
+    """Raises unless both names can be given to files, and the folder is there."""
+    try:
+        if target.exists():
+            raise StoreError(
+                "there is a file already", where=str(target), hint="choose another name for the backup"
+            )
+        if not target.resolve().parent.is_dir():
+            raise StoreError(
+                "the folder of the backup does not exist", where=str(target), hint="create the folder first"
+            )
+        partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"no backup can have this name: {error.strerror}",
+            where=str(target),
+            hint="choose another name for the backup",
+        ) from error
+
+
 def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None:
     """Put a backup in the place of the store at `url`, which nobody may use meanwhile.
 
     Returns where the store that was there before is kept; None: there was none. The next sync reads the org first.
     Raises `StoreLocked` while a run is under way: it would go on writing into the file that is set aside.
     """
-    if not source.is_file():
+    if not _is_file(source):
         raise StoreError("there is no such backup", where=str(source), hint="check the path")
     there = Store.attach(url)
     place = there.path
@@ -76,16 +89,32 @@ def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None
             where=there.where,
             hint="restore it with its own tools, then: rebates db restored",
         )
+    if place.exists() and source.samefile(place):
+        raise StoreError(
+            "this is the store itself, not a backup of it",
+            where=str(source),
+            hint="name a file that `rebates db backup` made",
+        )
     _require_whole(source)
+    _require_store(source)
     if place.exists():
         _require_idle(there, now)
     kept: Path | None = None
     fresh = place.with_name(place.name + ".restoring")
-    for ending in ("", "-wal", "-shm"):
-        fresh.with_name(fresh.name + ending).unlink(missing_ok=True)
-    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    shutil.copyfile(source, fresh)
-    _prepare(fresh, actor, now)
+    _remove(fresh)
+    try:
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        shutil.copyfile(source, fresh)
+        _prepare(fresh, actor, now)
+    except BaseException as error:
+        _remove(fresh)
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"the backup could not be put in place: {error.strerror}",
+                where=str(source),
+                hint="check the disk; the store is as it was",
+            ) from error
+        raise
     if place.exists():
         kept = place.with_name(f"{place.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
         while kept.exists():
@@ -130,7 +159,7 @@ def _require_idle(store: Store, now: datetime) -> None:
 
 
 def _prepare(path: Path, actor: str, now: datetime) -> None:
-    store = Store.attach(f"sqlite:///{path}")
+    store = Store.attach(f"sqlite:///{in_a_url(str(path))}")
     try:
         begin_epoch(store, actor=actor, now=now)
         with store.engine.connect() as connection:
@@ -139,6 +168,19 @@ def _prepare(path: Path, actor: str, now: datetime) -> None:
     finally:
         store.close()
     for ending in ("-wal", "-shm", one_host.ENDING):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _remove(path: Path) -> None:
+    """A file that was begun, and what the database keeps beside one."""
+    for ending in ("", "-wal", "-shm", one_host.ENDING):
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
@@ -171,9 +213,19 @@ def _renumber(tx: Connection) -> None:
 
 def _require_whole(path: Path) -> None:
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             rows = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
     except sqlite3.Error as error:
         raise CorruptStore(f"not a whole SQLite file: {error}", where=str(path)) from error
     if rows != ["ok"]:
         raise CorruptStore(f"not a whole SQLite file: {rows[0]}", where=str(path))
+
+
+def _require_store(path: Path) -> None:
+    """An empty file is whole, too, and so is another program's database."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables >= {"alembic_version", "meta", outbox.name}:
+        raise StoreError(
+            "the backup is not a store", where=str(path), hint="name a file that `rebates db backup` made"
+        )

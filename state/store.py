@@ -24,9 +24,9 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from state import schema
-from state.errors import BadStoreUrl, CorruptStore, StoreError, StoreUnreachable, explained
+from state.errors import BadStoreUrl, CorruptStore, NoTables, StoreError, StoreUnreachable, explained
 from state.one_host import OneHost
-from state.urls import EXAMPLES, parsed, shown
+from state.urls import EXAMPLES, file_of, parsed, shown
 
 BUSY_MS = 10_000  # how long a writer waits for another
 CACHE_KIB = 64 * 1024  # page cache of one SQLite connection
@@ -55,6 +55,9 @@ class Store:
         Raises `StoreError` or one of its kinds: each says what, where, and the next command.
         """
         store = cls(_engine(url))
+        file = file_of(url)
+        if not upgrade and file is not None and not file.exists():
+            raise NoTables("there is no store yet", where=store.where)  # nor is one made by looking
         try:
             with store.transaction() as tx:
                 found = schema.revision(tx)
