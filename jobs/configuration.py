@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from connector.config import OrgSettings
 from jobs.schedule_check import schedule_problems
 from jobs.settings import Settings
-from state.urls import in_a_url
+from state.paths_in_urls import in_a_url
 
 FILE_NAME = "rebates.toml"
 

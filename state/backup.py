@@ -19,9 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from state import audit, leases, meta, one_host, schema
 from state.errors import CorruptStore, StoreError, StoreLocked
 from state.outbox import close_outdated
+from state.paths_in_urls import in_a_url
 from state.store import Store
 from state.tables.work import outbox
-from state.urls import in_a_url
 
 
 def backup(store: Store, target: Path) -> int:

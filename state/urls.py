@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from state.errors import BadStoreUrl
+from state.paths_in_urls import in_a_url
 
 EXAMPLES = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
 UNREADABLE = "not repeated here: it may hold a password"
@@ -45,11 +46,6 @@ def shown_text(url: str) -> str:
         return shown(parsed(url))
     except BadStoreUrl:
         return f"not a database URL ({UNREADABLE})"
-
-
-def in_a_url(path: str) -> str:
-    """A path as it stands in a URL: what would end it, or be taken for something encoded, is encoded."""
-    return "".join(quote(letter, safe="") if letter in "%?" else letter for letter in path)
 
 
 def file_of(url: str) -> Path | None:
