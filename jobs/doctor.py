@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 from connector import errors
-from jobs import login_pause
+from jobs import login_pause, schema
 from jobs.app import App
 from jobs.refusals import Refused
 from mappings.check import check, gather
@@ -190,13 +190,17 @@ def _known(app: App) -> str | None:
 
 def _fields(app: App) -> Iterator[Finding]:
     currencies = {program.key: program.currency for program in app.programs.programs}
-    problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies)
+    store, known = _store_if_any(app), set[str]()
+    if store is not None:
+        with store.read() as tx:
+            known = set(schema.fields_seen(tx))
+    problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies, known=known)
     for problem in problems:
         yield Finding(
             "fields",
             "fail" if problem.level == "error" else "warn",
             problem.message,
-            problem.help or problem.note,
+            problem.mend,
         )
     if not any(problem.level == "error" for problem in problems):
         yield Finding("fields", "ok", "everything that the mapping reads and writes is there and may be used")

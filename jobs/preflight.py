@@ -46,7 +46,9 @@ def preflight(app: App) -> list[Problem]:
         return []
     with app.progress.step("check mapping"):
         described = gather(app.mapping, app.org.describe)
-    problems = check(app.mapping, described)
+    with app.store.read() as tx:
+        seen = schema.fields_seen(tx)
+    problems = check(app.mapping, described, known=seen)
     if has_errors(problems):
         raise MappingProblems(problems)
     with app.store.transaction() as tx:

@@ -43,6 +43,11 @@ def remember(app: App, tx: Connection, described: Describes) -> None:
     meta.drop(tx, HELD)
 
 
+def fields_seen(tx: Connection) -> frozenset[str]:
+    """`Object.Field` of what the org showed when the mapping was last well: one that is missing now is hidden or gone."""
+    return frozenset(json.loads(meta.get(tx, LOOKS) or "null") or {})
+
+
 def look_at_schema(app: App) -> SchemaSeen:
     """Compare with what is remembered; see the module's text."""
     from jobs.preflight import note_fields

@@ -5,7 +5,7 @@ Pure: describes in, problems out. The command line, `doctor` and the start of ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mappings.check_pull import check_pull
 from mappings.check_push import check_push
@@ -22,14 +22,19 @@ _MAX_ROUNDS = 6  # relationships go up five times at most
 
 
 def check(
-    mapping: RebateMapping, describes: Describes, currencies: Mapping[str, str] | None = None
+    mapping: RebateMapping,
+    describes: Describes,
+    currencies: Mapping[str, str] | None = None,
+    *,
+    known: Collection[str] = (),
 ) -> list[Problem]:
     """Every problem of the mapping in this org, in the order of the file.
 
     `describes` has the objects of `objects_needed`, None where the org has no such object. An object that is not
-    in it is reported as not checked (M207). `currencies`: of the programs that are to be written, by key.
+    in it is reported as not checked (M207). `currencies`: of the programs that are to be written, by key. `known`:
+    `Object.Field` of what this org once showed.
     """
-    finder = Finder()
+    finder = Finder(known)
     for entity in mapping.pull.values():
         check_pull(entity, mapping, describes, finder)
     for target in mapping.push.values():

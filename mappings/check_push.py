@@ -90,7 +90,8 @@ def _check_read(left: str, name: str, target: PushTarget, described: ObjectDescr
             "M102",
             f'{described.name} has no field "{name}" that the integration user can see',
             target.place,
-            suggestion(name, described.fields.values()),
+            _suggested(name, described, finder),
+            EDIT_NOTE,
         )
         return
     label = f"{described.name}.{field.name}"
@@ -118,7 +119,7 @@ def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) 
             "M102",
             f'{described.name} has no field "{target.match}" that the integration user can see',
             place,
-            suggestion(target.match, described.fields.values()),
+            _suggested(target.match, described, finder),
             EDIT_NOTE,
         )
         return
@@ -142,6 +143,11 @@ def _check_match(target: PushTarget, described: ObjectDescribe, finder: Finder) 
     if target.match not in target.fields:
         finder.error("M309", f"{target.match} is matched on and not written", place,
                      f'add {target.match} = "{KEYS.get(target.name, "standing.key")}" to the fields')  # fmt: skip
+
+
+def _suggested(name: str, described: ObjectDescribe, finder: Finder) -> str | None:
+    """The field that was probably meant; None for one that was there before, which is hidden or gone."""
+    return None if finder.is_there(described.name, name) else suggestion(name, described.fields.values())
 
 
 def _may_be_left_out(target: PushTarget, name: str) -> bool:
@@ -175,7 +181,7 @@ def _check_written(
             "M102",
             f'{described.name} has no field "{name}" that the integration user can see',
             at,
-            _namespace_help(name, mapping, described.fields) or suggestion(name, described.fields.values()),
+            _namespace_help(name, mapping, described.fields) or _suggested(name, described, finder),
             EDIT_NOTE,
         )
         return

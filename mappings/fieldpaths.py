@@ -108,6 +108,8 @@ def report_missing(
                 help_ = (
                     f'did you mean "{reference.relationship_name}"? that is how {reference.name} is followed'
                 )
+            elif finder.is_there(current.name, f"{name}Id"):
+                help_ = None  # it is hidden: another one was not meant
             finder.error("M103", f'{current.name} has no relationship "{name}"', place.of(name), help_, note)
             return
         above = [d for target in step.reference_to if (d := describes.get(target)) is not None]
@@ -119,7 +121,7 @@ def report_missing(
         field_code,
         f'{current.name} has no field "{last}" that the integration user can see',
         at,
-        suggestion(last, current.fields.values()),
+        None if finder.is_there(current.name, last) else suggestion(last, current.fields.values()),
         note,
     )
 

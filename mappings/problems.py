@@ -6,10 +6,12 @@ Codes: M0xx the file itself, M1xx pull against the org, M2xx warnings, M3xx push
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
+
+from mappings.standard_fields import is_standard
 
 Level = Literal["error", "warning"]
 
@@ -54,6 +56,11 @@ class Problem:
         """What is wrong and what to do, without the place."""
         return self.message if self.help is None else f"{self.message} ({self.help})"
 
+    @property
+    def mend(self) -> str | None:
+        """What to write instead and why it may be so, in one: a name that looks alike is only one of two ways out."""
+        return "; or ".join(filter(None, (self.help, self.note))) or None
+
     def as_json(self) -> dict[str, str | int | None]:
         place = self.place
         return {
@@ -97,10 +104,18 @@ class MappingProblems(Exception):
 
 
 class Finder:
-    """Collects problems, so that a reader can go on and find all of them."""
+    """Collects problems, so that a reader can go on and find all of them.
 
-    def __init__(self) -> None:
+    `known`: `Object.Field` of what was read or written before; such a field is there, whatever a user may see now.
+    """
+
+    def __init__(self, known: Collection[str] = ()) -> None:
         self.found: list[Problem] = []
+        self._known = frozenset(name.lower() for name in known)
+
+    def is_there(self, object_name: str, field: str) -> bool:
+        """Whether a field that cannot be seen is hidden rather than misspelled: then no other one was meant."""
+        return f"{object_name}.{field}".lower() in self._known or is_standard(object_name, field)
 
     def error(
         self, code: str, message: str, place: Place, help: str | None = None, note: str | None = None

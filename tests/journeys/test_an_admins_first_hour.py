@@ -1,0 +1,42 @@
+"""What an administrator meets in the first hour: hidden fields, half-written mappings, and words that say what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.life import permissions_of
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_a_hidden_amount_is_a_matter_of_rights_and_no_other_amount_is_suggested(story, synced):
+    """Computed from list prices, every rebate would be wrong: the field is not misspelled, it is hidden."""
+    if synced:
+        assert story("sync").code == 0
+    permissions_of(story.org).hide("OrderItem.TotalPrice")
+    done = story("doctor", "--json")
+    assert done.code == 1
+    (found,) = [one for one in done.data["findings"] if one["level"] == "fail"]
+    assert "TotalPrice" in found["said"]
+    assert "field-level security" in found["mend"]
+    assert "ListPrice" not in done.text
+
+
+def test_a_field_that_was_read_before_is_not_taken_for_a_misspelled_one(story):
+    assert story("sync").code == 0
+    permissions_of(story.org).hide("Rebate_Standing__c.Rebate__c")
+    (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
+    assert "Rebate__c" in found["said"]
+    assert "field-level security" in found["mend"]
+    assert "did you mean" not in found["mend"]
+
+
+def test_the_doctor_says_a_look_alike_and_the_rights_together(story):
+    from mappings.file import standard_text
+
+    text = standard_text().replace('family = "Family"', 'family = "Familiy"')
+    (story.folder / "mapping.toml").write_text(text)
+    path = story.folder / "rebates.toml"
+    path.write_text(path.read_text().replace('mapping = "standard"', 'mapping = "mapping.toml"'))
+    (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
+    assert 'did you mean "Family"' in found["mend"]
+    assert "field-level security" in found["mend"]
