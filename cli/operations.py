@@ -120,6 +120,14 @@ def verify(
             console.print(f"[yellow]differs in the org:[/] {escape(where)}")
         if len(found.drift) > 20:
             console.print(f"… and {len(found.drift) - 20} more")
+        if found.drift:
+            console.print(
+                "  → `rebates reconcile` sends again what was ours, and reads back what became of payouts"
+            )
+        if found.deleted:
+            console.print(
+                f"payouts deleted in the org: {found.deleted:,}, not made again (`rebates payouts list --status Deleted`)"
+            )
         for why in found.behind:
             console.print(f"[yellow]not computed again:[/] {escape(why)}", highlight=False)
         if found.ok:
@@ -135,13 +143,16 @@ def verify(
         "drift": found.drift,
         "compared": found.compared,
         "behind": found.behind,
+        "payouts_deleted": found.deleted,
     }
     error = None
     if not found.ok:
         error = {
             "code": "verify",
             "message": "a promise is broken",
-            "hint": "rebates reconcile, or docs/operations.md",
+            "hint": "rebates reconcile"
+            if found.drift and not (found.damage or found.violations)
+            else "rebates reconcile, or docs/operations.md",
         }
     emit(
         "verify",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from state.payouts import PayoutView
 
+DELETED = "Deleted"
+
 app = typer.Typer(help="Settled amounts and what finance made of them.", no_args_is_help=True)
 
 
@@ -54,12 +56,15 @@ def list_payouts(
             due = one.due
             table.add_row(
                 escape(one.member_name or one.member), due.program, due.period, due.kind, due.booked_in,
-                money(due.amount, due.currency), one.status or work.UNSENT, escape(one.approved_by or ""),
+                money(due.amount, due.currency), one.state, escape(one.approved_by or ""),
                 str(one.paid_on or ""), escape(one.reference or ""),
             )  # fmt: skip
         console.print(table)
         for status_, currency, amount, count in sums:
             console.print(f"{status_}: {count:,} payouts, {money(amount, currency)}", markup=False)
+        for one in found:
+            if one.state == DELETED and one.key is not None:
+                console.print(_deleted(one), markup=False)
 
     data = {
         "payouts": [_as_json(one) for one in found],
@@ -69,6 +74,30 @@ def list_payouts(
         ],
     }
     emit("payouts list", data, as_json=as_json, human=human)
+
+
+def _deleted(one: PayoutView) -> str:
+    due, whose = one.due, one.member_name or one.member
+    return (
+        f"{whose} {due.program} {due.period}: deleted in the org, and not paid again. On purpose: nothing to do. "
+        f"By mistake: `rebates payouts make-again {one.key}`"
+    )
+
+
+@app.command("make-again")
+def make_again(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Key of a payout that was deleted in the org.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Have the next sync make a payout again that was deleted in the org by mistake: same key, same amount, once."""
+    from cli.opening import opened
+    from jobs.payouts_gone import make_again as work
+
+    with opened(context, quiet=as_json, reads_store=True) as application:
+        work(application, key)
+    said = f"{key} is made again by the next sync (`rebates sync`)"
+    emit("payouts make-again", {"key": key}, as_json=as_json, human=lambda console: console.print(said))
 
 
 def _as_json(one: PayoutView) -> dict[str, object]:
@@ -87,7 +116,7 @@ def _as_json(one: PayoutView) -> dict[str, object]:
         "settled_at": due.posted_at,
         "key": one.key,
         "id": one.sf_id,
-        "status": one.status or "unsent",
+        "status": one.state,
         "approved_by": one.approved_by,
         "paid_on": one.paid_on,
         "reference": one.reference,

@@ -105,7 +105,12 @@ def _show_programs(console: Console, found: dict[str, Any]) -> None:
         console.print(f"{one['program']} {one['period']}: closing, waiting for {why}", markup=False)
     for one in found["payouts"]:
         total = money(one["amount"], one["currency"])
-        console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}", markup=False)
+        more = (
+            ": in the org no more, see `rebates payouts list --status Deleted`"
+            if one["status"] == "Deleted"
+            else ""
+        )
+        console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}{more}", markup=False)
     for program, count in found["periods"]["earlier"].items():
         console.print(
             f"{program}: {count} period{'s' if count > 1 else ''} before its first sync, not settled here "

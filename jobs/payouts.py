@@ -18,13 +18,14 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs import losers_of_pulls, org_time
+from jobs.payouts_gone import too_many
 from jobs.payouts_seen import query_of, seen_in
 from jobs.planning_run import Planning
 from mappings.keys import sync_key
 from mappings.model import PushTarget
 from mappings.outbound import record
 from rebates.money import to_micro
-from state import acknowledged, meta, outbox, payouts, people, purged_merges, rebasing
+from state import acknowledged, meta, outbox, payouts, payouts_gone, people, purged_merges, rebasing
 from state.outbox import Row, Wanted
 from state.payouts import Due, PayoutView
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 READ_UNTIL = "payouts.read_until"
-UNSENT = "unsent"
 NAMED = 3
 
 
@@ -129,8 +129,10 @@ def complete(
     ]
 
 
-def read_back(app: App, *, everything: bool = False) -> ReadBack:
-    """What finance made of our payouts. One call, and none while no payout is undecided (`everything`: always)."""
+def read_back(app: App, *, everything: bool = False, accept_missing: bool = False) -> ReadBack:
+    """What finance made of our payouts. One call, and none while no payout is undecided (`everything`: always).
+
+    With everything asked for, what does not come is gone. `accept_missing`: a person says so, however many they are."""
     result = ReadBack()
     target = app.mapping.push.get("payout")
     if target is None or "payout" not in app.settings.push.targets or target.when == "never":
@@ -140,6 +142,7 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
         if not everything and not payouts.undecided(tx):
             return result
         since = None if everything else meta.get(tx, READ_UNTIL)
+        there, replaced = payouts_gone.thought_there(tx), payouts_gone.replaced(tx)
     clock = org_time.heard(app)
     until = clock.sure - app.settings.sync.lag - app.settings.sync.lookback
     if since is not None and not clock.excess and since > _instant(until + org_time.TOLERANCE):
@@ -149,6 +152,7 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
             row
             for page in app.org.query(query_of(target, since), include_deleted=True)
             for row in page.table.to_pylist()
+            if row["IsDeleted"] != "true" or row["Id"] not in replaced
         ]
     except errors.Misconfigured as error:
         log.error("payouts.not_read", code=error.code)
@@ -162,6 +166,12 @@ def read_back(app: App, *, everything: bool = False) -> ReadBack:
         payouts.note_unreadable(tx, {one.key for one in seen}, bad)
         result.unreadable = payouts.unreadable(tx)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
+        if since is None:
+            missing = there - {one.key for one in seen}
+            if hidden := too_many(app, tx, target, missing, len(there)) if not accept_missing else None:
+                result.stopped[target.object] = hidden
+            else:
+                result.changed += payouts_gone.note(tx, missing, now=app.clock.now())
         if everything and (losers := purged_merges.learn(tx, seen)):
             log.warning("payouts.tell_of_merges", accounts=losers)
             losers_of_pulls.note(tx, losers)
@@ -196,7 +206,7 @@ def sums(found: Sequence[PayoutView]) -> list[tuple[str, str, Decimal, int]]:
     """(status, currency, amount, how many), sorted."""
     totals: dict[tuple[str, str], list[Decimal]] = {}
     for one in found:
-        totals.setdefault((one.status or UNSENT, one.due.currency), []).append(one.due.amount)
+        totals.setdefault((one.state, one.due.currency), []).append(one.due.amount)
     return [(*key, sum(some, Decimal(0)), len(some)) for key, some in sorted(totals.items())]
 
 

@@ -26,7 +26,7 @@ from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
 from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, outcomes, people, tasks
+from state import outbox, outcomes, payouts_gone, people, tasks
 from state import payouts as made
 from state.outbox import Row, Stuck
 
@@ -272,7 +272,8 @@ class Sending:
             note_change(tx, row, now=self._app.clock.now())
         elif object_name in self._targets and self._targets[object_name].name == "payout":
             if sf_id is not None:
-                made.found(tx, row.ext_key, sf_id=sf_id)
+                status = row.payload.get(self._targets[object_name].reads.get("status", ""))
+                made.found(tx, row.ext_key, sf_id=sf_id, status=status)
         elif row.kind == "event" and object_name != alerting.BELL and sf_id is not None:
             tasks.found(tx, row.ext_key, sf_id=sf_id, owner_id=row.payload.get("OwnerId"))
 
@@ -355,15 +356,15 @@ class Sending:
             return {}
         match = self._targets[object_name].match
         found: dict[str, str] = {}
+        with self._app.store.read() as tx:
+            replaced = payouts_gone.replaced(tx)
         for start in range(0, len(keys), 200):
             some = ", ".join(soql.text(key) for key in keys[start : start + 200])
-            query = f"SELECT Id, {match} FROM {object_name} WHERE {match} IN ({some})"
+            query = f"SELECT Id, {match}, IsDeleted FROM {object_name} WHERE {match} IN ({some})"
             for page in self._app.org.query(query, include_deleted=True):
-                found.update(
-                    zip(
-                        page.table.column(match).to_pylist(), page.table.column("Id").to_pylist(), strict=True
-                    )
-                )
+                for row in page.table.to_pylist():
+                    if row["IsDeleted"] != "true" or row["Id"] not in replaced:
+                        found[str(row[match])] = row["Id"]
         return found
 
 

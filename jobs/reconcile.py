@@ -150,7 +150,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         left: list[Row] = []
         if "account" not in dict(report.pulled.stopped):
             left = again(app, lambda: adopt_the_rest(run))
-        report.payouts = again(app, lambda: read_back(app, everything=True))
+        report.payouts = again(app, lambda: read_back(app, everything=True, accept_missing=accept_missing))
         report.warnings += report.payouts.said
         again(app, run.beat)
         report.waiting = again(app, lambda: held_back(app))

@@ -19,7 +19,7 @@ from jobs.payouts import READ_UNTIL, key_of
 from jobs.running import Running
 from mappings.model import PushTarget
 from rebates.money import to_micro
-from state import meta, payouts, rebasing, takeover
+from state import meta, payouts, payouts_gone, rebasing, takeover
 from state.takeover import Found
 
 log = structlog.get_logger()
@@ -42,9 +42,17 @@ def payouts_in_org(app: App) -> list[Row]:
     target = _target(app)
     if target is None:
         return []
-    columns = ["Id", str(target.match), *_columns(target).values()]
+    columns = ["Id", str(target.match), "IsDeleted", *_columns(target).values()]
     query = f"SELECT {', '.join(dict.fromkeys(columns))} FROM {target.object} WHERE {target.match} != null"
-    return [row for page in app.org.query(query, include_deleted=True) for row in page.table.to_pylist()]
+    rows = [row for page in app.org.query(query, include_deleted=True) for row in page.table.to_pylist()]
+    with app.store.read() as tx:
+        replaced = payouts_gone.replaced(tx)
+    made_again = {row[str(target.match)] for row in rows if row["IsDeleted"] != "true"}
+    return [
+        row
+        for row in rows
+        if row["IsDeleted"] != "true" or not (row["Id"] in replaced or row[str(target.match)] in made_again)
+    ]
 
 
 class Adopted(NamedTuple):

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -41,6 +42,7 @@ from state.totals import from_e6
 APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
 FINAL = ("Paid", "Rejected", "Deleted")
 ROWS_AT_ONCE = 400
+UNSENT, SENT = "unsent", "sent"  # not in the org; in the org, which has not shown its status yet
 _PLANNED = "payouts.planned"
 _REFUSED = "payouts.refused"
 _NOT_EXACT = "payouts.not_exact"
@@ -100,6 +102,11 @@ class PayoutView:
     approved_by: str | None
     paid_on: date | None
     reference: str | None
+
+    @property
+    def state(self) -> str:
+        """The status, in a word for each."""
+        return self.status or (UNSENT if self.sf_id is None else SENT)
 
 
 def unplanned(tx: Connection) -> list[Due]:
@@ -180,9 +187,10 @@ def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def found(tx: Connection, key: str, *, sf_id: str) -> None:
-    """The org has this payout."""
-    tx.execute(update(payouts).where(payouts.c.key == key).values(sf_id=sf_id))
+def found(tx: Connection, key: str, *, sf_id: str, status: str | None = None) -> None:
+    """The org has this payout. `status`: as it was written, which holds until finance says something."""
+    known = func.coalesce(payouts.c.status, status)
+    tx.execute(update(payouts).where(payouts.c.key == key).values(sf_id=sf_id, status=known))
 
 
 def saw(tx: Connection, seen: Sequence[Seen], *, now: datetime) -> int:
@@ -280,8 +288,10 @@ def listed(
         query = query.where(programs.c.key == program)
     if period is not None:
         query = query.where(_of.c.name == period)
-    if status == "unsent":
+    if status == UNSENT:
         query = query.where(payouts.c.sf_id.is_(None))
+    elif status == SENT:
+        query = query.where(payouts.c.sf_id.is_not(None), payouts.c.status.is_(None))
     elif status is not None:
         query = query.where(payouts.c.status == status)
     return [
@@ -295,8 +305,8 @@ def listed(
 
 
 def sums(tx: Connection) -> list[tuple[str, str, Decimal, int]]:
-    """(status or `unsent`, currency, amount, how many) of all settled amounts."""
-    status = func.coalesce(payouts.c.status, "unsent")
+    """(status, `sent` or `unsent`, currency, amount, how many) of all settled amounts."""
+    status = func.coalesce(payouts.c.status, case((payouts.c.sf_id.is_not(None), SENT), else_=UNSENT))
     query = (
         select(status, programs.c.currency, cast(func.sum(rows_of.c.amount_e6), BigInteger), func.count())
         .select_from(rows_of)

@@ -465,3 +465,73 @@ def test_a_day_of_payment_is_not_read_from_an_amount(settled):
     checked = story("mapping", "check")
     assert checked.code == 2
     assert "Rebate_Payout__c.Amount__c is currency, and paid_on is read from a date" in checked.text
+
+
+def purge(world, record_id):
+    """A person deletes it, and empties the recycle bin."""
+    lifecycle.delete(world.org, "Rebate_Payout__c", record_id)
+    with world.org.storage.transaction():
+        world.org.storage.execute('DELETE FROM "Rebate_Payout__c" WHERE "Id" = ?', (record_id,))
+
+
+def test_a_payout_that_is_gone_for_good_is_named_and_not_paid_again(settled):
+    """Neither paid twice nor forgotten: whether it is owed is finance's to say."""
+    later(settled)
+    row = payout(settled)
+    purge(settled, row["Id"])
+    settled.wait(minutes=15)
+    found = settled("verify", "--deep")
+    assert (found.code, "the record is gone" in found.out) == (1, True)
+    assert "rebates reconcile" in found.out, "the next command is named"
+    later(settled, "reconcile")
+    (one,) = later(settled, "payouts", "list", "--status", "Deleted").data["payouts"]
+    assert (one["account_name"], one["key"]) == (LUMIERE, row["Sync_Key__c"])
+    assert f"make-again {one['key']}" in settled("payouts", "list").out
+    assert "payouts Deleted: 1" in settled("status").out
+    told = settled("verify", "--deep")
+    assert (told.code, "payouts deleted in the org: 1" in told.out) == (0, True), told.text
+    later(settled)
+    assert row["Sync_Key__c"] not in {each["Sync_Key__c"] for each in settled.rows(PAYOUTS)}
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_payout_that_was_deleted_by_mistake_is_made_again_once_when_a_person_says_so(settled, emptied):
+    later(settled)
+    before = payout(settled)
+    if emptied:
+        purge(settled, before["Id"])
+    else:
+        lifecycle.delete(settled.org, "Rebate_Payout__c", before["Id"])
+    key = before["Sync_Key__c"]
+    later(settled, "payouts", "make-again", key, code=2)  # nobody here knows yet that it is gone
+    later(settled, "reconcile")
+    later(settled, "payouts", "make-again", key)
+    settled.org.faults.add(Fault("drop_ack", method="POST", path="composite", nth=1))
+    for _ in range(3):
+        later(settled, hours=5)
+    later(settled, "reconcile")
+    after = payout(settled)
+    assert {**after, "Id": None} == {**before, "Id": None}
+    assert len([each for each in settled.rows(PAYOUTS) if each["Sync_Key__c"] == key]) == 1
+    assert later(settled, "payouts", "list", "--status", "Deleted").data["payouts"] == []
+    later(settled, "payouts", "make-again", key, code=2)
+    assert later(settled, "verify", "--deep").data["ok"]
+
+
+def test_payouts_that_vanish_in_numbers_were_hidden_rather_than_deleted(settled, monkeypatch):
+    from jobs import payouts_gone
+
+    monkeypatch.setattr(payouts_gone, "FEW", 0)
+    later(settled)
+    purge(settled, payout(settled)["Id"])
+    assert "ROWS_VANISHED" in later(settled, "reconcile", code=2).text
+    assert later(settled, "payouts", "list", "--status", "Deleted").data["payouts"] == []
+    later(settled, "reconcile", "--accept-missing")
+    assert len(later(settled, "payouts", "list", "--status", "Deleted").data["payouts"]) == 1
+
+
+def test_a_payout_that_was_just_delivered_is_not_called_unsent(settled):
+    later(settled)
+    told = settled("payouts", "list", "--json").data["payouts"]
+    assert {one["status"] for one in told} == {"SystemCalculated"}
+    assert settled("payouts", "list", "--status", "unsent", "--json").data["payouts"] == []
