@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,13 +15,18 @@ from jobs.app import App
 from jobs.explanation import find_account
 from jobs.refusals import Unusable
 from rebates.money import money_text, units_text
-from state import changes, runs, standings
+from rebates.program import Program
+from rebates.versions import terms_on
+from state import acknowledged, changes, evidence, runs, standings
 from state.changes import ChangedLine
 from state.standings import Past, StandingView
 
+OUR_WRITE = timedelta(minutes=5)  # so far our clock and the org's may be apart about one write
+
 
 class Cause(NamedTuple):
-    """One thing that moved. `kind`: line, return, gone, order, version, rate, account."""
+    """One thing that moved. `kind`: line, return, gone, order, version, rate, account; `uncounted`: it moved nothing now,
+    because the program does not count it."""
 
     kind: str
     text: str
@@ -97,6 +102,9 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
     with app.store.read() as tx:
         member = find_account(tx, account)
         settled, changed = _since(tx, since)
+        programs = {one.key: one for one in app.programs_in_force_read(tx)}
+        target = app.mapping.push.get("account")
+        written = acknowledged.seen_at(tx, target.object, member.id) if target is not None else None
         moved, unchanged = [], 0
         for row in standings.find(tx, account=member.id, program=program):
             past = standings.history(tx, row.cell, since=settled)
@@ -109,8 +117,13 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
             if past[-1] is before:
                 unchanged += 1
                 continue
-            causes = tuple(_causes(tx, row, before, past[-1], changed))
-            moved.append(WhyChanged(row, before, past[-1], causes))
+            causes = [
+                *_causes(tx, row, before, past[-1], changed),
+                *_of_records(tx, row, changed, member.id, written),
+                *_of_lines(tx, row, programs.get(row.program), changed),
+            ]
+            causes.sort(key=lambda cause: cause.kind == "uncounted")
+            moved.append(WhyChanged(row, before, past[-1], tuple(causes)))
         return Answer(member.id, member.name, settled, tuple(moved), unchanged)
 
 
@@ -147,22 +160,48 @@ def _causes(
     for rate in changes.rates_since(tx, row.cell, since):
         start = f" from {rate.starts_on}" if rate.starts_on else ""
         yield Cause("rate", f"{rate.currency} is {rate.rate}{start} ({rate.source})")
+
+
+def _of_records(
+    tx: Connection, row: StandingView, since: datetime, account_id: str, written: datetime | None
+) -> Iterator[Cause]:
+    """Records that decide who takes part. One that we saved last moved by that, whoever saved it before."""
     for one in changes.accounts_since(tx, row.cell, since):
-        yield Cause(
-            "account", f"the record of {one.name or one.id} changed {one.changed_at:%Y-%m-%d %H:%M} UTC"
-        )
-    for line in changes.lines_since(tx, row.cell, since):
-        yield _line(line, row.currency)
+        at, name = f"{one.changed_at:%Y-%m-%d %H:%M} UTC", one.name or one.id
+        ours = one.id == account_id and written is not None and abs(written - one.changed_at) <= OUR_WRITE
+        if ours:
+            yield Cause("uncounted", f"the record of {name} was last saved by our own write, {at}")
+        else:
+            yield Cause("account", f"the record of {name} changed {at}")
 
 
-def _line(line: ChangedLine, currency: str) -> Cause:
+def _of_lines(tx: Connection, row: StandingView, program: Program | None, since: datetime) -> Iterator[Cause]:
+    """Lines that moved, and those that the program does not count as what they are."""
+    moved = changes.lines_since(tx, row.cell, since)
+    views = {one.line_id: one for one in evidence.lines_near(tx, row.cell)} if moved and program else {}
+    for line in moved:
+        day, view = line.ordered_on or line.ordered_at, views.get(line.line_id)
+        reason = None
+        if view is not None and program is not None:
+            terms = program if day is None else terms_on(program, program.day_of(day))
+            reason = terms.why_not(
+                view.account_fields, view.product_fields, view.order_fields, view.line_fields
+            )
+        yield _line(line, row.currency, reason)
+
+
+def _line(line: ChangedLine, currency: str, reason: str | None = None) -> Cause:
     order = line.order_number or line.order_id
     when = line.ordered_on or (line.ordered_at.date() if line.ordered_at else None)
     words = f"order {order} of {when}: {money_text(line.amount, currency)}, {units_text(line.quantity)}"
+    if reason is not None:
+        return Cause("uncounted", f"{words}, does not count: {reason}", order, line.amount)
     if line.deleted:
         return Cause("gone", f"{words}, deleted", order, line.amount)
     if not line.active:
-        return Cause("gone", f"{words}, the order is not active", order, line.amount)
+        return Cause(
+            "gone", f"{words}, the order is not active: it counts no more, if it ever did", order, line.amount
+        )
     if line.amount < 0:
         return Cause("return", words, order, line.amount)
     if line.order_only:

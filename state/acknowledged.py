@@ -127,6 +127,13 @@ def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str
     return found
 
 
+def seen_at(tx: Connection, object: str, ext_key: str) -> datetime | None:
+    """When the org last confirmed something under a key."""
+    which = (acknowledged.c.object == object) & (acknowledged.c.ext_key == ext_key)
+    found = tx.execute(select(acknowledged.c.seen_at).where(which)).scalar()
+    return None if found is None else moment(found)
+
+
 def count(tx: Connection, object: str, *, besides: str) -> int:
     """How many records of an object the org has of ours, without those whose content has this hash."""
     mine = (acknowledged.c.object == object) & (acknowledged.c.payload_hash != besides)

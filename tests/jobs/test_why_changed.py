@@ -114,3 +114,37 @@ def test_a_standing_that_was_not_there_says_so(story):
 def test_a_since_that_nobody_understands_is_refused(story, since):
     with pytest.raises(Unusable):
         asked(story, since)
+
+
+@pytest.fixture
+def only_care(shop):
+    """Acme at 600 of the products that the program counts."""
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM.replace("[[tiers]]", '[counts]\nproduct.family = ["Care"]\n[[tiers]]', 1))
+    shop.account("Acme")
+    shop.product("Cream", family="Care")
+    shop.product("Brush", family="Tools")
+    shop.order("1", "Acme", DAY, {"amount": 600, "product": "Cream"})
+    shop.sync()
+    shop.today(date(2026, 6, 12))
+    return shop
+
+
+def test_what_the_program_does_not_count_is_told_apart_so_that_the_rest_adds_up(only_care):
+    shop = only_care
+    shop.order("2", "Acme", DAY, {"amount": 900, "product": "Brush"})
+    shop.order("3", "Acme", DAY, {"amount": 100, "product": "Cream"})
+    shop.sync()
+    (moved,) = asked(shop).moved
+    assert moved.change == 10
+    assert [(c.kind, c.order) for c in moved.causes] == [("line", "3"), ("uncounted", "2")]
+    assert "does not count: " in moved.causes[1].text
+
+
+def test_a_draft_is_not_said_to_have_counted(story):
+    story.order("2", "Acme", DAY, {"amount": 500})
+    story.order("3", "Acme", DAY, {"amount": 70}, active=False, status="Draft")
+    story.sync()
+    (moved,) = asked(story).moved
+    (draft,) = (cause for cause in moved.causes if cause.order == "3")
+    assert "if it ever did" in draft.text

@@ -40,3 +40,24 @@ def test_the_doctor_says_a_look_alike_and_the_rights_together(story):
     (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
     assert 'did you mean "Family"' in found["mend"]
     assert "field-level security" in found["mend"]
+
+
+def test_our_own_write_to_an_account_is_not_named_as_what_moved_its_number(story):
+    assert story("sync").code == 0
+    since = story.clock().isoformat().replace("+00:00", "Z")
+    story.wait(minutes=15)
+    line = story.rows(
+        "SELECT Id, Quantity FROM OrderItem WHERE Order.Account.Name LIKE 'Lumi%' AND Order.EffectiveDate >= 2026-11-01 "
+        "AND Order.Status = 'Activated' LIMIT 1"
+    )[0]
+    story.org.storage.execute(
+        'UPDATE "OrderItem" SET "TotalPrice" = "TotalPrice" + 10, "SystemModstamp" = ? WHERE "Id" = ?',
+        (story.org.stamp(), line["Id"]),
+    )
+    for _ in range(4):
+        assert story("sync").code == 0
+        story.wait(minutes=15)
+    done = story("why-changed", "Lumi", "--since", since, "--json")
+    causes = [cause for one in done.data["standings"] for cause in one["causes"]]
+    assert "line" in {cause["kind"] for cause in causes}, done.text
+    assert "account" not in {cause["kind"] for cause in causes}, done.text
