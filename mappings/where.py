@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mappings.where_shape import incomplete
+
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<name>[A-Za-z_][\w.]*(?::\d+)?)|(?P<number>[-+]?\d[\w:.+-]*)"
     r"|(?P<op><=|>=|!=|<>|[=<>(),]))"
@@ -70,7 +72,8 @@ def where_problem(where: str) -> WhereProblem | None:
             )
     if depth:
         return WhereProblem("a ( is not closed", "(")
-    return None
+    missing = incomplete(_tokens(where))
+    return None if missing is None else WhereProblem(*missing)
 
 
 def where_paths(where: str) -> tuple[str, ...]:

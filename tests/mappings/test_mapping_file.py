@@ -373,3 +373,46 @@ Subject = {{ text = "a task" }}
     assert (problem.code, problem.place.line) == ("M007", 6)
     assert problem.help.startswith(instead)
     assert parse_mapping(text.replace(written, instead), "mapping.toml").push["task"].when == "changed"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("Status = ", "`=` has no value behind it"),
+        ("Status = AND Type = 'A'", "`=` has no value behind it"),
+        ("Status LIKE", "`LIKE` has no value behind it"),
+        ("Status = 'A' AND", "a condition is missing after AND"),
+        ("Status = 'A' OR ", "a condition is missing after OR"),
+        ("AND Status = 'A'", "a condition is missing before it"),
+        ("NOT", "a condition is missing after NOT"),
+        ("Status", "Status is not compared with anything"),
+        ("Status 'A'", "Status is not compared with anything"),
+        ("Status IN", "IN has no values"),
+        ("Status IN ()", "IN has no values"),
+        ("()", "there is nothing between ( and )"),
+        ("(Status = 'A' AND)", "a condition is missing after AND"),
+        ("Status = 'A' Type = 'B'", "`Type` comes where AND or OR should"),
+        ("(Status = 'A' Type = 'B')", "`Type` comes where AND or OR should"),
+    ],
+)
+def test_a_condition_that_is_not_whole_is_said_before_the_org_is_asked(problems_of, where, message):
+    (problem,) = problems_of(
+        f'[pull.account]\nobject = "Account"\nwhere = "{where}"\n[pull.account.fields]\nname = "Name"'
+    )
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "", "Type = 'A'", "Type = 'A' AND (NOT Name LIKE 'x%' OR Name = null)", "CreatedDate >= LAST_N_DAYS:30",
+        "CreatedDate > 2026-01-01T00:00:00Z", "Id IN (SELECT AccountId FROM Order WHERE Status = 'A')",
+        "Type NOT IN ('A', 'B')", "Kinds__c INCLUDES ('A;B', 'C')", "CALENDAR_YEAR(CreatedDate) = 2026",
+        "DISTANCE(Place__c, GEOLOCATION(37.7, -122.4), 'mi') < 20", "AnnualRevenue > USD5000", "NOT(IsDeleted = true)",
+        "((Type = 'A'))", "Amount__c > -5 and IsDeleted = FALSE",
+    ],
+)  # fmt: skip
+def test_a_whole_condition_is_taken_as_it_is(where):
+    from mappings.where import where_problem
+
+    assert where_problem(where) is None
