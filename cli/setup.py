@@ -13,6 +13,8 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
+STANDARD_LINE = 'mapping = "standard"                   #'
+OWN_LINE = 'mapping = "mapping.toml"               #'
 COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
@@ -26,7 +28,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")] = Path("."),
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a commented rebates.toml, an own copy of the mapping, and example programs. Overwrites nothing."""
+    """Write a commented rebates.toml, an own copy of the mapping which it names, and example programs. Overwrites nothing."""
     from jobs.example_files import example_configuration, example_programs
     from jobs.refusals import Unusable
     from mappings.file import standard_text
@@ -35,7 +37,8 @@ def init(
     if target.exists():
         raise Unusable(f"{target} is there already", "edit it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(example_configuration(), target)
+    example = example_configuration().read_text(encoding="utf-8")
+    target.write_text(example.replace(STANDARD_LINE, OWN_LINE), encoding="utf-8")
     written = [target]
     mapping = folder / "mapping.toml"
     if not mapping.exists():

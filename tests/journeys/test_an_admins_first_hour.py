@@ -61,3 +61,26 @@ def test_our_own_write_to_an_account_is_not_named_as_what_moved_its_number(story
     causes = [cause for one in done.data["standings"] for cause in one["causes"]]
     assert "line" in {cause["kind"] for cause in causes}, done.text
     assert "account" not in {cause["kind"] for cause in causes}, done.text
+
+
+def test_the_mapping_that_init_writes_is_the_one_that_is_used(story):
+    """Whoever edits the copy must not wonder why nothing changes."""
+    assert story("init", "new").code == 0
+    story.monkeypatch.chdir(story.folder / "new")
+    shown = story("mapping", "show", "--json")
+    assert shown.data["file"].endswith("mapping.toml"), shown.text
+    mapping = story.folder / "new" / "mapping.toml"
+    mapping.write_text(mapping.read_text().replace('family = "Family"', 'family = "ProductCode"'))
+    assert "ProductCode" in story("mapping", "show").out
+    assert story("config", "show", "--json").code == 0
+
+
+def test_init_names_a_mapping_that_is_there_already_and_leaves_it_alone(story):
+    (story.folder / "new").mkdir()
+    mapping = story.folder / "new" / "mapping.toml"
+    mapping.write_text(story("mapping", "show").out)
+    before = mapping.read_text()
+    done = story("init", "new", "--json")
+    assert "mapping.toml" not in {path.rpartition("/")[2] for path in done.data["written"]}
+    assert mapping.read_text() == before
+    assert 'mapping = "mapping.toml"' in (story.folder / "new" / "rebates.toml").read_text()
