@@ -77,10 +77,7 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
     for sample in drift.samples:
         console.print(f"  {sample['object']} {sample['key']} {sample['field']}", markup=False)
     if report.dry_run:
-        console.print(
-            f"[bold]dry run:[/] {report.computed.planned.total:,} writes would be sent, in {report.calls_planned:,} API "
-            "calls; nothing was changed"
-        )
+        console.print("[bold]dry run:[/] " + escape("\n".join(report.preview.lines())))
     else:
         written = (
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items()) or "nothing"

@@ -228,14 +228,7 @@ def show(console: Console, report: SyncReport) -> None:
         + (f"; {computed.events:,} events" if computed.events else "")
     )
     if report.dry_run:
-        console.print(
-            f"[bold]dry run:[/] {computed.planned.total:,} writes would be sent, in {report.calls_planned:,} API calls; nothing was changed"
-        )
-        for change in report.changes:
-            fields = ", ".join(f"{name} → {value}" for name, value in list(change.fields.items())[:6])
-            console.print(f"  {escape(change.object)} {escape(change.account)}: {escape(fields)}")
-        if computed.planned.total > len(report.changes):
-            console.print(f"  … and {computed.planned.total - len(report.changes):,} more")
+        console.print("[bold]dry run:[/] " + escape("\n".join(report.preview.lines())))
     else:
         by_object = (
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items())

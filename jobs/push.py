@@ -61,7 +61,7 @@ def _push(run: Running, sending: Sending) -> None:
     with app.progress.step("push") as step:
         parts = push_shares.parts(run, _records(targets))
         push_shares.gather(share_out(run, "push", parts, push_shard, step.advance), into=sending.result)
-        for object_name in (*_records(targets), alerting.TASK_CHANGE, alerting.BELL):
+        for object_name in objects_sent(targets):
             if object_name not in sending.result.stopped:
                 sending.send_all(object_name, step.advance)
 
@@ -81,6 +81,12 @@ def push_shard(shift: Shift) -> None:
 
 def _records(targets: dict[str, PushTarget]) -> list[str]:
     return [targets[name].object for name in ("standing", "account", "payout", "task") if name in targets]
+
+
+def objects_sent(targets: dict[str, PushTarget]) -> list[str]:
+    """What a push sends, in its order; what else waits in the outbox stays there until its target is in use again."""
+    asked = {"task": alerting.TASK_CHANGE, "notification": alerting.BELL}
+    return [*_records(targets), *(name for target, name in asked.items() if target in targets)]
 
 
 class Sending:

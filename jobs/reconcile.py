@@ -25,7 +25,7 @@ from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
 from jobs.rebase import rebase
-from jobs.rehearsal import Change, preview, rehearse
+from jobs.rehearsal import Preview, preview, rehearse
 from jobs.running import running
 from jobs.schema import SchemaSeen, look_at_schema
 from jobs.takeover import Row, adopt_the_rest
@@ -46,8 +46,7 @@ class Reconciled:
     payouts: ReadBack = field(default_factory=ReadBack)
     computed: Computed = field(default_factory=Computed)
     pushed: Pushed = field(default_factory=Pushed)
-    changes: list[Change] = field(default_factory=list)
-    calls_planned: int = 0
+    preview: Preview = field(default_factory=Preview)  # dry run: what a push would send
     api_calls: int = 0
     tidied: dict[str, int] = field(default_factory=dict)  # rows that nothing needed any more, by kind
     invalid: list[str] = field(default_factory=list)  # program files that are not valid: each in a line
@@ -107,8 +106,10 @@ class Reconciled:
             "stopped": {
                 name: {"code": e.code, "detail": e.detail, "hint": e.hint} for name, e in self.stopped.items()
             },
-            "changes": self.changes,
-            "calls_planned": self.calls_planned,
+            "changes": self.preview.changes,
+            "writes_planned": self.preview.writes,
+            "writes_waiting": self.preview.waiting,
+            "calls_planned": self.preview.calls,
             "api_calls": self.api_calls,
         }
 
@@ -160,7 +161,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
             report.payouts_aside, said = again(app, lambda: unwritable(app))
             report.warnings += said
         if dry_run:
-            report.changes, report.calls_planned = preview(app)
+            report.preview = preview(app)
         elif not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,10 +14,14 @@ from connector import choose
 from jobs import alerting
 from jobs.app import App
 from jobs.bulk_push import goes_in_jobs
+from jobs.planning import push_targets
+from jobs.push import objects_sent
 from state import outbox, people
 from state.store import Store
 
 SHOWN = 20
+FIELDS_SHOWN = 6
+CLEARED = "(cleared)"
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,40 @@ def rehearse(app: App) -> Iterator[None]:
         app.__dict__["store"] = real
 
 
-def preview(app: App) -> tuple[list[Change], int]:
-    """The first writes that wait in the outbox, and the API calls that all of them would cost."""
+@dataclass(frozen=True)
+class Preview:
+    """What a push would send now: the first writes, how many they are and the API calls that they cost; and how many more
+    wait, because they are not due yet or `[push] targets` leaves their object out."""
+
+    changes: list[Change] = field(default_factory=list)
+    writes: int = 0
+    calls: int = 0
+    waiting: int = 0
+
+    def lines(self) -> list[str]:
+        """For people."""
+        writes = "1 write" if self.writes == 1 else f"{self.writes:,} writes"
+        calls = "1 API call" if self.calls == 1 else f"{self.calls:,} API calls"
+        said = [f"{writes} would be sent, in {calls}; nothing was changed"]
+        for one in self.changes:
+            fields = ", ".join(f"{name} → {value}" for name, value in list(one.fields.items())[:FIELDS_SHOWN])
+            said.append(f"  {one.object} {one.account}: {fields}")
+        if self.writes > len(self.changes):
+            said.append(f"  … and {self.writes - len(self.changes):,} more")
+        if self.waiting:
+            said.append(
+                f"{self.waiting:,} more would stay in the outbox: not due yet, or not among [push] targets"
+            )
+        return said
+
+
+def preview(app: App) -> Preview:
+    """What waits in the outbox and would be sent, as `Preview` says."""
     with app.store.read() as tx:
-        rows = outbox.listed(tx, states={"pending"}, limit=1_000_000)
+        everything = outbox.listed(tx, states={"pending"}, limit=1_000_000)
+        sent = objects_sent(push_targets(app, tx))
+        now = app.clock.now()
+        rows = [row for row in everything if row.object in sent and row.retry_at <= now]
         names: dict[str, str] = {}
         for row in rows[:SHOWN]:
             if row.account_id and row.account_id not in names:
@@ -86,11 +120,17 @@ def preview(app: App) -> tuple[list[Change], int]:
         Change(
             row.object,
             names.get(row.account_id or "", ""),
-            {n: _said(v) for n, v in row.payload.items() if v is not None},
+            _fields(row.payload),
         )
         for row in rows[:SHOWN]
     ]
-    return changes, calls
+    return Preview(changes, len(rows), calls, len(everything) - len(rows))
+
+
+def _fields(payload: Mapping[str, Any]) -> dict[str, str]:
+    """What would be written; of a record that is cleared, that its fields are."""
+    filled = {name: _said(value) for name, value in payload.items() if value is not None}
+    return filled or dict.fromkeys(payload, CLEARED)
 
 
 def _calls(app: App, object_name: str, count: int) -> int:

@@ -23,7 +23,7 @@ from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
 from jobs.rebase import FLAG, NEW, Rebased, rebase
-from jobs.rehearsal import Change, preview, rehearse
+from jobs.rehearsal import Preview, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
 from jobs.takeover import Row, adopt_the_rest
@@ -50,9 +50,8 @@ class SyncReport:
     payouts: ReadBack = field(default_factory=ReadBack)
     computed: Computed = field(default_factory=Computed)
     pushed: Pushed = field(default_factory=Pushed)
-    changes: list[Change] = field(default_factory=list)  # dry run: what would be written, the first of them
+    preview: Preview = field(default_factory=Preview)  # dry run: what a push would send
     api_calls: int = 0
-    calls_planned: int = 0  # dry run: what the push would cost
     seconds: timedelta = timedelta(0)
     invalid: list[str] = field(default_factory=list)  # program files that are not valid: each in a line
     rejected_waiting: int = 0
@@ -124,8 +123,10 @@ class SyncReport:
             },
             "rebased": self.rebased,
             "inventory": self.inventory.stock,
-            "changes": self.changes,
-            "calls_planned": self.calls_planned,
+            "changes": self.preview.changes,
+            "writes_planned": self.preview.writes,
+            "writes_waiting": self.preview.waiting,
+            "calls_planned": self.preview.calls,
         }
 
 
@@ -185,7 +186,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.payouts_aside, said = again(app, lambda: unwritable(app))
             report.warnings += said
         if dry_run:
-            report.changes, report.calls_planned = preview(app)
+            report.preview = preview(app)
         elif "push" in parts and not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings

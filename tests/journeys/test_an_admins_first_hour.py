@@ -84,3 +84,31 @@ def test_init_names_a_mapping_that_is_there_already_and_leaves_it_alone(story):
     assert "mapping.toml" not in {path.rpartition("/")[2] for path in done.data["written"]}
     assert mapping.read_text() == before
     assert 'mapping = "mapping.toml"' in (story.folder / "new" / "rebates.toml").read_text()
+
+
+def test_a_dry_run_counts_what_a_push_would_send_and_names_what_stays(story):
+    assert story("sync", "--no-push").code == 0
+    path = story.folder / "rebates.toml"
+    before = path.read_text()
+    path.write_text(before + "\n[push]\ntargets = []\n")
+    said = story("sync", "--dry-run").out
+    assert "0 writes would be sent, in 0 API calls" in said
+    assert "14 more would stay in the outbox" in said
+    assert "Rebate_Standing__c" not in said
+    assert story("sync").code == 3, "and a push says that they were put off"
+    path.write_text(before)
+    said = story("plan").out
+    assert "14 writes would be sent" in said
+    assert "would stay" not in said
+
+
+def test_a_dry_run_shows_that_an_account_is_cleared(story):
+    assert story("sync").code == 0
+    story.folder.joinpath("none").mkdir()
+    path = story.folder / "rebates.toml"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join('programs = "none"' if one.startswith("programs") else one for one in lines))
+    said = story("sync", "--dry-run", "--allow-mass-clear").out
+    cleared = [line for line in said.splitlines() if line.startswith("  Account ")]
+    assert cleared
+    assert all("(cleared)" in line for line in cleared)
