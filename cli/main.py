@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from cli import streams
 from cli.output import Exit, envelope, stderr
 
 app = typer.Typer(
@@ -55,7 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: runs one command and exits with its code."""
     gc.set_threshold(OBJECTS_BETWEEN_LOOKS, 20, 20)
     args = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(run(args))
+    stdout, stderr = streams.prepare()
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    code = run(args)
+    stdout.flush()
+    if stdout.failed is not None:
+        stderr.write(f"error: the result could not be written: {stdout.failed.strerror}\n")
+        code = code or Exit.FAILED
+    stderr.flush()
+    sys.exit(code)
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """Whoever ends a command reads the same as who interrupts it."""
+    raise KeyboardInterrupt
 
 
 def run(args: Sequence[str]) -> int:
@@ -65,14 +81,14 @@ def run(args: Sequence[str]) -> int:
     register(app)
     try:
         code = app(args=list(args), prog_name="rebates", standalone_mode=False)
+        if code == Exit.INTERRUPTED:  # that is how typer tells of a Ctrl-C which nobody else took
+            return _interrupted(args)
         return int(code) if isinstance(code, int) else Exit.OK
     except TyperException as error:
         path = getattr(getattr(error, "ctx", None), "command_path", None) or "rebates"
         return _fail(args, int(error.exit_code), "usage", _usage(error.format_message()), f"{path} --help")
-    except typer.Abort:
-        return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
-    except BrokenPipeError:
-        return Exit.OK
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted(args)
     except Exception as error:
         from cli.errors import explain
 
@@ -80,6 +96,10 @@ def run(args: Sequence[str]) -> int:
         if said is None:
             raise
         return _fail(args, said.exit_code, said.code, said.message, said.hint, said.details)
+
+
+def _interrupted(args: Sequence[str]) -> int:
+    return _fail(args, Exit.INTERRUPTED, "interrupted", "Stopped; what was saved stays saved.", None)
 
 
 def _usage(message: str) -> str:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.streams import takes_every_letter
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -101,7 +103,7 @@ def envelope(
         "warnings": list(warnings),
         "error": jsonable(error),
     }
-    return json.dumps(body, ensure_ascii=False, indent=2)
+    return json.dumps(body, ensure_ascii=not takes_every_letter(sys.stdout), indent=2)
 
 
 def emit(
