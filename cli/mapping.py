@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import Exit, JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit, emit_text
 from cli.sync import LoginAgain
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ def snapshot(
 @app.command()
 def init(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The mapping file to write.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The mapping file to write; its folder is made.")
+    ],
     offline: Offline = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonFlag = False,
@@ -143,6 +145,7 @@ def init(
     if file.exists() and not force:
         raise typer.BadParameter(f"{file} is there already; --force replaces it", param_hint="FILE")
     _, describes = _mapping_and_describes(context, "standard", offline)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(initial_mapping(describes), "utf-8")
 
     def human(console: Console) -> None:
@@ -195,27 +198,31 @@ def explain(
 
 
 @app.command("permission-set")
-def permission_set(context: typer.Context, file: FileArgument = None, offline: Offline = None) -> None:
+def permission_set(
+    context: typer.Context, file: FileArgument = None, offline: Offline = None, as_json: JsonFlag = False
+) -> None:
     """Print a permission set that can read exactly the mapped fields and edit the written ones (metadata XML)."""
     from mappings.permissions import permission_set_xml
 
     if offline is None and not _org_is_configured(context):
         from mappings.file import read_mapping
 
-        typer.echo(permission_set_xml(read_mapping(*_path_and_alias(context, file))), nl=False)
-        return
-    mapping, describes = _mapping_and_describes(context, file, offline)
-    typer.echo(permission_set_xml(mapping, describes), nl=False)
+        made = permission_set_xml(read_mapping(*_path_and_alias(context, file)))
+    else:
+        made = permission_set_xml(*_mapping_and_describes(context, file, offline))
+    emit_text("mapping permission-set", {"xml": made}, made, as_json=as_json)
 
 
 @app.command()
-def schema() -> None:
+def schema(as_json: JsonFlag = False) -> None:
     """Print a JSON Schema of mapping files, for editors that complete TOML."""
     import json
 
     from mappings.editor_schema import mapping_schema
 
-    typer.echo(json.dumps(mapping_schema(), indent=2, ensure_ascii=False))
+    made = mapping_schema()
+    text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    emit_text("mapping schema", made, text, as_json=as_json)
 
 
 def _mapping_and_describes(

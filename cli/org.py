@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonFlag, emit
+from cli.output import JsonFlag, emit, emit_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +84,7 @@ def undeploy(
 
 
 @app.command("permission-set")
-def permission_set(context: typer.Context) -> None:
+def permission_set(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Print a permission set with exactly what the configured mapping reads and writes, as metadata XML."""
     from cli.opening import opened
     from mappings.check import gather
@@ -92,4 +92,5 @@ def permission_set(context: typer.Context) -> None:
 
     with opened(context, quiet=True) as application:
         described = gather(application.mapping, application.org.describe)
-        sys.stdout.write(permission_set_xml(application.mapping, described))
+        made = permission_set_xml(application.mapping, described)
+    emit_text("org permission-set", {"xml": made}, made, as_json=as_json)

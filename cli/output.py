@@ -130,6 +130,11 @@ def emit(
         raise typer.Exit(int(exit_code))
 
 
+def emit_text(command: str, data: Any, text: str, *, as_json: bool) -> None:
+    """A result that is a file of its own: bare, so that it can be redirected into one, or in the one object."""
+    emit(command, data, as_json=as_json, human=lambda _: sys.stdout.write(text) and None)
+
+
 def _plain(text: str) -> str:
     from rich.markup import escape
 

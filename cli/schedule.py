@@ -22,6 +22,7 @@ app = typer.Typer(help="Jobs at their times.", no_args_is_help=True)
 def run(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Run what is due now, then stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: one JSON object on stdout.")] = False,
 ) -> None:
     """Run the scheduled jobs until stopped. Several may run on one database: each slot is done once."""
     from cli.opening import configuration_of
@@ -30,6 +31,10 @@ def run(
     from jobs.logs import configure_logging
     from jobs.schedule import PUT_OFF, jobs_of, run_due, run_forever
 
+    if as_json and not once:
+        raise typer.BadParameter(
+            "goes with --once: without it this command does not end", param_hint="--json"
+        )
     configuration = configuration_of(context)
     configuration.org()  # a scheduler that could never do anything is told so now
     configure_logging(configuration.settings.logging, events=True)
@@ -40,14 +45,15 @@ def run(
 
     if once:
         with build() as application:
-            ended = {run_due(application, job) for job in jobs_of(application)}
-        raise typer.Exit(
-            Exit.FAILED
-            if ended & {"failed", PUT_OFF}
-            else Exit.REJECTED_ROWS
-            if "partial" in ended
-            else Exit.OK
-        )
+            outcomes = {job.name: run_due(application, job) for job in jobs_of(application)}
+        ended = set(outcomes.values())
+        failed = [name for name, outcome in outcomes.items() if outcome in ("failed", PUT_OFF)]
+        emit(
+            "schedule run", {"jobs": outcomes}, as_json=as_json, human=lambda _: None,
+            exit_code=Exit.FAILED if failed else Exit.REJECTED_ROWS if "partial" in ended else Exit.OK,
+            error={"code": "schedule", "message": f"failed: {', '.join(failed)}", "hint": "rebates status"} if failed else None,
+        )  # fmt: skip
+        return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

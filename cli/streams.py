@@ -63,7 +63,7 @@ def prepare() -> tuple[Stream, Stream]:
 
 def _nowhere() -> TextIO:
     """Our helpers get it, too: they would have none either."""
-    stream = open(os.devnull, "w", encoding="utf-8")
+    stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     os.set_inheritable(stream.fileno(), True)
     return stream
 

@@ -112,3 +112,44 @@ def test_a_dry_run_shows_that_an_account_is_cleared(story):
     cleared = [line for line in said.splitlines() if line.startswith("  Account ")]
     assert cleared
     assert all("(cleared)" in line for line in cleared)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("mapping", "schema"),
+        ("mapping", "permission-set"),
+        ("org", "permission-set"),
+        ("schedule", "run", "--once"),
+    ],
+)
+def test_every_command_that_ends_answers_with_one_object(story, command):
+    """The README says so."""
+    story.config('[schedule.sync]\nevery = "15m"\n')
+    done = story(*command, "--json")
+    assert done.code == 0, done.text
+    assert done.data
+
+
+def test_a_file_that_is_printed_stays_bare(story):
+    assert story("mapping", "schema").out.startswith("{\n")
+    assert story("mapping", "permission-set").out.startswith("<?xml")
+    assert story("schedule", "run", "--json").code == 2, "it does not end by itself"
+
+
+def test_every_command_takes_json_but_those_that_do_not_end():
+    from typer.main import get_command
+
+    from cli.commands import register
+    from cli.main import app
+
+    register(app)
+
+    def without(command, path):
+        below = getattr(command, "commands", {})
+        for name, sub in below.items():
+            yield from without(sub, (*path, name))
+        if not below and "--json" not in {word for one in command.params for word in one.opts}:
+            yield " ".join(path)
+
+    assert set(without(get_command(app), ())) == {"work", "emulator"}
