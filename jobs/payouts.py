@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs import losers_of_pulls, org_time
+from jobs.payouts_asked import require_known
 from jobs.payouts_gone import too_many
 from jobs.payouts_seen import query_of, seen_in
 from jobs.planning_run import Planning
@@ -197,8 +198,9 @@ def what_stays(app: App) -> PushTarget | None:
 def listed(
     app: App, *, program: str | None = None, period: str | None = None, status: str | None = None
 ) -> list[PayoutView]:
-    """Settled amounts as the store knows them."""
+    """Settled amounts as the store knows them. Raises Unusable for a program, period or status that there is not."""
     with app.store.read() as tx:
+        require_known(app, tx, program=program, period=period, status=status)
         return payouts.listed(tx, program=program, period=period, status=status)
 
 

@@ -15,6 +15,7 @@ TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox"
 COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
 _KEPT_DECIMALS = 6
 _LONGEST_KEPT = 4_000
+STOCK = ("Account", "Order", "OrderItem", "Product2", "User")  # every org has them, mapped or not
 MIXED = "M111"  # amounts of several currencies, none of them mapped
 _CURRENCY_ENTITIES = frozenset({"order", "account"})
 
@@ -40,7 +41,7 @@ def check_pull(entity: PullEntity, mapping: Mapping, describes: Describes, finde
     described = describes[entity.object]
     if described is None:
         names = [name for name, found in describes.items() if found is not None]
-        near = nearest(entity.object, names)
+        near = None if entity.object in STOCK else nearest(entity.object, [*names, *STOCK])
         finder.error(
             "M101",
             f'the org has no object "{entity.object}" that the integration user can see',

@@ -304,6 +304,22 @@ def listed(
     ]  # fmt: skip
 
 
+def programs_known(tx: Connection) -> set[str]:
+    """Keys of all programs that ever were in force here."""
+    return set(tx.execute(select(programs.c.key)).scalars())
+
+
+def periods_known(tx: Connection, program: str | None) -> set[str]:
+    """Names of the periods of a program, or of all."""
+    query = select(periods.c.name).distinct().join(programs, programs.c.pk == periods.c.program_pk)
+    return set(tx.execute(query if program is None else query.where(programs.c.key == program)).scalars())
+
+
+def statuses_known(tx: Connection) -> set[str]:
+    """The org's words for payouts that it showed."""
+    return set(tx.execute(select(payouts.c.status).distinct().where(payouts.c.status.is_not(None))).scalars())
+
+
 def sums(tx: Connection) -> list[tuple[str, str, Decimal, int]]:
     """(status, `sent` or `unsent`, currency, amount, how many) of all settled amounts."""
     status = func.coalesce(payouts.c.status, case((payouts.c.sf_id.is_not(None), SENT), else_=UNSENT))

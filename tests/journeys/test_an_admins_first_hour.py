@@ -153,3 +153,31 @@ def test_every_command_takes_json_but_those_that_do_not_end():
             yield " ".join(path)
 
     assert set(without(get_command(app), ())) == {"work", "emulator"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        (("--program", "retial-2026"), 'did you mean "retail-2026"?'),
+        (("--period", "2026-13"), 'did you mean "2026-'),
+        (("--program", "retail-2026", "--period", "2026-Q9"), "2026-"),
+        (("--status", "approved"), 'did you mean "Approved"?'),
+        (("--status", "nope"), "Approved"),
+    ],
+)
+def test_payouts_of_what_there_is_not_are_refused_with_what_was_meant(story, asked, hint):
+    assert story("sync").code == 0
+    done = story("payouts", "list", *asked, "--json")
+    assert done.code == 2, done.text
+    assert hint in done.error["hint"]
+
+
+def test_payouts_that_there_could_be_are_none(story):
+    assert story("sync").code == 0
+    for asked in (("--status", "Paid"), ("--status", "unsent"), ("--period", "2026-11")):
+        assert story("payouts", "list", *asked).code == 0
+
+
+def test_a_mapping_is_written_into_a_folder_that_is_not_there_yet(story):
+    done = story("mapping", "init", "nodir/m.toml")
+    assert (done.code, (story.folder / "nodir" / "m.toml").exists()) == (0, True), done.text

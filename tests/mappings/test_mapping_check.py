@@ -527,3 +527,15 @@ def test_from_when_to_when_an_account_takes_part_is_read_from_a_date(name):
     for right in ('"Day__c"', '{ field = "Start__c", as = "date" }', '{ field = "At__c", as = "date" }'):
         assert found(HEAD + f"{name} = {right}", org) == []
     assert found(HEAD + 'partner_since = "Start__c"', org) == []
+
+
+def test_an_object_of_every_org_is_suggested_though_the_mapping_does_not_name_it():
+    org = {name: seen for name, seen in stock_org().items() if name != "OrderItem"} | {"OrderItems": None}
+    problem = only(LINES.replace('"OrderItem"', '"OrderItems"'), org)
+    assert problem.help == 'did you mean "OrderItem"?'
+
+
+def test_an_object_of_every_org_that_cannot_be_seen_is_not_taken_for_another_one():
+    problem = only(LINES, stock_org() | {"OrderItem": None})
+    assert (problem.code, problem.help) == ("M101", None)
+    assert "read access" in problem.note
