@@ -132,7 +132,11 @@ def emit(
 
 def emit_text(command: str, data: Any, text: str, *, as_json: bool) -> None:
     """A result that is a file of its own: bare, so that it can be redirected into one, or in the one object."""
-    emit(command, data, as_json=as_json, human=lambda _: sys.stdout.write(text) and None)
+
+    def human(console: Console) -> None:
+        console.file.write(text)
+
+    emit(command, data, as_json=as_json, human=human)
 
 
 def _plain(text: str) -> str:

@@ -37,8 +37,8 @@ def init(
     if target.exists():
         raise Unusable(f"{target} is there already", "edit it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    example = example_configuration().read_text(encoding="utf-8")
-    target.write_text(example.replace(STANDARD_LINE, OWN_LINE), encoding="utf-8")
+    commented = example_configuration().read_text(encoding="utf-8")
+    target.write_text(commented.replace(STANDARD_LINE, OWN_LINE), encoding="utf-8")
     written = [target]
     mapping = folder / "mapping.toml"
     if not mapping.exists():
