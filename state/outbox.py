@@ -13,14 +13,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
-    Subquery,
     and_,
     bindparam,
     exists,
@@ -30,9 +26,10 @@ from sqlalchemy import (
     update,
 )
 
-from state import acknowledged, bulk, meta
+from state import acknowledged, bulk, meta, outbox_due
 from state.dialects import one_of
 from state.instants import micros
+from state.outbox_due import PENDING
 from state.outbox_lost import close as _close
 from state.outbox_lost import free as free
 from state.outbox_lost import sweep as sweep
@@ -109,72 +106,15 @@ class _Written:
         self.hash = digest(self.payload)
 
 
-_pending = outbox.c.state == "pending"
-_is_due = and_(_pending, outbox.c.retry_at <= bindparam("at"))
 _CLAIM = (
     update(outbox)
-    .where(outbox.c.pk.in_(bindparam("pks", expanding=True)), _pending)
+    .where(outbox.c.pk.in_(bindparam("pks", expanding=True)), PENDING)
     .values(
         state="inflight", attempts=outbox.c.attempts + 1, owner=bindparam("holder"), epoch=bindparam("at_epoch"),
         claimed_until=bindparam("until"),
     )
     .returning(outbox)
 )  # fmt: skip
-
-
-def _only(
-    *,
-    objects: Collection[str] | None = None,
-    kinds: Collection[Kind] | None = None,
-    lanes: Collection[int] | None = None,
-) -> dict[str, list[Any]]:
-    """What a sender is limited to, as parameters of a statement for just these names."""
-    asked = {"objects": objects, "kinds": kinds, "lanes": lanes}
-    return {name: sorted(values) for name, values in asked.items() if values is not None}
-
-
-def _limits(names: Collection[str]) -> list[ColumnElement[bool]]:
-    columns = {"objects": outbox.c.object, "kinds": outbox.c.kind, "lanes": outbox.c.lane}
-    return [columns[name].in_(bindparam(name, expanding=True)) for name in sorted(names)]
-
-
-@cache
-def _claimable(limited: frozenset[str]) -> Select[Any]:
-    other = outbox.alias("other")
-    in_flight = exists().where(
-        other.c.object == outbox.c.object, other.c.ext_key == outbox.c.ext_key, other.c.state == "inflight"
-    )
-    # Joined, so that what is held up is looked for once and not for every row that is due.
-    held = _held_up()
-    its_own = and_(
-        outbox.c.kind == "event",
-        held.c.object == outbox.c.object,
-        held.c.account_id == outbox.c.account_id,
-        held.c.first < outbox.c.pk,
-    )
-    query = (
-        select(outbox.c.pk)
-        .select_from(outbox.outerjoin(held, its_own))
-        .where(_is_due, ~in_flight, held.c.first.is_(None), *_limits(limited))
-    )
-    # SKIP LOCKED lets several workers claim side by side on PostgreSQL; SQLite has one writer anyway.
-    return query.order_by(outbox.c.pk).limit(bindparam("most")).with_for_update(skip_locked=True, of=outbox)
-
-
-def _held_up() -> Subquery:
-    """Accounts with an event that is under way or waits for its hour: the first of each object."""
-    unsent = or_(
-        outbox.c.state == "inflight",
-        and_(outbox.c.state == "pending", outbox.c.retry_at > bindparam("at")),
-    )
-    query = select(outbox.c.object, outbox.c.account_id, func.min(outbox.c.pk).label("first"))
-    event = outbox.c.kind == "event"
-    return query.where(unsent, event).group_by(outbox.c.object, outbox.c.account_id).subquery("held_up")
-
-
-@cache
-def _due(limited: frozenset[str]) -> Select[Any]:
-    return select(func.count()).where(_is_due, *_limits(limited))
 
 
 def claim(
@@ -196,8 +136,12 @@ def claim(
     waiting for its hour: events arrive in their order, several of one claim in the order of the rows. One that waits for
     a person holds up no other.
     """
-    only = _only(objects=objects, kinds=kinds, lanes=lanes)
-    pks = list(tx.execute(_claimable(frozenset(only)), {"at": micros(now), "most": limit, **only}).scalars())
+    only = outbox_due.only(objects=objects, kinds=kinds, lanes=lanes)
+    pks = list(
+        tx.execute(
+            outbox_due.claimable(frozenset(only)), {"at": micros(now), "most": limit, **only}
+        ).scalars()
+    )
     claimed = []
     for some in _slices(pks):
         mine = {"holder": owner, "at_epoch": epoch, "until": micros(until)}
@@ -319,8 +263,8 @@ def due(
     tx: Connection, objects: Collection[str], *, now: datetime, lanes: Collection[int] | None = None
 ) -> int:
     """How many rows of some objects a sender could claim now, in some lanes or all."""
-    only = _only(objects=objects, lanes=lanes)
-    return int(tx.execute(_due(frozenset(only)), {"at": micros(now), **only}).scalar_one())
+    only = outbox_due.only(objects=objects, lanes=lanes)
+    return int(tx.execute(outbox_due.due(frozenset(only)), {"at": micros(now), **only}).scalar_one())
 
 
 _COUNTS = select(outbox.c.state, func.count().label("rows")).group_by(outbox.c.state)

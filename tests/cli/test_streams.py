@@ -74,6 +74,7 @@ STOPPED = """
 import os, signal, time
 import mappings.file
 from cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 def slow():
     os.kill(os.getpid(), signal.{signal})
     time.sleep(20)
