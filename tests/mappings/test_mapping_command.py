@@ -126,7 +126,7 @@ def live(monkeypatch):
     org = OrgWithOneOrder()
 
     @contextmanager
-    def opened(context, *, quiet=False):
+    def opened(context, *, quiet=False, login_again=False):
         yield SimpleNamespace(
             mapping=read_mapping("standard"),
             alias="test",
