@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -18,7 +17,6 @@ from jobs.inventory import FEW
 from jobs.running import Running
 from mappings import soql
 from mappings.canonical import ENTITIES
-from mappings.soql import Window
 from state import fact_checks, inventory, meta
 
 log = structlog.get_logger()
@@ -27,16 +25,14 @@ KEY = "counted_on"
 COUNTED = ("product", "account", "order", "order_line")
 
 
-def count_rows(
-    run: Running, complete: Collection[str], until: datetime
-) -> list[tuple[str, errors.SyncError]]:
+def count_rows(run: Running, complete: Collection[str]) -> list[tuple[str, errors.SyncError]]:
     """Entities of which too many records are no longer visible; empty on all but the first pull of a day."""
     app = run.app
     today = app.local_day().isoformat()
     with app.store.read() as tx:
         if meta.get(tx, KEY) == today:
             return []
-    vanished = compare_counts(app, complete, until)
+    vanished = compare_counts(app, complete)
     if vanished is None:
         return []
     with app.store.transaction() as tx:
@@ -48,19 +44,16 @@ def count_rows(
     return [*vanished]
 
 
-def compare_counts(
-    app: App, complete: Collection[str], until: datetime
-) -> list[tuple[str, errors.Misconfigured]] | None:
-    """The same at any time, for one API call; None when the org could not count."""
+def compare_counts(app: App, complete: Collection[str]) -> list[tuple[str, errors.Misconfigured]] | None:
+    """The same at any time, for one API call; None when the org could not count.
+
+    Whatever shows counts, however new: a record that was saved a moment ago, by ourselves perhaps, has not vanished.
+    """
     wanted = [app.mapping.pull[name] for name in COUNTED if name in complete and name in app.mapping.pull]
     wanted = [entity for entity in wanted if ENTITIES[entity.entity].field("deleted") is not None]
     if not wanted:
         return None
-    window = Window(None, until)
-    queries = [
-        soql.select(replace(entity, deleted="ignore"), window=window, order=False, columns=("COUNT()",))
-        for entity in wanted
-    ]
+    queries = [soql.count(replace(entity, deleted="ignore")) for entity in wanted]
     try:
         pages = app.org.poll(queries)
     except errors.WindowLost as error:

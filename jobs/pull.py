@@ -146,8 +146,7 @@ def pull(run: Running) -> Pulled:
             meta.put(tx, COUNTED_ON, app.local_day().isoformat())  # everything was just seen
             note_counted(tx)
     elif done:
-        until = max(stream.window.until for stream, _ in done if stream.window.until is not None)
-        stopped += count_rows(run, {stream.name for stream, _ in done}, until)
+        stopped += count_rows(run, {stream.name for stream, _ in done})
     note_stopped(app, "pull", dict(stopped))
     return Pulled(tuple(results), tuple(stopped))
 

@@ -189,6 +189,12 @@ def test_an_account_is_found_however_its_name_is_typed(story, typed):
     assert len(done.data["standings"]) == 1
 
 
+def test_a_deep_verify_counts_the_accounts_that_a_sync_wrote_a_moment_ago(story, monkeypatch):
+    monkeypatch.setattr("jobs.counting.FEW", 0)
+    story("sync")
+    assert story("verify", "--deep", "--json").data["violations"] == []
+
+
 def test_a_deep_verify_computes_every_standing_again_and_says_what_it_could_not(story):
     story("sync")
     assert story("verify", "--deep", "--json").data["behind"] == []

@@ -164,9 +164,9 @@ def test_what_finance_decides_after_a_wrong_date_is_read_back(story):
     asked = []
     from jobs import payouts
 
-    real = payouts._query
+    real = payouts.query_of
     story.monkeypatch.setattr(
-        payouts, "_query", lambda target, since: asked.append(since) or real(target, since)
+        payouts, "query_of", lambda target, since: asked.append(since) or real(target, since)
     )
     story.monkeypatch.setattr(payouts.payouts, "undecided", lambda tx: True)
     synced(story)
