@@ -56,6 +56,7 @@ class App:
     engine: str | None = None  # which computes from scratch; None: the configured one
     from_scratch: bool = False  # compute everything again, not only what changed
     workers: int = 1  # processes that were started for this run, this one included
+    org_ahead: timedelta | None = None  # the least by which the org's clock was ahead of ours in this run
     pace: Pace = field(default_factory=Unhurried)  # the run under way
     stopping: threading.Event = field(default_factory=threading.Event)  # set by SIGTERM and Ctrl-C
 

@@ -10,7 +10,7 @@ smaller distance is believed at once: it can only make a window end early.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -54,14 +54,20 @@ def heard(app: App) -> Heard:
     now = app.org.server_time()
     offset = now - app.clock.now()
     with app.store.read() as tx:
-        found = judged(now, offset, _known(tx))
+        known = _known(tx)
+    # What one header of this run said holds for the others: the distance is no larger, whatever was known before.
+    app.org_ahead = min(offset, known.ahead if app.org_ahead is None else app.org_ahead)
+    found = judged(now, offset, known)
+    if found.excess >= timedelta(0):
+        found = judged(now, offset, replace(known, ahead=min(known.ahead, app.org_ahead)))
     if found.excess:
         log.warning("org.clock_in_doubt", seconds=round(found.excess.total_seconds()))
     return found
 
 
-def note(tx: Connection, found: Heard, *, now: datetime) -> None:
+def note(app: App, tx: Connection, found: Heard, *, now: datetime) -> None:
     """Remember what was heard, for the next run."""
+    app.org_ahead = None
     known = _known(tx)
     new = learned(known, found.offset, now)
     if new != known:

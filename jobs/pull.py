@@ -138,7 +138,7 @@ def pull(run: Running) -> Pulled:
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
         losers_of_pulls.note(tx, losers)
-        org_time.note(tx, clock, now=now)
+        org_time.note(app, tx, clock, now=now)
         _note_healed(tx, [stream for stream, _ in done], before)
     whole = not before or all(stream.first for stream, _ in done)
     if whole:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.org_time import Distance, judged, learned
+from jobs.org_time import Distance, heard, judged, learned, note
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -50,3 +50,29 @@ def test_a_day_that_our_clock_jumped_over_does_not_count():
     assert learned(known, 5 * HOUR, NOON) == Distance(timedelta(0), 5 * HOUR, NOON), (
         "set back: it begins again"
     )
+
+
+class Org:
+    """An org of which only the time is asked."""
+
+    def __init__(self):
+        self.time = NOON
+
+    def server_time(self):
+        return self.time
+
+
+def test_a_nearer_distance_that_one_header_of_a_run_showed_bounds_a_later_one_that_is_wrong(shop):
+    """Our clock was set ahead since the last run, and then a header is hours ahead: what is certain is the first one."""
+    app = shop.opened
+    object.__setattr__(app, "given_org", Org())
+    app.__dict__["org"] = app.given_org
+    shop.clock.moment = NOON + 5 * 60 * SECOND
+    assert heard(app).sure == NOON
+    app.org.time = NOON + 3 * HOUR
+    shop.clock.moment += 2 * SECOND
+    found = heard(app)
+    assert found.sure == NOON + 2 * SECOND
+    with app.store.transaction() as tx:
+        note(app, tx, found, now=shop.clock.now())
+    assert app.org_ahead is None, "the next run begins with what is remembered"
