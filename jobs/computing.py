@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection
 
-from jobs import inputs
+from jobs import inputs, strangers
 from jobs.app import App
 from jobs.closing import Ledger
 from jobs.documents import Kept, document_of, row_with
@@ -85,6 +85,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
         contributions.recompute_dirty(tx, engine=engine)
     if _turn_of_the_day(tx, programs, now):
         meta.put(tx, TURNED, "yes")
+    strangers.mark(app, tx, programs)
     missing = gaps.find(tx, app.local_day(), programs)
     gaps.mark_changed(tx, missing)
     calculator = Calculator(tx, programs, now, missing)

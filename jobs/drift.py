@@ -20,6 +20,7 @@ from jobs.alerting import TASK_CHANGE
 from jobs.app import App
 from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
+from jobs.strangers import Stranger, among, note
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people, tasks
 from state.outbox import Wanted
@@ -63,12 +64,14 @@ def compared_targets(app: App) -> Iterator[PushTarget]:
             yield target
 
 
-def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
+def compare(
+    app: App, target: PushTarget, strangers: list[Stranger] | None = None
+) -> tuple[list[Difference], int]:
     """What the org holds in our fields against the last payload that it acknowledged; and how many were compared.
 
     The sequence is compared, too: an older number than the one that was confirmed means that the record was put back
     to an older state (X5). Records of accounts that are gone (deleted, merged away), and of standings that are not in force
-    any more, are nobody's and are left out.
+    any more, are nobody's and are left out. `strangers` takes up records that the org was never told of by this store.
     """
     with app.store.read() as tx:
         fence = fitted_targets(tx, {target.name: target})[target.name].fence
@@ -77,6 +80,7 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
         lost = people.gone(tx)
         of = addressees.accounts_of(tx, target.object)
         left = left_keys(tx) if target.name == "standing" else set[str]()
+        org_id = meta.org_id(tx)
     told = {key: payload for key, payload in told.items() if of.get(key) not in lost and key not in left}
     fields = [name for name in target.fields if name not in target.volatile and name != target.match]
     key = target.match or "Id"
@@ -87,7 +91,10 @@ def compare(app: App, target: PushTarget) -> tuple[list[Difference], int]:
     found: list[Difference] = []
     seen: set[str] = set()
     for page in _read(app, query, len(told), deleted=False):
-        for row in page.table.to_pylist():
+        rows = page.table.to_pylist()
+        if strangers is not None and org_id is not None and target.name == "standing":
+            strangers += among(target, org_id, (row for row in rows if row[key] not in of))
+        for row in rows:
             expected = told.get(row[key])
             if expected is None:
                 continue
@@ -113,8 +120,12 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
     result = Drift()
     for target in compared_targets(app):
         with app.progress.step(f"compare {target.object}"):
-            found, compared = compare(app, target)
+            unknown: list[Stranger] = []
+            found, compared = compare(app, target, unknown)
         result.compared += compared
+        if unknown:
+            with app.store.transaction() as tx:
+                note(tx, unknown)
         gone = [one.key for one in found if one.field is None]
         changed = sorted({one.key for one in found if one.field is not None})
         for one in found:

@@ -20,6 +20,7 @@ from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
 from jobs.preflight import fitted_targets
 from jobs.running import Running
+from jobs.strangers import Stranger, note
 from jobs.takeover import LEFT, adopt, payouts_in_org
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, rebasing
@@ -62,9 +63,11 @@ def rebase(run: Running) -> Rebased | None:
         in_org = _task_keys(run)
         payouts = payouts_in_org(app)
         found: dict[str, list[Difference]] = {}
-        for target in compared_targets(app) if asked == "1" else ():
-            found[target.object], compared = compare(app, target)
-            result.compared += compared
+        unknown: list[Stranger] = []
+        for target in compared_targets(app):
+            if asked == "1" or target.name == "standing":
+                found[target.object], compared = compare(app, target, unknown)
+                result.compared += compared
     run.beat()
     task = app.mapping.push.get("task")
     with app.store.transaction() as tx:
@@ -82,8 +85,9 @@ def rebase(run: Running) -> Rebased | None:
                 {"object": object_name, "key": one.key, "field": one.field or "(the record is gone)"}
                 for one in differences
             ]
-        # Standings that the backup does not know are not compared: what the plan makes of them is sent under
-        # their key anyway.
+        # Standings that the backup does not know are not compared: what the plan makes of them is sent under their key
+        # anyway, and it makes something of each.
+        note(tx, unknown)
         meta.drop(tx, "push.mapping")
         if asked == "1":
             rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())

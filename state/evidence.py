@@ -238,3 +238,12 @@ def largest_accounts(tx: Connection, limit: int = 3) -> list[tuple[str, str | No
         .limit(limit)
     )
     return [(row[0], row[1], int(row[2])) for row in tx.execute(query)]
+
+
+def first_day(tx: Connection) -> date | None:
+    """The day of the oldest order that was read."""
+    on, at = tx.execute(
+        select(func.min(orders.c.ordered_on), func.min(orders.c.ordered_at)).where(orders.c.known)
+    ).one()
+    days = [None if on is None else date.fromordinal(on), None if at is None else moment(at).date()]
+    return min((day for day in days if day is not None), default=None)

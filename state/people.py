@@ -118,6 +118,18 @@ def merged(tx: Connection, ids: Collection[str]) -> dict[int, Member]:
     return members(tx, pks)
 
 
+def pks(tx: Connection, ids: Collection[str]) -> dict[str, int]:
+    """Those of some accounts that are known and there."""
+    found: dict[str, int] = {}
+    wanted = sorted(ids)
+    for at in range(0, len(wanted), KEYS_AT_ONCE):
+        query = select(accounts.c.sf_id, accounts.c.pk).where(
+            accounts.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]), accounts.c.known, ~accounts.c.deleted
+        )
+        found |= {row.sf_id: row.pk for row in tx.execute(query)}
+    return found
+
+
 def is_gone(tx: Connection, account_id: str | None) -> bool:
     """Whether an account is deleted or merged away."""
     return tx.execute(GONE.where(accounts.c.sf_id == account_id).limit(1)).first() is not None

@@ -6,7 +6,9 @@ import shutil
 import sqlite3
 from decimal import Decimal
 
-from emulator import actions
+import pytest
+
+from emulator import actions, lifecycle
 from emulator.fault_kinds import Fault
 from emulator.seed_story import LUMIERE, partner_orders_again
 
@@ -65,6 +67,30 @@ def test_a_restore_of_an_older_state_repairs_what_the_org_got_since(story):
     assert all(
         task["IsClosed"] for task in tasks(story) if task["Rebate_Key__c"] == tasks(story)[0]["Rebate_Key__c"]
     )
+    assert story("verify", "--deep").code == 0
+
+
+@pytest.mark.parametrize("how", ["a restored store", "a new store"])
+def test_what_an_earlier_store_wrote_and_nothing_counts_for_any_more_is_written_down_to_nothing(story, how):
+    """The orders were deleted since: no standing comes of them, and nobody else would touch the record."""
+    story("pull")
+    assert story("db", "backup", "early.db").code == 0  # before anything was computed
+    story("sync")
+    shown = f"SELECT Id, Rebate__c, Qualifying_Amount__c FROM Rebate_Standing__c WHERE Account__r.Name = '{LUMIERE}'"
+    assert any(Decimal(row["Qualifying_Amount__c"]) for row in story.rows(shown))
+    for row in story.rows(f"SELECT Id FROM Order WHERE Account.Name = '{LUMIERE}'"):
+        lifecycle.delete(story.org, "Order", row["Id"])
+    if how == "a restored store":
+        assert story("db", "restore", "early.db", "--yes").code == 0
+    else:
+        for file in story.folder.glob("rebates.db*"):
+            file.unlink()
+    story.wait(minutes=15)
+    assert story("sync").code == 0
+    after = story.rows(shown)
+    assert after and {(Decimal(row["Rebate__c"]), Decimal(row["Qualifying_Amount__c"])) for row in after} == {
+        (Decimal(0), Decimal(0))
+    }
     assert story("verify", "--deep").code == 0
 
 
