@@ -196,8 +196,16 @@ def _left_behind(app: App, read: Sequence[Stream], by: Mapping[str, Method]) -> 
     """
     clock = org_time.heard(app)
     until, sure = clock.now - app.settings.sync.lag, clock.sure - app.settings.sync.lag
-    ends = {stream.name: end for stream in read if (end := stream.read_until) is not None and end < sure}
-    if not any(by[name] == "bulk" or sure - end > CATCH_UP_AFTER for name, end in ends.items()):
+    ends = {stream.name: end for stream in read if (end := stream.read_until) is not None and end < until}
+    windows = {stream.name: stream.window.until for stream in read}
+
+    def is_behind(name: str) -> bool:
+        # Where the org's clock is in doubt, what was read may be newer than what is certain.
+        at = windows[name]
+        just_now = at is not None and until - CATCH_UP_AFTER <= at <= until
+        return by[name] == "bulk" or (until - ends[name] > CATCH_UP_AFTER and not just_now)
+
+    if not any(is_behind(name) for name in ends):
         return []
     lookback = app.settings.sync.lookback
     return [
