@@ -71,7 +71,8 @@ def _send(
     with app.store.transaction() as tx:
         job = bulk_jobs.plan(
             tx, _purpose(target.object, lanes), object=target.object, operation="upsert", now=app.clock.now(),
-            run_pk=run.pk, detail={"rows": [row.pk for row in rows], "match": target.match},
+            run_pk=run.pk,
+            detail={"rows": [row.pk for row in rows], "seqs": [row.seq for row in rows], "match": target.match},
         )  # fmt: skip
 
     def remember(job_id: str) -> None:
@@ -125,8 +126,14 @@ def _take_up(run: Running, settle: Settle, job: BulkJob) -> None:
     if results is None:
         return
     log.info("bulk.taken_up", job=job.sf_job_id, object=job.object, rows=len(rows), results=len(results))
-    unsent = [row for row in rows if row.ext_key.lower() not in results]
-    answered = [row for row in rows if row.ext_key.lower() in results]
+    # What has another number since (the store was restored) was not sent as it is now, whatever the job says of its key.
+    sent = dict(zip(job.detail.get("rows", ()), job.detail.get("seqs", ()), strict=False))
+    was_sent = [
+        row.ext_key.lower() in results and (row.kind == "event" or sent.get(row.pk, row.seq) == row.seq)
+        for row in rows
+    ]
+    unsent = [row for row, yes in zip(rows, was_sent, strict=True) if not yes]
+    answered = [row for row, yes in zip(rows, was_sent, strict=True) if yes]
     settle(job.object, answered, [results[row.ext_key.lower()] for row in answered])
     with app.store.transaction() as tx:
         outcomes.retry_all(tx, [(row, now) for row in unsent], code=None)
