@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from mappings import scalars
 from mappings.model import PushTarget
 from rebates.money import from_micro
-from state.payouts import Seen
+from state.payouts import DELETED, Seen
 
 Meant = TypeVar("Meant")
 
@@ -54,7 +54,7 @@ def seen_in(
         Seen(
             row[match],
             row["Id"],
-            "Deleted" if row["IsDeleted"] == "true" else told(row, "status"),
+            DELETED if row["IsDeleted"] == "true" else told(row, "status"),
             meant(row, "amount", _amount),
             told(row, "currency"),
             told(row, "approved_by"),

@@ -22,7 +22,7 @@ from jobs.settling import MONEY_STREAMS, stopped
 from mappings.keys import sync_key
 from mappings.model import PushTarget
 from rebates.program import Program
-from state import chains, evidence, meta, people, postings, rollover, standings, watermarks
+from state import dirty, evidence, meta, people, postings, rollover, standings, watermarks
 from state.totals import Cell
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def mark(app: App, tx: Connection, programs: Sequence[Program]) -> int:
             if since is not None and since < row.end and row.start <= by_key[key].day_of(app.clock.now()):
                 cells.add(Cell(pks[one.account], row.pk))
     cells -= {row.cell for row in standings.find(tx, cells=cells)} if cells else set()
-    chains.mark(tx, cells)
+    dirty.mark_these(tx, cells)
     meta.drop(tx, KEY)
     if cells:
         log.warning("standings.of_an_earlier_store", standings=len(cells))

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, case, func, select, union
 
 from state import dating, dirty
-from state.dialects import upsert
 from state.instants import moment
 from state.tables.facts import accounts, orders
 from state.tables.programs import periods, programs
@@ -127,13 +126,6 @@ def mark_all(tx: Connection, program_pk: int) -> None:
         .where(totals.c.period_pk.in_(_mine(program_pk)))
         .distinct(),
     )
-
-
-def mark(tx: Connection, cells: Collection[Cell]) -> None:
-    """These wait, whether they have a standing or not."""
-    if cells:
-        values = [{"member_pk": one.member_pk, "period_pk": one.period_pk} for one in sorted(cells)]
-        tx.execute(upsert(tx, dirty_cells).on_conflict_do_nothing(), values)
 
 
 def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ Marks are rows, written in the transaction of the change that caused them: they 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Any
 
@@ -76,6 +77,13 @@ def mark_programs(tx: Connection, programs: Select[Any]) -> int:
 def mark_cells(tx: Connection, cells: Select[Any]) -> int:
     """Standings to compute again: (member_pk, period_pk). Returns how many were not marked before."""
     return tx.execute(_marking(tx.dialect.name, dirty_cells, ("member_pk", "period_pk"), cells)).rowcount
+
+
+def mark_these(tx: Connection, cells: Collection[tuple[int, int]]) -> None:
+    """Standings (member_pk, period_pk) to compute, whether they are there or not."""
+    if cells:
+        values = [{"member_pk": member, "period_pk": period} for member, period in sorted(cells)]
+        tx.execute(upsert(tx, dirty_cells).on_conflict_do_nothing(), values)
 
 
 def mark_all_cells(tx: Connection) -> int:

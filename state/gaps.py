@@ -17,13 +17,11 @@ from zlib import crc32
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
 from rebates.program import Program
-from state import dating, meta, rejected, watermarks
-from state.dialects import upsert
+from state import dating, dirty, meta, rejected, watermarks
 from state.instants import micros
 from state.tables.facts import accounts, order_lines, orders
 from state.tables.programs import periods, program_members, programs
 from state.tables.running import rejected_rows
-from state.tables.work import dirty_cells
 from state.totals import Cell
 
 NAMED = 3  # rows named in one standing; the others are counted
@@ -78,8 +76,7 @@ def mark_changed(tx: Connection, gaps: Gaps) -> int:
     now = {cell: [crc32("\n".join(said).encode())] for cell, said in gaps.items()}
     moved = sorted(cell for cell in before.keys() | now.keys() if before.get(cell) != now.get(cell))
     if moved:
-        statement = upsert(tx, dirty_cells).on_conflict_do_nothing()
-        tx.execute(statement, [{"member_pk": one.member_pk, "period_pk": one.period_pk} for one in moved])
+        dirty.mark_these(tx, moved)
         meta.put(tx, _KEY, json.dumps([[*cell, *now[cell]] for cell in sorted(now)]))
     return len(moved)
 

@@ -40,7 +40,8 @@ from state.tables.work import postings as rows_of
 from state.totals import from_e6
 
 APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
-FINAL = ("Paid", "Rejected", "Deleted")
+DELETED = "Deleted"  # told by the recycle bin, or by its absence
+FINAL = ("Paid", "Rejected", DELETED)
 ROWS_AT_ONCE = 400
 UNSENT, SENT = "unsent", "sent"  # not in the org; in the org, which has not shown its status yet
 _PLANNED = "payouts.planned"
@@ -228,7 +229,7 @@ def undecided(tx: Connection) -> bool:
 
 def deleted(tx: Connection) -> set[str]:
     """Keys of payouts that a person deleted in the org."""
-    return set(tx.execute(select(payouts.c.key).where(payouts.c.status == "Deleted")).scalars())
+    return set(tx.execute(select(payouts.c.key).where(payouts.c.status == DELETED)).scalars())
 
 
 def unsent_of(tx: Connection, object: str, account_ids: Collection[str]) -> list[Any]:

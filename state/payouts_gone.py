@@ -9,10 +9,10 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from state import meta
 from state.instants import micros
+from state.payouts import DELETED as DELETED
 from state.tables.payouts import payouts
 from state.tables.work import acknowledged, outbox
 
-DELETED = "Deleted"
 KEYS_AT_ONCE = 400
 _REPLACED = "payouts.replaced"
 

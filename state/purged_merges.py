@@ -17,14 +17,13 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from state import dirty, meta
-from state.payouts import Seen
+from state.payouts import DELETED, Seen
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.work import postings
 
 IDS_AT_ONCE = 400
 VANISHED = "accounts.vanished"  # of those with settled amounts: id → the stamp of what was last read of them
-DELETED = "Deleted"
 
 # Payouts that were settled for accounts that are gone, and not known to be merged.
 _OF_THE_GONE = (

@@ -12,12 +12,11 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, insert, select
 
 from state import dirty, postings
-from state.dialects import upsert
 from state.instants import micros
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, programs
-from state.tables.work import closed_periods, dirty_cells, standings
+from state.tables.work import closed_periods, standings
 from state.tables.work import postings as rows_of
 from state.totals import Cell
 
@@ -147,10 +146,8 @@ def take_over(tx: Connection, found: Sequence[Found], *, now: datetime, run_pk: 
         known[one.cell] = one.number
         tx.execute(insert(payouts).values(posting_pk=postings.last(tx), key=one.key, sf_id=one.sf_id))
         taken.append(one)
-    mark = upsert(tx, dirty_cells).on_conflict_do_nothing()
-    cells = sorted({one.cell for one in taken})
-    if cells:  # of members that have no standing here, too
-        tx.execute(mark, [{"member_pk": cell.member_pk, "period_pk": cell.period_pk} for cell in cells])
+    cells = {one.cell for one in taken}
+    dirty.mark_these(tx, cells)  # of members that have no standing here, too
     for period_pk in sorted({cell.period_pk for cell in cells}):
         mine = standings.c.period_pk == period_pk
         dirty.mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk).where(mine))
