@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +17,7 @@ from jobs.settling import PeriodState
 from rebates.program import Program
 from rebates.versions import terms_on
 from state import evidence, people, postings, standings
-from state.evidence import ContributionView, LineView
+from state.evidence import ContributionView, LineView, Span
 from state.people import Member
 from state.postings import PostingView
 from state.standings import StandingView
@@ -148,22 +147,55 @@ def explain(
 def _explanation(
     tx: Connection, row: StandingView, program: Program, period: PeriodState | None
 ) -> Explanation:
+    counted = evidence.contributions_of(tx, row.cell)
     return Explanation(
         row,
         json.loads(row.document),
-        evidence.contributions_of(tx, row.cell),
-        list(_not_counted(tx, row, program)),
+        counted,
+        _not_counted(tx, row, program, {one.order_id for one in counted}),
         postings.about(tx, row.cell),
         period,
     )
 
 
-def _not_counted(tx: Connection, row: StandingView, program: Program) -> Iterator[NotCounted]:
+def _not_counted(tx: Connection, row: StandingView, program: Program, counted: set[str]) -> list[NotCounted]:
+    found, fitting = [], []
     for line in evidence.lines_near(tx, row.cell):
         day = line.ordered_on or line.ordered_at
         reason = why_not(line, program if day is None else terms_on(program, program.day_of(day)))
         if reason is not None:
-            yield NotCounted(line, reason)
+            found.append(NotCounted(line, reason))
+        elif line.order_id not in counted:
+            fitting.append(line)
+    spans = evidence.spans_of(tx, row.cell, {str(line.account_fields["id"]) for line in fitting})
+    for line in fitting:
+        reason = _counts_elsewhere(line, row, program, spans)
+        if reason is not None:
+            found.append(NotCounted(line, reason))
+    found.sort(key=lambda one: (str(one.line.ordered_on or one.line.ordered_at), one.line.line_id))
+    return found
+
+
+def _counts_elsewhere(line: LineView, row: StandingView, program: Program, spans: list[Span]) -> str | None:
+    """Why an order that fits the rules is no part of the standing: its account did not count for the member that day."""
+    when = line.ordered_on or line.ordered_at
+    if when is None or line.order_fields["original_order_id"]:
+        return None  # a return may count on another order's day
+    day = program.day_of(when)
+    mine = [one for one in spans if one.account_id == line.account_fields["id"]]
+    there = [one for one in mine if one.holds(day)]
+    if any(one.member_id == row.member for one in there):
+        return None
+    if there:
+        names = ", ".join(dict.fromkeys(one.member_name or one.member_id for one in there))
+        return f"counts for {names} on that day"
+    here = [one for one in mine if one.member_id == row.member]
+    if here and here[0].first is not None and day < here[0].first:
+        return f"from before {line.account_fields['name']} takes part ({here[0].first})"
+    if here and here[-1].after is not None and here[-1].after <= day:
+        last = here[-1].after - timedelta(days=1)
+        return f"from after {line.account_fields['name']} took part (until {last})"
+    return f"{line.account_fields['name']} does not take part on that day"
 
 
 def why_not(line: LineView, program: Program) -> str | None:

@@ -7,7 +7,7 @@ their canonical fields, so that the engine can be asked why each did or did not 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_,
 from state import dating
 from state.dating import Dated
 from state.instants import moment
+from state.tables.base import FIRST_DAY, LAST_DAY
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, conversions, periods, program_members, programs
 from state.tables.work import contributions
@@ -39,6 +40,21 @@ class ContributionView:
     amount: Decimal
     quantity: Decimal
     lines: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days on which orders of an account count for a member; `first` None and `after` None: open. Last day excluded."""
+
+    account_id: str
+    member_id: str
+    member_name: str | None
+    first: date | None
+    after: date | None
+
+    def holds(self, day: date) -> bool:
+        """Whether an order of that day counts."""
+        return (self.first is None or self.first <= day) and (self.after is None or day < self.after)
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,31 @@ def contributions_of(tx: Connection, cell: Cell, *, limit: int | None = None) ->
             row.lines,
         )
         for row in tx.execute(query.limit(limit))
+    ]
+
+
+def spans_of(tx: Connection, cell: Cell, account_ids: Collection[str]) -> list[Span]:
+    """For whom orders of these accounts count in the cell's program, and from when until when; by first day."""
+    program = select(periods.c.program_pk).where(periods.c.pk == cell.period_pk).scalar_subquery()
+    whose = accounts.alias("whose")
+    query = (
+        select(accounts.c.sf_id, whose.c.sf_id, whose.c.name, program_members.c.start_day, program_members.c.end_day)
+        .distinct()
+        .select_from(program_members)
+        .join(accounts, accounts.c.pk == program_members.c.account_pk)
+        .join(whose, whose.c.pk == program_members.c.member_pk)
+        .where(accounts.c.sf_id.in_(sorted(account_ids)), program_members.c.program_pk == program)
+        .order_by(program_members.c.start_day, whose.c.sf_id)
+    )  # fmt: skip
+    return [
+        Span(
+            account,
+            member,
+            name,
+            None if first <= FIRST_DAY else date.fromordinal(first),
+            None if after >= LAST_DAY else date.fromordinal(after),
+        )
+        for account, member, name, first, after in tx.execute(query)
     ]
 
 
