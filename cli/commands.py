@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
         return
     _registered = True
     from cli import (
+        audit,
         configuration,
         database,
         demo,
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
         work,
     )
 
-    for group in (demo, setup, sync, work, standings, operations):
+    for group in (demo, setup, sync, work, standings, operations, audit):
         group.register(app)
     app.add_typer(configuration.app, name="config")
     app.add_typer(mapping.app, name="mapping")

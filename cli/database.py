@@ -92,6 +92,7 @@ def restore(
     """Put a backup in the place of the store. What was there is kept beside it; the next sync reads the org first."""
     from cli.opening import configuration_of
     from jobs.clock import system_clock
+    from jobs.person import person
     from jobs.refusals import Unusable
     from state.backup import restore as work
     from state.urls import shown_text
@@ -103,7 +104,7 @@ def restore(
         if not sys.stdin.isatty():
             raise Unusable("a restore replaces the store", "run it with --yes")
         typer.confirm(f"Replace the store {shown_text(url)} by {source}?", abort=True, err=True)
-    kept = work(url, source, actor="rebates db restore", now=system_clock().now())
+    kept = work(url, source, actor=person(), now=system_clock().now())
     said = f"restored from {source}" + (f"; the former store is {kept}" if kept else "")
     emit(
         "db restore",
@@ -117,10 +118,11 @@ def restore(
 def restored(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Say that the database was put back to an older state by other tools (PostgreSQL): the next sync reads the org first."""
     from cli.opening import opened
+    from jobs.person import person
     from state.backup import begin_epoch
 
     with opened(context, quiet=True, reads_store=True) as application:
-        epoch = begin_epoch(application.store, actor="rebates db restored", now=application.clock.now())
+        epoch = begin_epoch(application.store, actor=person(), now=application.clock.now())
     emit(
         "db restored",
         {"epoch": epoch},

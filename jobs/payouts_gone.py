@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs.drift import FEW
+from jobs.person import person
 from jobs.refusals import Unusable
 from jobs.running import running
 from mappings.model import PushTarget
@@ -56,5 +57,5 @@ def make_again(app: App, key: str) -> None:
                 "`rebates payouts list --status Deleted` names them; `rebates reconcile` finds those that were deleted since",
             )
         audit.append(
-            tx, actor="person", action="payout to be made again", object=key, detail={}, now=app.clock.now()
+            tx, actor=person(), action="payout to be made again", object=key, detail={}, now=app.clock.now()
         )

@@ -9,6 +9,7 @@ from jobs.aftermath import held_back
 from jobs.app import App
 from jobs.compute import compute
 from jobs.configuration import suggest
+from jobs.person import person
 from jobs.refusals import Unusable
 from jobs.refused_programs import sort_out_in
 from jobs.running import running
@@ -50,7 +51,7 @@ def close(app: App, program: str, period: str, *, despite_incomplete: bool = Fal
             settling.ask(tx, program, period, despite=despite_incomplete)
             detail = {"despite_incomplete": despite_incomplete}
             audit.append(
-                tx, actor="person", action="period closing asked for", object=f"{program} {period}",
+                tx, actor=person(), action="period closing asked for", object=f"{program} {period}",
                 detail=detail, now=app.clock.now(),
             )  # fmt: skip
         compute(app, run.pk)

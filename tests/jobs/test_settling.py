@@ -8,6 +8,7 @@ import pytest
 
 from jobs import periods, settling
 from jobs.explanation import explain
+from jobs.person import person
 from jobs.refusals import Unusable
 from jobs.status import status
 from state import audit, rejected
@@ -75,7 +76,7 @@ def test_a_person_may_settle_an_earlier_period_once(story):
         deeds = [
             (one.actor, one.object) for one in audit.entries(tx) if one.action == "period closing asked for"
         ]
-    assert deeds == [("person", "care 2026-04")]
+    assert deeds == [(person(), "care 2026-04")]
     with pytest.raises(Unusable, match="was settled on"):
         periods.close(story.opened, "care", "2026-04")
 

@@ -14,6 +14,7 @@ from emulator.life import permissions_of
 from emulator.raw_rows import change, user_named
 from emulator.router import Request
 from emulator.seed_story import LUMIERE
+from jobs.person import person
 from mappings.file import standard_text
 
 MAGASIN = "Grand Magasin Group"
@@ -506,6 +507,9 @@ def test_a_payout_that_was_deleted_by_mistake_is_made_again_once_when_a_person_s
     later(settled, "payouts", "make-again", key, code=2)  # nobody here knows yet that it is gone
     later(settled, "reconcile")
     later(settled, "payouts", "make-again", key)
+    (deed,) = settled("audit", "--limit", "1", "--json").data["entries"]
+    assert (deed["who"], deed["what"], deed["of"]) == (person(), "payout to be made again", key)
+    assert key in settled("audit").out
     settled.org.faults.add(Fault("drop_ack", method="POST", path="composite", nth=1))
     for _ in range(3):
         later(settled, hours=5)

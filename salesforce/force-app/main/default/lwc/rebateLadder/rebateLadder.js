@@ -35,16 +35,22 @@ export default class RebateLadder extends LightningElement {
         return Math.max(0, this.ladder?.value ?? 0);
     }
 
+    /** What the bar shows as done: where something else than the threshold is missing, it stops before the tier. */
+    get done() {
+        return this.next ? Math.min(this.value, this.next.threshold) : this.value;
+    }
+
     get forecast() {
-        return Math.max(this.value, this.ladder?.forecast ?? 0);
+        return Math.max(this.done, this.ladder?.forecast ?? 0);
     }
 
     get hasForecast() {
         return this.forecast > this.value;
     }
 
+    /** The store says which tiers are reached: a closed gate or a second qualifier may hold one back past its threshold. */
     get next() {
-        return this.tiers.find((tier) => tier.threshold > this.value);
+        return this.tiers.find((tier) => !tier.reached);
     }
 
     /** How far along the whole bar a value lies, 0 to 100. The last band has no end: reached means full. */
@@ -62,7 +68,7 @@ export default class RebateLadder extends LightningElement {
 
     get bands() {
         const width = 100 / this.edges.length;
-        const [done, likely] = [this.along(this.value), this.along(this.forecast)];
+        const [done, likely] = [this.along(this.done), this.along(this.forecast)];
         const missing = this.next ? width * this.edges.indexOf(this.next.threshold) : 0;
         const part = (to, start) => Math.min(100, Math.max(0, ((to - start) / width) * 100));
         return this.edges.map((edge, index) => {
@@ -77,14 +83,14 @@ export default class RebateLadder extends LightningElement {
     }
 
     get marks() {
-        const current = this.tiers.filter((tier) => tier.threshold <= this.value).at(-1);
+        const current = this.tiers.filter((tier) => tier.reached).at(-1);
         const options = { compact: true };
         const marks = this.tiers.map((tier, index) => ({
             key: `${index}-${tier.name}`,
             name: tier.name,
             threshold: measured(tier.threshold, this.qualifier, this.currency, options),
             benefit: tier.benefit,
-            reached: tier.threshold <= this.value,
+            reached: tier.reached,
             next: tier === this.next,
             css: `mark${tier === current ? " mark_current" : ""}${tier === this.next ? " mark_next" : ""}`
         }));
@@ -100,12 +106,12 @@ export default class RebateLadder extends LightningElement {
     }
 
     get pinStyle() {
-        return `inset-inline-start: ${this.along(this.value).toFixed(2)}%`;
+        return `inset-inline-start: ${this.along(this.done).toFixed(2)}%`;
     }
 
     /** The words above the pin stay inside the bar: they lean to the side that has room. */
     get pinClass() {
-        const at = this.along(this.value);
+        const at = this.along(this.done);
         if (at < 15) return "pin pin_start";
         return at > 85 ? "pin pin_end" : "pin";
     }
@@ -123,7 +129,7 @@ export default class RebateLadder extends LightningElement {
     }
 
     get ariaNow() {
-        return Math.round(this.along(this.value));
+        return Math.round(this.along(this.done));
     }
 
     get ariaText() {

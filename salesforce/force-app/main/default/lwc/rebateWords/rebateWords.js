@@ -8,6 +8,7 @@ import daysLeftLabel from "@salesforce/label/c.Rebate_Days_Left";
 import lastDayLabel from "@salesforce/label/c.Rebate_Days_Left_One";
 import overLabel from "@salesforce/label/c.Rebate_Days_Over";
 import unitsLabel from "@salesforce/label/c.Rebate_Units";
+import oneUnitLabel from "@salesforce/label/c.Rebate_Units_One";
 
 /** "{0} to {1}" with the values put in. */
 export function fill(template, ...values) {
@@ -15,7 +16,7 @@ export function fill(template, ...values) {
 }
 
 /**
- * An amount with its cents, or in whole units with `whole`.
+ * An amount with its cents (as many digits as its currency has: none of yen), or in whole units with `whole`.
  * `toward`: "up" for what is still missing (never less than the truth), "down" for what can be won.
  */
 export function money(value, currency, { whole = false, toward, compact = false } = {}) {
@@ -23,10 +24,12 @@ export function money(value, currency, { whole = false, toward, compact = false 
     let shown = value;
     if (whole && toward === "up") shown = Math.ceil(value);
     if (whole && toward === "down") shown = Math.floor(value);
-    const digits = whole || compact ? 0 : 2;
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: compact ? 1 : digits };
+    const known = /^[A-Z]{3}$/.test(currency ?? "");
+    const options = {};
+    if (whole || compact) Object.assign(options, { minimumFractionDigits: 0, maximumFractionDigits: compact ? 1 : 0 });
+    else if (!known) Object.assign(options, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
     if (compact) options.notation = "compact";
-    if (/^[A-Z]{3}$/.test(currency ?? "")) {
+    if (known) {
         options.style = "currency";
         options.currency = currency;
         options.currencyDisplay = "narrowSymbol";
@@ -46,7 +49,8 @@ export function number(value, { compact = false } = {}) {
 /** What counts toward the tier: an amount, or a quantity in units. */
 export function measured(value, qualifier, currency, options = {}) {
     if (value === null || value === undefined) return "–";
-    return qualifier === "Quantity" ? fill(unitsLabel, number(value, options)) : money(value, currency, options);
+    if (qualifier !== "Quantity") return money(value, currency, options);
+    return fill(value === 1 ? oneUnitLabel : unitsLabel, number(value, options));
 }
 
 /** "7 days left", "last day today", "period is over"; nothing when unknown. */

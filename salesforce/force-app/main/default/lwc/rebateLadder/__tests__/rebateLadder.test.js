@@ -8,9 +8,11 @@ const TIERS = [
     { name: "Platinum", threshold: 100000, benefit: "18 %" }
 ];
 
+/** `tiers` without a word of their own on it are reached from their threshold on. */
 async function ladder(value, { forecast = null, tiers = TIERS, qualifier = "Amount" } = {}) {
     const element = createElement("c-rebate-ladder", { is: RebateLadder });
-    Object.assign(element, { ladder: { value, forecast, tiers }, program: "Retail", qualifier, currency: "USD" });
+    const told = tiers.map((tier) => ({ reached: tier.threshold <= value, ...tier }));
+    Object.assign(element, { ladder: { value, forecast, tiers: told }, program: "Retail", qualifier, currency: "USD" });
     document.body.append(element);
     await settled();
     const widths = (css) =>
@@ -50,6 +52,22 @@ describe("the tier ladder", () => {
         expect(done[1]).toBe(100);
         expect(done[2]).toBe(0);
         expect(element.shadowRoot.querySelector(".marks .mark_current").textContent).toContain("Gold");
+    });
+
+    it("reaches no tier that something else holds back, however far beyond its threshold", async () => {
+        const tiers = TIERS.map((tier) => ({ ...tier, reached: tier.name === "Silver" }));
+        const { element, done, bar } = await ladder(120000, { tiers });
+        expect(done).toEqual([100, 100, 0, 0]);
+        expect(element.shadowRoot.querySelector(".marks .mark_current").textContent).toContain("Silver");
+        expect(element.shadowRoot.querySelector(".marks .mark_next").textContent).toContain("Gold");
+        expect(bar.getAttribute("aria-valuetext")).toBe("$120,000.00 of $50,000.00 needed for Gold");
+    });
+
+    it("does not reach a tier whose threshold must be exceeded by meeting it", async () => {
+        const tiers = TIERS.map((tier) => ({ ...tier, reached: tier.name === "Silver" }));
+        const { done, bar } = await ladder(50000, { tiers });
+        expect(done).toEqual([100, 100, 0, 0]);
+        expect(bar.getAttribute("aria-valuetext")).toBe("$50,000.00 of $50,000.00 needed for Gold");
     });
 
     it("has no band below a first tier that starts at nothing", async () => {

@@ -13,6 +13,11 @@ describe("words of the rebate components", () => {
         expect(money(-1512, "USD")).toBe("-$1,512.00");
     });
 
+    it("shows as many digits as the currency has", () => {
+        expect(money(350207, "JPY")).toBe("¥350,207");
+        expect(money(1.5, "KWD")).toMatch(/1\.500$/);
+    });
+
     it("shows short amounts on the ladder, alike in every engine", () => {
         expect(money(50000, "USD", { compact: true })).toBe("$50K");
         expect(money(1500000, "USD", { compact: true })).toBe("$1.5M");
@@ -32,6 +37,7 @@ describe("words of the rebate components", () => {
 
     it("counts quantities in units", () => {
         expect(measured(620, "Quantity", "USD")).toBe("620 units");
+        expect(measured(1, "Quantity", "USD")).toBe("1 unit");
         expect(measured(620, "Amount", "USD")).toBe("$620.00");
     });
 
