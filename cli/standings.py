@@ -181,8 +181,15 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"  [bold]{needed} to {escape(document['next_tier'])}[/]: the rebate would be "
             f"{money(Decimal(document['rebate_at_next_tier']), currency)}, {money(Decimal(document['uplift']), currency)} more"
         )
+    elif document["next_tier"] is not None and document["rebate_at_next_tier"] is not None:
+        console.print(
+            f"  [bold]{escape(document['next_tier'])}[/] needs what is not reached above: the rebate would be "
+            f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
+        )
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold", title="counted", title_justify="left")
+    table = Table(
+        box=None, pad_edge=False, header_style="bold", title=f"counted in {row.period}", title_justify="left"
+    )
     table.add_column("order")
     table.add_column("date")
     for title in ("lines", "quantity", f"amount ({currency})"):

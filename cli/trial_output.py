@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.console import Console
 
     from jobs.trial import Trial, TrialStanding
@@ -95,6 +97,10 @@ def standing_json(row: TrialStanding) -> dict[str, Any]:
     }
 
 
+def _in(need: Decimal | None) -> str:
+    return "" if need is None else f" in {need}"
+
+
 def show(console: Console, trial: Trial) -> None:
     """The same for people: the arithmetic of each standing, then what did not count."""
     from rebates.money import money_text
@@ -115,7 +121,7 @@ def show(console: Console, trial: Trial) -> None:
             console.print(f"    {remark}", markup=False)
         for level in at.higher_tiers[:1]:
             console.print(
-                f"    next: {level.tier} in {level.need}, rebate then {money_text(level.rebate, currency)} {currency}",
+                f"    next: {level.tier}{_in(level.need)}, rebate then {money_text(level.rebate, currency)} {currency}",
                 markup=False,
             )
     if trial.excluded:

@@ -36,8 +36,8 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
     `payout` is there where periods hang together: what this one comes to after those before it.
     """
     terms = at.working.program
-    following = at.tier_number if at.tier_number < len(terms.tiers) else None
-    higher = terms.tiers[following] if following is not None else None
+    # not the one above: behind a closed gate it is the one that the gate keeps back
+    higher = next((tier for tier in terms.tiers if tier.name == at.next_tier), None)
     current = terms.tiers[at.tier_number - 1] if at.tier_number else None
     return {
         "status": at.status,

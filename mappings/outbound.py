@@ -201,6 +201,8 @@ def _look_up(view: View, path: str) -> Any:
 def _event_words(view: View) -> dict[str, str]:
     """What an event says when the caller did not word it."""
     headline, detail = _EVENT_WORDS[_look_up(view, "event.kind")]
+    if _look_up(view, "event.kind") == "tier_lost" and _look_up(view, "standing.to_next_tier") is None:
+        detail = _LOST_TO_SOMETHING_ELSE
     return {
         "headline": _rendered(template.parse(headline), view),
         "detail": _rendered(template.parse(detail), view),
@@ -208,6 +210,7 @@ def _event_words(view: View) -> dict[str, str]:
 
 
 _NEXT = "{standing.days_left:days} left in {program.name}, {period.name}."
+_LOST_TO_SOMETHING_ELSE = "The rebate is {standing.rebate:money} now. " + _NEXT  # not a matter of buying more
 _EVENT_WORDS = {
     "near_tier": (
         "{standing.to_next_tier:qualifier} to {standing.next_tier}",

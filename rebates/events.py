@@ -45,16 +45,18 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
         out.append(Event(kind, program.key, after.member, at.key, tier or "", words, amount, due))
 
     was = before.tier_number if before is not None else 0
-    for number in range(was + 1, after.tier_number + 1):
-        name = terms.tiers[number - 1].name
+    # Several tiers at once are one piece of news: of the highest that is reached, whose benefit is the standing's, and of
+    # the lowest that is lost, which is the next one again.
+    if after.tier_number > was:
+        name = terms.tiers[after.tier_number - 1].name
         tell(
             "tier_reached",
             name,
             f"{name} is reached: the rebate is now {text(after.rebate)} {currency}",
             after.rebate,
         )
-    for number in range(after.tier_number + 1, was + 1):
-        name = terms.tiers[number - 1].name
+    if after.tier_number < was:
+        name = terms.tiers[after.tier_number].name
         tell(
             "tier_lost",
             name,

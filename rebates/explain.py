@@ -5,6 +5,7 @@ Command line, task text, portal and card all print these steps; none of them com
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -45,9 +46,7 @@ def _steps(at: Standing) -> list[Step]:
     case, index, capped = outcome(at)
     tally = totals.get(case.scales[0].qualifier.bucket, NOTHING)
     counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {money_text(tally.amount, terms.currency)} {terms.currency}, {units_text(tally.quantity)}"
-    steps = [
-        Step("counted", f"{counted}, {at.period.start} to {at.period.last_day}", amount=shown(tally.amount))
-    ]
+    steps = [Step("counted", f"{counted}, {_since(at)} to {at.period.last_day}", amount=shown(tally.amount))]
     steps += [Step("note", note) for note in inputs.notes]
     if inputs.reduction:
         before = f"{money_text(inputs.reduction, terms.currency)} {terms.currency} that earlier programs paid on these lines is not paid on again"
@@ -91,6 +90,12 @@ def _steps(at: Standing) -> list[Step]:
     rounded = round_money(capped.rebate, terms.currency)
     steps.append(Step("rounded", _rounding(capped.rebate, rounded, terms.currency), at.tier, rounded))
     return steps + [_shared(share, terms) for share in inputs.shares]
+
+
+def _since(at: Standing) -> date:
+    """The first day whose lines count: of the period, or of the window that its tier is taken from."""
+    terms = at.working.program
+    return at.period.start if terms.settlement.window == "period" else terms.window(at.period)[0].start
 
 
 def _shared(share: Share, terms: Program) -> Step:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rebates.caps import Capped, limited
-from rebates.case import Case, least_step, plain_terms, set_out
+from rebates.case import Case, Scale, least_step, plain_terms, set_out
 from rebates.ladder import Ladder
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
 from rebates.periods import Period
@@ -27,7 +27,7 @@ class Level(NamedTuple):
     """A higher tier: how much more it needs, what it would pay, and how much more that is than now."""
 
     tier: str
-    need: Decimal
+    need: Decimal | None  # None: something else than the first qualifier holds it back
     rebate: Decimal
     additional: Decimal
     per_unit_of_need: Decimal | None  # extra rebate for each extra dollar (or unit), to six decimals
@@ -58,7 +58,7 @@ class Standing:
     tier_number: int  # from 1; 0: none reached
     rebate: Decimal
     next_tier: str | None
-    to_next_tier: Decimal | None
+    to_next_tier: Decimal | None  # on the first qualifier's axis; None: that alone does not reach it
     rebate_at_next_tier: Decimal | None
     status: Status
     capped: bool
@@ -184,7 +184,8 @@ def _standing(
     if following < len(tiers):
         next_tier = tiers[following].name
         if not case.closed or case.answerable:
-            to_next = shown(gap_to(case, following))
+            gap = gap_to(case, following)
+            to_next = None if gap is None else shown(gap)
             at_next = rebate_at(case, following, period, inputs)
     tally = totals.get(scale.qualifier.bucket, NOTHING)
     paid = totals.get(terms.measure_bucket, NOTHING)
@@ -197,7 +198,7 @@ def _standing(
         terms.key, member, period, as_of,
         shown(tally.amount), shown(tally.quantity), shown(scale.value), shown(paid.of(terms.paid_on)), tally.lines,
         tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
-        status_of(terms, case, following, to_next, period, as_of, tally.lines, inputs),
+        status_of(terms, case, following, _worth(to_next, at_next, rebate), period, as_of, tally.lines, inputs),
         capped.by_cap is not None, missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
@@ -230,12 +231,12 @@ def _on_plain_ladder(
             to_next = ladder.thresholds[following] - axis
     if terms.alerts.watches_gaps or inputs.last_tier is not None:
         case = case or set_out(terms, period, totals, member, inputs)
+    rebate = round_money(capped.rebate, terms.currency)
     return Standing(
         terms.key, member, period, as_of,
         amount, quantity, axis, quantity if terms.paid_on == "quantity" else amount, lines,
-        tiers[index].name if index >= 0 else None, following, round_money(capped.rebate, terms.currency),
-        next_tier, to_next, at_next,
-        status_of(terms, case, following, to_next, period, as_of, lines, inputs),
+        tiers[index].name if index >= 0 else None, following, rebate, next_tier, to_next, at_next,
+        status_of(terms, case, following, _worth(to_next, at_next, rebate), period, as_of, lines, inputs),
         capped.by_cap is not None, inputs.missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
@@ -256,20 +257,28 @@ def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
     return total if not case.extra else fraction(total) + fraction(case.extra)
 
 
+def _worth(gap: Decimal | None, at_next: Decimal | None, rebate: Decimal) -> Decimal | None:
+    """A gap that pays to close: at a cap the next tier brings nothing, and nobody is to be called for it."""
+    return gap if at_next is not None and at_next > rebate else None
+
+
 def gap_to(case: Case[Any], index: int) -> Any:
-    """What is still to be bought for a tier, on the axis of the first qualifier that is short."""
-    gap: Any = case.scales[0].value * 0
-    for scale in case.scales:
-        rung = scale.rungs[index]
-        short = (
-            least_step(case.program, scale.qualifier, rung.threshold, scale.value)
-            if rung.exceed
-            else rung.threshold - scale.value
-        )
-        if short > 0:
-            gap = short
-            break
-    return gap
+    """What is still to be bought for a tier, on the axis of the first qualifier. None: that alone does not reach it,
+    because a gate is closed or another qualifier is short, too.
+    """
+    if case.closed or (
+        case.program.join == "all" and any(_short(case, s, index) > 0 for s in case.scales[1:])
+    ):
+        return None
+    return max(_short(case, case.scales[0], index), case.scales[0].value * 0)
+
+
+def _short(case: Case[Any], scale: Scale[Any], index: int) -> Any:
+    """How much a scale lacks of a tier's threshold; below zero: it is beyond it."""
+    rung = scale.rungs[index]
+    if rung.exceed:
+        return least_step(case.program, scale.qualifier, rung.threshold, scale.value)
+    return rung.threshold - scale.value
 
 
 def rebate_at(case: Case[Any], index: int, period: Period, inputs: Inputs) -> Decimal:
@@ -327,13 +336,14 @@ def _levels(at: Standing) -> tuple[Level, ...]:
         gap = gap_to(case, number)
         rebate = rebate_at(case, number, at.period, at.working.inputs)
         more = rebate - at.rebate
-        each = shown(fraction(more) / fraction(gap)) if gap > 0 else None
-        levels.append(Level(at.working.program.tiers[number].name, shown(gap), rebate, more, each))
+        each = shown(fraction(more) / fraction(gap)) if gap else None
+        need = None if gap is None else shown(gap)
+        levels.append(Level(at.working.program.tiers[number].name, need, rebate, more, each))
     return tuple(levels)
 
 
 def _next_level(at: Standing) -> Level:
     assert at.next_tier is not None
-    gap, rebate = at.to_next_tier or ZERO, at.rebate_at_next_tier or ZERO
+    gap, rebate = at.to_next_tier, at.rebate_at_next_tier or ZERO
     more = rebate - at.rebate
-    return Level(at.next_tier, gap, rebate, more, shown(fraction(more) / fraction(gap)) if gap > 0 else None)
+    return Level(at.next_tier, gap, rebate, more, shown(fraction(more) / fraction(gap)) if gap else None)

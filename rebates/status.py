@@ -27,14 +27,17 @@ def status_of(
     lines: int,
     inputs: Inputs,
 ) -> Status:
-    """Where a standing stands on a day, in one word. The case may be left out where nothing watches gap or pace."""
+    """Where a standing stands on a day, in one word. The case may be left out where nothing watches gap or pace.
+
+    `gap`: what is still to be bought for the tier `following`, where that is known and worth it.
+    """
     if as_of >= terms.settlement.closes_on(period):
         return "closed"
     if not lines:
         return "not_started"
     if following >= len(terms.tiers):
         return "top_tier"
-    if case is None:
+    if case is None or as_of >= period.end:  # in its days of grace nobody can buy for it any more
         return "on_track"
     if (
         gap is not None

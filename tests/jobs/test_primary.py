@@ -16,8 +16,10 @@ from rebates.periods import Period
 TODAY = date(2026, 11, 24)
 
 
-def shown(key, *, status="on_track", rebate="0", uplift=None, to_next=None, period=None):
+def shown(key, *, status="on_track", rebate="0", uplift=None, to_next=None, period=None, units=None):
     document = {"status": status, "rebate": rebate, "uplift": uplift, "to_next_tier": to_next}
+    document |= {"ladder": {"qualifier": "quantity" if units else "amount"}}
+    document |= {"qualifying_quantity": units or "1", "qualifying_amount": "50000"}
     found = period or Period(date(2026, 11, 1), date(2026, 12, 1), "2026-11")
     return SimpleNamespace(document=document, period=found, program=SimpleNamespace(key=key))
 
@@ -37,6 +39,14 @@ def test_then_the_one_with_most_extra_rebate_for_each_dollar_and_day():
     cheap = shown("cheap", rebate="1", uplift="100", to_next="1000")
     dear = shown("dear", rebate="5000", uplift="100", to_next="50000")
     assert chosen(dear, cheap) == "cheap"
+
+
+def test_a_quantity_that_is_missing_counts_at_its_average_price():
+    money = shown("money", status="near_next_tier", uplift="5240.60", to_next="4812")
+    units = shown(
+        "units", status="near_next_tier", uplift="59.28", to_next="8", units="1000"
+    )  # 8 for about 400
+    assert chosen(units, money) == "money"
 
 
 def test_then_the_larger_rebate_and_at_last_the_key_so_that_it_never_flickers():

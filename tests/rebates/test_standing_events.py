@@ -31,7 +31,8 @@ def kinds(before, after, day: date = DAY) -> list[tuple[str, str]]:
         (None, "45100", [("tier_reached", "Silver"), ("near_tier", "Gold")]),
         ("45100", "45200", [("near_tier", "Gold")]),
         ("44000", "50000", [("tier_reached", "Gold")]),
-        ("50000", "9999.99", [("tier_lost", "Silver"), ("tier_lost", "Gold"), ("near_tier", "Silver")]),
+        (None, "50000", [("tier_reached", "Gold")]),  # not Silver, too: its benefit is not what holds
+        ("50000", "9999.99", [("tier_lost", "Silver"), ("near_tier", "Silver")]),
         ("50000", "70000", [("cap_reached", "Gold")]),
         ("70000", "80000", []),
     ],

@@ -8,6 +8,7 @@ import closedPlainLabel from "@salesforce/label/c.Rebate_Headline_Closed_Plain";
 import dateLabel from "@salesforce/label/c.Rebate_Date";
 import extraLabel from "@salesforce/label/c.Rebate_Extra";
 import gapLabel from "@salesforce/label/c.Rebate_Headline_Gap";
+import heldLabel from "@salesforce/label/c.Rebate_Headline_Held";
 import incompleteLabel from "@salesforce/label/c.Rebate_Incomplete";
 import ladderBrokenLabel from "@salesforce/label/c.Rebate_Ladder_Broken";
 import noNextLabel from "@salesforce/label/c.Rebate_Headline_No_Next";
@@ -108,6 +109,7 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
             const gap = measured(s.gap, s.qualifier, s.currency, { whole: s.gap >= 100, toward: "up" });
             return fill(gapLabel, gap, s.nextBenefit || s.nextTier || "");
         }
+        if (s.status !== "Top_Tier" && s.nextTier) return fill(heldLabel, s.nextTier);
         if (s.status === "Top_Tier") return s.benefit ? fill(topLabel, s.benefit) : topPlainLabel;
         return noNextLabel;
     }

@@ -25,7 +25,11 @@ describe("the headline", () => {
         ["$4,812 to 15 %, 7 days left", { Rebate_at_Next_Tier__c: null }],
         ["Top tier reached: 18 %, 7 days left", { Status__c: "Top_Tier", To_Next_Tier__c: null, Benefit__c: "18 %" }],
         ["Top tier reached, 7 days left", { Status__c: "Top_Tier", To_Next_Tier__c: null, Benefit__c: null }],
-        ["No next tier is known, 7 days left", { Status__c: "On_Track", To_Next_Tier__c: null }],
+        ["More sales alone do not reach Gold, 7 days left", { Status__c: "On_Track", To_Next_Tier__c: null }],
+        [
+            "No next tier is known, 7 days left",
+            { Status__c: "On_Track", To_Next_Tier__c: null, Next_Tier__c: null, Next_Benefit__c: null }
+        ],
         ["Closed at Silver: $4,518.80 earned", { Status__c: "Closed" }],
         ["Closed: $0.00 earned", { Status__c: "Closed", Tier__c: null, Rebate__c: 0 }],
         ["Starts on Nov 1, 2026", { Status__c: "Not_Started" }]
