@@ -121,7 +121,7 @@ def _check_field(
     if kind in ("amount", "quantity") and field.type in NUMBERS and field.scale > _KEPT_DECIMALS:
         finder.warning(
             "M208",
-            f"{label} keeps {field.scale} decimals and {_KEPT_DECIMALS} are kept here; records that use more are set aside",
+            f"{label} keeps {field.scale} decimals and {_KEPT_DECIMALS} are kept here; finer values are rounded when read",
             place,
         )
     if kind == "text" and field.length > _LONGEST_KEPT:

@@ -321,7 +321,7 @@ def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finde
         written = "all" if value.round is None else value.round
         finder.warning(
             "M210",
-            f"{label} keeps {field.scale} decimals and {written} are written; Salesforce rounds the rest away",
+            f"{label} keeps {field.scale} decimals and {written} would be written; they are rounded to what it shows",
             at,
             f"add round = {field.scale}",
         )

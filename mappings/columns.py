@@ -22,7 +22,9 @@ from mappings.model import Scalar, Source
 from mappings.scalars import BadValue
 
 _DAYS_BEFORE_1970 = date(1970, 1, 1).toordinal()
-_WIDE = pa.decimal128(38, 6)
+_KEPT = pa.decimal128(38, 6)
+_FINE = pa.decimal128(38, 24)  # as many decimals as an org keeps, beside _WHOLE_DIGITS
+_WHOLE_DIGITS = 14  # more than 64 bits of millionths can have
 
 
 @dataclass
@@ -228,13 +230,44 @@ def _quick_bool(texts: pa.Array) -> pa.Array | None:
 
 
 def _quick_millionths(texts: pa.Array) -> pa.Array | None:
-    exact = _cast(texts, _WIDE)
-    if exact is None:
+    if not _is_within_digits(texts):
+        return None
+    kept = _cast(texts, _KEPT)
+    if kept is None:
+        kept = _rounded(texts)
+    if kept is None:
         return None
     # The same 128 bits read as whole numbers are the millionths: exact, and the cast refuses what 64 bits cannot hold.
-    buffers = exact.buffers()
-    whole = pa.Array.from_buffers(pa.decimal128(38, 0), len(exact), buffers, offset=exact.offset)
+    buffers = kept.buffers()
+    whole = pa.Array.from_buffers(pa.decimal128(38, 0), len(kept), buffers, offset=kept.offset)
     return _cast(whole, pa.int64())
+
+
+def _is_within_digits(texts: pa.Array) -> bool:
+    """Whether no number has more than _WHOLE_DIGITS: Arrow does not notice that larger ones run over its 128 bits.
+
+    The float only says how large the largest is; no value is made of it.
+    """
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    written = _bytes(texts)
+    if longest <= _WHOLE_DIGITS and b"E" not in written and b"e" not in written:
+        return True
+    numbers = _cast(texts, pa.float64())
+    if numbers is None:
+        return False
+    largest = pc.max(pc.abs(numbers)).as_py()
+    return largest is None or largest < 10**_WHOLE_DIGITS
+
+
+def _rounded(texts: pa.Array) -> pa.Array | None:
+    """To the millionth, half away from zero, as `scalars.millionths` does."""
+    fine = _cast(texts, _FINE)
+    if fine is None:
+        return None
+    try:
+        return pc.cast(pc.round(fine, 6, round_mode="half_towards_infinity"), _KEPT)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _quick_rate(texts: pa.Array) -> pa.Array | None:

@@ -13,7 +13,7 @@ from mappings.model import Mapping as RebateMapping
 from mappings.problems import Finder, Problem
 
 Look = Mapping[str, object]  # JSON: type, length, precision, scale, unique, values
-LOSSY = "M210"  # the org rounds what is written
+LOSSY = "M210"  # the field shows fewer decimals than the mapping writes
 
 
 @dataclass(frozen=True)

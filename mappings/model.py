@@ -119,7 +119,7 @@ class Value:
     )
     clear: bool = True  # an empty value clears the field; false: leaves it as it is
     max_length: int | None = None  # longer text is cut to it
-    scale: int | None = None  # decimals that the org's field keeps: a number is not written with more
+    scale: int | None = None  # decimals that the org's field shows: a number is not written with more
     place: Place = field(default_factory=Place, compare=False, repr=False)
 
 

@@ -118,7 +118,7 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
 
 def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
     """The target with the lengths of the org's text fields and the decimals of its number fields, so that longer texts are
-    cut and not refused, and what the org would round is rounded before it is compared.
+    cut and not refused, and a number is written as the org shows it.
     """
     fields = {}
     for name, value in target.fields.items():

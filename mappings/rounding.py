@@ -1,7 +1,8 @@
-"""To how many decimals an amount is written: as the mapping says, and never to more than the org's field keeps.
+"""To how many decimals an amount is written: as the mapping says, and never to more than the org's field has.
 
-Salesforce rounds what has more decimals than its field and says nothing. So it is rounded here, by the same rule, and who
-may not be told another amount (a payout) sees that it would be one.
+Salesforce keeps what an API wrote with all its digits and shows it rounded to the field's decimals. So it is rounded here,
+before it is written: what people see is what is stored, and who may not be told another amount (a payout) sees that it
+would be one.
 """
 
 from __future__ import annotations

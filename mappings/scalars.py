@@ -27,7 +27,7 @@ REASONS = {
     "missing": "is empty, and a value is required",
     "not_an_id": "is not a record id",
     "not_a_number": "is not a number",
-    "too_many_decimals": "has more than 6 decimals, which would be lost",
+    "too_many_decimals": f"has more than {_MOST_DIGITS} decimals, which would be lost",
     "too_large": "is too large a number",
     "not_above_zero": "is not above zero",
     "not_a_date": "is not a date",
@@ -73,22 +73,22 @@ def decimal(text: str) -> Decimal:
 
 
 def millionths(value: Decimal) -> int:
-    """The exact value in millionths. Raises BadValue rather than lose a digit."""
+    """The value in millionths; finer ones are rounded, half away from zero. Raises BadValue.
+
+    An org keeps what its API wrote with all its digits, whatever decimals its field shows, and a formula's result may end in
+    the tail of a double: decision 0104.
+    """
     if not value.is_finite():
         raise BadValue("not_a_number")
-    if value.is_zero():
-        return 0
     if value.adjusted() > 13:  # 10**14 * 10**6 is past 64 bits
         raise BadValue("too_large")
-    if value.adjusted() < -6:
-        raise BadValue("too_many_decimals")
+    if value.is_zero() or value.adjusted() < -7:  # under half a millionth
+        return 0
     numerator, denominator = value.as_integer_ratio()
-    scaled, rest = divmod(numerator * MICRO, denominator)
-    if rest:
-        raise BadValue("too_many_decimals")
-    if not -INT64_MAX <= scaled <= INT64_MAX:
+    size = (2 * abs(numerator) * MICRO + denominator) // (2 * denominator)
+    if size > INT64_MAX:
         raise BadValue("too_large")
-    return scaled
+    return -size if value.is_signed() else size
 
 
 def plain_number(value: Decimal) -> str:

@@ -282,7 +282,7 @@ def test_free_text_does_not_fit_a_restricted_picklist():
         (field("X__c", length=3), 'X__c = { const = "long" }', "M304", "holds 3 characters, the text has 4"),
         (field("X__c", "int"), 'X__c = "standing.rebate"', "M304", "holds whole numbers"),
         (field("X__c", "currency", precision=18, scale=2), 'X__c = "standing.rebate"', "M210",
-         "keeps 2 decimals and all are written; Salesforce rounds the rest away"),
+         "keeps 2 decimals and all would be written; they are rounded to what it shows"),
         (field("X__c", "currency", precision=8, scale=2), 'X__c = { from = "standing.rebate", round = 2 }', "M210",
          "has room for 6 digits before the point; larger amounts are refused"),
         (field("X__c"), 'X__c = "standing.rebate"', "M307", "is string and cannot hold standing.rebate (amount)"),
