@@ -98,7 +98,12 @@ ENTITIES: dict[str, Entity] = {
             "order",
             (
                 Field("id", "id", required=True),
-                Field("account_id", "id", required=True),
+                Field(
+                    "account_id",
+                    "id",
+                    required=True,
+                    doc="an order without one that is not active is left out",
+                ),
                 Field("number", "text"),
                 Field("status", "text", doc="the org's own label; programs may filter on it"),
                 Field("active", "bool", doc="false: draft or cancelled, contributes nothing"),

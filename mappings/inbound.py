@@ -2,7 +2,7 @@
 
 A bad row is a value here, never an exception: good rows flow, bad ones say which field and why, and never carry
 a customer's data into a message. A row that says it is deleted is a deletion, whatever else of it cannot be read, and so
-is one that the mapping skips.
+is one that the mapping skips and an order that is not active and has no account.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
+_WHOSE_ORDER = {("order", "account_id"), ("order", "active")}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Reader:
         skipped: set[int] = set()
         arrays: dict[str, pa.Array] = {}
         unclear: set[int] = set()  # rows that do not tell whom an account was merged into
+        unclear_owner: set[int] = set()  # rows that do not tell whose an order is, or whether it is active
         for one in self.entity.fields:
             column = self._column(one, page_columns, rows)
             _note(bad, one.name, column)
@@ -84,7 +86,11 @@ class Reader:
                         bad.setdefault(row, (one.name, "missing"))
             if one.name == "master_id":
                 unclear |= column.bad.keys()
+            if (self.entity.name, one.name) in _WHOSE_ORDER:
+                unclear_owner |= column.bad.keys()
             arrays[one.name] = column.array
+        if self.entity.name == "order":
+            skipped |= _nobodys_drafts(arrays) - unclear_owner
         self._require_a_day(arrays, bad)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
@@ -249,6 +255,13 @@ def _computed(expr: Expression, page: _Page, rows: int) -> tuple[pa.Array, dict[
 def _note(bad: dict[int, tuple[str, str]], name: str, column: Column) -> None:
     for row, code in column.bad.items():
         bad.setdefault(row, (name, code))
+
+
+def _nobodys_drafts(arrays: dict[str, pa.Array]) -> set[int]:
+    """Orders that are not active and have no account yet: a cart, a draft made by an interface. They count for nobody, so
+    there is nothing to mend; what such an order was before counts no more, and with an account it comes back."""
+    waiting = pc.and_(pc.is_null(arrays["account_id"]), pc.equal(arrays["active"], False))
+    return set(pc.indices_nonzero(pc.fill_null(waiting, False)).to_pylist())
 
 
 def _null_rows(array: pa.Array) -> list[int]:

@@ -575,3 +575,40 @@ def test_a_rate_that_nothing_can_be_divided_by_is_set_aside(page_of):
 
     assert inbound.table["currency"].to_pylist() == ["EUR"]
     assert why(inbound) == [("rate", "not_above_zero"), ("rate", "not_above_zero")]
+
+
+WITH_STATUS = (
+    ORDERS + 'active = { field = "Stage__c", values = { Won = true, Open = false }, other = "error" }\n'
+)
+SOME_ACCOUNT = "001000000000001AAA"
+
+
+def orders(page_of, *accounts_and_stages):
+    owners, stages = zip(*accounts_and_stages, strict=True)
+    days = ["2026-11-09"] * len(owners)
+    return page_of(AccountId=list(owners), Stage__c=list(stages), EffectiveDate=days)
+
+
+def test_an_order_that_is_not_active_and_has_no_account_is_gone_and_nobodys_to_mend(page_of):
+    page = orders(page_of, (None, "Open"), (SOME_ACCOUNT, "Open"), ("", None))
+    inbound = read(WITH_STATUS, page, "order")
+
+    assert why(inbound) == []
+    assert inbound.table["account_id"].to_pylist() == [SOME_ACCOUNT]
+    ids = page["Id"].to_pylist()
+    assert inbound.gone["id"].to_pylist() == [ids[0], ids[2]]
+    assert inbound.skipped == 0
+
+
+def test_an_active_order_without_an_account_is_set_aside(page_of):
+    assert why(read(WITH_STATUS, orders(page_of, (None, "Won")), "order")) == [("account_id", "missing")]
+    assert why(read(ORDERS, orders(page_of, (None, "Open")), "order")) == [("account_id", "missing")], (
+        "where no status is mapped, every order counts"
+    )
+
+
+def test_an_order_is_set_aside_where_its_status_or_its_account_cannot_be_read(page_of):
+    inbound = read(WITH_STATUS, orders(page_of, (None, "Mars"), ("nobody", "Open")), "order")
+
+    assert [field for field, _ in why(inbound)] == ["account_id", "account_id"]
+    assert inbound.gone.num_rows == 0

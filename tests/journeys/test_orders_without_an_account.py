@@ -1,0 +1,109 @@
+"""Carts and drafts that an interface made before anybody knew whose they are."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from emulator.raw_rows import change, user_named
+from emulator.seed_story import LUMIERE
+from state import rejected
+from state.store import Store
+
+LOST = {"AccountId": None, "Status": "Draft", "StatusCode": "Draft"}
+
+
+def save(world, order, **fields):
+    with world.org.storage.transaction():
+        change(world.org, "Order", order, user_named(world.org), **fields)
+
+
+def order_of(world):
+    query = f"SELECT Id, AccountId FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate = 2026-11-09"
+    (row,) = world.rows(query)
+    return row["Id"], row["AccountId"]
+
+
+def qualifying(world):
+    (row,) = world.rows(f"SELECT Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{LUMIERE}'")
+    return Decimal(row["Rebate_Qualifying_Amount__c"])
+
+
+def later(world, *args):
+    world.wait(minutes=15)
+    done = world(*args, "--json")
+    assert done.code == 0, done.text
+    return done
+
+
+def set_aside(world):
+    store = Store.open(f"sqlite:///{world.folder}/rebates.db")
+    with store.read() as tx:
+        found = rejected.waiting(tx)
+    store.close()
+    return found
+
+
+@pytest.fixture(params=["REST", "Bulk"])
+def way(request, monkeypatch):
+    """Both ways of reading."""
+    from connector import choose
+
+    told = "bulk" if request.param == "Bulk" else "rest"
+    monkeypatch.setattr(choose, "choose_read", lambda expected, budget: told)
+    return request.param
+
+
+def test_a_draft_that_never_had_an_account_counts_nowhere_until_it_gets_one(story, way):
+    order, account = order_of(story)
+    save(story, order, **LOST)
+    later(story, "sync")
+    assert qualifying(story) == Decimal("36188")
+    assert set_aside(story) == []
+
+    later(story, "reconcile")
+    later(story, "verify", "--deep")
+    assert set_aside(story) == []
+
+    save(story, order, AccountId=account, Status="Activated", StatusCode="Activated")
+    later(story, "sync")
+    assert qualifying(story) == Decimal("45188")
+
+
+def test_an_order_that_loses_its_account_leaves_the_standing_and_comes_back_with_it(story, way):
+    order, account = order_of(story)
+    later(story, "sync")
+    save(story, order, **LOST)
+    later(story, "sync")
+    assert qualifying(story) == Decimal("36188")
+
+    later(story, "reconcile")
+    later(story, "verify", "--deep")
+    assert (qualifying(story), set_aside(story)) == (Decimal("36188"), [])
+    used = story.org.usage.total
+    later(story, "sync")
+    assert story.org.usage.total == used + 1, "nothing is read again and again"
+
+    save(story, order, AccountId=account, Status="Activated", StatusCode="Activated")
+    later(story, "sync")
+    assert qualifying(story) == Decimal("45188")
+
+
+def test_an_active_order_without_an_account_is_named(story):
+    order, _ = order_of(story)
+    later(story, "sync")
+    save(story, order, AccountId=None)
+    story.wait(minutes=15)
+    assert story("sync").code == 3
+    assert {(one.sf_id, one.field) for one in set_aside(story)} == {(order, "account_id")}
+
+
+def test_one_that_was_set_aside_while_it_was_active_is_forgotten_as_a_draft(story):
+    order, _ = order_of(story)
+    save(story, order, AccountId=None)
+    story.wait(minutes=15)
+    assert story("sync").code == 3
+    save(story, order, **LOST)
+    later(story, "sync")
+    assert set_aside(story) == []
