@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from emulator.formula_functions import Value, arithmetic, call, plain_text, rounded
+from emulator.wire import number_of, stored_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIMIT = 2**63
@@ -53,14 +54,21 @@ def _fx_sum(op: str, letters: str, left: str | int | None, right: str | int | No
         return None
 
 
-def _fx_text(scaled: int | None, scale: int) -> str | None:
-    return None if scaled is None else plain_text(Decimal(scaled).scaleb(-scale))
+def _fx_text(scaled: int | float | None, scale: int) -> str | None:
+    return None if scaled is None else plain_text(number_of(scaled, scale))
 
 
 def _fx_scaled(text: str | None, scale: int) -> int | None:
     if text is None:
         return None
     number = int(rounded(Decimal(text), scale).scaleb(scale))
+    return number if -LIMIT <= number < LIMIT else None
+
+
+def _fx_stored(text: str | None, scale: int) -> int | float | None:
+    if text is None:
+        return None
+    number = stored_number(Decimal(text), scale)
     return number if -LIMIT <= number < LIMIT else None
 
 
@@ -76,4 +84,5 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("fx_sum", 4, _fx_sum, deterministic=True)
     connection.create_function("fx_text", 2, _fx_text, deterministic=True)
     connection.create_function("fx_scaled", 2, _fx_scaled, deterministic=True)
+    connection.create_function("fx_stored", 2, _fx_stored, deterministic=True)
     connection.create_function("fx_compare", 2, _fx_compare, deterministic=True)

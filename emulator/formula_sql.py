@@ -30,6 +30,13 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def stored(sql: Sql, scale: int) -> str:
+    """The number as a column of that scale keeps it, with all its digits: a formula's decimals are only how it is shown."""
+    if sql.letter == "x" or (sql.scale is not None and sql.scale <= scale):
+        return rescaled(sql, scale)
+    return f"fx_stored({as_decimal(sql)}, {scale})"
+
+
 def rescaled(sql: Sql, scale: int) -> str:
     """The number as an integer of another scale; half away from zero where digits are lost."""
     if sql.letter == "x":
@@ -70,7 +77,7 @@ class SqlCompiler:
             raise FormulaError(f"{sobject}.{name} is no formula field")
         value = self._field(sobject, alias, (name,), zeros=False)
         if value.letter == "n":
-            return rescaled(value, shape.scale + (2 if shape.type == "percent" else 0))
+            return stored(value, shape.scale + (2 if shape.type == "percent" else 0))
         return value.text
 
     def _field(self, sobject: str, alias: str, path: tuple[str, ...], *, zeros: bool) -> Sql:
@@ -91,9 +98,6 @@ class SqlCompiler:
         self._open.append(key)
         value = self.compile(parse(shape.formula), sobject, alias, zeros=shape.blank_as_zero)
         self._open.pop()
-        if value.letter == "n":  # a formula field is rounded to its own decimals before others read it
-            scale = shape.scale + (2 if shape.type == "percent" else 0)
-            return Sql(rescaled(value, scale), "n", scale)
         if value.letter == "x":
             return Sql(
                 "NULL", shape.letter if shape.letter != "p" else "t", 0 if shape.letter == "n" else None
@@ -110,8 +114,9 @@ class SqlCompiler:
         value = self._field(parent, inner, path[1:], zeros=zeros)
         own = f'{alias}."{reference}"'
         select = f'(SELECT {value.text} FROM "{parent}" {inner} WHERE {inner}."Id" = {own})'
-        if value.letter == "n" and value.scale is not None and zeros:
-            select = f"COALESCE({select}, 0)"
+        if value.letter == "n" and zeros:
+            zero = "'0'" if value.scale is None else "0"
+            select = f"COALESCE({select}, {zero})"
         return Sql(select, value.letter, value.scale)
 
     def compile(self, node: Node, sobject: str, alias: str, *, zeros: bool) -> Sql:

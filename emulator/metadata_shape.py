@@ -55,7 +55,7 @@ def apply_field(org: Org, owner: str, known: Field | None, made: Field) -> None:
     new = (
         f"{column} * {factor}"
         if shift > 0
-        else f"({column} + CASE WHEN {column} < 0 THEN -1 ELSE 1 END * {factor // 2}) / {factor}"
+        else f"CAST(({column} + CASE WHEN {column} < 0 THEN -1 ELSE 1 END * {factor // 2}) / {factor} AS INTEGER)"
     )
     org.storage.execute(f"UPDATE {quote(owner)} SET {column} = {new} WHERE {column} IS NOT NULL")
 

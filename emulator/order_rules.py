@@ -10,6 +10,7 @@ from typing import Any
 
 from emulator.errors import RecordError
 from emulator.rules import AFTER, AFTER_DELETE, BEFORE, BEFORE_DELETE, Write, rule
+from emulator.wire import number_of, stored_number
 
 LOCKED = (
     "Unable to modify activated or superseded Order:  cannot delete Order, or add or remove Order Products"
@@ -181,7 +182,7 @@ def order_line(write: Write) -> None:
             _check_reduction_line(write, order[3])
     if old is None or write.changed("Quantity"):
         new["AvailableQuantity"] = 0 if reduction else new["Quantity"]
-    new["TotalPrice"] = _half_up(new["Quantity"] * (new.get("UnitPrice") or 0), 100)
+    new["TotalPrice"] = _total(new["Quantity"], new.get("UnitPrice") or 0)
 
 
 def _is_reduced(line: dict[str, Any]) -> bool:
@@ -263,10 +264,9 @@ def order_total(write: Write) -> None:
     )
 
 
-def _half_up(product: int, divisor: int) -> int:
-    """Quantity (two places) times price (two places), back to two places, half away from zero."""
-    sign = -1 if product < 0 else 1
-    return sign * ((2 * abs(product) + divisor) // (2 * divisor))
+def _total(quantity: int | float, price: int | float) -> int | float:
+    """With all its digits, whatever the field shows (assumed)."""
+    return stored_number(number_of(quantity, 2) * number_of(price, 2), 2)
 
 
 def _invalid(field: str, why: str) -> RecordError:

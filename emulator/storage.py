@@ -1,6 +1,6 @@
 """The org's records on SQLite: one table per object, one column per stored field.
 
-Encodings: currency, double, percent → INTEGER scaled by 10**scale; int → INTEGER; boolean → 0/1; datetime →
+Encodings: currency, double, percent → INTEGER scaled by 10**scale (REAL with more decimals); int → INTEGER; boolean → 0/1; datetime →
 INTEGER milliseconds since 1970 UTC; date, time, text → TEXT; ids and references → TEXT of 18 characters.
 Deleted rows stay with IsDeleted = 1. An org "in memory" lives in a temporary file that goes with it, because
 only a file gives readers a snapshot while a writer works.

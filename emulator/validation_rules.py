@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from emulator.formula_syntax import Node
 from emulator.formula_values import Look, Moment, evaluate
 from emulator.raw_rows import by_id
 from emulator.schema import NUMBER_TYPES, Field, SObject
-from emulator.wire import moment
+from emulator.wire import moment, number_of
 
 if TYPE_CHECKING:
     from emulator.org import Org
@@ -39,7 +38,7 @@ def plain_value(field: Field, stored: Any) -> Value:
     if stored is None or stored == "":
         return None
     if field.type in NUMBER_TYPES:
-        return Decimal(stored).scaleb(-field.scale - (2 if field.type == "percent" else 0))
+        return number_of(stored, field.scale + (2 if field.type == "percent" else 0))
     if field.type == "boolean":
         return bool(stored)
     if field.type == "date":

@@ -1,7 +1,8 @@
 """One field's value: JSON or CSV in, SQLite in the middle, JSON or CSV out.
 
-Numbers are scaled integers inside and text outside; they never pass through a binary float.
-Sources: REST API Developer Guide, "Primitive data types"; Bulk API 2.0 guide, "Valid Date Format in Records";
+Numbers are scaled integers inside and text outside. What an API wrote with more decimals than its field has is kept as
+Salesforce keeps it, with all its digits as a double: a fraction of the field's last decimal.
+Sources: Salesforce help 000387302, "Number field stores more decimal places than defined"; REST API Developer Guide, "Primitive data types"; Bulk API 2.0 guide, "Valid Date Format in Records";
 `Double.toString` of the Java platform for how amounts of 1e7 and more are written.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from emulator.errors import ApiError, RecordError
@@ -131,15 +132,15 @@ def decimal_of(value: Any) -> Decimal | None:
     return None
 
 
-def _number(field: Field, value: Any, bulk: bool) -> int:
+def _number(field: Field, value: Any, bulk: bool) -> int | float:
     number = decimal_of(value)
     if number is None:
         raise _wrong_type(field, value, bulk)
     return scaled(field, number)
 
 
-def scaled(field: Field, number: Decimal) -> int:
-    """The number as an integer of 10**-scale, rounded half up, or `NUMBER_OUTSIDE_VALID_RANGE`."""
+def scaled(field: Field, number: Decimal) -> int | float:
+    """The number counted in 10**-scale, or `NUMBER_OUTSIDE_VALID_RANGE`."""
     whole_digits = (field.precision or 18) - field.scale
     if number and number.adjusted() >= whole_digits:
         raise RecordError(
@@ -147,7 +148,21 @@ def scaled(field: Field, number: Decimal) -> int:
             f"{field.label}: value outside of valid range on numeric field: {plain_number(number)}",
             (field.name,),
         )
-    return int(number.scaleb(field.scale, _WIDE).to_integral_value(ROUND_HALF_UP))
+    return stored_number(number, field.scale)
+
+
+def stored_number(number: Decimal, scale: int) -> int | float:
+    """How a column of that scale keeps it: an integer, or a double where it has more decimals."""
+    exact = number.scaleb(scale, _WIDE)
+    if exact == exact.to_integral_value():
+        return int(exact)
+    double = float(exact)
+    return int(double) if double.is_integer() else double
+
+
+def number_of(stored: int | float, scale: int) -> Decimal:
+    """What a column of that scale means, to the digits that a double has."""
+    return (Decimal(repr(stored)) if isinstance(stored, float) else Decimal(stored)).scaleb(-scale, _WIDE)
 
 
 def plain_number(number: Decimal) -> str:
@@ -240,8 +255,10 @@ _ENCODERS: dict[str, Callable[[Field, Any, bool], Any]] = {
 # -- out ---------------------------------------------------------------------------------------------------
 
 
-def double_text(unscaled: int, scale: int) -> str:
+def double_text(unscaled: int | float, scale: int) -> str:
     """`unscaled / 10**scale` the way Java writes a double: `100.0`, `0.25`, `9.9213206E7`, `5.0E-4`."""
+    if isinstance(unscaled, float):
+        return plain_number(number_of(unscaled, scale))
     if unscaled == 0:
         return "0.0"
     sign, digits = ("-", str(-unscaled)) if unscaled < 0 else ("", str(unscaled))

@@ -198,9 +198,13 @@ class Conditions:
         raise self._mismatch(column, literal, at)
 
     def _number(self, column: Column, operator: str, number: Decimal) -> str:
-        """Exact: a literal with more digits than the column has never equals, and orders by its neighbours."""
+        """A literal with more decimals than the column's field is compared as the double that would be stored; one that no
+        double holds never equals, and orders by its neighbours."""
         exact = number.scaleb(column.field.scale, WIDE)
         whole = int(exact.to_integral_value(ROUND_FLOOR))
+        if exact != whole and abs(whole) <= BIGGEST and not float(exact).is_integer():
+            bound = self.parameters.bind(float(exact))
+            return f"({column.sql} {'IS NOT' if operator == '!=' else operator} {bound})"
         if exact != whole:
             if operator == "=":
                 return FALSE

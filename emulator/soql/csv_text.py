@@ -39,7 +39,7 @@ def _number(sql: str, scale: int, *, once: bool) -> str:
         return f"COALESCE(soql_double({sql}, {scale}), '')"
     small = f" AND (abs({sql}) >= {10 ** (scale - 3)} OR {sql} = 0)" if scale > 3 else ""
     return (
-        f"CASE WHEN {sql} IS NULL THEN '' WHEN abs({sql}) < {10 ** (PLAIN_DIGITS + scale)}{small}"
+        f"CASE WHEN {sql} IS NULL THEN '' WHEN typeof({sql}) = 'integer' AND abs({sql}) < {10 ** (PLAIN_DIGITS + scale)}{small}"
         f" THEN {sql} / {10**scale}.0 ELSE soql_double({sql}, {scale}) END"
     )
 
@@ -63,7 +63,7 @@ def _text(value: str) -> str:
     return quoted
 
 
-def _double(unscaled: int | None, scale: int) -> str | None:
+def _double(unscaled: int | float | None, scale: int) -> str | None:
     return None if unscaled is None else double_text(unscaled, scale)
 
 

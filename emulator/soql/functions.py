@@ -1,6 +1,6 @@
 """SOQL functions as SQL: aggregates, parts of dates, labels.
 
-Sums, minima and maxima are exact, because numbers are scaled integers in the table. An average is worked out from
+Sums, minima and maxima are exact where numbers are scaled integers in the table, else those of doubles. An average is worked out from
 the exact sum and count with 17 significant digits.
 Source: SOQL and SOSL Reference, "Aggregate Functions", "Date Functions".
 """
@@ -20,7 +20,7 @@ from emulator.schema import NUMBER_TYPES
 from emulator.soql.columns import Column, Tables, result_field
 from emulator.soql.refusals import malformed
 from emulator.soql.tree import Call, Expression, Path
-from emulator.wire import plain_number
+from emulator.wire import number_of, plain_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DOUBLE = Context(prec=17)
@@ -82,11 +82,11 @@ def day_only(value: int | str | None, zone: str) -> str | None:
     return None if value is None else _local(value, zone).date().isoformat()
 
 
-def average(total: int | None, count: int, scale: int) -> str | None:
+def average(total: int | float | None, count: int, scale: int) -> str | None:
     """total / count / 10**scale as Salesforce would write the double."""
     if total is None or not count:
         return None
-    quotient = DOUBLE.divide(Decimal(total), Decimal(count)).scaleb(-scale, DOUBLE)
+    quotient = DOUBLE.divide(number_of(total, scale), Decimal(count))
     return plain_number(quotient.normalize(DOUBLE))
 
 

@@ -17,6 +17,7 @@ from emulator.formula_sql import SqlCompiler, rescaled
 from emulator.formula_syntax import FormulaError, parse, references
 from emulator.formula_types import Checker, Shape
 from emulator.formula_values import Moment, evaluate
+from emulator.wire import double_text
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -70,6 +71,35 @@ def by_sql(formula: str, row: dict[str, Any] = ROW, scale: int = 6) -> Any:
     if compiled.letter == "b":
         return bool(value)
     return value
+
+
+def field_value(formula: str, kind: str = "currency", scale: int = 2) -> str:
+    """A formula field as the API gives it."""
+
+    class Own(Table):
+        shapes: ClassVar[dict[str, Shape]] = {**Table.shapes, "own": Shape("Own", kind, scale, formula)}
+
+    connection = sqlite3.connect(":memory:")
+    register(connection)
+    connection.execute("CREATE TABLE T (A, B)")
+    connection.execute("INSERT INTO T VALUES (1000, 1500)")
+    text = SqlCompiler(Own(), NOW, TODAY, "005U").field_sql("T", "Own", "t")
+    (value,) = connection.execute(f"SELECT {text} FROM T t").fetchone()
+    connection.close()
+    return double_text(value, scale)
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("A / 3", "3.3333333333333335"),
+        ("A * 1.5", "15.0"),
+        ("B / 1000", "0.0015"),
+        ("ROUND(A / 3, 2)", "3.33"),
+    ],
+)
+def test_the_decimals_of_a_formula_field_are_how_it_is_shown_and_not_what_it_is(formula, told):
+    assert abs(Decimal(field_value(formula)) - Decimal(told)) < Decimal("1e-14")
 
 
 def by_value(formula: str, prior: dict[str, Value] | None = None) -> Value:

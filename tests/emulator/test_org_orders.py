@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 
@@ -86,9 +88,28 @@ def test_the_order_amount_is_the_sum_of_its_living_lines(shop):
     first, second = shop.line(2), shop.line(1, UnitPrice=0.05)
     assert str(shop.call.read("Order", shop.order)["TotalAmount"]) == "51.05"
     shop.patch("OrderItem", second, Quantity=1.5)
-    assert str(shop.call.read("Order", shop.order)["TotalAmount"]) == "51.08"  # 0.075 is 0.08
+    assert str(shop.call.read("Order", shop.order)["TotalAmount"]) == "51.075"  # with all its digits
     shop.call("DELETE", f"sobjects/OrderItem/{first}")
-    assert str(shop.call.read("Order", shop.order)["TotalAmount"]) == "0.08"
+    assert str(shop.call.read("Order", shop.order)["TotalAmount"]) == "0.075"
+
+
+def asked(shop, query):
+    return shop.call("GET", f"query?{urlencode({'q': query})}").json()["records"]
+
+
+def test_a_price_that_an_interface_wrote_keeps_its_digits_in_rest_in_bulk_and_in_sums(shop):
+    line = shop.line(1, UnitPrice=Decimal("33.33333333"))
+    shop.line(2, UnitPrice=Decimal("33.33333333"))
+    assert str(shop.call.read("OrderItem", line)["TotalPrice"]) == "33.33333333"
+    found = asked(shop, "SELECT Id FROM OrderItem WHERE UnitPrice = 33.33333333 AND TotalPrice < 33.34")
+    assert [row["Id"] for row in found] == [line]
+    (total,) = asked(shop, "SELECT SUM(TotalPrice) total FROM OrderItem")
+    assert abs(Decimal(str(total["total"])) - Decimal("99.99999999")) < Decimal("1e-12")
+    wanted = {"operation": "query", "query": "SELECT TotalPrice FROM OrderItem"}
+    job = f"jobs/query/{shop.call('POST', 'jobs/query', json=wanted).json()['id']}"
+    assert shop.call("GET", job).json()["state"] == "JobComplete"
+    text = shop.call("GET", f"{job}/results").content().decode()
+    assert text.split() == ['"TotalPrice"', '"33.33333333"', '"66.66666666"']
 
 
 def test_an_order_starts_as_a_draft(shop):

@@ -53,10 +53,23 @@ def test_an_amount_survives_the_way_through_json_and_database(amount):
 
 @pytest.mark.parametrize(
     ("value", "stored"),
-    [("1.005", 101), (Decimal("1.004"), 100), (-3, -300), ("1e3", 100000), ("-1.005", -101)],
+    [("1.01", 101), (Decimal("1.00"), 100), (-3, -300), ("1e3", 100000), ("-1.0100", -101)],
 )
-def test_more_places_than_the_field_has_are_rounded_half_up(value, stored):
+def test_a_number_that_the_field_can_show_is_kept_as_an_integer(value, stored):
     assert wire.encode(AMOUNT, value) == stored
+
+
+@pytest.mark.parametrize(
+    "text", ["33.33333333", "-1.005", "5.0E-7", "0.30000000000000004", "1.23456789012E7"]
+)
+def test_more_places_than_the_field_has_are_kept_and_written_back(text):
+    kept = wire.encode(AMOUNT, text)
+    assert wire.rest_value(AMOUNT, kept) == wire.bulk_value(AMOUNT, kept) == text
+
+
+@given(st.decimals(-(10**6), 10**6, allow_nan=False, allow_infinity=False, places=9))
+def test_fifteen_digits_survive_whatever_the_field_shows(amount):
+    assert Decimal(wire.bulk_value(AMOUNT, wire.encode(AMOUNT, amount))) == amount
 
 
 def test_a_number_that_does_not_fit_is_refused_with_the_label():
