@@ -35,7 +35,8 @@ def deploy(
         "singlePackage": True,
         "ignoreWarnings": True,
         "allowMissingFiles": False,
-        "testLevel": "NoTestRun",
+        # No testLevel: the org decides. A production org refuses NoTestRun, and runs no tests for a package
+        # without Apex; any other level would run the tests of the org's own code.
     }
     content, content_type = encode_multipart_formdata(
         [

@@ -77,6 +77,9 @@ def _keep(org: Org, made: Deployment) -> None:
 def start(org: Org, request: Request) -> Response:
     _may_deploy(org, request.user_id)
     options, data = _parts(request)
+    if options["testLevel"] == "NoTestRun" and _is_production(org):
+        message = "testLevel of NoTestRun cannot be used in production organizations"
+        raise ApiError(400, "INVALID_OPERATION", message)
     made = Deployment(org.ids.next("0Af"), request.user_id, options, data, org.stamp())
     with org.storage.transaction():  # the id counter is kept
         deployments(org)[made.id] = made
@@ -117,6 +120,14 @@ def _may_deploy(org: Org, user_id: str) -> None:
             "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions"
         )
         raise ApiError(403, "INSUFFICIENT_ACCESS", message)
+
+
+def _is_production(org: Org) -> bool:
+    """Neither a sandbox (or scratch org) nor a Developer Edition nor a trial. Source: Metadata API Developer Guide,
+    "Running Tests in a Deployment" and `testLevel` of `deploy()`."""
+    company = by_id(org, "Organization", org.id) or {}
+    developing = company.get("IsSandbox") or company.get("OrganizationType") == "Developer Edition"
+    return not developing and company.get("TrialExpirationDate") is None
 
 
 def _url(request: Request, made: Deployment) -> str:

@@ -20,10 +20,12 @@ from requests.adapters import BaseAdapter
 from connector.config import OrgSettings
 from connector.errors import Ambiguous, AuthenticationFailed, QuotaReached, SyncError, Transient, WindowLost
 from connector.org import SalesforceOrg
+from connector.package_zip import build_package
 from emulator.faults import Fault, FaultPlan
 from emulator.oauth_apps import ConnectedApp, grant_refresh_token, register_app
 from emulator.org import Org as Emulator
 from emulator.org import Settings
+from emulator.raw_rows import change, user_named
 from emulator.router import Request
 from emulator.server import serve
 
@@ -361,3 +363,14 @@ def test_over_sockets_threads_fetch_pages_ahead(
             assert [p.table.num_rows for p in pages] == [100] * 9 + [50]
             assert len({n for p in pages for n in p.table["Name"].to_pylist()}) == 950
             assert clock.at - datetime(2026, 11, 23, 15, tzinfo=UTC) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("check_only", [True, False])
+def test_a_production_org_takes_the_package_and_runs_no_tests_for_it(
+    emulator: Emulator, reach: Callable[..., SalesforceOrg], check_only: bool
+) -> None:
+    company = {"IsSandbox": 0, "OrganizationType": "Enterprise Edition"}
+    change(emulator, "Organization", emulator.id, user_named(emulator), **company)
+    package = build_package(Path(__file__).parents[2] / "salesforce" / "force-app", "62.0")
+    *_, last = reach().deploy(package, check_only=check_only)
+    assert (last.ok, last.failures) == (True, ())

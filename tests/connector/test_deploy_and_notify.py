@@ -31,6 +31,7 @@ def test_a_deploy_is_one_form_with_options_and_package(scripted: Any, org: Any, 
     assert b'Content-Disposition: form-data; name="json"\r\nContent-Type: application/json' in head
     assert b'"checkOnly": true' in head
     assert b'"rollbackOnError": true' in head
+    assert b"testLevel" not in head, "a production org refuses NoTestRun; left out, it decides itself"
     assert b"\r\n\r\nPK\x03\x04zip\r\n" in zipped
 
 

@@ -14,6 +14,7 @@ from emulator.auth import login
 from emulator.life import permissions_of
 from emulator.metadata_rest import multipart
 from emulator.org import Org
+from emulator.raw_rows import change, user_named
 
 FORCE_APP = Path(__file__).parents[2] / "salesforce" / "force-app"
 
@@ -325,3 +326,24 @@ def test_a_deploy_is_known_by_its_id_after_a_restart(
     org = Org.create(tmp_path / "org.db", clock=clock)
     assert caller(org)("GET", address).json()["deployResult"] == done
     org.close()
+
+
+@pytest.mark.parametrize(
+    ("company", "level", "status"),
+    [
+        ({"IsSandbox": 0, "OrganizationType": "Enterprise Edition"}, "NoTestRun", 400),
+        ({"IsSandbox": 0, "OrganizationType": "Enterprise Edition"}, None, 201),
+        ({"IsSandbox": 0, "OrganizationType": "Enterprise Edition"}, "RunLocalTests", 201),
+        ({"IsSandbox": 0, "OrganizationType": "Developer Edition"}, "NoTestRun", 201),
+        ({"IsSandbox": 1, "OrganizationType": "Enterprise Edition"}, "NoTestRun", 201),
+    ],
+)
+def test_a_production_org_refuses_a_deploy_that_asks_for_no_tests(
+    call: Any, org: Org, rebates_zip: bytes, company: dict[str, Any], level: str | None, status: int
+) -> None:
+    change(org, "Organization", org.id, user_named(org), **company)
+    body, kind = multipart(rebates_zip, {"testLevel": level, "checkOnly": True})
+    answer = call("POST", "metadata/deployRequest", body=body, headers={"Content-Type": kind})
+    assert answer.status == status
+    if status == 400:
+        assert answer.json()[0]["errorCode"] == "INVALID_OPERATION"
