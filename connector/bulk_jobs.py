@@ -21,9 +21,15 @@ from connector.retry import Safety
 
 T = TypeVar("T")
 Family = Literal["query", "ingest"]
+Wanted = Literal["UploadComplete", "Aborted"]
 FAMILIES: tuple[Family, Family] = ("query", "ingest")
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
 _STATES = _ENDED | {"Open", "UploadComplete", "InProgress"}
+# The states that a job which was moved to the first one may be found in.
+_REACHED: Mapping[Wanted, frozenset[str]] = {
+    "UploadComplete": _STATES - {"Open"},
+    "Aborted": frozenset({"Aborted"}),
+}
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,21 @@ class BulkJobs:
             raise
         return read_job(reply)
 
-    def set_state(self, job_id: str, state: str, sobject: str | None) -> Job:
-        """Closes or aborts a job; saying it twice is the same as once."""
+    def set_state(self, job_id: str, state: Wanted, sobject: str | None) -> Job:
+        """Closes or aborts a job. Saying it twice is the same as once: the org refuses the second, which comes about
+        when the answer to the first was lost, and then the job itself says whether it had been heard."""
         call = Call(self.kind, Safety.KEYED, sobject)
-        return read_job(self.api.send("PATCH", f"{self.path}/{check_id(job_id)}", {"state": state}, call))
+        try:
+            reply = self.api.send("PATCH", f"{self.path}/{check_id(job_id)}", {"state": state}, call)
+        except Misconfigured as refused:
+            if refused.code.upper() != "INVALIDJOBSTATE":
+                raise
+            job = self.look(job_id, sobject)
+            if job.state not in _REACHED[state]:
+                raise
+            self.log.warning("bulk.state_was_set", job=job_id, object=sobject, state=job.state)
+            return job
+        return read_job(reply)
 
     def wait(self, job_id: str, sobject: str | None = None) -> Job:
         """Looks until the job has ended. A failing look never touches the job: it is only looked at again.

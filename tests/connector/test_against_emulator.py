@@ -233,6 +233,19 @@ def test_an_update_whose_ack_is_lost_is_sent_again_with_the_same_result(
     assert names(org) == ["After"]
 
 
+@pytest.mark.parametrize("looks_before_it_ends", [0, 1, 3])
+def test_a_bulk_job_whose_close_is_not_answered_is_followed_to_its_results(
+    emulator: Emulator, reach: Callable[..., SalesforceOrg], looks_before_it_ends: int
+) -> None:
+    emulator.settings.extra["bulk_polls"] = looks_before_it_ends
+    org = reach()
+    made = org.create("Account", [{"Name": n} for n in "ABC"])
+    struck = fault(emulator, "drop_ack", method="PATCH", path="/jobs/ingest")
+    results = org.bulk_upsert("Account", "Id", [{"Id": r.id, "Name": f"New {r.key}"} for r in made])
+    assert (struck.struck, [r.ok for r in results]) == (1, [True] * 3)
+    assert all(name.startswith("New") for name in names(org))
+
+
 @pytest.mark.parametrize("kind", ["status", "html", "reset", "truncate", "empty", "drop_ack"])
 @pytest.mark.parametrize("read", ["query", "poll", "describe", "bulk"])
 def test_a_read_survives_each_fault_once(

@@ -194,6 +194,45 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_into_a_second_job(
     assert len(scripted.calls("jobs/ingest", "PUT")) == 2
 
 
+@pytest.mark.parametrize("found", ["UploadComplete", "InProgress", "JobComplete"])
+def test_a_close_whose_answer_was_lost_goes_on_with_the_job_that_it_closed(
+    scripted: Any, org: Any, ingest: Ingest, found: str
+) -> None:
+    def heard_but_unanswered(_: Any) -> Any:
+        ingest.state = found
+        return ingest.make.Reply(drop=True)
+
+    refusal = ingest.make.refusal("INVALIDJOBSTATE", 400)
+    scripted.data("PATCH", f"jobs/ingest/{JOB}", heard_but_unanswered, refusal)
+    assert all(r.ok for r in org.bulk_upsert(OBJECT, "Rebate_Key__c", records(3)))
+    assert len(scripted.calls("jobs/ingest", "POST")) == 1
+
+
+def test_a_close_that_is_refused_while_the_job_is_open_keeps_its_error(
+    scripted: Any, org: Any, ingest: Ingest
+) -> None:
+    scripted.data("PATCH", f"jobs/ingest/{JOB}", ingest.make.refusal("InvalidJobState", 400))
+    with pytest.raises(Misconfigured, match="InvalidJobState"):
+        org.bulk_upsert(OBJECT, "Rebate_Key__c", records(3))
+
+
+@pytest.mark.parametrize("found", ["Aborted", "JobComplete"])
+def test_an_abort_counts_as_done_only_when_the_job_says_that_it_is_aborted(
+    scripted: Any, org: Any, ingest: Ingest, found: str
+) -> None:
+    def heard_but_unanswered(_: Any) -> Any:
+        ingest.state = ingest.final = found
+        return ingest.make.Reply(drop=True)
+
+    refusal = ingest.make.refusal("INVALIDJOBSTATE", 400)
+    scripted.data("PATCH", f"jobs/ingest/{JOB}", heard_but_unanswered, refusal)
+    if found == "Aborted":
+        assert org.recover_job(OBJECT, "Rebate_Key__c", JOB) is None
+    else:
+        with pytest.raises(Misconfigured, match="INVALIDJOBSTATE"):
+            org.recover_job(OBJECT, "Rebate_Key__c", JOB)
+
+
 def test_an_upload_that_is_refused_at_once_is_an_error(scripted: Any, org: Any, ingest: Ingest) -> None:
     scripted.data("PUT", f"jobs/ingest/{JOB}/batches", ingest.make.refusal("INVALIDJOB", 400))
     with pytest.raises(Misconfigured):
