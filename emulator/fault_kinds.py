@@ -38,6 +38,19 @@ CODES = {
     ),
     503: ("SERVER_UNAVAILABLE", "Server too busy. Please try again."),
 }
+LOCKED = "unable to obtain exclusive access to this record or 1 records: {id}"
+# What a row says when automation met that lock; uncaught, both quote the inner code. Source: texts of such errors as
+# people quote them.
+WRAPPED = {
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": (
+        "KeepTotals: execution of AfterUpdate\n\ncaused by: System.DmlException: Update failed. First exception on row 0"
+        f" with id {{id}}; first error: UNABLE_TO_LOCK_ROW, {LOCKED}: []\n\nTrigger.KeepTotals: line 14, column 1"
+    ),
+    "CANNOT_EXECUTE_FLOW_TRIGGER": (
+        "We can't save this record because the \u201cKeep Totals\u201d process failed. Give your Salesforce admin these"
+        f" details. This error occurred when the flow tried to update records: UNABLE_TO_LOCK_ROW: {LOCKED}."
+    ),
+}
 READ_ONLY = "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
 READING_POSTS = re.compile(r"/oauth2/|/jobs/query|^/emulator/|/composite/?$|/composite/batch", re.IGNORECASE)
 

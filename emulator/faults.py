@@ -16,7 +16,19 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ApiError, RecordError
-from emulator.fault_kinds import AFTER, BEFORE, CODES, HTML, READ_ONLY, Fault, shortened, unauthorized, writes
+from emulator.fault_kinds import (
+    AFTER,
+    BEFORE,
+    CODES,
+    HTML,
+    LOCKED,
+    READ_ONLY,
+    WRAPPED,
+    Fault,
+    shortened,
+    unauthorized,
+    writes,
+)
 from emulator.jsontext import Number
 from emulator.router import Request, Response, error_response
 from emulator.schema import SObject
@@ -138,7 +150,7 @@ class FaultPlan:
                 self.log.append((each.kind, "ROW", f"{sobject.name}/{new.get('Id')}"))
                 locked = str(each.ids[0] if each.ids else new.get("Id"))
                 code = each.code or "UNABLE_TO_LOCK_ROW"
-                text = f"unable to obtain exclusive access to this record or 1 records: {locked[:15]}"
+                text = WRAPPED.get(code, LOCKED).format(id=locked[:15])
                 raise RecordError(code, each.message or text)
 
     # -- rows that no one shares with the user any more ----------------------------------------------------

@@ -24,6 +24,7 @@ from jobs.pushed import Pushed
 from jobs.running import Running
 from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
+from jobs.tries import may_try_again, waiting
 from mappings import soql
 from mappings.model import PushTarget
 from state import outbox, outcomes, payouts_gone, people, tasks
@@ -34,9 +35,6 @@ log = structlog.get_logger()
 
 ROWS_PER_BATCH = limits.COMPOSITE_ROWS
 CLAIM_TTL = timedelta(minutes=10)
-FIRST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(hours=4)
-TRIED_FOR = timedelta(days=1)  # at least, before a row that met only passing trouble is set aside
 NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that was only to be closed
 INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
@@ -212,7 +210,7 @@ class Sending:
             # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
             refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
             if refused or (isinstance(error, errors.Transient) and not error.sent):
-                if self._may_try_again(row):
+                if self._may_try_again(row, errors.Transient):
                     raise  # nor would the next one ring: all of them wait for the next push
                 return [RowResult(row.ext_key, ok=False, code="SERVER_UNAVAILABLE", message=error.code)]
             log.warning("bell.unknown_fate", code=error.code)
@@ -302,7 +300,7 @@ class Sending:
             return  # due at once: this push sends it again, and counts what becomes of it
         if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
             return
-        if issubclass(step, (errors.Transient, errors.Ambiguous)) and self._may_try_again(row):
+        if self._may_try_again(row, step):
             outbox.retry_at(tx, row, now + waiting(row), code=code)
             self.result.put_off.add(row.pk)
             return
@@ -315,10 +313,8 @@ class Sending:
         self.result.quarantined += 1
         self.result.refused.append((object_name, code, row.account_id or ""))
 
-    def _may_try_again(self, row: Row) -> bool:
-        """Tries alone say little: the row may have shared them with requests that failed as a whole for hours."""
-        young = self._app.clock.now() < row.enqueued_at + TRIED_FOR
-        return young or row.attempts < self._app.settings.push.attempts
+    def _may_try_again(self, row: Row, step: errors.Step) -> bool:
+        return may_try_again(row, step, now=self._app.clock.now(), attempts=self._app.settings.push.attempts)
 
     def _without_its_standing(self, tx: Any, object_name: str, row: Row) -> bool:
         """A person deleted the standing that a payout points at, and that of a merged account is never made again: the
@@ -372,9 +368,3 @@ class Sending:
                     if row["IsDeleted"] != "true" or row["Id"] not in replaced:
                         found[str(row[match])] = row["Id"]
         return found
-
-
-def waiting(row: Row) -> timedelta:
-    """How long a row waits after its n-th try: doubling from half a minute to four hours."""
-    doublings: int = 2 ** min(16, max(0, row.attempts - 1))
-    return min(LONGEST_WAIT, FIRST_WAIT * doublings)

@@ -21,6 +21,7 @@ from connector.config import Timeouts
 from connector.errors import (
     Ambiguous,
     AuthenticationFailed,
+    AutomationFailed,
     Misconfigured,
     QuotaReached,
     RowRefused,
@@ -55,6 +56,7 @@ from connector.wire import decode, encode, is_exact
         ("UNABLE_TO_LOCK_ROW", 400, Transient),
         ("SERVER_UNAVAILABLE", 503, Transient),
         ("NEW_SERVER_ERROR", 500, Transient),
+        ("APEX_ERROR", 500, Transient),
         ("INVALID_QUERY_LOCATOR", 400, WindowLost),
         ("QUERY_TIMEOUT", 400, WindowTooWide),
         ("MALFORMED_QUERY", 400, Misconfigured),
@@ -78,6 +80,21 @@ def test_a_code_and_a_status_lead_to_one_next_step(
     assert classify(code, status) is step
 
 
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("CANNOT_EXECUTE_FLOW_TRIGGER", AutomationFailed),
+        ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", AutomationFailed),
+        ("APEX_ERROR", AutomationFailed),
+        ("ALREADY_IN_PROCESS", RowRefused),
+        ("INVALID_CURRENCY_ISO", Misconfigured),
+        ("TERRITORY_REALIGN_IN_PROGRESS", Transient),
+    ],
+)
+def test_what_an_orgs_own_automation_answers_for_a_record_is_known(code: str, step: type[SyncError]) -> None:
+    assert classify_row(code) is step
+
+
 def test_an_unknown_row_code_is_loud() -> None:
     assert classify_row("SOMETHING_ELSE") is UnknownReply
     assert issubclass(UnknownReply, Misconfigured)
@@ -90,7 +107,7 @@ def test_everything_has_a_next_step(code: str | None, status: int | None) -> Non
 
 def test_every_error_tells_people_what_to_do() -> None:
     families = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, SyncError)]
-    assert len(families) == 13
+    assert len(families) == 14
     for family in families:
         assert len(family.step) > 15
 

@@ -172,6 +172,17 @@ def test_a_locked_row_is_refused_and_the_others_are_not(call: Any, org: Org) -> 
     assert call("PATCH", f"sobjects/Account/{locked}", json={"Site": "x"}).status == 204
 
 
+@pytest.mark.parametrize("code", ["CANNOT_EXECUTE_FLOW_TRIGGER", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"])
+def test_a_flow_or_trigger_that_met_a_lock_refuses_the_row_and_quotes_the_lock(
+    call: Any, org: Org, code: str
+) -> None:
+    account = call.create("Account", Name="A")
+    faults(org).add(Fault("row_error", path="Account", code=code))
+    (refused,) = call("PATCH", f"sobjects/Account/{account}", json={"Site": "x"}).json()
+    assert (refused["errorCode"], "UNABLE_TO_LOCK_ROW" in refused["message"]) == (code, True)
+    assert account[:15] in refused["message"]
+
+
 def test_in_read_only_mode_reads_go_on(call: Any, org: Org) -> None:
     faults(org).add(Fault("read_only", times=0))
     assert call("GET", "limits").status == 200

@@ -81,6 +81,44 @@ def test_records_that_no_job_takes_are_claimed_a_call_at_a_time(shop, monkeypatc
     assert pushed(shop, None).sizes == [1_000, 1_000, 500]
 
 
+WRAPPING = ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_FLOW_TRIGGER"]
+
+
+@pytest.mark.parametrize("code", WRAPPING)
+def test_a_row_on_which_a_flow_or_trigger_met_a_lock_goes_out_with_the_next_push(shop, code):
+    """The text of such an answer is whatever the flow's author wrote; here there is none."""
+    wait_for(shop)
+    pushed(shop, code)
+    assert told(shop) == ("pending", None)
+    shop.clock.moment += QUARTER
+    assert pushed(shop, None).sizes == [1]
+    with shop.opened.store.read() as tx:
+        assert outbox.listed(tx) == []
+
+
+@pytest.mark.parametrize("code", WRAPPING)
+def test_a_row_on_which_a_flow_or_trigger_fails_for_good_is_set_aside_within_the_hour(shop, code):
+    wait_for(shop)
+    began, tries = shop.clock.now(), 0
+    while told(shop)[0] == "pending":
+        tries += len(pushed(shop, code).sizes)
+        shop.clock.moment += QUARTER
+    assert told(shop) == ("quarantined", "refused")
+    assert (tries, shop.clock.now() - began) == (4, timedelta(hours=1))
+
+
+def test_tries_of_an_outage_leave_a_row_its_second_try_when_a_flow_fails_on_it(shop):
+    wait_for(shop)
+    for _ in range(6):
+        pushed(shop, errors.Transient("SERVER_UNAVAILABLE", sobject="Account"))
+        shop.clock.moment += QUARTER * 4
+    pushed(shop, "CANNOT_EXECUTE_FLOW_TRIGGER")
+    assert told(shop) == ("pending", None)
+    shop.clock.moment += timedelta(hours=4)
+    pushed(shop, "CANNOT_EXECUTE_FLOW_TRIGGER")
+    assert told(shop) == ("quarantined", "refused")
+
+
 @pytest.mark.parametrize("hours", [1, 30])
 def test_what_the_org_refuses_by_name_is_set_aside_at_once(shop, hours):
     wait_for(shop)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from emulator import lifecycle
 from emulator.life import permissions_of
 from emulator.seed_story import LUMIERE
@@ -195,13 +197,14 @@ def test_what_a_merge_left_and_a_person_deleted_stays_deleted(story):
         assert later(story, command).data["pushed"] == 0
 
 
-def test_what_a_merge_left_is_closed_by_the_next_push_when_the_first_was_refused(story):
+@pytest.mark.parametrize("code", ["UNABLE_TO_LOCK_ROW", "CANNOT_EXECUTE_FLOW_TRIGGER"])
+def test_what_a_merge_left_is_closed_by_the_next_push_when_the_first_was_refused(story, code):
     from emulator.fault_kinds import Fault
 
     story("sync")
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
-    story.org.faults.add(Fault("row_error", path="^Rebate_Standing__c$", code="UNABLE_TO_LOCK_ROW", times=0))
+    story.org.faults.add(Fault("row_error", path="^Rebate_Standing__c$", code=code, times=0))
     story.wait(minutes=15)
     assert story("sync").code == 3
     story.org.faults.clear()
