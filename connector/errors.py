@@ -162,7 +162,9 @@ _all(
     "UNABLE_TO_LOCK_ROW SERVER_UNAVAILABLE UNKNOWN_EXCEPTION TXN_SECURITY_METERING_ERROR REQUEST_RUNNING_TOO_LONG"
     " INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE TEMPORARY_QUERY_MORE_FAILURE PROCESSING_HALTED"
     " ALL_OR_NONE_OPERATION_ROLLED_BACK MATCH_PRECONDITION_FAILED NOT_SENT UNPROCESSED BATCH_PROCESSING_HALTED"
-    " TERRITORY_REALIGN_IN_PROGRESS TOO_MANY_APEX_REQUESTS",
+    " TERRITORY_REALIGN_IN_PROGRESS TOO_MANY_APEX_REQUESTS"
+    # Of the login, with status 400: "retry your request"; the other two are RFC 6749's.
+    " UNKNOWN_ERROR SERVER_ERROR TEMPORARILY_UNAVAILABLE",
 )
 _all(
     WindowLost,
@@ -265,6 +267,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "INVALID_CURRENCY_ISO": "Activate the currency in Setup > Manage Currencies, or mend the mapping, then: rebates outbox retry",
         "API_DISABLED_FOR_ORG": "Give the integration user the API Enabled permission.",
         "UNSUPPORTED_API_VERSION": "Set api_version to one that the org lists.",
+        "unknown_error": "The login server asked to try again, and it is tried again by itself; if it stays, log in at the My Domain URL (token_url).",
         "NO_CONNECTION": "Check instance_url and the network; nothing was changed.",
         "REDIRECT_REFUSED": "Use the My Domain URL itself (Setup > My Domain) as instance_url.",
         "NUMBER_NOT_EXACT": "The amount has more than 15 digits; the API would round it.",

@@ -290,6 +290,47 @@ def test_a_login_server_in_trouble_is_asked_again(
     assert len(scripted.calls("/services/oauth2/token")) == 3
 
 
+IN_TROUBLE = ["unknown_error", "server_error", "temporarily_unavailable"]
+
+
+@pytest.mark.parametrize("code", IN_TROUBLE)
+def test_a_login_that_asks_to_try_again_is_tried_again(
+    scripted: Any, connect: Any, settings: OrgSettings, make: Any, code: str
+) -> None:
+    trouble = make.reply({"error": code, "error_description": "retry your request"}, 400)
+    scripted.on("POST", "/services/oauth2/token", trouble, trouble, scripted.give_token)
+    connect(settings)
+    assert len(scripted.calls("/services/oauth2/token")) == 3
+
+
+@pytest.mark.parametrize("code", IN_TROUBLE)
+def test_a_login_server_that_stays_in_trouble_starts_no_pause(
+    scripted: Any, connect: Any, settings: OrgSettings, make: Any, code: str
+) -> None:
+    org = connect(settings)
+    scripted.on("POST", "/services/oauth2/token", make.reply({"error": code}, 400))
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401))
+    with pytest.raises(Transient, match=code) as caught:
+        list(org.query("SELECT Id FROM Account"))
+    assert "again by itself" in caught.value.hint or "retried by itself" in caught.value.hint
+    scripted.on("POST", "/services/oauth2/token", scripted.give_token)
+    scripted.data("GET", "query", make.refusal("INVALID_SESSION_ID", 401), make.reply(NO_ROWS))
+    assert list(org.query("SELECT Id FROM Account"))
+
+
+def test_a_rotating_login_that_asks_to_try_again_waits_for_the_next_run(
+    scripted: Any, connect: Any, rotating: tuple[OrgSettings, Path], make: Any
+) -> None:
+    trouble = make.reply({"error": "unknown_error", "error_description": "retry your request"}, 400)
+    scripted.on("POST", "/services/oauth2/token", trouble, scripted.give_token)
+    with pytest.raises(Transient):
+        connect(rotating[0])
+    assert len(scripted.calls("/services/oauth2/token")) == 1, (
+        "it may be spent: it is never sent twice in a row"
+    )
+    connect(rotating[0])
+
+
 def test_a_wrong_clock_of_ours_is_corrected_by_the_orgs_date(
     scripted: Any, connect: Any, settings: OrgSettings, make: Any, clock: Any
 ) -> None:

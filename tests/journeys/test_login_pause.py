@@ -111,3 +111,17 @@ def test_doctor_does_not_say_that_a_login_is_needed_when_it_worked(of_another_or
     assert (found["login"]["level"], found["org"]["level"]) == ("ok", "fail")
     assert found["fields"]["level"] == "skip"
     assert "another org" in found["fields"]["said"]
+
+
+def test_a_login_server_in_trouble_holds_nothing_back(story):
+    assert story("sync").code == 0
+    story.wait(minutes=15)
+    story.org.faults.add(
+        Fault("status", path="oauth2/token", status=400, times=0,
+              body='{"error":"unknown_error","error_description":"retry your request"}')
+    )  # fmt: skip
+    done = story("sync", "--json")
+    assert (done.code, done.error["code"].lower()) == (1, "unknown_error")
+    story.org.faults.clear()
+    story.wait(minutes=1)
+    assert story("sync").code == 0
