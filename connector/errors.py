@@ -225,6 +225,10 @@ _all(
 
 STEPS: Mapping[tuple[str, int | None], Step] = MappingProxyType(_TABLE)
 
+# What a code means for records that are written, where it means something else for those that are read. A write has no
+# window to cut: more records in one call than the org takes is a fault of ours, and the same call would meet it again.
+_OF_WRITES: Mapping[str, Step] = MappingProxyType({"EXCEEDED_ID_LIMIT": UnknownReply})
+
 # Answers that came without a code that we could read.
 _BY_STATUS: Mapping[int, Step] = MappingProxyType(
     {
@@ -275,12 +279,14 @@ HINTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def classify(code: str | None, status: int | None) -> Step:
+def classify(code: str | None, status: int | None, *, is_write: bool = False) -> Step:
     """The next step after a whole request failed. Codes before statuses; an unknown pair is `UnknownReply`."""
     if status == 401:
         return AuthenticationFailed  # whatever the body says
     if code is not None:
         upper = code.upper()
+        if is_write and upper in _OF_WRITES:
+            return _OF_WRITES[upper]
         step = STEPS.get((upper, status)) or STEPS.get((upper, None))
         if step is not None:
             return step
@@ -296,4 +302,5 @@ def classify(code: str | None, status: int | None) -> Step:
 
 def classify_row(code: str) -> Step:
     """The next step for one record of a collection or bulk job that was answered with `code`."""
-    return STEPS.get((code.upper(), None), UnknownReply)
+    upper = code.upper()
+    return _OF_WRITES.get(upper) or STEPS.get((upper, None), UnknownReply)

@@ -66,12 +66,13 @@ def refused(
     status = response.status_code
     problems = problems_in(_json_or_none(content))
     problem = problems[0] if problems else None
-    step = classify(problem.code if problem else None, status)
+    is_write = call.safety is not Safety.READ
+    step = classify(problem.code if problem else None, status, is_write=is_write)
     code = problem.code if problem else f"HTTP_{status}"
     if 301 <= status <= 308:
         code = "REDIRECT_REFUSED"
     unsure = status >= 500 and (problem is None or problem.code == "UNKNOWN_EXCEPTION")
-    if step is Transient and unsure and call.safety is not Safety.READ:
+    if step is Transient and unsure and is_write:
         step = Ambiguous  # a gateway, or an error after the work: it may have been done
     if step is QuotaReached and is_exhausted is False:
         step = Transient  # calls are left: the limit is the one on concurrent long requests

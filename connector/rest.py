@@ -227,8 +227,10 @@ def part_error(answer: Mapping[str, Any], sobject: str | None, safety: Safety = 
     status = status_of(answer)
     problems = problems_in(answer.get("body"))
     problem: Problem | None = problems[0] if problems else None
-    step = classify(problem.code if problem else None, status) if status >= 300 else UnknownReply
-    if status >= 500 and safety is not Safety.READ:
+    is_write = safety is not Safety.READ
+    code = problem.code if problem else None
+    step = classify(code, status, is_write=is_write) if status >= 300 else UnknownReply
+    if status >= 500 and is_write:
         step = Ambiguous
     return step(
         problem.code if problem else f"HTTP_{status}",

@@ -72,7 +72,7 @@ def _body(org: Org, request: Request) -> tuple[list[Row], bool]:
     if len(rows) > most:
         raise ApiError(
             400,
-            "LIMIT_EXCEEDED",
+            "EXCEEDED_ID_LIMIT",
             f"record limit reached. cannot submit more than {most} records into this call",
         )
     if not rows:
@@ -198,7 +198,7 @@ def delete(org: Org, request: Request) -> Response:
     if len(ids) > most:
         raise ApiError(
             400,
-            "LIMIT_EXCEEDED",
+            "EXCEEDED_ID_LIMIT",
             f"record limit reached. cannot submit more than {most} records into this call",
         )
 

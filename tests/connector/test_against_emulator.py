@@ -18,7 +18,15 @@ from cryptography.hazmat.primitives import serialization
 from requests.adapters import BaseAdapter
 
 from connector.config import OrgSettings
-from connector.errors import Ambiguous, AuthenticationFailed, QuotaReached, SyncError, Transient, WindowLost
+from connector.errors import (
+    Ambiguous,
+    AuthenticationFailed,
+    QuotaReached,
+    SyncError,
+    Transient,
+    UnknownReply,
+    WindowLost,
+)
 from connector.org import SalesforceOrg
 from connector.package_zip import build_package
 from emulator.faults import Fault, FaultPlan
@@ -231,6 +239,16 @@ def test_an_update_whose_ack_is_lost_is_sent_again_with_the_same_result(
     (changed,) = org.update("Account", [{"Id": made.id, "Name": "After"}])
     assert changed.ok
     assert names(org) == ["After"]
+
+
+def test_a_write_of_more_records_than_the_org_takes_at_once_is_loud(
+    emulator: Emulator, reach: Callable[..., SalesforceOrg]
+) -> None:
+    org = reach()
+    emulator.settings.collection_max = 3
+    with pytest.raises(UnknownReply, match="EXCEEDED_ID_LIMIT"):
+        org.create("Account", [{"Name": n} for n in "ABCD"])
+    assert names(org) == []
 
 
 @pytest.mark.parametrize("looks_before_it_ends", [0, 1, 3])

@@ -80,6 +80,12 @@ def test_a_code_and_a_status_lead_to_one_next_step(
     assert classify(code, status) is step
 
 
+def test_more_records_than_a_call_takes_narrow_a_window_of_a_read_only() -> None:
+    assert classify("EXCEEDED_ID_LIMIT", 400) is WindowTooWide
+    assert classify("EXCEEDED_ID_LIMIT", 400, is_write=True) is UnknownReply
+    assert classify_row("EXCEEDED_ID_LIMIT") is UnknownReply
+
+
 @pytest.mark.parametrize(
     ("code", "step"),
     [

@@ -62,8 +62,12 @@ def test_all_or_none_means_none(call, org):
 
 def test_more_than_two_hundred_rows_are_refused(call):
     response = call("POST", "composite/sobjects", json={"records": rows(*["A"] * 201)})
-    assert (response.status, response.json()[0]["errorCode"]) == (400, "LIMIT_EXCEEDED")
-    assert call("POST", "composite/sobjects", json={"records": rows(*["A"] * 200)}).status == 200
+    assert (response.status, response.json()[0]["errorCode"]) == (400, "EXCEEDED_ID_LIMIT")
+    taken = call("POST", "composite/sobjects", json={"records": rows(*["A"] * 200)})
+    assert taken.status == 200
+    ids = ",".join([taken.json()[0]["id"]] * 201)
+    response = call("DELETE", f"composite/sobjects?ids={ids}")
+    assert (response.status, response.json()[0]["errorCode"]) == (400, "EXCEEDED_ID_LIMIT")
 
 
 def test_a_value_of_the_wrong_json_type_refuses_the_whole_collection(call, org):
