@@ -190,8 +190,10 @@ class BulkQuery:
         def read() -> Page:
             source = result_csv.stream(response, clock=self._clock, deadline=deadline)
             try:
-                header = result_csv.header_of(source)
-                names = _names(header, columns, sobject)
+                if int(stated) == 0 and result_csv.is_empty(source):
+                    names = list(columns)  # no rows, and no header line either: nothing is missing
+                else:
+                    names = _names(result_csv.header_of(source), columns, sobject)
                 table = result_csv.rows_of(source, names)
             finally:
                 response.close()

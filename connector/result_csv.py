@@ -46,6 +46,11 @@ def stream(response: requests.Response, *, clock: Clock, deadline: float) -> io.
     return io.BufferedReader(ByteStream(parts), buffer_size=limits.CHUNK_BYTES)
 
 
+def is_empty(source: io.BufferedReader) -> bool:
+    """Whether the body has not a single byte, not even a header line."""
+    return not source.peek(1)
+
+
 def header_of(source: io.BufferedReader) -> list[str]:
     """The first line's names. They are API names, so the line has no break inside. Empty for an empty body."""
     line = source.readline().decode("utf-8-sig", "replace")

@@ -285,6 +285,14 @@ def test_a_read_survives_each_fault_once(
     assert struck.struck == 1
 
 
+def test_a_bulk_query_that_finds_nothing_may_be_answered_by_nothing(
+    emulator: Emulator, reach: Callable[..., SalesforceOrg]
+) -> None:
+    struck = fault(emulator, "empty", path="/results", times=0)
+    assert [page.table.num_rows for page in reach().bulk_query("SELECT Id FROM Account")] == [0]
+    assert struck.struck == 1
+
+
 @pytest.mark.parametrize("header", ["Sforce-NumberOfRecords", "Sforce-Locator"])
 def test_bulk_results_without_their_headers_are_no_results(
     emulator: Emulator, reach: Callable[..., SalesforceOrg], header: str

@@ -108,6 +108,32 @@ def test_pages_follow_their_locators_and_the_job_is_tidied_away(
     assert len(scripted.calls(f"jobs/query/{JOB}", "DELETE")) == 1
 
 
+@pytest.mark.parametrize("body", ["", HEADER])
+def test_a_result_without_rows_is_one_whether_or_not_it_names_its_columns(
+    scripted: Any, bulk_org: Any, make: Any, finished: Any, body: str
+) -> None:
+    finished(0, make.csv(body, 0, "null"))
+    (page,) = bulk_org.bulk_query(SOQL)
+    assert page.table.num_rows == 0
+    assert page.table.column_names == ["Id", "Order.AccountId", "TotalPrice"]
+    assert len(scripted.calls(f"jobs/query/{JOB}/results")) == 1
+
+
+@pytest.mark.parametrize(("body", "stated"), [("", 1), ("\n", 0)])
+def test_a_result_without_columns_is_cut_unless_it_is_empty_and_says_that_it_has_no_rows(
+    bulk_org: Any, make: Any, finished: Any, body: str, stated: int
+) -> None:
+    finished(stated, make.csv(body, stated, "null"))
+    with pytest.raises(Transient, match="CSV_CUT"):
+        values(bulk_org)
+
+
+def test_an_empty_result_of_a_job_that_found_rows_lacks_them(bulk_org: Any, make: Any, finished: Any) -> None:
+    finished(3, make.csv("", 0, "null"))
+    with pytest.raises(WindowLost, match="ROWS_MISSING"):
+        values(bulk_org)
+
+
 def test_the_id_is_told_before_anything_is_waited_for(
     scripted: Any, bulk_org: Any, make: Any, finished: Any
 ) -> None:
