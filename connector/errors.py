@@ -108,7 +108,7 @@ class AutomationFailed(RowRefused):
     """A trigger or flow of the org's own failed on this record: try it a few more times, then set it aside.
 
     Often it had waited in vain for a lock (the code then stands for UNABLE_TO_LOCK_ROW inside), often it will fail for
-    ever. Its text may or may not name the inner code (decision 0104), so only trying again tells the two apart.
+    ever. Its text may or may not name the inner code (decision 0105), so only trying again tells the two apart.
     """
 
     step = "Look at the flow or trigger that the row's message names, then: rebates outbox retry"
