@@ -17,16 +17,18 @@ from jobs.refusals import Unusable
 from rebates.money import money_text, units_text
 from rebates.program import Program
 from rebates.versions import terms_on
-from state import acknowledged, changes, evidence, runs, standings
+from state import acknowledged, changes, evidence, postings, runs, standings
 from state.changes import ChangedLine
 from state.standings import Past, StandingView
 
+_AT_LAST = {"elsewhere": 1, "posting": 2, "uncounted": 3}  # the order in which people are told
 OUR_WRITE = timedelta(minutes=5)  # so far our clock and the org's may be apart about one write
 
 
 class Cause(NamedTuple):
-    """One thing that moved. `kind`: line, return, gone, order, version, rate, account; `uncounted`: it moved nothing now,
-    because the program does not count it."""
+    """One thing that moved. `kind`: line, return, gone, order, version, rate, account, product, and posting, which is what
+    it came to in money; `uncounted`: it moved nothing now, because the program does not count it; `elsewhere`: an order that
+    was changed and counts in another period now."""
 
     kind: str
     text: str
@@ -121,8 +123,9 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
                 *_causes(tx, row, before, past[-1], changed),
                 *_of_records(tx, row, changed, member.id, written),
                 *_of_lines(tx, row, programs.get(row.program), changed),
+                *_of_postings(tx, row, settled),
             ]
-            causes.sort(key=lambda cause: cause.kind == "uncounted")
+            causes.sort(key=lambda cause: _AT_LAST.get(cause.kind, 0))
             moved.append(WhyChanged(row, before, past[-1], tuple(causes)))
         return Answer(member.id, member.name, settled, tuple(moved), unchanged)
 
@@ -173,6 +176,21 @@ def _of_records(
             yield Cause("uncounted", f"the record of {name} was last saved by our own write, {at}")
         else:
             yield Cause("account", f"the record of {name} changed {at}")
+    for product in changes.products_since(tx, row.cell, since):
+        name = product.name or product.id
+        words = f"the record of {name} ({product.family or 'no family'} now) changed {product.changed_at:%Y-%m-%d %H:%M} UTC"
+        yield Cause("product", words)
+
+
+def _of_postings(tx: Connection, row: StandingView, since: datetime) -> Iterator[Cause]:
+    """What was settled or corrected since: the money behind the movement."""
+    for one in postings.about(tx, row.cell):
+        if one.posted_at > since and one.period == row.period:
+            amount = money_text(one.amount, row.currency)
+            words = (
+                f"{amount} {row.currency} {one.kind} on {one.posted_at:%Y-%m-%d}, booked in {one.booked_in}"
+            )
+            yield Cause("posting", words, amount=one.amount)
 
 
 def _of_lines(tx: Connection, row: StandingView, program: Program | None, since: datetime) -> Iterator[Cause]:
@@ -188,6 +206,10 @@ def _of_lines(tx: Connection, row: StandingView, program: Program | None, since:
                 view.account_fields, view.product_fields, view.order_fields, view.line_fields
             )
         yield _line(line, row.currency, reason)
+    for order in changes.orders_elsewhere_since(tx, row.cell, since):
+        number = order.number or order.id
+        words = f"order {number} is of {order.day} now: where it was of {row.period} before, that moved it"
+        yield Cause("elsewhere", words, number)
 
 
 def _line(line: ChangedLine, currency: str, reason: str | None = None) -> Cause:

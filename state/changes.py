@@ -7,11 +7,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, not_, or_, select
 
 from state.instants import micros, moment
 from state.tables.base import FIRST_DAY
-from state.tables.facts import accounts, currency_rates, order_lines, orders
+from state.tables.facts import accounts, currency_rates, order_lines, orders, products
 from state.tables.programs import conversions, periods, program_members, program_versions, programs
 from state.tables.work import totals
 from state.totals import Cell, from_e6
@@ -53,6 +53,26 @@ class ChangedAccount:
     changed_at: datetime
 
 
+@dataclass(frozen=True)
+class ChangedProduct:
+    """A product whose record changed and of which lines are dated in the period."""
+
+    id: str
+    name: str | None
+    family: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class OrderElsewhere:
+    """An order of the member's accounts that changed and lies outside of the period now."""
+
+    id: str
+    number: str | None
+    day: date
+    changed_at: datetime
+
+
 def lines_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedLine]:
     """Lines dated within the standing's period, of the member's own accounts, newest change last."""
     period = tx.execute(select(periods).where(periods.c.pk == cell.period_pk)).one()
@@ -74,12 +94,9 @@ def lines_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedLine
         .join(orders, orders.c.pk == order_lines.c.order_pk)
         .where(
             orders.c.known,
-            or_(orders.c.account_pk == cell.member_pk, _counts_for(cell.member_pk, orders.c.account_pk)),
+            _mine(cell),
             or_(order_lines.c.modstamp > then, orders.c.modstamp > then),
-            or_(
-                and_(on >= period.start_day, on < period.end_day),
-                and_(on.is_(None), at >= period.start_at, at < period.end_at),
-            ),
+            _within(period),
         )
         .order_by(order_lines.c.modstamp, orders.c.sf_id, order_lines.c.sf_id)
     )
@@ -98,6 +115,47 @@ def lines_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedLine
             moment(max(row.line_stamp, row.order_stamp)),
         )
         for row in tx.execute(query)
+    ]
+
+
+def products_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedProduct]:
+    """Products that decide which lines count: those of the member's lines in the period, whose records changed since."""
+    period = tx.execute(select(periods).where(periods.c.pk == cell.period_pk)).one()
+    bought = (
+        select(order_lines.c.product_pk)
+        .join(orders, orders.c.pk == order_lines.c.order_pk)
+        .where(orders.c.known, _mine(cell), _within(period))
+    )
+    query = (
+        select(products)
+        .where(products.c.known, products.c.modstamp > micros(since), products.c.pk.in_(bought))
+        .order_by(products.c.sf_id)
+    )
+    return [
+        ChangedProduct(row.sf_id, row.name, row.family, moment(row.modstamp)) for row in tx.execute(query)
+    ]
+
+
+def orders_elsewhere_since(tx: Connection, cell: Cell, since: datetime) -> list[OrderElsewhere]:
+    """Orders with lines older than `since` that were saved since and are dated outside of the period: one that was
+    re-dated counts there now. Whether it was inside before is not kept."""
+    period = tx.execute(select(periods).where(periods.c.pk == cell.period_pk)).one()
+    older = exists().where(order_lines.c.order_pk == orders.c.pk, order_lines.c.modstamp <= micros(since))
+    query = (
+        select(orders)
+        .where(orders.c.known, ~orders.c.deleted, orders.c.modstamp > micros(since), _mine(cell), older)
+        .where(not_(_within(period)))
+        .order_by(orders.c.modstamp, orders.c.sf_id)
+    )
+    return [
+        OrderElsewhere(
+            row.sf_id,
+            row.number,
+            date.fromordinal(row.ordered_on) if row.ordered_on is not None else moment(row.ordered_at).date(),
+            moment(row.modstamp),
+        )
+        for row in tx.execute(query)
+        if row.ordered_on is not None or row.ordered_at is not None
     ]
 
 
@@ -159,6 +217,17 @@ def accounts_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedA
         .order_by(accounts.c.sf_id)
     )
     return [ChangedAccount(row.sf_id, row.name, moment(row.modstamp)) for row in tx.execute(query)]
+
+
+def _mine(cell: Cell) -> ColumnElement[bool]:
+    return or_(orders.c.account_pk == cell.member_pk, _counts_for(cell.member_pk, orders.c.account_pk))
+
+
+def _within(period: Any) -> ColumnElement[bool]:
+    """Orders dated in a period; never unknown, so that it can be negated."""
+    on, at = orders.c.ordered_on, orders.c.ordered_at
+    by_day = and_(on.is_not(None), on >= period.start_day, on < period.end_day)
+    return or_(by_day, and_(on.is_(None), at.is_not(None), at >= period.start_at, at < period.end_at))
 
 
 def _counts_for(member_pk: int, account_pk: Any) -> Any:

@@ -148,3 +148,35 @@ def test_a_draft_is_not_said_to_have_counted(story):
     (moved,) = asked(story).moved
     (draft,) = (cause for cause in moved.causes if cause.order == "3")
     assert "if it ever did" in draft.text
+
+
+def test_a_product_whose_record_changed_is_named(only_care):
+    shop = only_care
+    shop.product("Cream", family="Tools")
+    shop.sync()
+    (moved,) = asked(shop).moved
+    assert moved.change == -60
+    (cause,) = moved.causes
+    assert cause.kind == "product"
+    assert cause.text.startswith("the record of Cream (Tools now) changed 2026-06-12")
+
+
+def test_an_order_that_went_to_another_month_is_named_in_the_one_that_it_left(story):
+    story.order("1", "Acme", date(2026, 7, 3))
+    story.sync()
+    left = next(one for one in asked(story).moved if one.standing.period == "2026-06")
+    assert left.change == -60
+    assert [(c.kind, c.order) for c in left.causes] == [("elsewhere", "1")]
+    assert "order 1 is of 2026-07-03 now" in left.causes[0].text
+
+
+def test_what_was_booked_since_stands_beside_what_moved_it(story):
+    story.settings["payouts.settle_from"] = "2026-06-01"
+    story.today(date(2026, 7, 2))
+    story.sync()
+    story.today(date(2026, 7, 4))
+    story.order("2", "Acme", DAY, {"amount": -100})
+    story.sync()
+    (moved,) = [one for one in asked(story, "2026-07-03").moved if one.standing.period == "2026-06"]
+    assert [(c.kind, c.amount) for c in moved.causes] == [("return", -100), ("posting", -10)]
+    assert "booked in 2026-07" in moved.causes[-1].text
