@@ -28,6 +28,7 @@ from emulator.metadata_shape import (
     rule_of,
     set_picklist,
 )
+from emulator.multi_currency import with_currency
 from emulator.raw_rows import change, find, put
 from emulator.schema import ACTIVITY, Schema
 
@@ -148,7 +149,9 @@ class _Attempt:
             if known and known.key_prefix
             else f"a{self.org.next_number('custom object') - 1:02x}"
         )
-        made = custom_object(name, component.body, prefix, detail=self._is_detail(name))
+        made = with_currency(
+            self.org, custom_object(name, component.body, prefix, detail=self._is_detail(name))
+        )
         self.extras["CustomObject", name] = {"prefix": prefix}
         if known is not None:
             made.fields = {**known.fields, "name": made.fields["name"]}

@@ -9,6 +9,7 @@ from emulator.formulas import Formulas
 from emulator.life import rules_of
 from emulator.metadata_fields import custom_field, custom_object, picklist_values
 from emulator.metadata_shape import rule_of, set_picklist
+from emulator.multi_currency import with_currency
 from emulator.raw_rows import find
 from emulator.schema import ACTIVITY
 from emulator.storage import quote
@@ -78,7 +79,8 @@ def restore(org: Org) -> None:
             owner, _, rest = name.partition(".")
             body = Element.of(each["body"])
             if kind == "CustomObject" and name.endswith("__c"):
-                org.add_sobject(custom_object(name, body, each["prefix"], detail=name in details))
+                made = custom_object(name, body, each["prefix"], detail=name in details)
+                org.add_sobject(with_currency(org, made))
             elif kind == "CustomField" and rest.endswith("__c"):
                 target = "Task" if owner == "Activity" else owner
                 org.add_field(owner, custom_field(rest, target, body, org.schema))

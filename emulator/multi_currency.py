@@ -1,7 +1,9 @@
 """Switching an org to multiple currencies: the objects and fields that only such orgs have.
 
-Source: Salesforce help, "Implications of Enabling Multiple Currencies"; Object Reference, "CurrencyType". It
-cannot be switched off again, as in Salesforce.
+Every custom object has CurrencyIsoCode, a detail of a master too: roll-up summaries convert because the two may differ.
+A new record takes its creator's currency (`User.DefaultCurrencyIsoCode`) unless it brings its own.
+Source: Salesforce help, "Implications of Enabling Multiple Currencies", "Roll-Up Summary Field"; Object Reference,
+"CurrencyType", "User". It cannot be switched off again, as in Salesforce.
 """
 
 from __future__ import annotations
@@ -10,13 +12,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from emulator.schema import make_field
+from emulator.schema import Field, SObject, make_field
 
 if TYPE_CHECKING:
     from emulator.org import Org
 
 FEATURE = "multi-currency"
-WITH_CURRENCY = ("Account", "Contact", "Contract", "Order", "OrderItem", "Product2", "PricebookEntry", "User")
+WITH_CURRENCY = (
+    "Account", "Contact", "Contract", "Event", "Order", "OrderItem", "PricebookEntry", "Product2", "Task", "User",
+)  # fmt: skip
+ISO_CODE = "CurrencyIsoCode"
+USERS_OWN = "DefaultCurrencyIsoCode"  # of new records; CurrencyIsoCode is that of the user's own record
 CORPORATE = "USD"
 
 
@@ -51,15 +57,26 @@ def restore(org: Org) -> None:
         _add_shape(org, codes)
 
 
-def _add_shape(org: Org, codes: list[str]) -> None:
-    org.schema.features.add(FEATURE)
-    for name in ("CurrencyType", "DatedConversionRate"):
-        org.storage.ensure_table(org.schema.require(name))
-    field = make_field(
+def with_currency(org: Org, made: SObject) -> SObject:
+    """A custom object as this org has it: with a currency where there are several."""
+    codes = org.storage.kept("org", "currencies")
+    if codes and made.name.endswith("__c"):
+        made.fields.setdefault(ISO_CODE.lower(), _iso_code(codes))
+    return made
+
+
+def currency_of(org: Org, user_id: str) -> str:
+    """What a user's new records are in."""
+    row = org.storage.row(f'SELECT "{USERS_OWN}" FROM "User" WHERE "Id" = ?', (user_id,))
+    return str(row[0]) if row and row[0] else CORPORATE
+
+
+def _iso_code(codes: list[str], name: str = ISO_CODE, label: str = "Currency ISO Code") -> Field:
+    return make_field(
         {
-            "name": "CurrencyIsoCode",
+            "name": name,
             "type": "picklist",
-            "label": "Currency ISO Code",
+            "label": label,
             "length": 255,
             "restrictedPicklist": True,
             "defaultedOnCreate": True,
@@ -67,8 +84,20 @@ def _add_shape(org: Org, codes: list[str]) -> None:
             "picklist": [{"value": code, "default": code == CORPORATE} for code in codes],
         }
     )
-    for name in WITH_CURRENCY:
-        org.add_field(name, field)
-        org.storage.execute(
-            f'UPDATE "{name}" SET "CurrencyIsoCode" = ? WHERE "CurrencyIsoCode" IS NULL', (CORPORATE,)
-        )
+
+
+def _add_shape(org: Org, codes: list[str]) -> None:
+    org.schema.features.add(FEATURE)
+    for name in ("CurrencyType", "DatedConversionRate"):
+        org.storage.ensure_table(org.schema.require(name))
+    field = _iso_code(codes)
+    for name in (*WITH_CURRENCY, *(each.name for each in org.schema if each.name.endswith("__c"))):
+        _add(org, name, field)
+    _add(org, "User", _iso_code(codes, USERS_OWN, "Default Currency ISO Code"))
+
+
+def _add(org: Org, name: str, field: Field) -> None:
+    """The field, and the corporate currency on what was there before."""
+    org.add_field(name, field)
+    column = field.name
+    org.storage.execute(f'UPDATE "{name}" SET "{column}" = ? WHERE "{column}" IS NULL', (CORPORATE,))

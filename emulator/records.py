@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator import multi_currency, rules, validation, wire
 from emulator import order_rules as _order_rules  # noqa: F401  (registers its rules)
-from emulator import rules, validation, wire
 from emulator.context import Context
 from emulator.deletion import delete, undelete
 from emulator.errors import RecordError, no_such_column
@@ -68,6 +68,8 @@ def _newborn(org: Org, ctx: Context, sobject: SObject) -> dict[str, Any]:
     for field in sobject.stored_fields():
         if field.name in born:
             new[field.name] = born[field.name]
+        elif field.name == multi_currency.ISO_CODE:
+            new[field.name] = multi_currency.currency_of(org, ctx.user_id)
         elif field.auto_number:
             new[field.name] = auto_number(field, org.next_number(f"{sobject.name}.{field.name}"))
         elif field.type == "boolean":

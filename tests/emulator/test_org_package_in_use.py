@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 import pytest
 
 from connector.package_zip import build_package
+from emulator import multi_currency, records
 from emulator.auth import login
+from emulator.context import Context
 from emulator.life import permissions_of
 from emulator.metadata_rest import multipart
 from emulator.org import Org
@@ -297,3 +299,70 @@ def test_metadata_is_shown_to_those_who_may_view_setup(call: Any, org: Org, memb
     call.token = login(org)
     (rule,) = call("GET", address).json()["records"]
     assert (rule["ValidationName"], rule["Active"]) == ("Refuse_Stale_Sequence", True)
+
+
+# --- several currencies ----------------------------------------------------------------------------------
+def iso_code(call: Any, sobject: str) -> dict[str, Any] | None:
+    fields = call("GET", f"sobjects/{sobject}/describe").json()["fields"]
+    return next((one for one in fields if one["name"] == "CurrencyIsoCode"), None)
+
+
+def test_custom_objects_of_an_org_of_several_currencies_have_one_too_and_details_may_differ_from_their_master(
+    call: Any, member: str, org: Org
+) -> None:
+    before = call.create("Rebate_Standing__c", **standing(member, "before", 1))
+    assert iso_code(call, "Rebate_Standing__c") is None, "one currency: no such field"
+    multi_currency.enable(org, {"EUR": "0.92"})
+
+    assert call.read("Rebate_Standing__c", before)["CurrencyIsoCode"] == "USD"
+    field = iso_code(call, "Rebate_Standing__c")
+    assert field is not None
+    assert (field["type"], field["restrictedPicklist"], field["defaultedOnCreate"]) == (
+        "picklist",
+        True,
+        True,
+    )
+    assert (field["createable"], field["updateable"], field["permissionable"]) == (True, True, False)
+    assert [one["value"] for one in field["picklistValues"]] == ["USD", "EUR"]
+    euro = call.create("Rebate_Standing__c", **standing(member, "euro", 1, CurrencyIsoCode="EUR"))
+    assert call.read("Rebate_Standing__c", euro)["CurrencyIsoCode"] == "EUR"
+    assert call.read("Account", member)["CurrencyIsoCode"] == "USD"
+    done, failed = bulk(call, [standing(member, "before", 2, CurrencyIsoCode="EUR")])
+    assert (len(done), failed) == (1, [])
+    assert call.read("Rebate_Standing__c", before)["CurrencyIsoCode"] == "EUR"
+    assert iso_code(call, "Pricebook2") is None
+
+
+def test_a_new_record_is_in_its_creators_currency_unless_it_says_another(
+    call: Any, member: str, org: Org
+) -> None:
+    multi_currency.enable(org, {"EUR": "0.92", "JPY": "155"})
+    (user,) = org.storage.row('SELECT "Id" FROM "User" WHERE "Username" = ?', (INTEGRATION,)) or ("",)
+    records.update(org, Context(user, system=True), "User", user, {"DefaultCurrencyIsoCode": "EUR"})
+
+    made = call.create("Rebate_Standing__c", **standing(member, "k", 1))
+    assert call.read("Rebate_Standing__c", made)["CurrencyIsoCode"] == "EUR"
+    made = call.create("Rebate_Standing__c", **standing(member, "yen", 1, CurrencyIsoCode="JPY"))
+    assert call.read("Rebate_Standing__c", made)["CurrencyIsoCode"] == "JPY"
+
+
+def test_a_currency_that_is_not_active_is_refused_by_rest_and_bulk(call: Any, member: str, org: Org) -> None:
+    multi_currency.enable(org, {"EUR": "0.92"})
+    wrong = standing(member, "k", 1, CurrencyIsoCode="GBP")
+    (refused,) = call("POST", "sobjects/Rebate_Standing__c", json=wrong).json()
+    assert refused["errorCode"] == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+    assert refused["fields"] == ["CurrencyIsoCode"]
+    (row,) = bulk(call, [wrong])[1]
+    assert row["sf__Error"].startswith("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST:")
+
+
+def test_objects_that_are_deployed_to_an_org_of_several_currencies_are_born_with_one(
+    call: Any, org: Org
+) -> None:
+    multi_currency.enable(org, {"EUR": "0.92"})
+    for _ in range(2):  # a deploy again leaves it
+        body, kind = multipart(PACKAGE, {"rollbackOnError": True})
+        sent = call("POST", "metadata/deployRequest", body=body, headers={"Content-Type": kind})
+        while not call("GET", f"metadata/deployRequest/{sent.json()['id']}").json()["deployResult"]["done"]:
+            pass
+        assert iso_code(call, "Rebate_Payout__c") is not None
