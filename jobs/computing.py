@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection
 
-from jobs import inputs, strangers
+from jobs import inputs, own_currency, strangers
 from jobs.app import App
 from jobs.closing import Ledger
 from jobs.documents import Kept, document_of, row_with
@@ -77,6 +77,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
     everything = app.programs_in_force(tx)
     programs, refused = sort_out_in(tx, everything)
     records = chains.changed_accounts(tx)
+    own_currency.tell_again(tx)
     installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
     if scratch:
         contributions.rebuild(tx, engine=engine)

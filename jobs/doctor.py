@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Literal
 
 from connector import errors
-from jobs import login_pause, schema
+from jobs import login_pause, own_currency, schema
 from jobs.app import App
 from jobs.refusals import Refused
 from mappings.check import check, gather
 from mappings.problems import MappingProblems
 from rebates.problems import InvalidProgram
-from state import invariants, meta
+from state import invariants, meta, people
 from state.errors import NoTables, StoreError
 from state.store import Store
 from state.urls import file_of
@@ -52,6 +52,7 @@ def examine(app: App) -> list[Finding]:
     findings += login
     if all(one.level != "fail" for one in login):
         findings += _guarded("fields", lambda: _fields(app))
+        findings += _guarded("currencies", lambda: _currencies(app))
         findings += _guarded("package", lambda: _package(app))
         findings += _guarded("rights", lambda: _rights(app))
     elif any(one.check == "org" for one in login):
@@ -210,6 +211,27 @@ def _fields(app: App) -> Iterator[Finding]:
         yield Finding(
             "API calls", "ok", f"{usage.org_used:,} of {usage.org_max:,} used today; our share is {share:.0%}"
         )
+
+
+def _currencies(app: App) -> Iterator[Finding]:
+    """Amounts that the org shows in another currency than they are in, and those that are left out so that it does not."""
+    if _store_if_any(app) is None:
+        return
+    with app.store.read() as tx:
+        several = own_currency.noted(tx)
+        apart = people.in_other_currencies(tx) if several.get("account") else []
+    for program, currency, own, count in apart:
+        are = f"{count:,} account{'s' if count != 1 else ''} of {program} ({currency}) {'are' if count != 1 else 'is'} in {own}"
+        yield Finding(
+            "account amounts", "warn", f"{are}: no amounts of it are written onto them, only onto the standing",
+            f"nothing to do, if {own} is right; or set the currency of the account to {currency}",
+        )  # fmt: skip
+    for currency, shown, count in own_currency.payouts_shown_in_another(app) if "payout" in several else ():
+        yield Finding(
+            "payout currency", "warn", f"{count:,} payouts in {currency} are shown in {shown}: they were made before this "
+            "program wrote the currency, and payouts are never written again",
+            f"set CurrencyIsoCode of those with {currency} as Currency Code to {currency} (docs/mapping.md, Several currencies)",
+        )  # fmt: skip
 
 
 def _package(app: App) -> Iterator[Finding]:

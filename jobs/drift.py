@@ -74,7 +74,8 @@ def compare(
     any more, are nobody's and are left out. `strangers` takes up records that the org was never told of by this store.
     """
     with app.store.read() as tx:
-        fence = fitted_targets(tx, {target.name: target})[target.name].fence
+        target = fitted_targets(tx, {target.name: target})[target.name]
+        fence = target.fence
         confirmed = acknowledged.sequences(tx, target.object) if fence is not None else {}
         told = outbox.last_done(tx, target.object)
         lost = people.gone(tx)

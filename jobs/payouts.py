@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs import losers_of_pulls, org_time
+from jobs import losers_of_pulls, org_time, own_currency
 from jobs.payouts_asked import require_known
 from jobs.payouts_gone import too_many
 from jobs.payouts_seen import query_of, seen_in
@@ -119,9 +119,10 @@ def complete(
 ) -> list[dict[str, Any]]:
     """Records to create, with the key of the standing replaced by its id, which only the org knows: standings are sent
     first. Left empty where the org was never told of the standing."""
+    records = own_currency.named(targets["payout"], records)
     name, standing = targets["payout"].written_from("payout.standing_id"), targets.get("standing")
     if name is None:
-        return list(records)
+        return records
     keys = sorted({str(row.payload[name]) for row in rows if name in row.payload})
     with app.store.read() as tx:
         ids = acknowledged.record_ids(tx, standing.object, keys) if standing is not None else {}

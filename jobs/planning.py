@@ -28,6 +28,7 @@ from jobs.views import Shown, view_of
 from mappings.model import Mapping as PushMapping
 from mappings.model import PushTarget
 from mappings.outbound import Writer
+from mappings.record_currency import foreign_amounts
 from rebates.program import Program
 from state import acknowledged, addressees, meta, newest, people, standings
 from state.events import EventRow
@@ -51,6 +52,7 @@ class Planned:
     task_closed: int = 0
     notification: int = 0
     payout: int = 0
+    without_amounts: int = 0  # accounts looked at whose currency is not that of the standing they show
 
     @property
     def total(self) -> int:
@@ -140,6 +142,7 @@ def _planned(planning: Planning) -> Planned:
         counts.get("task_closed", 0),
         counts.get("notification", 0),
         counts.get("payout", 0),
+        len(planning.without_amounts),
     )
 
 
@@ -229,6 +232,9 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
             view = view_of(best, org_id=planning.org_id, today=planning.today(best.program))
             payload = writer.record(view)
             payload.pop("Id", None)
+            if foreign := foreign_amounts(target, view):
+                payload |= dict.fromkeys(foreign)
+                planning.without_amounts.add(member.id)
             wanted.append(Wanted("state", target.object, member.id, payload, member.id))
         elif (target.object, member.id) in known:
             cleared.append(Wanted("state", target.object, member.id, empty, member.id))

@@ -45,6 +45,7 @@ class Planning:
     sequence: Callable[[int], int] | None = None  # where other processes enqueue at the same time
     counts: dict[str, int] = field(default_factory=dict)
     unusual: Counter[str] = field(default_factory=Counter)  # what the fuses look at
+    without_amounts: set[str] = field(default_factory=set)  # accounts in another currency than their standing
     _members: dict[int, Member] = field(default_factory=dict)
     _today: dict[str, date] = field(default_factory=dict)
 

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from jobs import schema
-from mappings.check import check, gather
+from jobs import own_currency, schema
+from mappings.check import TOO_FINE, check, gather
 from mappings.check_pull import MIXED
-from mappings.check_push import left_out
+from mappings.check_push import awaited, left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import CUT, fitted
 from mappings.problems import MappingProblems, Problem, has_errors
+from mappings.record_currency import in_record_currency
 from mappings.vocabulary import NUMBERS
 from state import meta
 
@@ -31,24 +32,28 @@ if TYPE_CHECKING:
 
 def preflight(app: App) -> list[Problem]:
     """Check the mapping against the org when it is new or changed; raises MappingProblems, returns warnings."""
-    key = hashlib.sha256(repr((app.mapping.pull, app.mapping.push)).encode()).hexdigest()[:16]
     today = app.local_day().isoformat()
     with app.store.read() as tx:
+        currencies = {one.key: one.currency for one in app.programs_in_force_read(tx)}
+        asked = (app.mapping.pull, app.mapping.push, sorted(set(currencies.values())))
+        key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
         open_ = schema.is_open(tx)
     if known:
         if open_:
             schema.look_at_schema(app)
-        if looked_on != today:
-            _require_known_currencies(app)
+        if looked_on == today:
+            return []
+        if not _has_more_currencies(app):
             with app.store.transaction() as tx:
                 meta.put(tx, "preflight.day", today)
-        return []
+            return []
     with app.progress.step("check mapping"):
         described = gather(app.mapping, app.org.describe)
     with app.store.read() as tx:
         seen = schema.fields_seen(tx)
-    problems = check(app.mapping, described, known=seen)
+    problems = check(app.mapping, described, currencies, known=seen)
+    problems = [one for one in problems if one.code != TOO_FINE]  # said with every sync (`decimals`)
     if has_errors(problems):
         raise MappingProblems(problems)
     with app.store.transaction() as tx:
@@ -64,27 +69,35 @@ def preflight(app: App) -> list[Problem]:
 
 
 def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescribe | None]) -> bool:
-    """Write down how long the org's texts may be, how many decimals it keeps, and which fields it does without; whether
-    there are such. What was written under other lengths is compared again by the next plan."""
-    absent = _absent(app, described)
+    """Write down how long the org's texts may be, how many decimals it keeps, what it shows in which currency, and which
+    fields it does without; whether a deploy is to bring some. What was written under other lengths is compared again by
+    the next plan."""
+    absent, to_come = _of_targets(app, described, left_out), _of_targets(app, described, awaited)
+    own_currency.note(app, tx, described)
     for name, found in (("push.lengths", _lengths(app, described)), ("push.scales", _scales(app, described))):
         said = json.dumps(found, sort_keys=True)
         if meta.get(tx, name) not in (None, said):
             meta.drop(tx, "push.mapping")
         meta.put(tx, name, said)
     meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
-    return bool(absent)
+    return bool(to_come)
 
 
-def _require_known_currencies(app: App) -> None:
-    """An org that switched on several currencies would have its amounts added up as if they were one: looked at once a
-    day. What else may have changed stops its own stream."""
+def _has_more_currencies(app: App) -> bool:
+    """An org that switched on several currencies would have its amounts added up as if they were one, and shown in that of
+    our user: looked at once a day, while it has one. What else may have changed stops its own stream."""
+    with app.store.read() as tx:
+        objects = own_currency.of_one_currency(app, tx)
     order = app.mapping.pull.get("order")
-    if order is None or app.mapping.currency == "corporate" or "currency" in order.fields:
-        return
-    problems = check(app.mapping, app.org.describe([order.object]))
+    if order is not None and app.mapping.currency == "record" and "currency" not in order.fields:
+        objects.append(order.object)
+    if not objects:
+        return False
+    described = app.org.describe(sorted(set(objects)))
+    problems = check(app.mapping, described)
     if mixed := [one for one in problems if one.code == MIXED]:
         raise MappingProblems(mixed)
+    return own_currency.has_several(described, objects)
 
 
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:
@@ -93,8 +106,10 @@ def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[
     lengths: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.lengths") or "{}")
     scales: dict[str, dict[str, int]] = json.loads(meta.get(tx, "push.scales") or "{}")
     absent: dict[str, list[str]] = json.loads(meta.get(tx, "push.absent") or "{}")
+    several = own_currency.noted(tx)
     out = {}
     for name, target in targets.items():
+        target = in_record_currency(target, several.get(name, ()))
         if name in absent:
             target = replace(target, fields={f: v for f, v in target.fields.items() if f not in absent[name]})
         fields = {
@@ -108,11 +123,16 @@ def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[
     return out
 
 
-def _absent(app: App, described: MappingOf[str, ObjectDescribe | None]) -> dict[str, list[str]]:
+def _of_targets(
+    app: App,
+    described: MappingOf[str, ObjectDescribe | None],
+    asked: Callable[[PushTarget, ObjectDescribe], Collection[str]],
+) -> dict[str, list[str]]:
+    """Target → fields, of the targets that have such."""
     found = {}
     for name, target in app.mapping.push.items():
         describe = described.get(target.object)
-        if describe is not None and (fields := left_out(target, describe)):
+        if describe is not None and (fields := asked(target, describe)):
             found[name] = sorted(fields)
     return found
 

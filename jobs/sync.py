@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from connector import errors
-from jobs import login_pause
+from jobs import login_pause, own_currency
 from jobs.aftermath import held_back
 from jobs.again import again
 from jobs.app import App
@@ -183,6 +183,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         if "compute" in parts and not report.waiting:
             report.computed = again(app, lambda: compute(app, run.pk, run, left=left))
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
+            report.warnings += own_currency.without_amounts(report.computed.planned.without_amounts)
             report.payouts_aside, said = again(app, lambda: unwritable(app))
             report.warnings += said
         if dry_run:

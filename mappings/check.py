@@ -15,9 +15,11 @@ from mappings.model import Mapping as RebateMapping
 from mappings.model import PushTarget
 from mappings.outbound import fitted
 from mappings.problems import Finder, Problem, in_order
+from mappings.record_currency import check_currencies
 from mappings.rounding import too_fine
 from mappings.where import where_paths
 
+TOO_FINE = "M212"
 _MAX_ROUNDS = 6  # relationships go up five times at most
 
 
@@ -42,12 +44,13 @@ def check(
         described = describes.get(target.object)
         if described is not None and target.when != "never":
             _check_decimals(fitted(target, described), currencies or {}, finder)
+    check_currencies(mapping.push.values(), describes, currencies or {}, finder)
     return in_order(finder.found)
 
 
 def _check_decimals(target: PushTarget, currencies: Mapping[str, str], finder: Finder) -> None:
     for one in too_fine([target], currencies):
-        finder.warning("M212", str(one), target.fields[one.fields[0]].place, one.mend)
+        finder.warning(TOO_FINE, str(one), target.fields[one.fields[0]].place, one.mend)
 
 
 def objects_needed(mapping: RebateMapping, describes: Describes | None = None) -> tuple[str, ...]:

@@ -282,9 +282,14 @@ def _check_currency(entity: PullEntity, mapping: Mapping, described: ObjectDescr
     if described.field("CurrencyIsoCode") is not None:
         # Orders of several currencies would be added up as if they were in one.
         say, code = (finder.error, MIXED) if entity.entity == "order" else (finder.warning, "M204")
+        shown = (
+            ": amounts in another currency would be shown in the account's"
+            if entity.entity == "account"
+            else ""
+        )
         say(
             code,
-            f"the org has several currencies, and {entity.entity}.currency is not mapped",
+            f"the org has several currencies, and {entity.entity}.currency is not mapped{shown}",
             entity.place,
             'add currency = "CurrencyIsoCode", or say currency = "corporate" at the top when all amounts are in one',
         )

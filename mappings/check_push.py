@@ -10,6 +10,7 @@ from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
 from mappings.model import Mapping, PushTarget, Value
 from mappings.problems import Finder, Place, nearest
 from mappings.push_table import with_namespace
+from mappings.record_currency import CURRENCY_PATHS, may_lack
 from mappings.rounding import BY_CURRENCY, USUAL_SCALE
 from mappings.texts_out import fits, units
 from mappings.vocabulary import DAYS_READ, ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
@@ -62,7 +63,7 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
             "M308", f"the integration user may not {verb} {target.object}", target.place, note=EDIT_NOTE
         )
     _check_match(target, described, finder)
-    missing = [name for name in target.fields if described.field(name) is None]
+    missing = [name for name in target.fields if described.field(name) is None and not may_lack(target, name)]
     if len(missing) > _FEW and 2 * len(missing) > len(target.fields):  # no package or no rights: one problem
         finder.error(
             "M102",
@@ -156,7 +157,13 @@ def _may_be_left_out(target: PushTarget, name: str) -> bool:
 
 
 def left_out(target: PushTarget, described: ObjectDescribe) -> frozenset[str]:
-    """Fields of the mapping that this org does not have (yet) and that a record is complete without."""
+    """Fields of the mapping that this org does not have and that a record is complete without."""
+    alone = {name for name in target.fields if may_lack(target, name) and described.field(name) is None}
+    return awaited(target, described) | alone
+
+
+def awaited(target: PushTarget, described: ObjectDescribe) -> frozenset[str]:
+    """Those of them that the next deploy brings."""
     fields = ((name, described.field(name)) for name in target.fields if _may_be_left_out(target, name))
     return frozenset(name for name, field in fields if field is None or not field.updateable)
 
@@ -175,6 +182,8 @@ def _check_written(
             at,
             "the package brings it: `rebates org deploy`",
         )
+        return
+    if field is None and may_lack(target, name):
         return
     if field is None:
         finder.error(
@@ -255,6 +264,8 @@ def _accepted(value: Value) -> tuple[frozenset[str], str]:
 def _check_restricted(label: str, value: Value, field: FieldDescribe, finder: Finder) -> None:
     """All missing values in one message."""
     have = field.picklist_values
+    if value.from_ in CURRENCY_PATHS and value.values is None:
+        return  # which currencies the programs have is compared elsewhere (`record_currency`)
     if value.text is not None or (value.const is None and value.from_ not in ENUMS and value.values is None):
         finder.error(
             "M303",

@@ -152,6 +152,9 @@ class PushTarget:
     reads: MappingOf[str, str] = field(
         default_factory=dict
     )  # payouts: our name → the field that people write
+    in_own_currency: frozenset[str] = field(
+        default=frozenset(), repr=False
+    )  # account: amounts that the org shows in the account's currency
     place: Place = field(default_factory=Place, compare=False, repr=False)
     match_place: Place = field(default_factory=Place, compare=False, repr=False)
 

@@ -61,7 +61,7 @@ def unit_for(value: Value) -> Callable[[View], Decimal | None]:
     may_be_units = kind_of(value.from_ or "") == "qualifier"
 
     def of_currency(view: View) -> Decimal:
-        currency = None if may_be_units and _counts_units(view) else currency_of(view)
+        currency = None if may_be_units and counts_units(view) else currency_of(view)
         return _unit(limit if currency is None else min(limit, minor_units(currency)))
 
     return of_currency
@@ -101,5 +101,6 @@ def _most(value: Value) -> int | None:
     return min(told, default=USUAL_SCALE if value.round == BY_CURRENCY else None)
 
 
-def _counts_units(view: View) -> bool:
+def counts_units(view: View) -> bool:
+    """Whether the program's qualifier is a number of units, and no amount."""
     return view.get("program", {}).get("qualifier") == "quantity"

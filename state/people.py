@@ -10,6 +10,8 @@ from itertools import islice
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from state.tables.facts import accounts, users
+from state.tables.programs import programs
+from state.tables.work import standings
 
 KEYS_AT_ONCE = 400
 
@@ -60,6 +62,24 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
             gone = bool(deleted or winner is not None)
             found[pk] = Member(pk, sf_id, name, owner, above, type_, region, currency, gone)
     return found
+
+
+def in_other_currencies(tx: Connection) -> list[tuple[str, str, str, int]]:
+    """(program, its currency, that of the accounts, how many of them), where the two differ."""
+    rows = tx.execute(
+        select(
+            programs.c.key,
+            programs.c.currency,
+            accounts.c.currency,
+            func.count(standings.c.member_pk.distinct()),
+        )
+        .join(standings, standings.c.program_pk == programs.c.pk)
+        .join(accounts, accounts.c.pk == standings.c.member_pk)
+        .where(accounts.c.currency != programs.c.currency, accounts.c.deleted.is_not(True))
+        .group_by(programs.c.key, programs.c.currency, accounts.c.currency)
+        .order_by(programs.c.key, accounts.c.currency)
+    )
+    return [(key, theirs, own, count) for key, theirs, own, count in rows]
 
 
 def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:

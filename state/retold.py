@@ -1,5 +1,6 @@
 """Standings whose orders are other ones now, though their sums are the same: an order was cancelled and entered again, or
-its number or day was changed. The org shows the newest orders of a standing, so it is told again.
+its number or day was changed. The org shows the newest orders of a standing, so it is told again. And those of accounts
+whose currency may be another one now.
 
 They are written down in the transaction that counts the orders: what tells the org may come in a later one.
 """
@@ -9,12 +10,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, func, select
 
 from state import meta
+from state.tables.work import dirty_accounts, standings
 from state.totals import Cell
 
 _KEY = "compute.retold"
+_OF_CHANGED_ACCOUNTS = (
+    select(standings.c.member_pk, func.max(standings.c.period_pk))
+    .where(standings.c.member_pk.in_(select(dirty_accounts.c.account_pk)))
+    .group_by(standings.c.member_pk)
+)
 
 
 def note(tx: Connection, cells: Select[Any]) -> None:
@@ -22,6 +29,11 @@ def note(tx: Connection, cells: Select[Any]) -> None:
     found = {Cell(*row) for row in tx.execute(cells)}
     if found:
         meta.put(tx, _KEY, json.dumps(sorted(found | waiting(tx))))
+
+
+def note_changed_accounts(tx: Connection) -> None:
+    """One standing of each account whose record changed since the rules last looked at it."""
+    note(tx, _OF_CHANGED_ACCOUNTS)
 
 
 def waiting(tx: Connection) -> set[Cell]:

@@ -8,7 +8,7 @@ import pytest
 
 from mappings.check import check, gather, objects_needed
 from mappings.describe import ObjectDescribe
-from mappings.file import parse_mapping, read_mapping
+from mappings.file import parse_mapping, read_mapping, standard_text
 from mappings.problems import has_errors
 from tests.mappings.org_describes import (
     field,
@@ -539,3 +539,71 @@ def test_an_object_of_every_org_that_cannot_be_seen_is_not_taken_for_another_one
     problem = only(LINES, stock_org() | {"OrderItem": None})
     assert (problem.code, problem.help) == ("M101", None)
     assert "read access" in problem.note
+
+
+# --- the currency of what is written ---------------------------------------------------------------------
+def of_several_currencies(*active, **more):
+    """A stock org with our package that has several currencies, as it describes itself."""
+    org, code = (
+        stock_org(),
+        picklist("CurrencyIsoCode", *active, restricted=True, permissionable=False, **more),
+    )
+    for name in ("Account", "Rebate_Standing__c", "Rebate_Payout__c"):
+        org[name] = with_fields(org[name], code)
+    return org
+
+
+SHIPPED = read_mapping("standard")
+STANDARD_WITH_ACCOUNT = parse_mapping(
+    standard_text().replace("# currency =", "currency =", 1), "mapping.toml"
+)
+
+
+def test_no_mapping_has_to_name_the_currency_of_what_is_written():
+    org = of_several_currencies("USD", "EUR")
+    assert check(STANDARD_WITH_ACCOUNT, org, {"retail": "EUR"}) == []
+
+
+def test_a_mapping_that_names_it_fits_an_org_with_it_and_one_without():
+    text = standard_text().replace("# currency =", "currency =", 1)
+    text = text.replace('Currency_Code__c = "standing.currency"', 'CurrencyIsoCode = "standing.currency"')
+    text = text.replace('Currency_Code__c = "payout.currency"', 'CurrencyIsoCode = "payout.currency"')
+    assert check(parse_mapping(text, "m.toml"), of_several_currencies("USD", "EUR"), {"retail": "EUR"}) == []
+    single = parse_mapping(text.replace("currency = ", "# currency = ", 1), "m.toml")
+    assert [
+        one.code for one in check(single, stock_org()) if one.place.excerpt.startswith("CurrencyIso")
+    ] == []
+
+
+def test_programs_in_a_currency_that_is_not_active_are_named_once_with_what_to_do():
+    programs = {"kw": "KWD", "japan": "JPY", "osaka": "JPY", "retail": "USD"}
+    found = check(STANDARD_WITH_ACCOUNT, of_several_currencies("USD", "KWD"), programs)
+    (problem,) = [one for one in found if one.code != "M212"]
+    assert (problem.level, problem.code) == ("error", "M310")
+    assert problem.in_a_line == (
+        "programs japan, osaka are in JPY, which is no active currency of this org (it has USD, KWD) "
+        "(activate JPY in Setup > Manage Currencies, or correct `currency` in the program)"
+    )
+    assert check(
+        STANDARD_WITH_ACCOUNT, stock_org() | {"Account": of_several_currencies()["Account"]}, programs
+    )
+
+
+def test_a_translated_currency_is_compared_as_it_is_written():
+    text = standard_text().replace("# currency =", "currency =", 1)
+    line = 'CurrencyIsoCode = { from = "standing.currency", values = { CNY = "CNH" } }\n'
+    text = text.replace("[push.standing.fields]\n", "[push.standing.fields]\n" + line)
+    mapping, org = parse_mapping(text, "m.toml"), of_several_currencies("USD", "CNH")
+    org["Rebate_Payout__c"] = stock_org()["Rebate_Payout__c"]
+    assert check(mapping, org, {"china": "CNY"}) == []
+
+
+def test_amounts_in_our_users_currency_are_warned_of_where_a_record_cannot_name_its_own():
+    org = of_several_currencies("USD", "EUR", createable=False, updateable=False)
+    assert {one.code for one in check(STANDARD_WITH_ACCOUNT, org, {"retail": "EUR"})} == {"M214"}
+
+
+def test_accounts_whose_currency_is_not_read_are_warned_of():
+    (problem,) = check(SHIPPED, of_several_currencies("USD"), {"retail": "USD"})
+    assert problem.code == "M204"
+    assert "amounts in another currency would be shown in the account's" in problem.message

@@ -1,0 +1,121 @@
+"""Amounts and the currency of the record they are on, in an org of several currencies.
+
+Which of our fields the org shows in the record's currency is noted by preflight, and asked again only by it and at night.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from mappings.fieldpaths import Describes
+from mappings.model import PushTarget
+from mappings.record_currency import (
+    CURRENCY_PATHS,
+    ISO_CODE,
+    MADE_BY_US,
+    may_name_it,
+    shown_in_its_currency,
+)
+from state import meta, retold
+
+if TYPE_CHECKING:
+    from jobs.app import App
+
+NOTED = "push.own_currency"
+_TARGETS = (*MADE_BY_US, "account")
+
+
+def note(app: App, tx: Connection, described: Describes) -> None:
+    """Write down what the org shows in the record's currency. When that is news, everything is compared by the next plan:
+    standings that were written without their currency are written again."""
+    found = {}
+    for name, target in _written(app):
+        object_ = described.get(target.object)
+        shown = shown_in_its_currency(target, object_) if object_ is not None else None
+        if object_ is not None and shown is not None:
+            found[name] = shown if name == "account" or may_name_it(target, object_) else []
+    if found != noted(tx):
+        meta.drop(tx, "push.mapping")
+    meta.put(tx, NOTED, json.dumps(found, sort_keys=True))
+
+
+def noted(tx: Connection) -> dict[str, list[str]]:
+    """Target → its amounts that the org shows in the record's currency; without the targets of an org of one currency."""
+    found: dict[str, list[str]] = json.loads(meta.get(tx, NOTED) or "{}")
+    return found
+
+
+def of_one_currency(app: App, tx: Connection) -> list[str]:
+    """Objects that had no currency of their own when they were last looked at."""
+    several = noted(tx)
+    return [target.object for name, target in _written(app) if name not in several]
+
+
+def has_several(described: Describes, objects: Sequence[str]) -> bool:
+    """Whether one of these objects has a currency now."""
+    found = (described.get(name) for name in objects)
+    return any(one is not None and one.field(ISO_CODE) is not None for one in found)
+
+
+def tell_again(tx: Connection) -> None:
+    """Accounts that changed may be in another currency now: what is written onto them is looked at again."""
+    if noted(tx).get("account"):
+        retold.note_changed_accounts(tx)
+
+
+def named(target: PushTarget, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Payouts that have waited since before the org's currencies were known say theirs, too."""
+    own = target.fields.get(ISO_CODE)
+    if own is None or own.from_ not in CURRENCY_PATHS or own.values is not None:
+        return list(records)
+    said = _said_in(target)
+    return [
+        one if ISO_CODE in one or not one.get(str(said)) else {**one, ISO_CODE: one[str(said)]}
+        for one in records
+    ]
+
+
+def without_amounts(accounts: int) -> list[str]:
+    """A sentence where accounts were written without amounts."""
+    if not accounts:
+        return []
+    many = "1 account is" if accounts == 1 else f"{accounts:,} accounts are"
+    return [
+        f"{many} written without amounts: the account is in another currency than the standing that it shows, and Salesforce "
+        "would show them in the account's (docs/mapping.md, Several currencies)"
+    ]
+
+
+def payouts_shown_in_another(app: App) -> list[tuple[str, str, int]]:
+    """(currency, the one that the org shows, how many): payouts from before they said their own. One call, of doctor's."""
+    target = app.mapping.push["payout"]
+    said = _said_in(target)
+    if said is None:
+        return []
+    query = f"SELECT {said} said, {ISO_CODE} shown, COUNT(Id) many FROM {target.object} GROUP BY {said}, {ISO_CODE}"
+    found = [row for page in app.org.query(query) for row in page.table.to_pylist()]
+    return sorted(
+        (row["said"], row["shown"], int(Decimal(row["many"])))
+        for row in found
+        if row["said"] and row["shown"] and row["said"] != row["shown"]
+    )
+
+
+def _said_in(target: PushTarget) -> str | None:
+    """The text field that has the currency, too."""
+    others = {
+        name: value for name, value in target.fields.items() if name != ISO_CODE and value.values is None
+    }
+    return next((name for name, value in others.items() if value.from_ in CURRENCY_PATHS), None)
+
+
+def _written(app: App) -> Iterator[tuple[str, PushTarget]]:
+    for name in _TARGETS:
+        target = app.mapping.push.get(name)
+        if target is not None and target.when != "never":
+            yield name, target
