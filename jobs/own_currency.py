@@ -19,6 +19,7 @@ from mappings.record_currency import (
     ISO_CODE,
     MADE_BY_US,
     may_name_it,
+    said_in,
     shown_in_its_currency,
 )
 from state import meta, retold
@@ -73,7 +74,7 @@ def named(target: PushTarget, records: Sequence[dict[str, Any]]) -> list[dict[st
     own = target.fields.get(ISO_CODE)
     if own is None or own.from_ not in CURRENCY_PATHS or own.values is not None:
         return list(records)
-    said = _said_in(target)
+    said = said_in(target)
     return [
         one if ISO_CODE in one or not one.get(str(said)) else {**one, ISO_CODE: one[str(said)]}
         for one in records
@@ -94,7 +95,7 @@ def without_amounts(accounts: int) -> list[str]:
 def payouts_shown_in_another(app: App) -> list[tuple[str, str, int]]:
     """(currency, the one that the org shows, how many): payouts from before they said their own. One call, of doctor's."""
     target = app.mapping.push["payout"]
-    said = _said_in(target)
+    said = said_in(target)
     if said is None:
         return []
     query = f"SELECT {said} said, {ISO_CODE} shown, COUNT(Id) many FROM {target.object} GROUP BY {said}, {ISO_CODE}"
@@ -104,14 +105,6 @@ def payouts_shown_in_another(app: App) -> list[tuple[str, str, int]]:
         for row in found
         if row["said"] and row["shown"] and row["said"] != row["shown"]
     )
-
-
-def _said_in(target: PushTarget) -> str | None:
-    """The text field that has the currency, too."""
-    others = {
-        name: value for name, value in target.fields.items() if name != ISO_CODE and value.values is None
-    }
-    return next((name for name, value in others.items() if value.from_ in CURRENCY_PATHS), None)
 
 
 def _written(app: App) -> Iterator[tuple[str, PushTarget]]:

@@ -100,6 +100,7 @@ class SyncReport:
             "events": self.computed.events,
             "payouts_decided": self.payouts.changed,
             "planned": self.computed.planned.total,
+            "without_amounts": self.computed.planned.without_amounts,
             "pushed": self.pushed.done,
             "overtaken": self.pushed.overtaken,
             "retrying": self.pushed.retrying,

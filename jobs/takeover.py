@@ -18,6 +18,7 @@ from jobs.app import App
 from jobs.payouts import READ_UNTIL, key_of
 from jobs.running import Running
 from mappings.model import PushTarget
+from mappings.record_currency import said_in
 from rebates.money import to_micro
 from state import meta, payouts, payouts_gone, rebasing, takeover
 from state.takeover import Found
@@ -206,8 +207,9 @@ def _target(app: App) -> PushTarget | None:
 
 
 def _columns(target: PushTarget) -> dict[str, str]:
-    paths = ("member.id", "program.key", "period.key", "payout.type", "payout.amount", "payout.currency")
-    return {path: field for path in paths if (field := target.written_from(path)) is not None}
+    paths = ("member.id", "program.key", "period.key", "payout.type", "payout.amount")
+    found = {path: target.written_from(path) for path in paths} | {"payout.currency": said_in(target)}
+    return {path: field for path, field in found.items() if field is not None}
 
 
 def _found(tx: Connection, target: PushTarget, org_id: str, key: str, row: Row) -> Found | None:

@@ -57,6 +57,14 @@ def in_record_currency(target: PushTarget, shown: Iterable[str]) -> PushTarget:
     return replace(target, fields={**target.fields, ISO_CODE: Value(from_=path)})
 
 
+def said_in(target: PushTarget) -> str | None:
+    """The other field that says the currency. CurrencyIsoCode of a record from before we wrote it is that of whoever made it."""
+    for name, value in target.fields.items():
+        if name != ISO_CODE and value.from_ in CURRENCY_PATHS and value.values is None:
+            return name
+    return None
+
+
 def foreign_amounts(target: PushTarget, view: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Fields of an account that must stay empty: its currency is known, and the standing's is another."""
     if not target.in_own_currency:

@@ -97,6 +97,7 @@ def test_standings_and_payouts_of_a_euro_program_are_in_euros_though_our_user_is
 
 def test_an_account_in_another_currency_than_its_standing_shows_no_amounts_until_it_is_in_the_same(euros):
     done = euros("sync", "--json")
+    assert done.data["without_amounts"] == 1
     assert any("1 account is written without amounts" in one for one in json.loads(done.out)["warnings"])
     midwest = account(euros, MIDWEST)
     assert (midwest["Rebate_Amount__c"], midwest["Rebate_To_Next_Tier__c"]) == (None, None)
