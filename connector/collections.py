@@ -118,7 +118,7 @@ class Collections:
             }
             for index, part in enumerate(slices)
         ]
-        answers = self._rest.composite(parts, Call("collections", safety, sobject))
+        answers = self._rest.composite(parts, Call("collections", safety, sobject, answer="composite"))
         errors = [part_error(a, sobject, safety) if status_of(a) >= 300 else None for a in answers]
         if errors and errors[0] is not None and None not in errors:
             raise errors[0]

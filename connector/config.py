@@ -64,6 +64,7 @@ def _reference(value: str) -> str:
 
 SecretReference = Annotated[str, AfterValidator(_reference)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Answer = Literal["soon", "query", "composite"]  # how long the org itself may take for one
 
 
 class Timeouts(BaseModel):
@@ -72,10 +73,21 @@ class Timeouts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     connect: Seconds = limits.CONNECT_SECONDS
-    read: Seconds = limits.READ_SECONDS  # between two bytes
-    call: Seconds = limits.CALL_SECONDS  # one call, its retries included
+    read: Seconds = limits.READ_SECONDS  # between two bytes, of calls that the org answers at once
+    query: Seconds = limits.QUERY_SECONDS  # one query
+    composite: Seconds = limits.COMPOSITE_SECONDS  # several queries, or up to 1,000 records, in one call
+    call: Seconds = limits.CALL_SECONDS  # one call, its retries included; or one attempt that may take longer
     bulk_job: Seconds = limits.BULK_JOB_SECONDS
     deploy: Seconds = limits.DEPLOY_SECONDS
+
+    def patience(self, answer: Answer, parts: int = 1) -> float:
+        """How long the org may be silent: never shorter than it may work on what was asked."""
+        longest = {
+            "soon": self.read,
+            "query": min(parts * self.query, self.composite),
+            "composite": self.composite,
+        }
+        return max(self.read, longest[answer])
 
 
 class OrgSettings(BaseModel):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from connector.limits import SLOW_SECONDS
+
 
 class SyncError(Exception):
     """Everything raised on purpose here. The subclass says what to do next; `hint` says it to a person."""
@@ -34,8 +36,15 @@ class SyncError(Exception):
         self.sent = sent  # False: the request never left, so nothing can have happened
         self.at: int | None = None  # which query of a poll, counted from 0
         self.gave_up = False  # it was repeated as often as it may be
+        self.waited = 0.0  # seconds that the org had for it, where it may take long
+        self.timed_out = False  # it had all the time that it may take, and gave no answer
         self._hint = hint
         super().__init__(code)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the org was at work for long: the same again would take as long again."""
+        return self.timed_out or self.waited >= SLOW_SECONDS or self.code == "REQUEST_RUNNING_TOO_LONG"
 
     @property
     def hint(self) -> str:
@@ -68,6 +77,11 @@ class WindowTooWide(WindowLost):
     """The org gave up on the query. Read the window again in halves."""
 
     step = "The window is cut, so that each part has half of the rows, and read again."
+
+
+def is_too_much(error: SyncError) -> bool:
+    """Whether a read was more than the org does in one request: it gave up, or was silent for as long as it may be."""
+    return isinstance(error, WindowTooWide) or (isinstance(error, Transient) and error.slow)
 
 
 class BulkJobFailed(WindowTooWide):

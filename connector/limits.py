@@ -6,8 +6,18 @@ from typing import Final
 
 # --- requests ------------------------------------------------------------------------------------------
 CONNECT_SECONDS: Final = 5.0
-READ_SECONDS: Final = 60.0  # between two bytes
-CALL_SECONDS: Final = 120.0  # one request with its body, all attempts together
+READ_SECONDS: Final = 60.0  # between two bytes, of calls that the org answers at once
+QUERY_SECONDS: Final = 150.0  # the org itself ends a query after 120 s: its QUERY_TIMEOUT must reach us
+COMPOSITE_SECONDS: Final = (
+    630.0  # the org itself ends a request after 10 minutes; its parts run one after the other
+)
+CALL_SECONDS: Final = (
+    120.0  # one request with its body, all attempts together; one long attempt may take longer
+)
+SLOW_SECONDS: Final = (
+    20.0  # what the org calls long-running: cut off later than this, a write is not repeated at once
+)
+LAST_WAIT_SECONDS: Final = 15.0  # for the answer of a write, once we were asked to stop
 ATTEMPTS: Final = 5  # of one call, first one included
 FIRST_WAIT_SECONDS: Final = 0.5  # upper bound of the first wait; doubles, full jitter
 LONGEST_WAIT_SECONDS: Final = 20.0

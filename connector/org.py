@@ -124,10 +124,13 @@ class SalesforceOrg:
         try:
             login.current()
             version = _agree(versions(session, settings), settings.api_version)
-            return cls(settings, session, login, version=version, clock=clock, rng=rng, log=log)
+            org = cls(settings, session, login, version=version, clock=clock, rng=rng, log=log)
         except BaseException:
             session.close()
             raise
+        if transport is None:  # a simulated org answers in this thread
+            session.attention = org._attention
+        return org
 
     def __repr__(self) -> str:
         return f"<SalesforceOrg {self._settings.alias} {self.org_id} v{self.api_version}>"

@@ -11,6 +11,7 @@ import requests
 import urllib3
 
 from connector import wire
+from connector.config import Answer
 from connector.errors import Ambiguous, Misconfigured, QuotaReached, SyncError, Transient, classify
 from connector.problems import names_in, problems_in
 from connector.retry import Safety
@@ -26,6 +27,8 @@ class Call:
     numbers: wire.Numbers = "decimal"
     expects: Literal["json", "nothing", "stream"] = "json"  # stream: the caller reads the body
     seconds: float | None = None  # deadline of this call, retries included
+    answer: Answer = "soon"  # how long the org itself may take for it (`connector.config.Timeouts`)
+    parts: int = 1  # queries in it, which the org runs one after the other
 
 
 def not_answered(error: requests.RequestException, call: Call) -> SyncError:
@@ -54,9 +57,10 @@ def not_answered(error: requests.RequestException, call: Call) -> SyncError:
         return Transient(
             "NO_CONNECTION", sent=False, sobject=sobject, detail=f"{host} ({detail})" if host else detail
         )
-    if call.safety is Safety.READ:
-        return Transient("NO_ANSWER", sobject=sobject, detail=detail)
-    return Ambiguous("NO_ANSWER", sobject=sobject, detail=detail)
+    step = Transient if call.safety is Safety.READ else Ambiguous
+    silence = step("NO_ANSWER", sobject=sobject, detail=detail)
+    silence.timed_out = call.answer != "soon" and isinstance(error, requests.exceptions.ReadTimeout)
+    return silence
 
 
 def refused(

@@ -111,7 +111,7 @@ class Rest:
             raise Misconfigured(
                 "POLL_SIZE", detail=f"one to {limits.COMPOSITE_QUERIES} queries, not {len(queries)}"
             )
-        call = Call("poll", numbers="text")
+        call = Call("poll", numbers="text", answer="query", parts=len(queries))
         return self._api.repeat(call, partial(self._composite_queries, queries, "queryAll", call))
 
     def _composite_queries(self, queries: Sequence[str], resource: str, call: Call) -> list[Page]:
@@ -151,7 +151,7 @@ class Rest:
         repeats itself: the window must be read again from its start.
         """
         columns, sobject = columns_of(soql), object_of(soql)
-        call = Call("query", Safety.READ, sobject, numbers="text")
+        call = Call("query", Safety.READ, sobject, numbers="text", answer="query")
         rows: int | None = 0  # None: an earlier process read the first pages, so the sum is not known
         if locator is None:
             page = self._first(soql, columns, include_deleted, call)
@@ -190,7 +190,7 @@ class Rest:
 
     def tooling(self, soql: str) -> list[dict[str, Any]]:
         """Rows of a Tooling query, all pages, each without its `attributes`."""
-        call = Call("tooling")
+        call = Call("tooling", answer="query")
         reply = self._tooling_page(f"tooling/query?q={quote(soql, safe='')}", call)
         rows = list(reply["records"])
         seen: set[str] = set()

@@ -40,6 +40,8 @@ def may_repeat(error: BaseException | None, safety: Safety, policy: Policy) -> b
     """Whether the same request may be sent once more after this error."""
     if not isinstance(error, SyncError) or isinstance(error, WindowLost) or error.gave_up:
         return False
+    if error.timed_out or (error.slow and safety is not Safety.READ):
+        return False  # it may still be at work on it: the caller asks for less, or looks first
     if error.retry_after is not None and error.retry_after > policy.retry_after_limit:
         return False
     if isinstance(error, Transient):

@@ -17,10 +17,9 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from structlog.typing import FilteringBoundLogger
 
-from connector import body, wire
+from connector import body, limits, wire
 from connector.config import Timeouts
 from connector.errors import (
     Ambiguous,
@@ -31,9 +30,12 @@ from connector.errors import (
     UnknownReply,
 )
 from connector.hosts import HostRefused
+from connector.patience import attended
+from connector.polling import Attention
 from connector.port import Clock
 from connector.replies import Call, not_answered, refused
 from connector.retry import Policy, Safety, retrying
+from connector.sockets import KeepingAdapter
 from connector.usage import Meter
 
 CLIENT = "rebate-sync/0.1"
@@ -76,12 +78,15 @@ class OrgSession(requests.Session):
         self.trust_env = False  # neither ~/.netrc nor proxy variables may redirect a token
         self.headers.clear()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the token is all we are known by
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0)
+        adapter = KeepingAdapter(pool_connections=4, pool_maxsize=16, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self.tokens: Tokens | None = None
         self.meter = meter
         self.policy = Policy()
+        self.attention: Attention | None = (
+            None  # what looks up while a long call is waited for; None: nobody does
+        )
         self._host = host  # as simple-salesforce writes it: host or host:port
         self._timeouts = timeouts
         self._clock = clock
@@ -132,7 +137,7 @@ class OrgSession(requests.Session):
         address = url.decode() if isinstance(url, bytes) else url
         about = call or Call("rest", Safety.READ if verb in {"GET", "HEAD"} else Safety.ONCE)
         path = self._path_of(address)
-        deadline = self._clock.monotonic() + (about.seconds or self._timeouts.call)
+        deadline = self._clock.monotonic() + (about.seconds or self._longest(about))
 
         def attempt() -> requests.Response:
             return self._with_token(verb, path, about, deadline, headers=headers, params=params, data=data)
@@ -145,7 +150,7 @@ class OrgSession(requests.Session):
             call.safety,
             clock=self._clock,
             rng=self._rng,
-            deadline=self._clock.monotonic() + self._timeouts.call if deadline is None else deadline,
+            deadline=self._clock.monotonic() + self._longest(call) if deadline is None else deadline,
             policy=self.policy,
             before_sleep=lambda n, error, wait: self._log.warning(
                 "org.retry", kind=call.kind, attempt=n, wait=round(wait, 3), error=str(error)
@@ -156,6 +161,10 @@ class OrgSession(requests.Session):
         except SyncError as error:
             error.gave_up = True
             raise
+
+    def _longest(self, call: Call) -> float:
+        """Seconds of a call, its repetitions included: one attempt always has the time that the org may take."""
+        return max(self._timeouts.call, self._timeouts.patience(call.answer, call.parts))
 
     def _path_of(self, address: str) -> str:
         parts = urlsplit(address)
@@ -212,8 +221,11 @@ class OrgSession(requests.Session):
         self.meter.check(call.kind)
         self.meter.count(call.kind)
         started = self._clock.monotonic()
-        try:
-            response = super().request(
+        patience = min(self._timeouts.patience(call.answer, call.parts), remaining)
+
+        def ask() -> tuple[requests.Response, bytes | body.BodyCut]:
+            response = requests.Session.request(
+                self,
                 verb,
                 address,
                 params=params,
@@ -225,12 +237,21 @@ class OrgSession(requests.Session):
                     "Sforce-Call-Options": f"client={CLIENT}",
                     **headers,
                 },
-                timeout=(min(self._timeouts.connect, remaining), min(self._timeouts.read, remaining)),
+                timeout=(min(self._timeouts.connect, remaining), patience),
                 allow_redirects=False,
                 stream=True,
             )
+            if response.status_code < 300 and call.expects == "stream":
+                return response, b""
+            try:
+                return response, body.read(response, clock=self._clock, deadline=deadline)
+            except body.BodyCut as cut:
+                return response, cut
+
+        try:
+            response, content = self._waited(call, ask)
         except requests.RequestException as error:
-            raise not_answered(error, call) from None
+            raise self._timed(not_answered(error, call), call, started) from None
         self._listen(response)
         self._log.debug(
             "org.request",
@@ -243,14 +264,32 @@ class OrgSession(requests.Session):
         if response.status_code < 300 and call.expects == "stream":
             return response
         try:
-            content = body.read(response, clock=self._clock, deadline=deadline)
-        except body.BodyCut as cut:
+            return self._answer(response, content, call)
+        except SyncError as error:
+            raise self._timed(error, call, started) from None
+
+    def _waited(self, call: Call, ask: Callable[[], T]) -> T:
+        """What may take minutes is waited for in a thread, so that a stop is heard and the lease kept meanwhile."""
+        if self.attention is None or call.answer == "soon":
+            return ask()
+        last_wait = 0.0 if call.safety is Safety.READ else limits.LAST_WAIT_SECONDS
+        return attended(ask, attention=self.attention, last_wait=last_wait)
+
+    def _timed(self, error: SyncError, call: Call, started: float) -> SyncError:
+        if call.answer != "soon" and isinstance(error, (Transient, Ambiguous)):
+            error.waited = self._clock.monotonic() - started
+        return error
+
+    def _answer(
+        self, response: requests.Response, content: bytes | body.BodyCut, call: Call
+    ) -> requests.Response:
+        if isinstance(content, body.BodyCut):
             if response.status_code >= 300:
                 content = b""
             elif call.safety is not Safety.READ:
-                raise Ambiguous("REPLY_LOST", status=response.status_code, sobject=call.sobject) from None
+                raise Ambiguous("REPLY_LOST", status=response.status_code, sobject=call.sobject)
             else:
-                raise replace_object(cut, call.sobject) from None
+                raise replace_object(content, call.sobject)
         if response.status_code >= 300:
             refusal = refused(response, content, call, is_exhausted=self.meter.is_exhausted)
             if isinstance(refusal, UnknownReply):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator import actions, auth, lifecycle, seed_story
 from emulator.errors import ApiError, RecordError
 from emulator.faults import Fault, FaultPlan
+from emulator.jsontext import Number
 from emulator.life import permissions_of
 from emulator.raw_rows import by_id
 from emulator.router import Request, Response, json_response, route
@@ -114,6 +115,20 @@ def quota(org: Org, sent: dict[str, Any]) -> Any:
     if sent.get("reset"):
         org.usage.reset()
     return {"api_max": org.settings.api_max, "api_used": org.usage.used(org.now_ms())}
+
+
+@_admin("POST", "slowness")
+def slow(org: Org, sent: dict[str, Any]) -> Any:
+    """`{"per_record": {"Account": 0.06}, "per_row": {"Order": 0.001}}`: seconds of each; what is left out takes none."""
+    slowness = org.settings.slowness
+    slowness.set(
+        {name: float(seconds) for name, seconds in sent.get("per_record", {}).items()},
+        {name: float(seconds) for name, seconds in sent.get("per_row", {}).items()},
+    )
+    return {
+        "per_record": {name: Number(seconds) for name, seconds in slowness.per_record.items()},
+        "per_row": {name: Number(seconds) for name, seconds in slowness.per_row.items()},
+    }
 
 
 @_admin("POST", "fls")

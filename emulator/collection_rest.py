@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from emulator import records, rest_records, validation
+from emulator import records, rest_records, slowness, validation
 from emulator.context import Context
 from emulator.errors import ApiError, RecordError
 from emulator.ids import to_18
@@ -88,6 +88,13 @@ def _type_of(row: Row) -> str:
     return name
 
 
+def _take_time(org: Org, rows: list[Row]) -> None:
+    marks = [row.get("attributes") for row in rows]
+    for name, count in Counter(each.get("type") for each in marks if isinstance(each, dict)).items():
+        if isinstance(name, str) and (found := org.schema.sobject(name)) is not None:
+            slowness.wrote(org, found.name, count)
+
+
 def _types(rows: list[Row]) -> None:
     """Rows of one kind that follow each other are a chunk; ten chunks a call."""
     marks = [row.get("attributes") for row in rows]
@@ -119,6 +126,7 @@ def _get(row: Row, name: str) -> Any:
 def create(org: Org, request: Request) -> Response:
     rows, all_or_none = _body(org, request)
     _types(rows)
+    _take_time(org, rows)
 
     def work(ctx: Context, row: Row) -> Row:
         return {"id": records.insert(org, ctx, _type_of(row), row), "success": True, "errors": []}
@@ -131,6 +139,7 @@ def create(org: Org, request: Request) -> Response:
 def update(org: Org, request: Request) -> Response:
     rows, all_or_none = _body(org, request)
     _types(rows)
+    _take_time(org, rows)
 
     def work(ctx: Context, row: Row) -> Row:
         record_id = _get(row, "id")
@@ -166,6 +175,7 @@ def upsert(org: Org, request: Request, sobject: str, key_field: str) -> Response
     ctx = Context.of(request)
     field = records.key_of(org, ctx, found, key_field)
     rows, all_or_none = _body(org, request)
+    slowness.wrote(org, found.name, len(rows))
 
     def work(ctx: Context, row: Row) -> Row:
         if _type_of(row).lower() != found.name.lower():

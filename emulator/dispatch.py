@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from emulator import auth, router
+from emulator import auth, router, slowness
 from emulator.errors import ApiError, RecordError
 from emulator.pretty import pretty
 from emulator.router import Request, Response, error_response
@@ -48,12 +48,14 @@ def handle(org: Org, request: Request) -> Response:
     too_long = _too_long(request)
     if too_long is not None:
         return too_long
+    slowness.begin()
     try:
         _unpack(request)
         _override_method(request)
         response = perform(org, request, counted=True)
     except ApiError as error:
         response = error_response(error)
+    response.delay += slowness.taken()
     _lay_out(request, response)
     if request.method == "HEAD":
         response.body = b""

@@ -118,7 +118,7 @@ class FaultPlan:
     def _spoiled(self, fault: Fault, reply: Response) -> Response:
         content = reply.content()
         if fault.kind == "delay":
-            reply.delay = fault.seconds
+            reply.delay += fault.seconds
         elif fault.kind == "truncate":
             reply.cut_after = min(fault.bytes or len(content) // 2, max(len(content) - 1, 0))
         elif fault.kind == "drop_header":

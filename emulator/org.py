@@ -18,6 +18,7 @@ from emulator import dispatch, wire
 from emulator.ids import Ids
 from emulator.router import Request, Response
 from emulator.schema import Field, Schema, SObject, standard_schema
+from emulator.slowness import Slowness
 from emulator.storage import Storage
 
 OLDEST_VERSION = 31
@@ -52,6 +53,8 @@ class Settings:
     enable_reduction_orders: bool = True
     enable_negative_quantity: bool = False
     """Negative lines on ordinary orders. Source: Metadata API guide, OrderSettings."""
+    slowness: Slowness = field(default_factory=Slowness)
+    """How long writes and queries take. A stock org of ours is quick; a real one with flows and triggers is not."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator import slowness
 from emulator.errors import ApiError
 from emulator.ids import to_18
 from emulator.queries import Row, Spool, children_of, compiled, rows_of
@@ -113,11 +114,13 @@ def _query(org: Org, request: Request, *, all_rows: bool) -> Response:
         return json_response(_columns(plan))
     if plan.count_only:
         total = next(iter(rows_of(org, plan)))[0]
+        slowness.found(org, plan.sobject.name, total)
         return json_response({"totalSize": total, "done": True, "records": []})
     size = page_size(org, request)
     if plan.shape is None:
         return json_response(_aggregates(org, plan))
     spool = Spool(rows_of(org, plan))
+    slowness.found(org, plan.sobject.name, spool.count)
     opened = ResultSet("", spool, plan.shape, plan.children, request.user_id, 0)
     if spool.count > size:
         opened = cursors_of(org).open(org, request.user_id, spool, plan.shape, plan.children)

@@ -135,6 +135,7 @@ class BulkStreams:
     ) -> None:
         self._app, self._run_pk, self._read, self._drop = app, run_pk, read, drop
         self._pages = pages
+        self._queries_lost = 0  # in this run
 
     def start(self, stream: Stream) -> Started:
         """Create the job; its id is written down before anything is waited for, and a later run goes on with it. What is
@@ -205,7 +206,7 @@ class BulkStreams:
         for piece in pieces:
             smaller = replace(stream, window=piece.window)
             if narrowing.fits_pages(app, piece):
-                self._pages(smaller)
+                started += self._in_pages(smaller, piece, lost)
             elif lost <= narrowing.JOBS_LOST_MAX:
                 started.append(self._create(smaller, piece=True))
             elif narrowing.affordable(app, piece.rows):
@@ -213,6 +214,19 @@ class BulkStreams:
             else:
                 raise narrowing.given_up(stream.entity, lost)
         return started
+
+    def _in_pages(self, stream: Stream, piece: Piece, lost: int) -> list[Started]:
+        """Read a small piece; where even that is too much for one query, its halves."""
+        try:
+            self._pages(stream)
+        except errors.Transient as error:
+            self._queries_lost += 1
+            enough = self._queries_lost > narrowing.JOBS_LOST_MAX or not piece.may_be_cut
+            if enough or not errors.is_too_much(error):
+                raise
+            log.warning("pull.narrowed", entity=stream.name, code=error.code, lost=self._queries_lost)
+            return self._in_pieces(stream, None, lost=lost)
+        return []
 
     def _learn(self, stream: Stream, pieces: Sequence[Piece]) -> None:
         most = max((piece.rows for piece in pieces if piece.rows is not None), default=0)

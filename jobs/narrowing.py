@@ -125,8 +125,9 @@ def _count(app: App, entity: PullEntity, windows: list[Window]) -> list[int | No
         return []
     try:
         pages = app.org.poll([soql.count(entity, window) for window in windows])
-    except errors.WindowLost as error:
-        if error.at is None:
+    except errors.Transient as error:
+        told = isinstance(error, errors.WindowLost) and error.at is not None
+        if not told and not errors.is_too_much(error):
             raise
         log.warning("bulk.not_counted", entity=entity.entity, code=error.code)
         return [None for _ in windows]

@@ -66,6 +66,16 @@ class Pulled:
 
     streams: tuple[StreamPulled, ...] = ()
     stopped: tuple[tuple[str, errors.SyncError], ...] = field(default=())
+    slow: tuple[tuple[str, errors.SyncError], ...] = field(default=())  # too much for one query: read by jobs
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know although everything was read."""
+        return [
+            f"{name}: the org gave up on one query for all that changed ({error.code}), so bulk jobs read it: run syncs more "
+            'often, or ask Salesforce Support for an index (docs/operations.md, "An org that takes long")'
+            for name, error in self.slow
+        ]
 
     @property
     def rows(self) -> int:
@@ -148,7 +158,7 @@ def pull(run: Running) -> Pulled:
     elif done:
         stopped += count_rows(run, {stream.name for stream, _ in done})
     note_stopped(app, "pull", dict(stopped))
-    return Pulled(tuple(results), tuple(stopped))
+    return Pulled(tuple(results), tuple(stopped), tuple(reading.slow.items()))
 
 
 def plan_streams(app: App) -> list[Stream]:

@@ -18,6 +18,8 @@ from connector import choose, errors, limits
 from connector.port import RowResult
 from jobs import alerting, bulk_push, payouts, push_shares
 from jobs.again import again
+from jobs.arrived import states_in_org
+from jobs.batch_sizes import Sizes
 from jobs.planning import push_targets
 from jobs.poison import send_readable
 from jobs.pushed import Pushed
@@ -33,8 +35,7 @@ from state.outbox import Row, Stuck
 
 log = structlog.get_logger()
 
-ROWS_PER_BATCH = limits.COMPOSITE_ROWS
-CLAIM_TTL = timedelta(minutes=10)
+CLAIM_TTL = timedelta(minutes=15)  # longer than the org may take for a request (connector.limits)
 NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that was only to be closed
 INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
@@ -94,6 +95,7 @@ class Sending:
         self._run, self._app, self._lanes = run, run.app, lanes
         self._targets: dict[str, PushTarget] = {}
         self._by_name: dict[str, PushTarget] = {}
+        self._sizes = Sizes()
         self.result = Pushed()
 
     def aim_at(self, targets: dict[str, PushTarget]) -> None:
@@ -108,9 +110,12 @@ class Sending:
             rows = self._claim(object_name)
             if not rows:
                 return
+            began = self._app.clock.monotonic()
             try:
                 results = send_readable(rows, partial(self._send, object_name))
             except errors.SyncError as error:
+                if self._goes_on_with_fewer(object_name, rows, error):
+                    continue
                 self._put_off(rows, error)
                 if isinstance(error, (errors.AuthenticationFailed, errors.QuotaReached, errors.WrongOrg)):
                     raise
@@ -118,7 +123,7 @@ class Sending:
                     log.error("push.object_stopped", object=object_name, code=error.code)
                     self.result.stopped[object_name] = error
                 return
-            self.settle(object_name, rows, results)
+            self.settle(object_name, rows, results, seconds=self._app.clock.monotonic() - began)
             advance(len(rows))
             self._run.beat()
 
@@ -139,7 +144,7 @@ class Sending:
             return outbox.claim(
                 tx,
                 now=now,
-                limit=1 if alone else limits.BULK_JOB_ROWS if bulk else ROWS_PER_BATCH,
+                limit=1 if alone else limits.BULK_JOB_ROWS if bulk else self._sizes.of(tx, object_name, now),
                 owner=app.owner,
                 epoch=self._run.lease.epoch,
                 until=app.lease_time(tx) + CLAIM_TTL,
@@ -232,6 +237,50 @@ class Sending:
             )
         return str(ids[0])
 
+    def _goes_on_with_fewer(self, object_name: str, rows: Sequence[Row], error: errors.SyncError) -> bool:
+        """After a request that the org was too long at: what of it arrived is settled, by a look at the org; the rest is
+        due again at once, in smaller requests. False: fewer would not help, or the look fails, too."""
+        slow = isinstance(error, (errors.Ambiguous, errors.Transient)) and error.slow
+        if not slow or len(rows) == 1 or object_name == alerting.BELL:
+            return False
+        app, sizes = self._app, self._sizes
+        now = app.clock.now()
+        if not sizes.may_be_silent(object_name):
+            return False
+        with app.store.transaction() as tx:
+            size = sizes.was_silent(tx, object_name, len(rows), error.waited, now)
+        self.result.slow[object_name] = (len(rows), error.waited, size)
+        log.warning(
+            "push.fewer",
+            object=object_name,
+            rows=len(rows),
+            code=error.code,
+            seconds=round(error.waited),
+            next=size,
+        )
+        try:
+            known = self._arrived(object_name, rows)
+        except (errors.Ambiguous, errors.Transient) as unseen:
+            log.warning("push.not_looked", object=object_name, code=unseen.code)
+            return False
+        there = [row for row in rows if row.ext_key in known]
+        self.settle(
+            object_name, there, [RowResult(row.ext_key, ok=True, id=known[row.ext_key]) for row in there]
+        )
+        with app.store.transaction() as tx:
+            rest = [(row, now) for row in rows if row.ext_key not in known]
+            outcomes.retry_all(tx, rest, code=error.code)
+            self._run.note(tx, self.result.told())
+        self._run.beat()
+        return True
+
+    def _arrived(self, object_name: str, rows: Sequence[Row]) -> dict[str, str]:
+        if object_name not in self._targets:
+            return {}  # a change of tasks looks at them itself, each time
+        if rows[0].kind == "event":
+            return self._find(object_name, [row.ext_key for row in rows])
+        return states_in_org(self._app, self._targets[object_name], rows)
+
     def _put_off(self, rows: Sequence[Row], error: errors.SyncError) -> None:
         """The whole request failed: the same keys are due again, later; what was refused for lack of set-up at once."""
         app = self._app
@@ -244,8 +293,15 @@ class Sending:
             self._run.note(tx, self.result.told())
         log.warning("push.put_off", rows=len(rows), code=error.code, error=type(error).__name__)
 
-    def settle(self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]) -> None:
-        """Write down what the org said of each row, once it was looked for where it is in doubt."""
+    def settle(
+        self,
+        object_name: str,
+        rows: Sequence[Row],
+        results: Sequence[RowResult],
+        *,
+        seconds: float | None = None,
+    ) -> None:
+        """Write down what the org said of each row, once it was looked for where it is in doubt; `seconds`: after which."""
         assert len(rows) == len(results), (len(rows), len(results))
         known = self._read_back(object_name, rows, results)
         app, now = self._app, self._app.clock.now()
@@ -269,6 +325,8 @@ class Sending:
                     self.result.overtaken += answer.code != "NOT_SENT"  # that was our own decision
                 else:
                     self._refused(tx, object_name, row, answer)
+            if seconds is not None:
+                self._sizes.answered(tx, object_name, len(rows), seconds)
             self._run.note(tx, self.result.told())
 
     def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:

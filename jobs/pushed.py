@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector import errors
+from jobs import batch_sizes
 
 _COUNTS = ("done", "superseded", "overtaken", "quarantined")
 
@@ -25,6 +26,8 @@ class Pushed:
     by_object: dict[str, int] = field(default_factory=dict)
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # (object, code, account id)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+    # By object, what the org was too long at: (records of one request, seconds without an answer, records since).
+    slow: dict[str, tuple[int, float, int]] = field(default_factory=dict)
 
     @property
     def retrying(self) -> int:
@@ -34,11 +37,13 @@ class Pushed:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is broken."""
+        slow = batch_sizes.told(self.slow)
         if not self.overtaken:
-            return []
+            return slow
         return [
+            *slow,
             f"{self.overtaken} writes were left out because the org holds newer ones: another installation writes to "
-            "this org, or this store is older than the org"
+            "this org, or this store is older than the org",
         ]
 
     def confirmed(self, object_name: str, rows: int) -> None:
@@ -68,6 +73,7 @@ class Pushed:
             "retrying": self.retrying,
             "by_object": self.by_object,
             "refused": self.refused,
+            "slow": self.slow,
             "stopped": {
                 name: {"code": e.code, "sobject": e.sobject, "detail": e.detail, "hint": e.hint}
                 for name, e in self.stopped.items()
@@ -83,5 +89,7 @@ class Pushed:
             self.by_object[name] = self.by_object.get(name, 0) + count
         refused: Sequence[Sequence[str]] = said.get("refused", ())
         self.refused += [(object_name, code, account) for object_name, code, account in refused]
+        for name, (rows, seconds, size) in said.get("slow", {}).items():
+            self.slow[name] = (rows, seconds, size)
         for name, error in said.get("stopped", {}).items():
             self.stopped[name] = errors.Misconfigured(**error)

@@ -67,6 +67,7 @@ class Reading:
         self.rejected: dict[str, list[Rejected]] = {}
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
         self.newest: dict[str, int] = {}  # the latest stamp that was read of each stream
+        self.slow: dict[str, errors.SyncError] = {}  # streams that were too much for one query
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
         """Each stream as it is complete, or with what stopped it; a stopped stream does not stop the others, and none of
@@ -112,27 +113,59 @@ class Reading:
             queries = [soql.select(stream.entity, window=stream.window) for stream in streams]
             try:
                 pages = self._org.poll(queries)
-            except (errors.Misconfigured, errors.WindowLost) as error:
+            except errors.Transient as error:
+                if error.at is None and errors.is_too_much(error):
+                    yield from self._singly(streams, error)
+                    return
+                if error.at is None or not isinstance(error, errors.WindowLost):
+                    raise
+                culprit = streams[error.at]
+                streams = [stream for stream in streams if stream is not culprit]
+                yield from self._in_a_job(culprit, error)  # too much for one query: Bulk has no such limit
+                continue
+            except errors.Misconfigured as error:
                 if error.at is None or isinstance(error, errors.WrongOrg):
                     raise
                 culprit = streams[error.at]
                 streams = [stream for stream in streams if stream is not culprit]
-                if isinstance(error, errors.WindowLost):  # too much for one query: Bulk has no such limit
-                    yield from self._start(culprit)
-                else:
-                    yield culprit, "poll", self._stopped(culprit, error)
+                yield culprit, "poll", self._stopped(culprit, error)
                 continue
             for stream, page in zip(streams, pages, strict=True):
                 if page.locator is not None and self._method(stream, page.total) == "bulk":
                     yield from self._start(stream)
                 else:
-                    yield stream, *self._after_poll(stream, page)
+                    yield from self._after_poll(stream, page)
             return
 
-    def _after_poll(self, stream: Stream, first: Page) -> tuple[Method, errors.SyncError | None]:
-        if first.locator is None:
-            return self._guarded(stream, "poll", partial(self._pages, stream, first))
-        return self._guarded(stream, "rest", partial(self._pages, stream, first))
+    def _singly(self, streams: Sequence[Stream], error: errors.SyncError) -> Iterator[Outcome]:
+        """No answer for all of them: each is asked for alone, and what has none even then is too much for one query."""
+        if len(streams) == 1:
+            yield from self._in_a_job(streams[0], error)
+            return
+        log.warning("pull.asked_singly", streams=len(streams), code=error.code, seconds=round(error.waited))
+        for stream in streams:
+            yield from self._poll([stream])
+
+    def _in_a_job(self, stream: Stream, error: errors.SyncError) -> Iterator[Outcome]:
+        log.warning("pull.too_much", entity=stream.name, code=error.code, seconds=round(error.waited))
+        if errors.is_too_much(error):
+            self.slow[stream.name] = error
+        yield from self._start(stream)
+
+    def _after_poll(self, stream: Stream, first: Page) -> Iterator[Outcome]:
+        """The other pages; where the org gives up on them, a job reads the window from its start."""
+        self._reader(stream)  # what was rejected of it so far belongs to what is gone back to
+        before = self._now(stream)
+        try:
+            method: Method = "poll" if first.locator is None else "rest"
+            outcome = self._guarded(stream, method, partial(self._pages, stream, first))
+        except errors.Transient as error:
+            if not errors.is_too_much(error):
+                raise
+            self._back_to(stream, before)
+            yield from self._in_a_job(stream, error)
+        else:
+            yield stream, *outcome
 
     def _guarded(
         self, stream: Stream, method: Method, read: Callable[[], None]
@@ -175,6 +208,8 @@ class Reading:
                         seen += page.table.num_rows
                         step.advance(page.table.num_rows)
                     return
+                except errors.WindowTooWide:
+                    raise  # the same again would be too much again
                 except errors.WindowLost as error:
                     lost += 1
                     log.warning("pull.window_lost", entity=stream.name, code=error.code, times=lost)

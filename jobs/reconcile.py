@@ -143,6 +143,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         report.schema = again(app, lambda: look_at_schema(app))
         report.warnings += [f"a field changed in the org: {one}" for one in report.schema.changed]
         report.pulled = again(app, lambda: pull(run))
+        report.warnings += report.pulled.warnings
         without = report.pulled.unreadable
         report.inventory = again(
             app, lambda: take_inventory(run, accept_missing=accept_missing, without=without)

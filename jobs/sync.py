@@ -166,6 +166,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.rebased = again(app, lambda: rebase(run))
         if "pull" in parts:
             report.pulled = again(app, lambda: pull(run))
+            report.warnings += report.pulled.warnings
             if (why := again(app, lambda: is_needed(app))) is not None:
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable

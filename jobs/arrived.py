@@ -1,0 +1,33 @@
+"""Which records of a request without an answer are in the org: asked by key before anything is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from jobs.app import App
+from mappings import soql
+from mappings.model import PushTarget
+from state.outbox import Row
+
+KEYS_PER_QUERY = 200
+
+
+def states_in_org(app: App, target: PushTarget, rows: Sequence[Row]) -> dict[str, str]:
+    """Record ids by key of the state rows that the org holds just as they were sent: under our very sequence number. An
+    object without one tells nothing: its rows are sent again by key, and end the same."""
+    key, fence = target.match, target.fence
+    if key is None or fence is None:
+        return {}
+    sent = {row.ext_key: row.seq for row in rows}
+    found: dict[str, str] = {}
+    keys = list(sent)
+    columns = ", ".join(dict.fromkeys(("Id", key, fence)))
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        some = ", ".join(soql.text(one) for one in keys[start : start + KEYS_PER_QUERY])
+        query = f"SELECT {columns} FROM {target.object} WHERE {key} IN ({some})"
+        for page in app.org.query(query):
+            for row in page.table.to_pylist():
+                if row[fence] is not None and Decimal(row[fence]) == sent.get(row[key]):
+                    found[row[key]] = row["Id"]
+    return found
