@@ -64,7 +64,7 @@ class Sizes:
     """The sizes of one push, by object."""
 
     _known: dict[str, Size] = field(default_factory=dict)
-    _silences: dict[str, int] = field(default_factory=dict)
+    _silences: dict[str, list[int]] = field(default_factory=dict)  # how many records each of them was about
 
     def of(self, tx: Connection, object_name: str, now: datetime) -> int:
         if object_name not in self._known:
@@ -73,19 +73,22 @@ class Sizes:
 
     def was_silent(self, tx: Connection, object_name: str, rows: int, seconds: float, now: datetime) -> int:
         """The org did not answer for so many; returns how many are to be sent next."""
-        self._silences[object_name] = self._silences.get(object_name, 0) + 1
+        self._silences.setdefault(object_name, []).append(rows)
         self._put(tx, object_name, self._now(object_name).after_silence(rows, seconds, now))
         return self._now(object_name).rows
 
     def answered(self, tx: Connection, object_name: str, rows: int, seconds: float) -> None:
         before = self._now(object_name)
         after = before.after_answer(rows, seconds)
-        if after != before:
+        too_many = min(self._silences.get(object_name, ()), default=None)
+        if after != before and (
+            too_many is None or after.rows < too_many
+        ):  # the next push may try as many again
             self._put(tx, object_name, after)
 
     def may_be_silent(self, object_name: str) -> bool:
         """Whether another try with fewer is worth its wait."""
-        return self._silences.get(object_name, 0) < SILENCES_MAX
+        return len(self._silences.get(object_name, ())) < SILENCES_MAX
 
     def _now(self, object_name: str) -> Size:
         return self._known.get(object_name, Size())

@@ -41,6 +41,10 @@ class Done:
         return json.loads(self.out)["data"]
 
     @property
+    def warnings(self) -> Any:
+        return json.loads(self.out)["warnings"]
+
+    @property
     def error(self) -> Any:
         return json.loads(self.out)["error"]
 
