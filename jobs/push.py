@@ -23,6 +23,7 @@ from jobs.batch_sizes import Sizes
 from jobs.planning import push_targets
 from jobs.poison import send_readable
 from jobs.pushed import Pushed
+from jobs.refusals import Interrupted, TookTooLong
 from jobs.running import Running
 from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
@@ -113,6 +114,11 @@ class Sending:
             began = self._app.clock.monotonic()
             try:
                 results = send_readable(rows, partial(self._send, object_name))
+            except (Interrupted, TookTooLong):
+                # Nobody waits for the answer any more: what arrived is looked for, or sent again by key, by the next run.
+                if object_name != alerting.BELL:
+                    self._put_off(rows, errors.Ambiguous("NO_ANSWER"))
+                raise
             except errors.SyncError as error:
                 if self._goes_on_with_fewer(object_name, rows, error):
                     continue
@@ -260,7 +266,10 @@ class Sending:
         )
         try:
             known = self._arrived(object_name, rows)
-        except (errors.Ambiguous, errors.Transient) as unseen:
+        except (Interrupted, TookTooLong, errors.AuthenticationFailed, errors.QuotaReached, errors.WrongOrg):
+            self._put_off(rows, error)
+            raise
+        except errors.SyncError as unseen:
             log.warning("push.not_looked", object=object_name, code=unseen.code)
             return False
         there = [row for row in rows if row.ext_key in known]

@@ -77,3 +77,45 @@ def test_a_query_that_takes_too_long_even_alone_is_read_by_a_job(impatient, quer
     assert len(standings(impatient)) == 7
     slow(impatient)
     assert impatient("verify", "--deep").code == 0
+
+
+def test_the_lock_is_kept_and_a_stop_heard_while_the_org_is_silent(impatient, monkeypatch):
+    from connector import limits
+    from jobs import running
+    from jobs.refusals import Interrupted
+
+    monkeypatch.setattr(limits, "ATTENTION_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "LAST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(running, "BEAT_EVERY", 0.0)
+    real, beats = running.leases.renew, []
+
+    def renew(tx, lease, **when):
+        beats.append(when["now"])
+        if len(beats) > 20:  # a person stops it in the middle of a silence
+            raise Interrupted
+        return real(tx, lease, **when)
+
+    impatient("sync", "--no-push")
+    slow(impatient, record={"Rebate_Standing__c": 0.4})
+    monkeypatch.setattr(running.leases, "renew", renew)
+    stopped = impatient("push", "--json")
+    assert stopped.code == 130, stopped.text
+    assert len(beats) > 20, "about ten a second, of a request that takes three"
+    monkeypatch.setattr(running.leases, "renew", real)
+    slow(impatient)
+    impatient.wait(minutes=1)
+    done = impatient("push", "--json")
+    assert (done.code, done.data["put_off"]) == (0, 0), done.text
+    assert len(standings(impatient)) == 7
+    assert impatient("verify", "--deep").code == 0
+
+
+def test_a_task_that_was_made_without_an_answer_is_not_made_twice(impatient, written):
+    slow(impatient, record={"Task": 3.5})
+    impatient("sync")
+    slow(impatient)
+    impatient.wait(minutes=1)
+    done = impatient("sync", "--json")
+    assert (done.code, done.data["put_off"]) == (0, 0), done.text
+    assert len(impatient.rows("SELECT Id FROM Task")) == 1
+    assert [times for (name, _), times in written.items() if name == "Task"] == [1]
