@@ -23,10 +23,10 @@ def bells(world):
 def test_a_bell_whose_sender_died_before_it_wrote_that_down_is_not_rung_again(story, monkeypatch):
     settle = Sending.settle
 
-    def die_at_a_bell(self, object_name, rows, results):
+    def die_at_a_bell(self, object_name, rows, results, **how):
         if object_name == alerting.BELL:
             raise Killed
-        settle(self, object_name, rows, results)
+        settle(self, object_name, rows, results, **how)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Sending, "settle", die_at_a_bell)
