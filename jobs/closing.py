@@ -1,24 +1,27 @@
 """Closing periods: after the days of grace what a period pays is posted, and whatever changes later is an adjustment.
 
-A correction is told apart as in `rebates.settle`: what the late lines earn at the tier that was settled, and what
-another tier or other terms change about everything.
+A correction is told apart, where it can be (`jobs.told_apart`): what the late lines earn at the tier that was settled,
+and what another tier or other terms change about everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
+from jobs.documents import document_from
 from jobs.inputs import Computed, is_chained
 from jobs.settling import Facts, look, withdraw
-from rebates.money import exact, round_money, to_micro
+from jobs.told_apart import Former, late_part
+from rebates.money import to_micro
 from rebates.program import Program
-from rebates.standing import Standing, held_at, outcome
 from state import postings, rollover
 from state.postings import Balance, Booking
+from state.standings import Saved
+from state.totals import Cell
 
 
 class Ledger:
@@ -31,9 +34,9 @@ class Ledger:
         self._versions = postings.versions(tx)
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
-    def correct(self, computed: Iterable[Computed]) -> list[Computed]:
+    def correct(self, computed: Sequence[Computed], saved: Iterable[Saved] = ()) -> list[Computed]:
         """Standings of closed periods that are worth something else now: the difference is booked in the open period.
-        Returns them."""
+        Returns them. `saved`: those that changed, with what they were before."""
         if not self._closed:
             return []
         late = [
@@ -44,13 +47,17 @@ class Ledger:
             and not found.standing.incomplete
         ]
         known = postings.balances(self.tx, [found.one.cell for found in late])
+        formers, earlier = dict[object, Former](), dict[Cell, Computed]()
+        if any(found.payout is not None for found in late):
+            formers = {one.cell: document_from(one.before) for one in saved if one.before is not None}
+            earlier = _earlier_in_window(computed)
         booked = [
-            self._booking(found, known.get(found.one.cell))
+            self._booking(found, known.get(found.one.cell), formers, earlier.get(found.one.cell))
             for found in late
             # Once it is settled, a program that ignores late lines ignores them here, too.
             if found.one.program.settlement.late_lines == "adjust" or found.one.cell not in known
         ]
-        made = [one for one in booked if one.prior_period_e6 or one.rate_e6]
+        made = [one for one in booked if one.amount_e6 or any(one.parts or ())]
         postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
         booked_for = {one.cell for one in made}
         return [found for found in late if found.one.cell in booked_for]
@@ -74,25 +81,26 @@ class Ledger:
                 withdraw(self.tx, one.program, one.period)
         return settled
 
-    def _booking(self, found: Computed, before: Balance | None) -> Booking:
-        cell, at = found.one.cell, found.standing
-        settled = before.amount_e6 if before else 0
-        worth = at.rebate if found.payout is None else found.payout.paid
-        total = to_micro(worth) - settled
-        qualifier = to_micro(at.qualifier)
+    def _booking(
+        self,
+        found: Computed,
+        before: Balance | None,
+        formers: Mapping[object, Former],
+        earlier: Computed | None,
+    ) -> Booking:
+        at = found.standing
+        worth = at.rebate if found.payout is None else found.payout.settles
+        total = to_micro(worth) - (before.amount_e6 if before else 0)
         version = self._versions[found.one.program.key]
-        if before is not None and before.qualifier_e6 == qualifier and before.program_version != version:
-            prior = 0  # the lines are the same: it is the terms that changed
-        elif found.payout is not None or before is None or _has_no_single_ladder(at) or _taken_over(before):
-            prior = total
-        else:
-            prior = to_micro(_at_tier(found, before.tier)) - settled
+        late = (
+            late_part(found, before, version, total, formers, earlier) if total or found.payout is None else 0
+        )
         return Booking(
-            cell,
+            found.one.cell,
             self._open(found.one.program),
-            prior,
-            total - prior,
-            qualifier,
+            total,
+            None if late is None else (late, total - late),
+            to_micro(at.qualifier),
             at.tier,
             version,
         )
@@ -104,22 +112,17 @@ class Ledger:
         return next((row.pk for row in rows if row.start <= today < row.end), rows[-1].pk)
 
 
-def _taken_over(before: Balance) -> bool:
-    """From the org, after a restore: it tells what was settled, not at which tier."""
-    return before.tier is None and before.amount_e6 != 0
-
-
-def _has_no_single_ladder(at: Standing) -> bool:
-    """A part of what a group earned, lines on the terms of several versions, or what others leave of a budget: no tier alone
-    says what the lines earn."""
-    if at.working.inputs.shares or at.working.inputs.across is not None:
-        return True
-    with exact():
-        _, _, alone = outcome(at)
-    return round_money(alone.rebate, at.working.program.currency) != at.rebate
-
-
-def _at_tier(found: Computed, tier: str | None) -> Decimal:
-    """What the lines would earn at the tier that was settled."""
-    names = [one.name for one in found.standing.working.program.tiers]
-    return held_at(found.standing, names.index(tier) if tier in names else -1)
+def _earlier_in_window(computed: Sequence[Computed]) -> dict[Cell, Computed]:
+    """The standing of the member's period before, where both are of one window over several periods."""
+    found = dict[Cell, Computed]()
+    chained = (one for one in computed if one.payout is not None)
+    in_order = sorted(
+        chained, key=lambda one: (one.one.program.key, one.one.cell.member_pk, one.one.period.start)
+    )
+    for before, after in pairwise(in_order):
+        program, same_member = after.one.program, before.one.cell.member_pk == after.one.cell.member_pk
+        if not same_member or before.one.program.key != program.key:
+            continue
+        if before.one.period in program.window(after.one.period):
+            found[after.one.cell] = before
+    return found

@@ -140,7 +140,7 @@ def work_off(
         _drop_unknown(tx, cells, computed)
         calculator.after_change(_changed_tier(computed, saved))
         if ledger is not None:
-            calculator.after_correction(ledger.correct(computed))
+            calculator.after_correction(ledger.correct(computed, saved))
         done.touched |= {one.cell for one in saved}
         done.looked += len(computed)
         done.incomplete += sum(bool(found.standing.incomplete) for found in computed)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from rebates.explain import payout_steps
 from rebates.money import text, to_micro
 from rebates.periods import Period
 from rebates.program import Program
@@ -60,7 +61,7 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
         "capped": at.capped,
         "incomplete": list(at.incomplete),
         "ladder": _ladder(at, terms),
-        "steps": [step.as_dict() for step in at.steps],
+        "steps": [step.as_dict() for step in (*at.steps, *(payout_steps(at, payout) if payout else ()))],
     } | ({} if payout is None else {"payout": _payout(at, payout)})
 
 

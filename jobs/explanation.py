@@ -90,10 +90,15 @@ class Explanation:
             ],
             "settlement": None if self.period is None else self.period.as_json(),
             "settled": self.settled,
-            "postings": [asdict(one) for one in self.postings],
+            "postings": [_posting(one) for one in self.postings],
             "changed_at": row.changed_at,
             "run": row.run_pk,
         }
+
+
+def _posting(one: PostingView) -> dict[str, Any]:
+    told = {} if one.told_apart else {"prior_period": None, "rate": None}
+    return {**asdict(one), "type": one.type, **told}
 
 
 def find_account(tx: Connection, text: str) -> Member:

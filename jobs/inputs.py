@@ -6,7 +6,7 @@ Programs whose periods hang together (`is_chained`) are walked member by member 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from jobs.lacking import and_elsewhere, carries_over, over_time
+from jobs.lacking import and_elsewhere, carries_over, has_minimum, over_time
 from jobs.sharing import Groups, divided
 from jobs.together import NOTHING_AHEAD, Together
 from rebates.caps import guarantee_surplus
@@ -193,8 +193,9 @@ class Calculator:
         everything = load_totals(self.tx, cells, [frame.program])
         everything.sort(key=lambda one: (one.cell.member_pk, one.period.start))
         facts = self._facts(frame, everything)
+        paid = chains.paid_once(self.tx, cells) if has_minimum(frame.program) else set()
         for _, whole in groupby(everything, key=lambda one: one.cell.member_pk):
-            for found in over_time(frame.program, walk(frame, list(whole), facts)):
+            for found in over_time(frame.program, walk(frame, list(whole), facts, paid)):
                 if found.one.cell in asked:
                     yield found
 
@@ -239,8 +240,11 @@ class Calculator:
         return replace(inputs, missing=and_elsewhere(inputs.missing, "the baseline", there))
 
 
-def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known]) -> Iterator[Computed]:
-    """One member's periods in order: each knows what those before it earned, paid and left over."""
+def walk(
+    frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known], paid: Collection[Cell] = ()
+) -> Iterator[Computed]:
+    """One member's periods in order: each knows what those before it earned, paid and left over. `paid`: for these a payout
+    was made already."""
     carried, kept, before = ZERO, ZERO, ZERO
     earned: list[Decimal] = []
     last: Standing | None = None
@@ -256,6 +260,7 @@ def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known])
             inputs,
             settled=last.rebate if last is not None and goes_on else ZERO,
             carried=carried,
+            paid_before=one.cell in paid,
             member_paid=before,
             last_tier=None if last is None else last.tier,
             guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
@@ -263,7 +268,7 @@ def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known])
         at = _standing(frame, one, inputs, account)
         due = at.payout
         carried, last = due.carried, at
-        kept += due.paid - due.invoiced
+        kept += due.settles
         earned.append(at.rebate)
         yield Computed(one, at, due)
 

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 def carries_over(program: Program) -> bool:
     """Whether what a period pays depends on all the member's periods before it, whatever its window."""
     limits = program.limits
-    return (
-        limits.max_payout_program is not None
-        or limits.min_payout is not None
-        or limits.guarantee_cumulative
-        or any("min_payout" in (market.limits or {}) for market in program.markets)
+    return limits.max_payout_program is not None or limits.guarantee_cumulative or has_minimum(program)
+
+
+def has_minimum(program: Program) -> bool:
+    """Whether small amounts are carried into the next period, in any market."""
+    return program.limits.min_payout is not None or any(
+        "min_payout" in (market.limits or {}) for market in program.markets
     )
 
 

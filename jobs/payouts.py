@@ -214,7 +214,7 @@ def sums(found: Sequence[PayoutView]) -> list[tuple[str, str, Decimal, int]]:
 
 
 def _view(org_id: str, one: Due, member_id: str, payee: str) -> dict[str, dict[str, Any]]:
-    corrects = one.kind == "adjustment"
+    told = one.kind == "adjustment" and one.told_apart
     return {
         "member": {"id": payee},
         "account": {"id": payee},
@@ -229,10 +229,10 @@ def _view(org_id: str, one: Due, member_id: str, payee: str) -> dict[str, dict[s
         },
         "payout": {
             "key": key_of(org_id, one.program, member_id, one.period, one.number),
-            "type": one.kind,
+            "type": one.type,
             "amount": one.amount,
-            "late_lines": one.prior_period if corrects else None,
-            "tier_and_terms": one.rate if corrects else None,
+            "late_lines": one.prior_period if told else None,
+            "tier_and_terms": one.rate if told else None,
             "currency": one.currency,
             "booked_in": one.booked_in,
             "calculated_on": one.posted_at.astimezone(ZoneInfo(one.time_zone)).date(),

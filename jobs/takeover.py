@@ -244,4 +244,4 @@ def _told(target: PushTarget, row: Row) -> tuple[str, str, str, str] | None:
 def _is_settlement(target: PushTarget, said: str | None) -> bool:
     name = target.written_from("payout.type")
     words = (target.fields[name].values or {}) if name is not None else {}
-    return said in (None, words.get("settled", "settled"))
+    return said in (None, *(words.get(word, word) for word in ("settled", "invoice")))

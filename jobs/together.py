@@ -223,7 +223,13 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
             yield from (now for _, now in mine)
             continue
         dues = [
-            Due(was.standing.rebate, was.standing.working.inputs.settled, beaten=was is not now)
+            Due(
+                was.standing.rebate,
+                was.standing.working.inputs.settled,
+                beaten=was is not now,
+                last=was.standing.is_last,
+                paid_before=was.standing.working.inputs.paid_before,
+            )
             for was, now in mine
         ]
         paid = payouts_beside_rivals(

@@ -97,6 +97,7 @@ def _pay_again(run: ProgramRun, member: str, lost: Mapping[Period, Decimal]) -> 
             row.standing.working.inputs.settled,
             sum((entry.total for entry in row.adjustments), ZERO),
             period in lost,
+            row.standing.is_last,
         )
         for period, row in rows.items()
     ]

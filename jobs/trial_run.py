@@ -18,7 +18,7 @@ from rebates.hierarchy import shares
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.settle import Adjustment, Payout, adjustment, payout
+from rebates.settle import Adjustment, adjustment
 from rebates.standing import Standing, held_at
 from rebates.totals import NOTHING, Inputs
 from rebates.versions import segments, standing_across
@@ -162,13 +162,13 @@ class ProgramRun:
             remarks = (f"the budget leaves {text(allowed)} of {text(now.rebate)}",)
             now = replace(now, rebate=allowed, capped=True)
         booked = tuple(one.adjustment for one in past.booked)
-        due = _payout(now, booked)
+        due = now.payout_with(sum((entry.total for entry in booked), ZERO))
         shared = self._shares(member, period, now)
         self.rows[member, period] = TrialStanding(
             now, due.paid, due.carried, due.invoiced, shared, booked, remarks
         )
         past.carried, past.last = due.carried, now
-        past.kept += due.paid - due.invoiced
+        past.kept += due.settles
         past.earned.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:
@@ -348,13 +348,3 @@ def _arrival(counted: Counted) -> date:
 
 def _between(lines: Iterable[Counted], start: date, end: date, first: bool) -> list[Counted]:
     return [counted for counted in lines if (first or start <= counted.day) and counted.day < end]
-
-
-def _payout(at: Standing, booked: Sequence[Adjustment]) -> Payout:
-    """The standing's payout with the adjustments of closed periods that are booked with it."""
-    inputs, terms = at.working.inputs, at.working.program
-    corrections = sum((entry.total for entry in booked), ZERO)
-    return payout(
-        at.rebate, settled=inputs.settled, carried=inputs.carried + corrections,
-        min_payout=terms.limits.min_payout, claw_back=terms.settlement.claw_back,
-    )  # fmt: skip

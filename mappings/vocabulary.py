@@ -19,7 +19,7 @@ STATUSES: tuple[str, ...] = get_args(Status)
 METHODS: tuple[str, ...] = get_args(Method)
 EVENTS: tuple[str, ...] = get_args(EventKind)
 BASES = ("amount", "quantity")
-PAYOUT_TYPES = ("settled", "adjustment")
+PAYOUT_TYPES = ("settled", "invoice", "adjustment")
 
 # What finance says of a payout, read back from the org by the names under [push.payout.reads].
 READS = ("status", "approved_by", "paid_on", "reference")

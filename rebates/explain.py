@@ -5,12 +5,14 @@ Command line, task text, portal and card all print these steps; none of them com
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
 from rebates.program import Program
+from rebates.settle import BELOW, Payout
 from rebates.standing import Standing, outcome
 from rebates.totals import NOTHING, Share
 
@@ -96,6 +98,48 @@ def _since(at: Standing) -> date:
     """The first day whose lines count: of the period, or of the window that its tier is taken from."""
     terms = at.working.program
     return at.period.start if terms.settlement.window == "period" else terms.window(at.period)[0].start
+
+
+def payout_steps(at: Standing, made: Payout) -> tuple[Step, ...]:
+    """From the rebate to the payout, where it is another amount or needs a word: what was settled, carried, taken back."""
+    terms, inputs = at.working.program, at.working.inputs
+
+    def money(value: Decimal) -> str:
+        return f"{money_text(value, terms.currency)} {terms.currency}"
+
+    parts = []
+    if inputs.settled:
+        before = f"less {money(inputs.settled)} to date in the period before"
+        parts.append(f"{money(at.rebate)} to date {before}")
+    if inputs.carried > 0:
+        parts.append(f"{money(inputs.carried)} carried in from the periods before")
+    if inputs.carried < 0:
+        parts.append(f"{money(-inputs.carried)} still to be taken back from the periods before")
+    if fate := _fate(at, made, money):
+        parts.append(fate)
+    if not parts:
+        return ()
+    return (Step("payout", f"payout {money(made.paid)}: {'; '.join(parts)}", amount=made.settles),)
+
+
+def _fate(at: Standing, made: Payout, money: Callable[[Decimal], str]) -> str:
+    """What becomes of an amount that is not simply paid."""
+    if made.invoiced:
+        return f"{money(made.invoiced)} was paid too much and is to be invoiced"
+    if made.waived:
+        return f"{money(made.waived)} was paid too much and is waived"
+    if made.carried < 0:
+        way = (
+            "no payout follows: it stays open, to be billed or waived by hand"
+            if at.is_last
+            else "it is taken from the next payout"
+        )
+        return f"{money(-made.carried)} was paid too much, and {way}"
+    least = at.working.program.limits.min_payout
+    why = made.reason if least is None else made.reason.replace(BELOW, f"{BELOW} of {money(least)}")
+    if made.carried > 0:
+        return f"{money(made.carried)} is {why or 'carried forward'}"
+    return why
 
 
 def _shared(share: Share, terms: Program) -> Step:

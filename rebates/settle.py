@@ -17,13 +17,16 @@ from rebates.periods import Period
 Window = Literal["period", "quarter", "half_year", "year", "program"]
 ClawBack = Literal["next_payout", "carry_forward", "invoice", "waive"]
 
+BELOW = "below the minimum payout"
+
 
 @dataclass(frozen=True)
 class Settlement:
     """`window` is what the tier is counted over; a payout is the window's rebate so far less what was settled.
 
     `claw_back` says what happens when that is negative: taken from the next payouts until it is covered
-    (`carry_forward` is another word for it), invoiced to the member, or waived. Nothing is ever paid below zero.
+    (`carry_forward` is another word for it), invoiced to the member, or waived. It is about what a period comes to at
+    its settlement; what turns out different of a settled period is always an adjustment.
     """
 
     window: Window = "period"
@@ -38,7 +41,8 @@ class Settlement:
 
 
 class Payout(NamedTuple):
-    """`due` is earned to date less settled, with what was carried; `paid` never negative."""
+    """`due` is earned to date less settled, with what was carried; `paid` never negative. `carried` of the last period is
+    what nobody takes up: it stays open."""
 
     due: Decimal
     paid: Decimal
@@ -47,11 +51,27 @@ class Payout(NamedTuple):
     waived: Decimal = Decimal(0)
     reason: str = ""
 
+    @property
+    def settles(self) -> Decimal:
+        """What settling the period comes to: paid, or below zero to be invoiced."""
+        return self.paid - self.invoiced
+
 
 def payout(
-    earned: Decimal, *, settled: Decimal, carried: Decimal, min_payout: Decimal | None, claw_back: ClawBack
+    earned: Decimal,
+    *,
+    settled: Decimal,
+    carried: Decimal,
+    min_payout: Decimal | None,
+    claw_back: ClawBack,
+    last: bool = False,
+    paid_before: bool = False,
 ) -> Payout:
-    """What to pay now, given all that was earned in the window and what was already settled of it."""
+    """What to pay now, given all that was earned in the window and what was already settled of it.
+
+    The minimum decides whether a payout is worth making, and leaves the amount to the one that follows. So it asks
+    nothing where none follows (`last`), nor where one was made for the period already (`paid_before`).
+    """
     due = earned - settled + carried
     zero = Decimal(0)
     if due < 0:
@@ -59,9 +79,15 @@ def payout(
             return Payout(due, zero, zero, invoiced=-due, reason="taken back by invoice")
         if claw_back == "waive":
             return Payout(due, zero, zero, waived=-due, reason="taken back, waived")
+        if last:
+            return Payout(due, zero, due, reason="to be taken back, and no payout follows")
         return Payout(due, zero, due, reason="taken back from the next payout")
-    if min_payout is not None and due < min_payout:
-        return Payout(due, zero, due, reason="below the minimum payout, carried forward")
+    if min_payout is not None and zero < due < min_payout:
+        if last:
+            return Payout(due, due, zero, reason=f"{BELOW}, paid because no payout follows")
+        if paid_before:
+            return Payout(due, due, zero, reason=f"{BELOW}, which the period reached before")
+        return Payout(due, zero, due, reason=f"{BELOW}, carried forward")
     return Payout(due, due, zero)
 
 
@@ -72,6 +98,8 @@ class Due(NamedTuple):
     settled: Decimal
     corrections: Decimal = Decimal(0)
     beaten: bool = False
+    last: bool = False
+    paid_before: bool = False
 
 
 def payouts_beside_rivals(
@@ -91,7 +119,10 @@ def payouts_beside_rivals(
             earned = max(min(earned, zero), min(-won, zero))
         won += earned
         entering = carried + due.corrections
-        made = payout(earned, settled=zero, carried=entering, min_payout=min_payout, claw_back=claw_back)
+        made = payout(
+            earned, settled=zero, carried=entering, min_payout=min_payout, claw_back=claw_back,
+            last=due.last, paid_before=due.paid_before,
+        )  # fmt: skip
         if due.beaten and not made.paid:
             made = made._replace(reason="another program of the group is the better deal")
         out.append((entering, made))

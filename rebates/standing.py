@@ -93,15 +93,26 @@ class Standing:
         return explain(self)
 
     @property
+    def is_last(self) -> bool:
+        """No period of the program follows, and so no payout."""
+        return self.period.last_day >= self.working.program.ends
+
+    @property
     def payout(self) -> Payout:
         """What would be paid now: the rebate less what was settled, never below zero."""
+        return self.payout_with(ZERO)
+
+    def payout_with(self, corrections: Decimal) -> Payout:
+        """The same, with what is booked beside it."""
         inputs, terms = self.working.inputs, self.working.program
         return payout(
             self.rebate,
             settled=inputs.settled,
-            carried=inputs.carried,
+            carried=inputs.carried + corrections,
             min_payout=terms.limits.min_payout,
             claw_back=terms.settlement.claw_back,
+            last=self.is_last,
+            paid_before=inputs.paid_before,
         )
 
 

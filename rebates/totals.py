@@ -74,7 +74,8 @@ class Inputs:
 
     `baseline` is the whole comparison period's value in the growth measure, `baseline_elapsed` the part of
     it up to the same point of the period. `settled` is what the window's earlier payouts came to,
-    `carried` what they left over (below the minimum payout, or to be taken back). `member_paid` is what the
+    `carried` what they left over (below the minimum payout, or to be taken back), `paid_before` that a payout was made
+    for this very period already. `member_paid` is what the
     member got over the whole program before the window, what it was left owed or owing included. `guarantee_surplus` is what earlier periods earned above their
     guarantees. `active_from`/`active_to` (last day) are when the member took part. `across` is what the parts
     of several versions come to together. `shares` are an account's parts of what its groups earned. `missing` names what could not be had (a currency rate, say).
@@ -85,6 +86,7 @@ class Inputs:
     target: Exact | None = None
     settled: Decimal = ZERO
     carried: Decimal = ZERO
+    paid_before: bool = False
     member_paid: Decimal = ZERO
     guarantee_surplus: Decimal = ZERO
     last_tier: str | None = None

@@ -15,7 +15,7 @@ from state import dating, dirty
 from state.instants import moment
 from state.tables.facts import accounts, orders
 from state.tables.programs import periods, programs
-from state.tables.work import contributions, dirty_accounts, dirty_cells, standings, totals
+from state.tables.work import contributions, dirty_accounts, dirty_cells, postings, standings, totals
 from state.totals import CELLS_AT_ONCE, Cell
 
 MEMBERS_AT_ONCE = 400
@@ -52,6 +52,17 @@ _TIERS = select(standings.c.member_pk, standings.c.period_pk, standings.c.tier).
 )
 
 
+_PAID = (
+    select(postings.c.member_pk, postings.c.period_pk)
+    .where(
+        postings.c.member_pk.in_(bindparam("members", expanding=True)),
+        postings.c.period_pk.in_(bindparam("of_periods", expanding=True)),
+        postings.c.amount_e6 > 0,
+    )
+    .distinct()
+)
+
+
 def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
     """The tier that saved standings are in."""
     found: dict[Cell, str | None] = {}
@@ -62,6 +73,19 @@ def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
             "of_periods": sorted({cell.period_pk for cell in some}),
         }
         found |= {Cell(row.member_pk, row.period_pk): row.tier for row in tx.execute(_TIERS, theirs)}
+    return found
+
+
+def paid_once(tx: Connection, cells: Sequence[Cell]) -> set[Cell]:
+    """Those of the cells for which a payout was ever made, whatever was taken back of it since."""
+    found: set[Cell] = set()
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        some = cells[at : at + CELLS_AT_ONCE]
+        theirs = {
+            "members": sorted({cell.member_pk for cell in some}),
+            "of_periods": sorted({cell.period_pk for cell in some}),
+        }
+        found |= {Cell(*row) for row in tx.execute(_PAID, theirs)}
     return found
 
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists, func, or_, select, text
 
-from rebates.money import to_micro
 from state import postings as ledger
 from state.payouts import APPROVED, not_exact, refused
-from state.postings import COMPLETE
+from state.postings import COMPLETE, settles_e6
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, program_versions, programs
@@ -98,7 +96,7 @@ def _sums(tx: Connection) -> Iterator[Found]:
     ignoring, wrong = _ignoring(tx), []
     for row in tx.execute(_settled()):
         payout = json.loads(row.document).get("payout")
-        worth = row.rebate_e6 if payout is None else to_micro(Decimal(payout["paid"]))
+        worth = row.rebate_e6 if payout is None else settles_e6(payout)
         if worth != row.posted_e6 and row.program_pk not in ignoring:
             wrong.append(f"member {row.member_pk}, period {row.period_pk}")
     if wrong:
@@ -220,12 +218,13 @@ def _queries() -> Iterator[tuple[str, Any]]:
         other.c.pk < postings.c.pk,
     )  # fmt: skip
     parts = postings.c.prior_period_e6 + postings.c.rate_e6
+    told = or_(postings.c.prior_period_e6 != 0, postings.c.rate_e6 != 0)
     closed = exists().where(closed_periods.c.period_pk == postings.c.period_pk)
     yield (
         "a posting does not follow from those before it (L7)",
         select(postings.c.pk).where(
             or_(
-                and_(postings.c.kind == "adjustment", parts != postings.c.amount_e6),
+                and_(postings.c.kind == "adjustment", told, parts != postings.c.amount_e6),
                 and_(postings.c.kind == "settled", or_(late, parts != 0)),
                 ~closed,
             )

@@ -41,7 +41,8 @@ from state.totals import from_e6
 
 APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
 DELETED = "Deleted"  # told by the recycle bin, or by its absence
-FINAL = ("Paid", "Rejected", DELETED)
+REJECTED = "Rejected"
+FINAL = ("Paid", REJECTED, DELETED)
 ROWS_AT_ONCE = 400
 UNSENT, SENT = "unsent", "sent"  # not in the org; in the org, which has not shown its status yet
 _PLANNED = "payouts.planned"
@@ -71,6 +72,15 @@ class Due:
     rate: Decimal
     tier: str | None
     posted_at: datetime
+
+    @property
+    def type(self) -> str:
+        """What a payout is called."""
+        return postings.type_of(self.kind, self.amount)
+
+    @property
+    def told_apart(self) -> bool:
+        return postings.is_told_apart(self.amount, self.prior_period, self.rate)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,12 +31,13 @@ COMPLETE = '"incomplete":[]'  # as documents are spelled: an incomplete standing
 
 @dataclass(frozen=True)
 class Booking:
-    """A correction of a closed period, in millionths: what late lines earn, and what other terms or tiers change."""
+    """A correction of a closed period, in millionths. `parts`: what late lines earn, and what other terms or tiers change;
+    None where that cannot be told."""
 
     cell: Cell
     booked_pk: int
-    prior_period_e6: int
-    rate_e6: int
+    amount_e6: int
+    parts: tuple[int, int] | None
     qualifier_e6: int
     tier: str | None
     program_version: int
@@ -74,6 +75,29 @@ class PostingView:
     tier: str | None
     program_version: int
     posted_at: datetime
+
+    @property
+    def type(self) -> str:
+        return type_of(self.kind, self.amount)
+
+    @property
+    def told_apart(self) -> bool:
+        return is_told_apart(self.amount, self.prior_period, self.rate)
+
+
+def type_of(kind: str, amount: Decimal) -> str:
+    """What people call a posting: nothing is paid below zero, so what is settled below it is owed by the partner."""
+    return "invoice" if kind == "settled" and amount < 0 else kind
+
+
+def is_told_apart(amount: Decimal, prior_period: Decimal, rate: Decimal) -> bool:
+    """Whether a correction says what late lines earn and what tier and terms change: an amount without either part does not."""
+    return not amount or bool(prior_period or rate)
+
+
+def settles_e6(payout: Mapping[str, str]) -> int:
+    """What a standing's document settles the period at, where periods hang together: paid, or below zero to be invoiced."""
+    return to_micro(Decimal(payout["paid"]) - Decimal(payout["invoiced"]))
 
 
 _LAST = select(func.coalesce(func.max(postings.c.pk), 0))
@@ -141,7 +165,7 @@ def versions(tx: Connection) -> dict[str, int]:
 def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run_pk: int | None) -> int:
     """Settle every complete standing of a period, once and for ever; returns how many.
 
-    `by_payout`: what is settled is what the standing's document pays after the periods before it.
+    `by_payout`: what is settled is what the standing's document pays, or invoices, after the periods before it.
     """
     tx.execute(insert(closed_periods).values(period_pk=period_pk, closed_at=micros(now), run_pk=run_pk))
     complete = (standings.c.period_pk == period_pk) & standings.c.document.contains(COMPLETE, autoescape=True)
@@ -150,7 +174,7 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
     if by_payout:
         query = select(standings).where(complete).order_by(standings.c.member_pk)
         rows = [
-            _row(row, to_micro(Decimal(json.loads(row.document)["payout"]["paid"])), now, run_pk)
+            _row(row, settles_e6(json.loads(row.document)["payout"]), now, run_pk)
             for row in tx.execute(query)
         ]
         if rows:
@@ -184,9 +208,9 @@ def correct(tx: Connection, bookings: Sequence[Booking], *, now: datetime, run_p
             "member_pk": one.cell.member_pk,
             "period_pk": one.cell.period_pk,
             "booked_pk": one.booked_pk,
-            "amount_e6": one.prior_period_e6 + one.rate_e6,
-            "prior_period_e6": one.prior_period_e6,
-            "rate_e6": one.rate_e6,
+            "amount_e6": one.amount_e6,
+            "prior_period_e6": one.parts[0] if one.parts else 0,
+            "rate_e6": one.parts[1] if one.parts else 0,
             "qualifier_e6": one.qualifier_e6,
             "tier": one.tier,
             "program_version": one.program_version,

@@ -171,7 +171,7 @@ def _post(
             period_pk=cell.period_pk,
             booked_pk=cell.period_pk,
             amount_e6=amount_e6,
-            prior_period_e6=amount_e6 if kind == "adjustment" else 0,
+            prior_period_e6=0,  # the parts of a correction are not told
             rate_e6=0,
             qualifier_e6=0,
             tier=None,

@@ -159,7 +159,7 @@ def test_what_a_budget_leaves_is_not_told_apart_into_lines_and_tiers(story):
     story.order("9", "Bell", date(2026, 5, 2), {"amount": 400})
     story.order("2", "Acme", MAY, {"amount": 100})
     story.sync()
-    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", 10, 10, 0)
+    assert ledger(story)[1] == ("adjustment", "2026-05", "2026-06", 10, 0, 0)
 
 
 def test_another_price_under_a_tier_of_quantities_is_told_as_what_the_lines_earn(shop):
