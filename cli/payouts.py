@@ -11,6 +11,7 @@ from cli.output import JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.owed import Owed
     from state.payouts import PayoutView
 
 DELETED = "Deleted"
@@ -29,12 +30,16 @@ def list_payouts(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Every settled amount and every later correction, oldest first, with its status as the org last showed it."""
+    """Every settled amount and every later correction, oldest first, with its status as the org last showed it; then what is
+    still open: payouts that were rejected, and what settled periods left over."""
     from cli.opening import opened
+    from jobs import owed
     from jobs import payouts as work
 
     with opened(context, quiet=True, reads_store=True) as application:
         found = work.listed(application, program=program, period=period, status=status)
+        with application.store.read() as tx:
+            still = owed.look(tx, program=program, period=period)
     sums = work.sums(found)
 
     def human(console: Console) -> None:
@@ -45,6 +50,7 @@ def list_payouts(
 
         if not found:
             console.print("no payouts")
+            _show_open(console, still)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in ("account", "program", "period", "type", "booked in"):
@@ -55,7 +61,7 @@ def list_payouts(
         for one in found:
             due = one.due
             table.add_row(
-                escape(one.member_name or one.member), due.program, due.period, due.kind, due.booked_in,
+                escape(one.member_name or one.member), due.program, due.period, due.type, due.booked_in,
                 money(due.amount, due.currency), one.state, escape(one.approved_by or ""),
                 str(one.paid_on or ""), escape(one.reference or ""),
             )  # fmt: skip
@@ -65,6 +71,7 @@ def list_payouts(
         for one in found:
             if one.state == DELETED and one.key is not None:
                 console.print(_deleted(one), markup=False)
+        _show_open(console, still)
 
     data = {
         "payouts": [_as_json(one) for one in found],
@@ -72,8 +79,14 @@ def list_payouts(
             {"status": word, "currency": currency, "amount": amount, "payouts": count}
             for word, currency, amount, count in sums
         ],
+        **still.as_json(),
     }
     emit("payouts list", data, as_json=as_json, human=human)
+
+
+def _show_open(console: Console, still: Owed) -> None:
+    for said in still.lines():
+        console.print(said, markup=False)
 
 
 def _deleted(one: PayoutView) -> str:
@@ -107,11 +120,11 @@ def _as_json(one: PayoutView) -> dict[str, object]:
         "account_name": one.member_name,
         "program": due.program,
         "period": due.period,
-        "type": due.kind,
+        "type": due.type,
         "booked_in": due.booked_in,
         "amount": due.amount,
-        "late_lines": due.prior_period,
-        "tier_and_terms": due.rate,
+        "late_lines": due.prior_period if due.told_apart else None,
+        "tier_and_terms": due.rate if due.told_apart else None,
         "currency": due.currency,
         "settled_at": due.posted_at,
         "key": one.key,

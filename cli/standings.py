@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
+PAYOUTS_SAID = {
+    "Deleted": ": in the org no more, see `rebates payouts list --status Deleted`",
+    "Rejected": ": still owed, see `rebates payouts list --status Rejected`",
+}
 SAID = {
     "grace": "over; still takes late lines until it closes on {day}",
     "closing": "closing, waiting for {why}",
@@ -105,12 +109,14 @@ def _show_programs(console: Console, found: dict[str, Any]) -> None:
         console.print(f"{one['program']} {one['period']}: closing, waiting for {why}", markup=False)
     for one in found["payouts"]:
         total = money(one["amount"], one["currency"])
-        more = (
-            ": in the org no more, see `rebates payouts list --status Deleted`"
-            if one["status"] == "Deleted"
-            else ""
-        )
+        more = PAYOUTS_SAID.get(one["status"], "")
         console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}{more}", markup=False)
+    if found["open_balances"]:
+        count = len(found["open_balances"])
+        stuck = sum(not one["follows"] for one in found["open_balances"])
+        more = f", {stuck:,} of them with no payout to follow" if stuck else ""
+        said = f"open balances after settled periods: {count:,}{more}; see `rebates payouts list`"
+        console.print(said, markup=False)
     for program, count in found["periods"]["earlier"].items():
         console.print(
             f"{program}: {count} period{'s' if count > 1 else ''} before its first sync, not settled here "
@@ -210,11 +216,11 @@ def show_explanation(console: Console, one: Explanation) -> None:
     for posting in one.postings:
         parts = (
             f" (late lines {money(posting.prior_period, currency)}, tier and terms {money(posting.rate, currency)})"
-            if posting.kind == "adjustment"
+            if posting.kind == "adjustment" and posting.told_apart
             else ""
         )
         console.print(
-            f"  {posting.kind}: {money(posting.amount, currency)} for {posting.period}, booked in "
+            f"  {posting.type}: {money(posting.amount, currency)} for {posting.period}, booked in "
             f"{posting.booked_in} on {posting.posted_at:%Y-%m-%d}{parts}",
             markup=False,
         )

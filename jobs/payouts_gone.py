@@ -51,6 +51,11 @@ def make_again(app: App, key: str) -> None:
     if target is None:
         raise Unusable("this mapping makes no payouts", "add the table [push.payout] (docs/mapping.md)")
     with running(app, "make-payout-again"), app.store.transaction() as tx:
+        if payouts_gone.is_rejected(tx, key):
+            raise Unusable(
+                f"{key!r} was rejected in the org, not deleted, and is still owed",
+                "set its status back there: reopened, it is the same payout, and `rebates reconcile` reads it back",
+            )
         if not payouts_gone.unplan(tx, target.object, key):
             raise Unusable(
                 f"{key!r} is no payout that was deleted in the org",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jobs import periods, settling
+from jobs import owed, periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out_in
 from jobs.slots import next_slot, slots_between
@@ -77,6 +77,7 @@ def status(app: App) -> dict[str, Any]:
                 {"status": word, "currency": currency, "amount": amount, "payouts": count}
                 for word, currency, amount, count in payouts.sums(tx)
             ],
+            **owed.look(tx).as_json(),
         }
 
 

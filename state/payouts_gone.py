@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 from state import meta
 from state.instants import micros
 from state.payouts import DELETED as DELETED
+from state.payouts import REJECTED
 from state.tables.payouts import payouts
 from state.tables.work import acknowledged, outbox
 
@@ -45,6 +46,12 @@ def unplan(tx: Connection, object: str, key: str) -> bool:
     meta.drop(tx, "payouts.planned")
     meta.put(tx, _REPLACED, " ".join(sorted({*replaced(tx), sf_id})))
     return True
+
+
+def is_rejected(tx: Connection, key: str) -> bool:
+    """Whether finance rejected the payout with this key."""
+    asked = select(payouts.c.key).where(payouts.c.key == key, payouts.c.status == REJECTED)
+    return tx.execute(asked).first() is not None
 
 
 def replaced(tx: Connection) -> set[str]:
