@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Connection, and_, cast, exists, func, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, cast, exists, func, select
 
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
@@ -37,6 +37,9 @@ def open_balances(
     tx: Connection, *, program: str | None = None, period: str | None = None
 ) -> list[OpenBalance]:
     """What is carried out of each member's last settled period."""
+    carrying = _carrying(tx)
+    if not carrying:
+        return []
     later, other = standings.alias("later"), periods.alias("other")
     settled_later = (
         exists()
@@ -60,6 +63,7 @@ def open_balances(
         .join(accounts, accounts.c.pk == standings.c.member_pk)
         .where(
             and_(
+                standings.c.period_pk.in_(carrying),
                 standings.c.document.contains(_CARRIED, autoescape=True),
                 ~standings.c.document.contains(_NOTHING, autoescape=True),
                 ~settled_later,
@@ -78,6 +82,16 @@ def open_balances(
         )
         for row in tx.execute(query)
     ]  # fmt: skip
+
+
+def _carrying(tx: Connection) -> list[int]:
+    """Closed periods whose standings carry something on, if any: one of them tells for all, so that the documents of the
+    other programs need not be read."""
+    some = select(standings.c.document).where(standings.c.period_pk == bindparam("of")).limit(1)
+    closed = (
+        tx.execute(select(closed_periods.c.period_pk).order_by(closed_periods.c.period_pk)).scalars().all()
+    )
+    return [pk for pk in closed if _CARRIED in (tx.execute(some, {"of": pk}).scalar() or "")]
 
 
 def corrected_since(tx: Connection, posting_pks: Collection[int]) -> dict[int, Decimal]:

@@ -29,6 +29,15 @@ def test_what_a_beaten_period_earned_is_lost_and_what_was_carried_before_stays()
     assert paid(*dues, minimum="100") == [(0, 40), (0, 40), (110, 0)]
 
 
+def test_what_was_carried_is_paid_in_the_last_period_though_it_is_beaten():
+    dues = Due(D(40), D(0)), Due(D(50), D(0), beaten=True, last=True)
+    assert paid(*dues, minimum="100") == [(0, 40), (40, 0)]
+
+
+def test_a_period_that_was_paid_before_is_not_held_back_by_the_minimum():
+    assert paid(Due(D(40), D(0), paid_before=True), minimum="100") == [(40, 0)]
+
+
 def test_in_a_year_to_date_program_the_better_deal_has_paid_for_the_beaten_month():
     dues = Due(D(10), D(0)), Due(D(25), D(10), beaten=True), Due(D(45), D(25))
     assert paid(*dues) == [(10, 0), (0, 0), (20, 0)]

@@ -124,6 +124,17 @@ on 2026-02-28 A1 in 2026-01 is paid 0.00
 on 2026-02-28 A1 in 2026-01 carries 30.00
 on 2026-02-28 A1 in 2026-02 is paid 70.00
 
+== 2.10 minimum payout: what no payout follows is paid below it
+program retrospective by month on amount
+terms min_payout = "50"
+terms ends = 2026-02-28
+tier One from 0 pays 1%
+order 2026-01-05 A1 3000
+order 2026-02-05 A1 1000
+on 2026-02-28 A1 in 2026-01 carries 30.00
+on 2026-02-28 A1 in 2026-02 is paid 40.00
+on 2026-02-28 A1 in 2026-02 carries 0.00
+
 == 2.10 guarantee: at least so much
 program retrospective by year on amount
 terms guarantee = "7000"
