@@ -23,6 +23,10 @@ MassClear = Annotated[
 ManyTasks = Annotated[
     bool, typer.Option("--allow-many-tasks", help="Make more tasks than [alerts] max_tasks.")
 ]
+ManyCorrections = Annotated[
+    bool,
+    typer.Option("--allow-many-corrections", help="Correct most of what closed periods were settled at."),
+]
 LoginAgain = Annotated[
     bool,
     typer.Option(
@@ -68,6 +72,7 @@ def sync(
     ] = False,
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
+    allow_many_corrections: ManyCorrections = False,
     workers: Workers = 1,
     login_again: LoginAgain = False,
     as_json: JsonFlag = False,
@@ -82,6 +87,7 @@ def sync(
         dry_run,
         allow_mass_clear,
         allow_many_tasks,
+        allow_many_corrections,
         workers,
         login_again=login_again,
     )
@@ -96,6 +102,7 @@ def compute(
     context: typer.Context,
     allow_mass_clear: MassClear = False,
     allow_many_tasks: ManyTasks = False,
+    allow_many_corrections: ManyCorrections = False,
     workers: Workers = 1,
     engine: EngineName = None,
     full: Full = False,
@@ -111,6 +118,7 @@ def compute(
         False,
         allow_mass_clear,
         allow_many_tasks,
+        allow_many_corrections,
         workers,
         engine,
         full,
@@ -141,6 +149,7 @@ def _run(
     dry_run: bool = False,
     allow_mass_clear: bool = False,
     allow_many_tasks: bool = False,
+    allow_many_corrections: bool = False,
     workers: int = 1,
     engine: str | None = None,
     full: bool = False,
@@ -153,6 +162,7 @@ def _run(
     with opened(context, quiet=as_json, reads_store=name == "plan", login_again=login_again) as application:
         application.allow_mass_clear = allow_mass_clear
         application.allow_many_tasks = allow_many_tasks
+        application.allow_many_corrections = allow_many_corrections
         application.engine = engine
         application.from_scratch = full
         application.workers = workers

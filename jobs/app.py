@@ -51,6 +51,7 @@ class App:
     given_org: Org | None = None  # tests bring their own
     allow_mass_clear: bool = False
     allow_many_tasks: bool = False
+    allow_many_corrections: bool = False
     makes_store: bool = True  # False: who only looks makes no tables in an empty database
     login_again: bool = False  # ask the org although it refused the login a moment ago
     engine: str | None = None  # which computes from scratch; None: the configured one

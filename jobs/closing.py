@@ -6,6 +6,7 @@ and what another tier or other terms change about everything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -32,6 +33,7 @@ class Ledger:
         self._closed = postings.closed(tx)
         self._left_out: dict[int, set[int]] = {}
         self._versions = postings.versions(tx)
+        self.corrected = Counter[int]()  # period → how many standings that were settled at another amount
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
     def correct(self, computed: Sequence[Computed], saved: Iterable[Saved] = ()) -> list[Computed]:
@@ -60,6 +62,7 @@ class Ledger:
         made = [one for one in booked if one.amount_e6 or any(one.parts or ())]
         postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
         booked_for = {one.cell for one in made}
+        self.corrected.update(one.cell.period_pk for one in made if one.amount_e6 and one.cell in known)
         return [found for found in late if found.one.cell in booked_for]
 
     def _was_left_out(self, found: Computed) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from jobs import fuses
 from jobs.app import App
 from jobs.closing import Ledger
 from jobs.compute_beside import compute_beside, second_process
@@ -68,6 +69,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                     begun.calculator.widen()
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
+                fuses.require_few_corrections(app, tx, ledger.corrected)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
                 touched |= retold.waiting(tx)

@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 
 from jobs.refusals import TooSurprising
 from mappings.model import PushTarget
-from state import acknowledged, meta
+from state import acknowledged, meta, postings
 from state.payloads import payload_hash
 
 if TYPE_CHECKING:
     from jobs.app import App
 
 FEW = 5  # clearing this many accounts is never a surprise
+FEW_CORRECTIONS = 20  # nor are so many late changes of settled amounts in one run
 COUNTED = "fuses.counted"  # in `meta`: of shares that were saved while their run is not over
 
 
@@ -29,6 +30,28 @@ def require_usual(app: App, tx: Connection, found: Mapping[str, int]) -> None:
     together = Counter(found) + Counter(json.loads(meta.get(tx, COUNTED) or "{}"))
     _guard_mass_clear(app, tx, together["cleared"])
     _guard_storm(app, together["tasks"])
+
+
+def require_few_corrections(app: App, tx: Connection, corrected: Mapping[int, int]) -> None:
+    """Raises TooSurprising when too much of what was settled would be settled otherwise: late lines move some of it, a
+    mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
+
+    `corrected`: period → settled standings that come to another amount.
+    """
+    count = sum(corrected.values())
+    if count <= FEW_CORRECTIONS or app.allow_many_corrections:
+        return
+    settled = postings.settled_in(tx, corrected)
+    if count > settled * app.settings.payouts.correct_share:
+        raise TooSurprising(
+            f"this would correct {count} of {settled} settled amounts in {len(corrected)} closed "
+            f"period{'' if len(corrected) == 1 else 's'}. Late orders correct a few; a changed program, product family or "
+            "account type can correct most. Nothing was changed",
+            "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if it "
+            "is right: the same sync without --dry-run",
+            corrections=count,
+            settled=settled,
+        )
 
 
 def remember(tx: Connection, found: Mapping[str, int]) -> None:
@@ -57,7 +80,7 @@ def _guard_mass_clear(app: App, tx: Connection, cleared: int) -> None:
         raise TooSurprising(
             f"this would clear the rebate fields of {cleared} of {shown} accounts. That is usual when a program ends; "
             "more often the orders came back short or a program file is gone. Nothing was changed",
-            "look with `rebates sync --dry-run`; if it is right: `rebates sync --allow-mass-clear`",
+            "look with `rebates sync --dry-run --allow-mass-clear`; if it is right: the same without --dry-run",
             cleared=cleared,
             shown=shown,
         )
@@ -69,6 +92,6 @@ def _guard_storm(app: App, count: int) -> None:
         raise TooSurprising(
             f"this run would make {count} new tasks; [alerts] max_tasks is {limit}. A changed rule can do that. "
             "Nothing was changed",
-            "look with `rebates sync --dry-run`; if it is right: `rebates sync --allow-many-tasks`",
+            "look with `rebates sync --dry-run --allow-many-tasks`; if it is right: the same without --dry-run",
             tasks=count,
         )

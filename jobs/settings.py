@@ -167,6 +167,12 @@ class PayoutSettings(Section):
         description="settle periods from this day on although they were over before their program was first computed; "
         "None: those wait for `rebates periods close`",
     )
+    correct_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="refuse a run that corrects more than this share of what closed periods were settled at",
+    )
 
 
 class JobSchedule(Section):

@@ -103,12 +103,22 @@ def settles_e6(payout: Mapping[str, str]) -> int:
 _LAST = select(func.coalesce(func.max(postings.c.pk), 0))
 _CLOSED = select(closed_periods)
 _CLOSED_PKS = select(closed_periods.c.period_pk)
+_SETTLED_IN = (
+    select(func.count())
+    .select_from(postings)
+    .where(postings.c.kind == "settled", postings.c.period_pk.in_(bindparam("pks", expanding=True)))
+)
 _HOW_MANY = select(func.count()).select_from(postings)
 _SEALS = select(trail.c.seq, trail.c.detail).where(trail.c.action == SEALED)
 _AFTER = (
     select(postings.c.member_pk, postings.c.period_pk).where(postings.c.pk > bindparam("known")).distinct()
 )
 _VERSIONS = select(programs.c.key, programs.c.version)
+
+
+def settled_in(tx: Connection, period_pks: Collection[int]) -> int:
+    """How many standings were settled for these periods."""
+    return int(tx.execute(_SETTLED_IN, {"pks": sorted(period_pks)}).scalar_one())
 
 
 def closed(tx: Connection) -> set[int]:
