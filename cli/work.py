@@ -35,6 +35,7 @@ def work(
     from jobs.logs import configure_logging
 
     configuration = configuration_of(context)
+    configuration.org()  # a helper that could never do anything is told so now
     configure_logging(configuration.settings.logging, events=beside is None)
     clock = system_clock()
 

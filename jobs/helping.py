@@ -11,13 +11,12 @@ import structlog
 from connector import errors
 from jobs.app import App
 from jobs.compute_shares import compute_shard
+from jobs.failures import tell_failure
 from jobs.push import push_shard
-from jobs.refusals import Interrupted, Refused, Unusable
+from jobs.refusals import Interrupted, Refused
 from jobs.rules_in_use import rules_in_use
 from jobs.shifts import LOOK_SECONDS, Hand, Shift, beating, work_once
-from mappings.problems import MappingProblems
 from state import shards
-from state.errors import StoreError
 
 log = structlog.get_logger()
 
@@ -33,23 +32,23 @@ def help_runs(
 ) -> None:
     """Take shards of other processes' runs until `stop` is set or `until` is true.
 
-    `alone` is held while a shard is worked on: a scheduler does not do two things at once. Raises Unusable on SQLite.
+    `alone` is held while a shard is worked on: a scheduler does not do two things at once. Raises Unusable on SQLite; ends
+    for nothing else: whatever is wrong with a file, the store or the org now may be right in a moment.
     """
+    with build() as app:
+        app.require_shared_store()
     while not (stop.is_set() or until()):
         try:
             with build() as app:
                 app.stopping = stop
                 _session(app, lambda: stop.is_set() or until(), alone)
-        except (StoreError, Refused, errors.SyncError, MappingProblems) as error:
-            if isinstance(error, Unusable):
-                raise
-            log.warning("worker.failed", error=type(error).__name__, code=getattr(error, "code", "mapping"))
+        except Exception as error:  # noqa: BLE001 a scheduler's slots are worth more than its help
+            tell_failure("worker.failed", error)
             stop.wait(IDLE_SECONDS)
 
 
 def _session(app: App, over: Callable[[], bool], alone: threading.Lock | None) -> None:
     """With one set of connections and rules: until the work is over that was found, or none came."""
-    app.require_shared_store()
     hand = Hand(app, rules_in_use(app), helps=True)
     began, worked = app.clock.monotonic(), False
     with app.store.aside() as tx:

@@ -49,6 +49,8 @@ def read_program_files(folder: Path) -> ProgramFiles:
     broken: list[tuple[Path, tuple[Problem, ...]]] = []
     texts: dict[Path, str] = {}
     for path in sorted(folder.glob("*.toml")):
+        if path.name.startswith("."):
+            continue  # an editor's lock or copy, which comes and goes
         try:
             programs.append(read_with_targets(path))
             texts[path] = path.read_text(encoding="utf-8")
@@ -56,6 +58,10 @@ def read_program_files(folder: Path) -> ProgramFiles:
             texts[targets] = targets.read_text("utf-8-sig") if targets.is_file() else ""
         except InvalidProgram as error:
             broken.append((path, error.problems))
+        except OSError as error:  # a link to nowhere, no right to read it, a file that is just being replaced
+            reason = f"cannot be read: {error.strerror or type(error).__name__}"
+            hint = "is it a link to a file that is gone? may this user read it?"
+            broken.append((path, (Problem("", reason, hint, str(error.filename or path)),)))
     _require_versions(folder, programs)
     return ProgramFiles(folder, tuple(programs), tuple(broken), texts)
 

@@ -23,6 +23,7 @@ from jobs import login_pause
 from jobs.again import again
 from jobs.app import App
 from jobs.clock import SystemClock
+from jobs.failures import tell_failure
 from jobs.helping import help_runs
 from jobs.refusals import AnotherRun, BrokenPromise, Interrupted, Paused, Refused, Unusable
 from jobs.running import running
@@ -83,7 +84,7 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
                 with _watched(job, app.settings.schedule.longest + HANGS_AFTER):
                     soon = run_due(app, job) == PUT_OFF
         except Exception as error:  # noqa: BLE001 whatever it was, the next slot comes
-            _tell_failure(job, error)
+            tell_failure("job.failed", error, job=job.name)
         finally:
             if not stop.is_set():
                 arm(job, within=LOOK_AGAIN if soon else None)
@@ -151,20 +152,10 @@ def run_due(app: App, job: Job) -> str:
     except Interrupted:
         return "interrupted"
     except (Refused, errors.SyncError, StoreError, MappingProblems) as error:
-        _tell_failure(job, error, slot=slot.isoformat())
+        tell_failure("job.failed", error, job=job.name, slot=slot.isoformat())
         # A slot that nobody could claim is still to be had; one that was claimed is over, and the next one goes on.
         return PUT_OFF if isinstance(error, StoreError) and error.passes else "failed"
     return _outcome(app, job, slot)
-
-
-def _tell_failure(job: Job, error: Exception, **more: str) -> None:
-    """Code and next step of an error of ours. Of any other its class and place: its words may be a customer's."""
-    code = getattr(error, "code", type(error).__name__)
-    if isinstance(error, (Refused, errors.SyncError, StoreError, MappingProblems)):
-        log.error("job.failed", job=job.name, code=code, hint=getattr(error, "hint", None), **more)
-        return
-    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("job.failed", job=job.name, code=code, places=places[-8:], **more)
 
 
 def _outcome(app: App, job: Job, slot: datetime) -> str:
