@@ -185,6 +185,12 @@ class App:
         org.while_waiting(lambda: self.pace.attend())
         return org
 
+    def require_org_of_store(self) -> None:
+        """Log in; raises WrongOrg where the login leads to another org than the one that the store belongs to."""
+        org_id = self.org.org_id
+        with self.store.read() as tx:
+            meta.require_org(tx, org_id, where=self.store.where)
+
     @property
     def logged_in(self) -> bool:
         """Whether this process asked the org for a login and got it."""

@@ -3,6 +3,7 @@ user out. A login that works, `rebates doctor` included, ends the pause at once.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -30,18 +31,34 @@ def note_refused(tx: Connection, refused: AuthenticationFailed, now: datetime) -
 
 
 def note_worked(tx: Connection) -> None:
-    """The login was accepted."""
+    """The login was accepted: the pause is over, and so is the rest of this host's helpers."""
     meta.drop(tx, KEY)
+    meta.drop(tx, _of_this_host())
 
 
 def is_noted(tx: Connection) -> bool:
-    """Whether a refusal is written down that no accepted login has followed."""
-    return meta.get(tx, KEY) is not None
+    """Whether a refusal is written down, of a run or of a helper of this host, that no accepted login has followed."""
+    return meta.get(tx, KEY) is not None or meta.get(tx, _of_this_host()) is not None
 
 
-def pause(tx: Connection, now: datetime) -> tuple[datetime, str] | None:
+def note_helper_refused(tx: Connection, code: str, now: datetime) -> None:
+    """What this host logs in with does not lead to the org of the store. The leader's own login is another host's: its
+    runs go on, and only the helpers of this host rest."""
+    meta.put(tx, _of_this_host(), f"{now.isoformat()} {code}")
+
+
+def helper_rests(tx: Connection, now: datetime) -> bool:
+    """Whether a helper of this host was refused a moment ago."""
+    return pause(tx, now, key=_of_this_host()) is not None
+
+
+def _of_this_host() -> str:
+    return f"{KEY}@{socket.gethostname()}"
+
+
+def pause(tx: Connection, now: datetime, *, key: str = KEY) -> tuple[datetime, str] | None:
     """Since when the org is not asked, and the code of its refusal; None: it may be asked."""
-    said = meta.get(tx, KEY)
+    said = meta.get(tx, key)
     if said is None:
         return None
     since, _, code = said.partition(" ")

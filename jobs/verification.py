@@ -9,7 +9,7 @@ from jobs.app import App
 from jobs.counting import compare_counts
 from jobs.payouts import what_stays
 from jobs.recheck import recheck
-from state import invariants, meta, payouts, watermarks
+from state import invariants, payouts, watermarks
 
 
 @dataclass
@@ -35,7 +35,7 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
     """Read-only. `deep` computes every contribution again and, `with_org`, compares what the org shows with what it was told."""
     result = Verified(deep)
     if deep and with_org:
-        _require_same_org(app)
+        app.require_org_of_store()  # every record of another org would be found missing
     with app.progress.step("check the store"):
         result.damage = app.store.check()
         with app.store.read() as tx:
@@ -67,13 +67,6 @@ def verify(app: App, *, deep: bool = False, with_org: bool = True) -> Verified:
                 ]
                 step.advance(compared)
     return result
-
-
-def _require_same_org(app: App) -> None:
-    """Raises WrongOrg as a sync would: every record of another org would be found missing."""
-    org_id = app.org.org_id
-    with app.store.read() as tx:
-        meta.require_org(tx, org_id, where=app.store.where)
 
 
 def _no_longer_visible(app: App) -> list[invariants.Violation]:
