@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.app import App
+    from jobs.due import Look
 
 app = typer.Typer(help="Jobs at their times.", no_args_is_help=True)
 
@@ -28,8 +29,9 @@ def run(
     from cli.opening import configuration_of
     from jobs.app import App
     from jobs.clock import system_clock, system_rng
+    from jobs.due import jobs_of, look
     from jobs.logs import configure_logging
-    from jobs.schedule import PUT_OFF, jobs_of, run_due, run_forever
+    from jobs.schedule import run_forever
 
     if as_json and not once:
         raise typer.BadParameter(
@@ -44,14 +46,16 @@ def run(
         return App.build(configuration, clock=clock, rng=system_rng())
 
     if once:
+        found: dict[str, Look] = {}
         with build() as application:
-            outcomes = {job.name: run_due(application, job) for job in jobs_of(application)}
-        ended = set(outcomes.values())
-        failed = [name for name, outcome in outcomes.items() if outcome in ("failed", PUT_OFF)]
+            for job in jobs_of(application):
+                found[job.name] = look(application, job)
+                if application.stopping.is_set():
+                    break  # the others stay due
+        code, error = _worst(found)
+        outcomes = {name: one.outcome for name, one in found.items()}
         emit(
-            "schedule run", {"jobs": outcomes}, as_json=as_json, human=lambda _: None,
-            exit_code=Exit.FAILED if failed else Exit.REJECTED_ROWS if "partial" in ended else Exit.OK,
-            error={"code": "schedule", "message": f"failed: {', '.join(failed)}", "hint": "rebates status"} if failed else None,
+            "schedule run", {"jobs": outcomes}, as_json=as_json, human=lambda _: None, exit_code=code, error=error
         )  # fmt: skip
         return
     stop = threading.Event()
@@ -60,12 +64,31 @@ def run(
     run_forever(build, stop)
 
 
+# Which code stands for several jobs: the one that a person must do the most about.
+_WORST = (Exit.INTERRUPTED, Exit.AUTHENTICATION, Exit.API_BUDGET, Exit.USAGE, Exit.FAILED, Exit.LOCKED)
+
+
+def _worst(found: dict[str, Look]) -> tuple[int, dict[str, str | None] | None]:
+    """The exit code of a turn, as each job's own command would have ended, and the error that it stands for."""
+    from cli.errors import explain
+
+    told = {name: explain(one.error) for name, one in found.items() if one.error is not None}
+    for code in _WORST:
+        for name, one in told.items():
+            if one is not None and one.exit_code == code:
+                return code, {"code": one.code, "message": f"{name}: {one.message}", "hint": one.hint}
+    outcomes = {one.outcome for one in found.values()}
+    if "failed" in outcomes:
+        return Exit.FAILED, {"code": "schedule", "message": "a job failed", "hint": "rebates status"}
+    return (Exit.REJECTED_ROWS if "partial" in outcomes else Exit.OK), None
+
+
 @app.command("list")
 def list_jobs(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Each job, its rhythm, and its next five times."""
     from cli.configuration import _shown
     from cli.opening import opened
-    from jobs.schedule import jobs_of
+    from jobs.due import jobs_of
     from jobs.slots import next_slot
 
     rows = []

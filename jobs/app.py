@@ -160,11 +160,16 @@ class App:
         """Whether everything is done inside one transaction that will be undone."""
         return "store" in self.__dict__ and self.store.rehearses
 
-    def require_shared_store(self) -> None:
-        """Raises Unusable where several processes cannot work side by side; makes no store to find that out."""
+    @property
+    def has_shared_store(self) -> bool:
+        """Whether processes on several hosts may work on the store side by side; opens none to find that out."""
         from state.store import Store
 
-        if not Store.attach(self.settings.state.url).shared:
+        return Store.attach(self.settings.state.url).shared
+
+    def require_shared_store(self) -> None:
+        """Raises Unusable where several processes cannot work side by side; makes no store to find that out."""
+        if not self.has_shared_store:
             raise Unusable(
                 "several workers need a store on PostgreSQL: a SQLite file has one writer at a time",
                 "move with `rebates db copy` (docs/scale.md), or run one process",

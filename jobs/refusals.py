@@ -33,6 +33,10 @@ class AnotherRun(Refused):
     exit_code = 6
 
 
+class SlotTaken(AnotherRun):
+    """Somebody ran this slot, or runs it now: there is nothing left to do for it."""
+
+
 class Paused(Refused):
     """An operator stopped everything with `rebates pause`."""
 

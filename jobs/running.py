@@ -23,7 +23,7 @@ from jobs.again import again
 from jobs.app import App
 from jobs.login_pause import note_refused
 from jobs.pace import Unhurried
-from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, TookTooLong
+from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, SlotTaken, TookTooLong
 from state import leases, meta, runs
 from state.leases import ORG as LEASE
 from state.leases import Lease
@@ -96,12 +96,12 @@ class Running:
 
 @contextmanager
 def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Running]:
-    """Take the lease and the slot, run, and write down how it ended. Raises AnotherRun, Paused."""
+    """Take the lease and the slot, run, and write down how it ended. Raises AnotherRun, Paused, Interrupted."""
     when = slot or app.clock.now()
     log.debug("store.opened", store=app.store.where)  # outside of `again`: that none is there is said at once
     lease, pk = again(app, lambda: _begin(app, job, when))
     if pk is None:
-        raise AnotherRun(
+        raise SlotTaken(
             f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"
         )
     run = Running(app, pk, job, when, lease, beaten_at=app.clock.monotonic())
@@ -122,6 +122,8 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
 
 def _begin(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
     """The lease and the run's row, or None in its place where the slot is taken (and the lease given back)."""
+    if app.stopping.is_set():
+        raise Interrupted  # nothing is claimed that would not be done
     with app.store.transaction() as tx:
         now, leased = app.clock.now(), app.lease_time(tx)
         if (reason := meta.get(tx, "paused")) is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jobs import owed, periods, settling
+from jobs import first_seen, owed, periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out_in
 from jobs.slots import next_slot, slots_between
@@ -82,12 +82,16 @@ def status(app: App) -> dict[str, Any]:
 
 
 def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
-    """Scheduled jobs that have not succeeded for two of their slots: nobody notices a job that does not run."""
+    """Scheduled jobs that have not succeeded for two of their slots: nobody notices a job that does not run. One that
+    never succeeded is counted from when a scheduler first had it."""
     schedule, now = app.settings.schedule, app.clock.now()
     for name in ("sync", "reconcile", "verify"):
         when = getattr(schedule, name)
+        if when is None:
+            continue
         tried = runs.latest(tx, job=name, until=now, limit=1)
-        if when is None or not tried:
+        first = first_seen.since(tx, name, schedule.rhythm(name))
+        if not tried and first is None:
             continue
         good = [
             run
@@ -95,7 +99,7 @@ def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
             for run in runs.latest(tx, job=name, outcome=how, until=now, limit=1)
         ]
         last = max((run.slot for run in good), default=None)
-        since = last or now - LOOK_BACK
+        since = last or first or now - LOOK_BACK
         if len(list(islice(slots_between(when, schedule.time_zone, since, now), LATE_AFTER))) == LATE_AFTER:
             yield {"job": name, "last_success": last}
 

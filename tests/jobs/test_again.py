@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from jobs import again as again_module
-from jobs import schedule
+from jobs import due
 from jobs.again import PAUSES, again
+from jobs.due import PUT_OFF, Job, run_due
 from jobs.refusals import AnotherRun
 from jobs.rehearsal import rehearse
 from jobs.running import running
-from jobs.schedule import PUT_OFF, Job, run_due
 from jobs.settings import JobSchedule
 from state import leases, runs
 from state.errors import Conflict, ConnectionLost, DiskFull, LostLease, StoreError, StoreLocked
@@ -120,7 +120,7 @@ def test_a_slot_for_which_the_store_was_not_there_is_tried_again_before_the_next
     def gone(*_, **__):
         raise ConnectionLost("no answer", where="x")
 
-    monkeypatch.setattr(schedule, "_note_missed", gone)
+    monkeypatch.setattr(due, "_note_missed", gone)
     assert run_due(shop.opened, job) == PUT_OFF
     monkeypatch.undo()
     assert run_due(shop.opened, job) == "ok"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import counting, slot_checks
-from jobs.schedule import Job, run_due
+from jobs.due import Job, run_due
 from jobs.settings import JobSchedule
 from state import invariants, inventory, outbox, runs, watermarks
 from state.outbox import Wanted

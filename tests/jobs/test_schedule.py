@@ -8,11 +8,13 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import AuthenticationFailed
-from jobs import computing, login_pause, schedule
+from jobs import computing, due, login_pause, schedule
+from jobs.clock import SystemClock
 from jobs.compute import compute
+from jobs.due import PUT_OFF, Job, run_due
 from jobs.refusals import Interrupted, Refused
 from jobs.running import running
-from jobs.schedule import Job, run_due, run_forever
+from jobs.schedule import run_forever
 from jobs.settings import JobSchedule
 from jobs.status import status
 from mappings.problems import MappingProblems
@@ -33,8 +35,9 @@ QUARTER = JobSchedule(every="15m")
 
 
 def scheduled(shop, monkeypatch, work, *, build=None, rhythm=SECOND, seconds=10):
-    """Run the scheduler until `work` has set its event, or for so long."""
+    """Run the scheduler until `work` has set its event, or for so long, by a clock that goes on from the shop's."""
     stop = threading.Event()
+    shop.clock_of_the_scheduler = SystemClock(shop.opened.clock.now())
     monkeypatch.setattr(schedule, "jobs_of", lambda app: [Job("sync", rhythm, work(stop))])
     thread = threading.Thread(target=run_forever, args=(build or (lambda: shop.fresh()), stop))
     thread.start()
@@ -51,7 +54,7 @@ def office(shop):
 
     shop.account("Acme")
     opened = shop.opened
-    shop.fresh = lambda: App.build(opened.configuration, clock=opened.clock, rng=opened.rng)
+    shop.fresh = lambda: App.build(opened.configuration, clock=shop.clock_of_the_scheduler, rng=opened.rng)
     return shop
 
 
@@ -133,7 +136,7 @@ def test_a_refused_login_is_not_asked_again_for_a_quarter_of_an_hour_whatever_th
     for _ in range(7):
         said.append(run_due(office.opened, job))
         clock.moment += timedelta(minutes=5)
-    assert said == ["failed", "skipped", "skipped", "failed", "skipped", "skipped", "failed"]
+    assert said == ["failed", PUT_OFF, PUT_OFF, "failed", PUT_OFF, PUT_OFF, "failed"]
     assert len(asked) == 3
 
 
@@ -146,7 +149,7 @@ def test_a_login_that_a_person_mended_is_used_at_once(office):
     job = Job("sync", JobSchedule(every="5m"), lambda app, slot: None)
     refused_login(office)
     office.opened.clock.moment += timedelta(minutes=6)
-    assert run_due(office.opened, job) == "skipped"
+    assert run_due(office.opened, job) == PUT_OFF
     with office.opened.store.transaction() as tx:
         login_pause.note_worked(tx)
     assert run_due(office.opened, job) == "ok"
@@ -158,7 +161,7 @@ def test_a_run_that_needs_no_login_does_not_end_the_pause(office):
     office.sync()
     ran(office, office.opened.clock.now())
     office.opened.clock.moment += timedelta(minutes=5)
-    assert run_due(office.opened, Job("sync", JobSchedule(every="5m"), lambda app, slot: None)) == "skipped"
+    assert run_due(office.opened, Job("sync", JobSchedule(every="5m"), lambda app, slot: None)) == PUT_OFF
 
 
 def test_a_slot_that_ended_partial_is_not_told_as_ok(office):
@@ -173,7 +176,7 @@ def test_a_broken_promise_is_a_failed_run(office, monkeypatch):
     from state.invariants import Violation
 
     office.sync()
-    verify = Job("verify", QUARTER, schedule._verify)
+    verify = Job("verify", QUARTER, due._verify)
     assert run_due(office.opened, verify) == "ok"
     assert run_due(office.opened, verify) == "skipped", "once a slot"
     monkeypatch.setattr("state.invariants.check", lambda tx, deep: [Violation("a total is wrong", 1, "x")])
@@ -223,11 +226,9 @@ def test_slots_that_a_clock_ten_hours_ahead_wrote_off_are_run_when_they_come(off
 def test_a_scheduler_that_starts_after_a_clock_was_put_right_owes_the_newest_slot(office, monkeypatch):
     clock = office.opened.clock
     ran(office, clock.now() + timedelta(hours=10))
-    assert not schedule._is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None)), (
-        "it never ran before"
-    )
+    assert not due.is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None)), "it never ran before"
     ran(office, clock.now() - timedelta(minutes=30))
-    assert schedule._is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None))
+    assert due.is_owed(office.opened, Job("sync", QUARTER, lambda app, slot: None))
 
 
 def test_a_job_that_last_succeeded_in_the_future_may_be_late(office):

@@ -1,0 +1,109 @@
+"""Alarms follow our clock, also when it is put right under them, and one that is not due does not ring."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import apscheduler.schedulers.base
+import pytest
+
+from jobs import alarms
+from jobs.alarms import Alarms
+from jobs.clock import SystemClock
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """The machine's clock, which may be wrong: `machine.wrong = DAY`. All look at it, APScheduler too."""
+
+    class Machine:
+        wrong = timedelta(0)
+
+    class Shown(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + Machine.wrong
+
+    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Shown)
+    monkeypatch.setattr(SystemClock, "now", lambda clock: datetime.now(UTC) + Machine.wrong)
+    monkeypatch.setattr(alarms, "LOOK_AGAIN", timedelta(seconds=0.3))
+    return Machine
+
+
+@contextmanager
+def ringing(every, came="ran"):
+    """Alarms at each multiple of some seconds; a list that gets the moment of each ring."""
+    rings, stop = [], threading.Event()
+    clock = SystemClock()
+
+    def ring(name):
+        rings.append(clock.now())
+        return came
+
+    def next_after(moment):
+        return datetime.fromtimestamp((moment.timestamp() // every + 1) * every, UTC)
+
+    with Alarms(clock, ring).kept([("sync", next_after)], stop):
+        try:
+            yield rings
+        finally:
+            stop.set()
+
+
+def wait_for(true, seconds=10):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_job_rings_once_at_the_start_and_then_in_its_rhythm(machine):
+    with ringing(every=1) as rings:
+        wait_for(lambda: len(rings) >= 4)
+    assert all(0 <= ring.timestamp() % 1 < 0.5 for ring in rings[1:])
+    assert len({int(ring.timestamp()) for ring in rings[1:]}) == len(rings) - 1, "each slot once"
+
+
+def test_a_clock_that_was_a_day_ahead_and_is_put_right_keeps_nobody_waiting_for_a_day(machine):
+    machine.wrong = DAY
+    with ringing(every=2) as rings:
+        wait_for(lambda: len(rings) >= 2)
+        machine.wrong, before = timedelta(0), len(rings)
+        wait_for(lambda: len(rings) >= before + 2, seconds=6)
+    assert rings[-1] < datetime.now(UTC) + timedelta(minutes=1)
+
+
+def test_a_machine_that_slept_through_a_slot_rings_within_a_look(machine):
+    with ringing(every=86_400) as rings:
+        wait_for(lambda: len(rings) == 1)
+        machine.wrong = DAY
+        wait_for(lambda: len(rings) == 2, seconds=5)
+        time.sleep(1)
+        assert len(rings) == 2
+
+
+def test_what_was_put_off_is_looked_at_again_before_its_next_slot(machine):
+    with ringing(every=86_400, came="look again") as rings:
+        wait_for(lambda: len(rings) >= 4)
+        assert all(b - a >= timedelta(seconds=0.29) for a, b in itertools.pairwise(rings))
+
+
+def test_alarms_that_nobody_moved_are_not_set_anew(machine, monkeypatch):
+    """A look costs next to nothing: an idle scheduler sleeps."""
+    added = []
+    real = alarms.BackgroundScheduler.add_job
+    monkeypatch.setattr(
+        alarms.BackgroundScheduler,
+        "add_job",
+        lambda self, *args, **named: added.append(1) or real(self, *args, **named),
+    )
+    with ringing(every=86_400) as rings:
+        wait_for(lambda: len(rings) == 1)
+        time.sleep(2)
+        assert len(added) == 2, "the look at the start, and the next slot"
