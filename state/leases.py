@@ -20,6 +20,7 @@ from state.instants import micros, moment
 from state.tables.running import leases
 
 ORG = "org"  # whoever works for the org holds it
+AHEAD = timedelta(minutes=1)  # by which a clock may be set back under a live holder
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ _RELEASE = update(leases).where(*_MINE).values(owner=None, expires_at=bindparam(
 def _acquire(dialect: str) -> ReturningInsert[Any]:
     statement = upsert_into(dialect, leases)
     new = statement.excluded
-    free = or_(leases.c.owner.is_(None), leases.c.expires_at <= bindparam("at"), leases.c.owner == new.owner)
+    free = or_(
+        leases.c.owner.is_(None),
+        leases.c.expires_at <= bindparam("at"),
+        leases.c.expires_at > bindparam("impossible"),
+        leases.c.owner == new.owner,
+    )
     return statement.on_conflict_do_update(
         index_elements=["name"],
         set_={"owner": new.owner, "epoch": leases.c.epoch + 1, "expires_at": new.expires_at},
@@ -55,9 +61,16 @@ def _acquire(dialect: str) -> ReturningInsert[Any]:
 
 
 def acquire(tx: Connection, name: str, *, owner: str, ttl: timedelta, now: datetime) -> Lease | None:
-    """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it."""
+    """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it.
+
+    One that ends later than any lease of this length can was taken by a clock that was ahead: it counts as expired. A
+    holder that is alive renews it by the clock of now; one that was overtaken notices by the epoch.
+    """
     expires = micros(now + ttl)
-    values = {"name": name, "owner": owner, "epoch": 1, "expires_at": expires, "at": micros(now)}
+    values = {
+        "name": name, "owner": owner, "epoch": 1, "expires_at": expires,
+        "at": micros(now), "impossible": micros(now + ttl + AHEAD),
+    }  # fmt: skip
     row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
     return None if row is None else _made(row)
 

@@ -62,6 +62,22 @@ def test_one_holder_at_a_time_and_every_holder_has_its_own_epoch(store, now):
         leases.renew(tx, mine, ttl=HOUR, now=late)
 
 
+def test_a_lease_that_a_clock_ahead_took_is_free_once_the_clock_is_right(store, now):
+    with store.transaction() as tx:
+        ahead = leases.acquire(tx, "org", owner="killed", ttl=HOUR, now=now + 24 * HOUR)
+        mine = leases.acquire(tx, "org", owner="b", ttl=HOUR, now=now)
+        assert (mine.epoch, mine.expires_at) == (ahead.epoch + 1, now + HOUR)
+    with pytest.raises(LostLease), store.transaction() as tx:
+        leases.check(tx, ahead)
+
+
+def test_a_clock_that_is_set_back_a_little_takes_no_lease_from_a_live_holder(store, now):
+    with store.transaction() as tx:
+        mine = leases.acquire(tx, "org", owner="a", ttl=HOUR, now=now)
+        assert leases.acquire(tx, "org", owner="b", ttl=HOUR, now=now - leases.AHEAD) is None
+        leases.check(tx, mine)
+
+
 def test_a_bulk_job_is_found_again_after_a_crash(store, now):
     with store.transaction() as tx:
         unsent = bulk_jobs.plan(
