@@ -31,6 +31,7 @@ def run(
     from jobs.clock import system_clock, system_rng
     from jobs.due import jobs_of, look
     from jobs.logs import configure_logging
+    from jobs.refusals import Interrupted
     from jobs.schedule import run_forever
 
     if as_json and not once:
@@ -50,8 +51,8 @@ def run(
         with build() as application:
             for job in jobs_of(application):
                 found[job.name] = look(application, job)
-                if application.stopping.is_set():
-                    break  # the others stay due
+                if found[job.name].outcome == "interrupted":
+                    raise Interrupted  # the others stay due
         code, error = _worst(found)
         outcomes = {name: one.outcome for name, one in found.items()}
         emit(
@@ -65,7 +66,7 @@ def run(
 
 
 # Which code stands for several jobs: the one that a person must do the most about.
-_WORST = (Exit.INTERRUPTED, Exit.AUTHENTICATION, Exit.API_BUDGET, Exit.USAGE, Exit.FAILED, Exit.LOCKED)
+_WORST = (Exit.AUTHENTICATION, Exit.API_BUDGET, Exit.USAGE, Exit.FAILED, Exit.LOCKED)
 
 
 def _worst(found: dict[str, Look]) -> tuple[int, dict[str, str | None] | None]:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import AuthenticationFailed
-from jobs import computing, due, login_pause, schedule
+from jobs import alarms, computing, due, helping, login_pause, schedule
+from jobs.app import App
 from jobs.clock import SystemClock
 from jobs.compute import compute
 from jobs.due import PUT_OFF, Job, run_due
@@ -19,7 +20,8 @@ from jobs.settings import JobSchedule
 from jobs.status import status
 from mappings.problems import MappingProblems
 from state import leases, runs
-from state.errors import StoreUnreachable
+from state.errors import OlderSchema, StoreUnreachable
+from state.store import Store
 
 PROGRAM = """
 key = "care"
@@ -50,8 +52,6 @@ def scheduled(shop, monkeypatch, work, *, build=None, rhythm=SECOND, seconds=10)
 @pytest.fixture
 def office(shop):
     """The shop, with an `App` of its own for whoever asks."""
-    from jobs.app import App
-
     shop.account("Acme")
     opened = shop.opened
     shop.fresh = lambda: App.build(opened.configuration, clock=shop.clock_of_the_scheduler, rng=opened.rng)
@@ -99,6 +99,43 @@ def test_a_store_that_cannot_be_opened_in_one_slot_is_opened_in_the_next(office,
 
     assert scheduled(office, monkeypatch, lambda stop: lambda app, slot: stop.set(), build=build)
     assert len(built) >= 3
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("make_shop", ["postgresql"], indirect=True)
+def test_a_scheduler_waits_for_a_database_that_is_not_up_yet_and_then_runs_what_it_owes(
+    make_shop, monkeypatch, capsys
+):
+    shop = make_shop()
+    clock, configuration = SystemClock(shop.opened.clock.now()), shop.opened.configuration
+    ran(shop, clock.now() - timedelta(minutes=40))
+    built, real = [], Store.open
+
+    def not_up_yet(url, **named):
+        built.append(1)
+        return real("postgresql+psycopg://postgres@127.0.0.1:1/test" if len(built) <= 4 else url, **named)
+
+    monkeypatch.setattr(Store, "open", not_up_yet)
+    monkeypatch.setattr(alarms, "LOOK_AGAIN", timedelta(seconds=0.3))
+    monkeypatch.setattr(helping, "IDLE_SECONDS", 0.1)
+
+    def build():
+        return App.build(configuration, clock=clock, rng=shop.opened.rng)
+
+    work = lambda stop: lambda app, slot: stop.set()  # noqa: E731
+    assert scheduled(shop, monkeypatch, work, build=build, rhythm=QUARTER, seconds=20)
+    assert "schedule.no_store_yet" in "".join(capsys.readouterr())
+
+
+def test_a_scheduler_whose_store_wants_a_person_says_so_at_once(office, monkeypatch):
+    def older(url, **named):
+        raise OlderSchema("the store's schema is older", where="x")
+
+    monkeypatch.setattr(Store, "open", older)
+    monkeypatch.setattr(schedule, "jobs_of", lambda app: [Job("sync", QUARTER, lambda app, slot: None)])
+    office.clock_of_the_scheduler = office.clock
+    with pytest.raises(OlderSchema):
+        run_forever(office.fresh, threading.Event())
 
 
 def ran(shop, slot, outcome="ok", error=None):

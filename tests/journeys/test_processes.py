@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -92,6 +93,54 @@ def test_two_schedulers_on_one_database_run_each_slot_once(story):
     assert {run.outcome for run in runs(story)} <= {"ok", "missed", "interrupted"}, said
     assert len(story.rows(f"SELECT Id FROM Task WHERE Account.Name = '{LUMIERE}'")) == 1
     assert story("verify", "--deep").code == 0
+
+
+def test_a_stop_leaves_the_slots_of_the_jobs_behind_for_after_the_restart(story):
+    story.config('[schedule]\nsync.every = "15m"\nreconcile.cron = "0 2 * * *"\nverify.cron = "0 2 * * *"\n')
+    story.org.faults.add(Fault("delay", path="composite", seconds=1.5, times=0))
+    process = start(story, "schedule", "run", "--once", "--json")
+    try:
+        wait_until(lambda: any(run.outcome is None for run in runs(story)))
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, (out, err)
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert [run.job for run in runs(story)] == ["sync"]
+    story.org.faults.clear()
+    done = story("schedule", "run", "--once", "--json")
+    assert done.data["jobs"] == {"sync": "skipped", "reconcile": "ok", "verify": "ok"}
+    assert done.code == 0
+
+
+def test_a_turn_of_the_schedule_ends_as_the_jobs_own_command_would(story):
+    story.config('[schedule.sync]\nevery = "15m"\n')
+    assert story("sync").code == 0
+    story.wait(minutes=15)
+    assert story("pause", "--reason", "freeze").code == 0
+    paused = story("schedule", "run", "--once", "--json")
+    assert (paused.code, paused.error["code"]) == (1, "paused")
+    assert paused.data["jobs"] == {"sync": "put off"}
+    story("resume")
+    story.org.faults.add(
+        Fault("status", path="oauth2/token", status=400, code="invalid_grant", times=0,
+              body='{"error":"invalid_grant","error_description":"not approved"}')
+    )  # fmt: skip
+    refused = story("schedule", "run", "--once", "--json")
+    assert (refused.code, refused.error["hint"] is not None) == (4, True)
+    story.org.faults.clear()
+    story.wait(minutes=15)
+    process = start(story, "sync")
+    story.org.faults.add(Fault("delay", path="", seconds=1.0, times=0))
+    try:
+        wait_until(lambda: any(run.outcome is None for run in runs(story)))
+        locked = story("schedule", "run", "--once", "--json")
+    finally:
+        story.org.faults.clear()
+        process.communicate(timeout=60)
+    assert (locked.code, locked.error["code"]) == (6, "locked")
+    assert story("schedule", "run", "--once", "--json").code == 0, "it was put off, not used up"
 
 
 def test_a_sync_that_is_asked_to_stop_finishes_its_batch_and_saves(story):
