@@ -22,7 +22,7 @@ from jobs.due import PUT_OFF, Job, Look, is_owed, jobs_of, look
 from jobs.failures import tell_failure
 from jobs.helping import help_runs
 from jobs.slots import next_slot
-from state.errors import StoreError, StoreLocked
+from state.errors import AnotherHost, StoreError, StoreLocked
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ def _require_usable_store(app: App) -> None:
     try:
         _ = app.store
     except StoreError as error:
-        if not _may_come(error):
+        if isinstance(error, AnotherHost) or not _may_come(error):
             raise
         log.warning(
             "schedule.no_store_yet", code=error.code, what=error.what, next="looked at again each minute"

@@ -20,7 +20,7 @@ from jobs.settings import JobSchedule
 from jobs.status import status
 from mappings.problems import MappingProblems
 from state import leases, runs
-from state.errors import OlderSchema, StoreUnreachable
+from state.errors import AnotherHost, OlderSchema, StoreUnreachable
 from state.store import Store
 
 PROGRAM = """
@@ -127,14 +127,15 @@ def test_a_scheduler_waits_for_a_database_that_is_not_up_yet_and_then_runs_what_
     assert "schedule.no_store_yet" in "".join(capsys.readouterr())
 
 
-def test_a_scheduler_whose_store_wants_a_person_says_so_at_once(office, monkeypatch):
-    def older(url, **named):
-        raise OlderSchema("the store's schema is older", where="x")
+@pytest.mark.parametrize("trouble", [OlderSchema, AnotherHost])
+def test_a_scheduler_whose_store_wants_a_person_says_so_at_once(office, monkeypatch, trouble):
+    def refuse(url, **named):
+        raise trouble("not like this", where="x")
 
-    monkeypatch.setattr(Store, "open", older)
+    monkeypatch.setattr(Store, "open", refuse)
     monkeypatch.setattr(schedule, "jobs_of", lambda app: [Job("sync", QUARTER, lambda app, slot: None)])
     office.clock_of_the_scheduler = office.clock
-    with pytest.raises(OlderSchema):
+    with pytest.raises(trouble):
         run_forever(office.fresh, threading.Event())
 
 
