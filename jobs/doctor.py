@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Literal
 
 from connector import errors
-from jobs import login_pause, schema
+from jobs import login_pause, schema, task_statuses
 from jobs.app import App
 from jobs.refusals import Refused
 from mappings.check import check, gather
-from mappings.problems import MappingProblems
+from mappings.problems import Finder, MappingProblems
+from mappings.task_status import check_closing, closing
 from rebates.problems import InvalidProgram
 from state import invariants, meta
 from state.errors import NoTables, StoreError
@@ -52,6 +53,7 @@ def examine(app: App) -> list[Finding]:
     findings += login
     if all(one.level != "fail" for one in login):
         findings += _guarded("fields", lambda: _fields(app))
+        findings += _guarded("task statuses", lambda: _task_statuses(app))
         findings += _guarded("package", lambda: _package(app))
         findings += _guarded("rights", lambda: _rights(app))
     elif any(one.check == "org" for one in login):
@@ -210,6 +212,29 @@ def _fields(app: App) -> Iterator[Finding]:
         yield Finding(
             "API calls", "ok", f"{usage.org_used:,} of {usage.org_max:,} used today; our share is {share:.0%}"
         )
+
+
+def _task_statuses(app: App) -> Iterator[Finding]:
+    """A status that closes no task here would be taken all the same, and the reps would keep their tasks."""
+    target = task_statuses.task_target(app)
+    if target is None:
+        return
+    try:
+        statuses = task_statuses.ask(app)
+    except (errors.Misconfigured, errors.RowRefused) as refused:
+        yield Finding(
+            "task statuses", "warn", f"this user may not read TaskStatus ({refused.code}): tasks are closed with "
+            f'"{closing(target, ())}", and whether that closes one here is not known',
+            "let it read TaskStatus, or look in Setup > Object Manager > Task > Status, and name the closed one as "
+            "closed_status in [push.task]",
+        )  # fmt: skip
+        return
+    finder = Finder()
+    check_closing(target, statuses, finder)
+    for problem in finder.found:
+        yield Finding("task statuses", "fail", problem.message, problem.mend)
+    if not finder.found:
+        yield Finding("task statuses", "ok", f'tasks are closed with "{closing(target, statuses)}"')
 
 
 def _package(app: App) -> Iterator[Finding]:

@@ -7,39 +7,49 @@ one that a person closed or deleted is dismissed, one that a person gave to a co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Page
+from jobs import task_statuses
 from jobs.alerting import TASK_CHANGE
 from jobs.app import App
 from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
 from mappings.model import PushTarget
+from mappings.task_status import TaskStatus, closing, left_open_by
 from state import acknowledged, addressees, meta, outbox, people, tasks
 from state.outbox import Wanted
+from state.tasks import TaskRow
 
 log = structlog.get_logger()
 
 FEW = 5  # so many of our records may vanish without a question
 SAMPLES = 20
+SEEN_CLOSED = "tasks.seen_closed"  # in `meta`: what we closed until then was seen closed in the org
+CLOSED_AT_ONCE = 10_000  # of closed tasks that are looked at in one night
+STILL_BEING_WRITTEN = timedelta(minutes=10)  # another worker may close one now and commit later
 
 
 @dataclass
 class Drift:
-    """`changed` and `gone` are differences; `dismissed` and `reassigned` are people's decisions about tasks."""
+    """`changed` and `gone` are differences; `dismissed` and `reassigned` are people's decisions about tasks. `closed_again`:
+    tasks that we closed and the org held open."""
 
     compared: int = 0
     changed: int = 0
     gone: int = 0
     dismissed: int = 0
     reassigned: int = 0
+    closed_again: int = 0
     samples: list[dict[str, str]] = field(default_factory=list)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
 
@@ -156,20 +166,25 @@ def _vanished(target: PushTarget, gone: int, known: int) -> errors.Misconfigured
 
 
 def _look_after_tasks(app: App, result: Drift) -> None:
-    """What became of the tasks that we hold for open."""
+    """What became of the tasks that we hold for open, and whether those that we closed lately are closed in the org, too."""
     target = app.mapping.push.get("task")
     if target is None or "task" not in app.settings.push.targets or target.match is None:
         return
+    now = app.clock.now()
     with app.store.read() as tx:
         open_ones = {task.key: task for task in tasks.still_open(tx)}
         unborn = {task.key for task in tasks.never_made(tx)}
-    if not open_ones and not unborn:
+        closed_ones, seen_until = closed_lately(tx, now)
+    if not open_ones and not unborn and not closed_ones:
         return
+    statuses = task_statuses.look(app)
     seen: set[str] = set()
     with app.progress.step("look after tasks") as step:
-        for found in task_states(app, target, len(open_ones)):
+        for found in task_states(app, target, len(open_ones) + len(closed_ones)):
             if found.key in unborn:
                 _adopt_late(app, target, found)
+            if found.key in closed_ones and not found.is_over:
+                result.closed_again += _close_again(app, target, found, statuses)
             task = open_ones.get(found.key)
             if task is None:
                 continue
@@ -183,11 +198,37 @@ def _look_after_tasks(app: App, result: Drift) -> None:
                 elif found.given_away_from(task.owner_id) and not is_reassigned(task.document):
                     tasks.annotate(tx, task.key, reassigned(task.document))
                     result.reassigned += 1
-        # Known to have been in the org and no longer even in its recycle bin: a person deleted it long ago.
         with app.store.transaction() as tx:
+            # Known to have been in the org and no longer even in its recycle bin: a person deleted it long ago.
             for key in sorted(open_ones.keys() - seen):
                 if open_ones[key].sf_id is not None:
                     result.dismissed += tasks.closed(tx, key, "dismissed", now=app.clock.now())
+            meta.put(tx, SEEN_CLOSED, seen_until.isoformat())
+
+
+def closed_lately(tx: Connection, now: datetime) -> tuple[dict[str, TaskRow], datetime]:
+    """Tasks that we closed and have not seen closed in the org yet; and until when they are seen once these are.
+
+    All of them the first time: an earlier version took the answer to the write for the deed.
+    """
+    noted = meta.get(tx, SEEN_CLOSED)
+    since = datetime.fromisoformat(noted) if noted is not None else None
+    found = tasks.closed_by_us(tx, since=since, limit=CLOSED_AT_ONCE)
+    until = now - STILL_BEING_WRITTEN
+    if len(found) == CLOSED_AT_ONCE and found[-1].closed_at is not None:
+        until = min(until, found[-1].closed_at)  # the rest is looked at by the next one
+    return {task.key: task for task in found}, max(until, since) if since is not None else until
+
+
+def _close_again(app: App, target: PushTarget, found: TaskState, statuses: Sequence[TaskStatus]) -> bool:
+    """It was closed with a status that closes nothing here (any more). One that a person opened again stays open."""
+    with app.store.transaction() as tx:
+        if not left_open_by(found.status, closing(target, statuses), statuses):
+            return False
+        log.warning("task.left_open", key=found.key, status=found.status)
+        tasks.reopened(tx, found.key)
+        _want_closed(app, tx, target, found.key)
+    return True
 
 
 def _adopt_late(app: App, target: PushTarget, found: TaskState) -> None:
@@ -199,10 +240,14 @@ def _adopt_late(app: App, target: PushTarget, found: TaskState) -> None:
         if not found.is_over:
             log.warning("task.made_late", key=found.key)
             tasks.reopened(tx, found.key)
-            acknowledged.distrust(tx, TASK_CHANGE, [found.key])
-            account_id = addressees.account_of(tx, target.object, found.key)
-            closing = Wanted("state", TASK_CHANGE, found.key, {"Status": "Completed"}, account_id)
-            outbox.enqueue(tx, [closing], now=now)
+            _want_closed(app, tx, target, found.key)
+
+
+def _want_closed(app: App, tx: Connection, target: PushTarget, key: str) -> None:
+    acknowledged.distrust(tx, TASK_CHANGE, [key])
+    account_id = addressees.account_of(tx, target.object, key)
+    done = {"Status": task_statuses.closing_status(tx, target)}
+    outbox.enqueue(tx, [Wanted("state", TASK_CHANGE, key, done, account_id)], now=app.clock.now())
 
 
 @dataclass(frozen=True)
@@ -215,6 +260,7 @@ class TaskState:
     created_by: str | None
     is_closed: bool
     is_deleted: bool
+    status: str | None
 
     @property
     def is_over(self) -> bool:
@@ -229,13 +275,13 @@ def task_states(
     app: App, target: PushTarget, expected: int, *, where: str | None = None
 ) -> Iterator[TaskState]:
     """Our tasks in the org, all of them or those that the SOQL condition `where` names."""
-    columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted")
+    columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted", "Status")
     query = f"SELECT {', '.join(columns)} FROM {target.object} WHERE {where or f'{target.match} != null'}"
     for page in _read(app, query, expected, deleted=True):
-        for sf_id, key, owner, created_by, closed, deleted in zip(
+        for sf_id, key, owner, created_by, closed, deleted, status in zip(
             *(page.table.column(name).to_pylist() for name in columns), strict=True
         ):
-            yield TaskState(key, sf_id, owner, created_by, closed == "true", deleted == "true")
+            yield TaskState(key, sf_id, owner, created_by, closed == "true", deleted == "true", status)
 
 
 def is_reassigned(document: str) -> bool:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from jobs import schema
+from jobs import schema, task_statuses
 from mappings.check import check, gather
 from mappings.check_pull import MIXED
 from mappings.check_push import left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import CUT, fitted
-from mappings.problems import MappingProblems, Problem, has_errors
+from mappings.problems import Finder, MappingProblems, Problem, has_errors
+from mappings.task_status import check_closing
 from mappings.vocabulary import NUMBERS
 from state import meta
 
@@ -36,19 +37,23 @@ def preflight(app: App) -> list[Problem]:
     with app.store.read() as tx:
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
         open_ = schema.is_open(tx)
+        statuses_asked = task_statuses.is_asked(tx) or task_statuses.task_target(app) is None
     if known:
         if open_:
             schema.look_at_schema(app)
+        if looked_on == today and statuses_asked:
+            return []
         if looked_on != today:
             _require_known_currencies(app)
-            with app.store.transaction() as tx:
-                meta.put(tx, "preflight.day", today)
-        return []
+        told = _told_of_statuses(app)
+        with app.store.transaction() as tx:
+            meta.put(tx, "preflight.day", today)
+        return told
     with app.progress.step("check mapping"):
         described = gather(app.mapping, app.org.describe)
     with app.store.read() as tx:
         seen = schema.fields_seen(tx)
-    problems = check(app.mapping, described, known=seen)
+    problems = check(app.mapping, described, known=seen, statuses=task_statuses.look(app))
     if has_errors(problems):
         raise MappingProblems(problems)
     with app.store.transaction() as tx:
@@ -74,6 +79,15 @@ def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescri
         meta.put(tx, name, said)
     meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
     return bool(absent)
+
+
+def _told_of_statuses(app: App) -> list[Problem]:
+    """An admin may change the statuses of tasks any day. It is told and stops nothing: tasks are closed with another one."""
+    finder, target = Finder(), task_statuses.task_target(app)
+    statuses = task_statuses.look(app)
+    if target is not None:
+        check_closing(target, statuses, finder)
+    return finder.found
 
 
 def _require_known_currencies(app: App) -> None:

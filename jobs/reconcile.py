@@ -93,6 +93,7 @@ class Reconciled:
                 "gone": self.drift.gone,
                 "tasks_dismissed": self.drift.dismissed,
                 "tasks_reassigned": self.drift.reassigned,
+                "tasks_closed_again": self.drift.closed_again,
                 "samples": self.drift.samples,
             },
             "payouts": {"read": self.payouts.read, "changed": self.payouts.changed},

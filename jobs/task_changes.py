@@ -13,9 +13,10 @@ import structlog
 from sqlalchemy import Connection
 
 from connector.errors import STALE_SEQUENCE
-from connector.port import RowResult
+from connector.port import JsonValue, RowResult
 from jobs.app import App
 from jobs.drift import TaskState, is_reassigned, reassigned, task_states
+from jobs.task_statuses import closing_status
 from mappings import soql
 from mappings.model import PushTarget
 from state import addressees, tasks
@@ -32,6 +33,7 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
     _adopt(app, target, rows)
     with app.store.read() as tx:
         ours = {row.ext_key: tasks.get(tx, row.ext_key) for row in rows}
+        status = closing_status(tx, target)
         on_the_way = addressees.in_flight(tx, target.object, list(ours))
     in_org = _look(app, target, [task.sf_id for task in ours.values() if task and task.sf_id])
     sending: list[Row] = []
@@ -63,9 +65,16 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
         log.info("tasks.left_alone", rows=len(rows) - len(sending))
     if sending:
         ids = {row.ext_key: task.sf_id for row in sending if (task := ours[row.ext_key])}
-        sent = app.org.update(target.object, [{"Id": ids[row.ext_key], **row.payload} for row in sending])
+        sent = app.org.update(
+            target.object, [{"Id": ids[row.ext_key], **_as_of_now(row, status)} for row in sending]
+        )
         answers |= {row.ext_key: answer for row, answer in zip(sending, sent, strict=True)}
     return [answers[row.ext_key] for row in rows]
+
+
+def _as_of_now(row: Row, status: str) -> dict[str, JsonValue]:
+    """What closes a task is what the org says now, not what it said when the row was planned."""
+    return {**row.payload, "Status": status} if "Status" in row.payload else dict(row.payload)
 
 
 def _adopt(app: App, target: PushTarget, rows: Sequence[Row]) -> None:

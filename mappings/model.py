@@ -152,8 +152,10 @@ class PushTarget:
     reads: MappingOf[str, str] = field(
         default_factory=dict
     )  # payouts: our name → the field that people write
+    closed_status: str | None = None  # tasks: what one is closed with; None: as the org has it
     place: Place = field(default_factory=Place, compare=False, repr=False)
     match_place: Place = field(default_factory=Place, compare=False, repr=False)
+    closed_place: Place = field(default_factory=Place, compare=False, repr=False)
 
     def written_from(self, path: str) -> str | None:
         """The field that is written from a value; None: the mapping writes it nowhere."""
