@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from connector import errors
 from jobs import login_pause, schema, task_statuses
 from jobs.app import App
+from jobs.doctor_sharing import sharing
+from jobs.findings import Finding
 from jobs.refusals import Refused
 from mappings.check import check, gather
 from mappings.problems import Finder, MappingProblems
@@ -21,23 +21,12 @@ from state.errors import NoTables, StoreError
 from state.store import Store
 from state.urls import file_of
 
-Level = Literal["ok", "warn", "fail", "skip"]
 SKEW_LIMIT = timedelta(minutes=5)
 FENCES = (
     "SELECT EntityDefinition.DeveloperName FROM ValidationRule WHERE Active = true"
     " AND ValidationName IN ('Refuse_Stale_Sequence', 'Rebate_Refuse_Stale_Sequence')"
 )
 """Our own validation rules, as the package names them: on standings (and payouts), and on Account."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the examination."""
-
-    check: str
-    level: Level
-    said: str
-    mend: str | None = None
 
 
 def examine(app: App) -> list[Finding]:
@@ -56,6 +45,7 @@ def examine(app: App) -> list[Finding]:
         findings += _guarded("task statuses", lambda: _task_statuses(app))
         findings += _guarded("package", lambda: _package(app))
         findings += _guarded("rights", lambda: _rights(app))
+        findings += _guarded("sharing", lambda: sharing(app, has_store=_store_if_any(app) is not None))
     elif any(one.check == "org" for one in login):
         findings.append(Finding("fields", "skip", "not looked at: this is another org than the store's"))
     else:

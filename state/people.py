@@ -62,6 +62,14 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
     return found
 
 
+def some_ids(tx: Connection, *, limit: int = 5_000) -> list[str]:
+    """Ids of accounts that are there, in the order in which we met them."""
+    there = and_(accounts.c.known, ~accounts.c.deleted, accounts.c.master_pk.is_(None))
+    return list(
+        tx.execute(select(accounts.c.sf_id).where(there).order_by(accounts.c.pk).limit(limit)).scalars()
+    )
+
+
 def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
     """Accounts by id (15 or 18 characters) or name: exact first, else those that contain the text, else those that contain
     it but for accents and letter case ("lumiere" finds "Lumière")."""
