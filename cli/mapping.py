@@ -11,10 +11,13 @@ from cli.output import Exit, JsonFlag, emit, emit_text
 from cli.sync import LoginAgain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from mappings.fieldpaths import Describes
     from mappings.model import Mapping, PullEntity
+    from mappings.task_status import TaskStatus
 
 app = typer.Typer(
     help="The mapping: which org fields mean what, and which are written.", no_args_is_help=True
@@ -49,7 +52,8 @@ def check(
     problems: list[Problem]
     try:
         mapping, describes = _mapping_and_describes(context, file, offline, login_again)
-        problems = compare(mapping, describes, {} if offline else _currencies(context))
+        currencies, statuses = ({}, ()) if offline else (_currencies(context), _statuses(context, mapping))
+        problems = compare(mapping, describes, currencies, statuses=statuses)
     except MappingProblems as refused:
         problems = in_order(refused.problems)
 
@@ -256,6 +260,17 @@ def _currencies(context: typer.Context) -> dict[str, str]:
             return {program.key: program.currency for program in application.programs.programs}
         except Refused:
             return {}
+
+
+def _statuses(context: typer.Context, mapping: Mapping) -> Sequence[TaskStatus]:
+    """Of tasks, where the mapping names one of them."""
+    from cli.opening import opened
+    from jobs.task_statuses import offered
+
+    if not any(target.closed_status for target in mapping.push.values()):
+        return ()
+    with opened(context, quiet=True) as application:
+        return offered(application)
 
 
 def _left_side(mapping: Mapping, name: str) -> tuple[PullEntity, str]:

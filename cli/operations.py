@@ -72,8 +72,12 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
     drift = report.drift
     console.print(
         f"our records: {drift.compared:,} compared, {drift.changed:,} were changed by somebody, {drift.gone:,} are gone; "
-        f"tasks: {drift.dismissed:,} closed or deleted by somebody, {drift.reassigned:,} given to somebody else"
+        f"tasks: {drift.tasks.dismissed:,} closed or deleted by somebody, {drift.tasks.reassigned:,} given to somebody else"
     )
+    if drift.tasks.closed_again:
+        console.print(
+            f"{drift.tasks.closed_again:,} tasks that were closed are open in the org, under a status that closes none: closed again"
+        )
     for sample in drift.samples:
         console.print(f"  {sample['object']} {sample['key']} {sample['field']}", markup=False)
     if report.dry_run:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from emulator import actions, auth, lifecycle, seed_story
+from emulator import actions, auth, edit_sharing, lifecycle, seed_story, task_statuses
 from emulator.errors import ApiError, RecordError
 from emulator.faults import Fault, FaultPlan
 from emulator.jsontext import Number
@@ -150,6 +150,20 @@ def sharing(org: Org, sent: dict[str, Any]) -> Any:
     if sent.get("show"):
         return {"shown": _plan(org).show_rows()}
     return {"hidden": _plan(org).hide_rows(_need(sent, "sobject"), list(_need(sent, "hide")))}
+
+
+@_admin("POST", "edit-sharing")
+def edit(org: Org, sent: dict[str, Any]) -> Any:
+    """`{"Task": "owner", "Account": "owner"}`: who may change records; also `parent` and `all`."""
+    edit_sharing.share(org, sent)
+    return {"ok": True}
+
+
+@_admin("POST", "task-statuses")
+def statuses(org: Org, sent: dict[str, Any]) -> Any:
+    """`{"statuses": [{"name": "Offen", "default": true}, {"name": "Erledigt", "closed": true}]}`: an admin's own list."""
+    task_statuses.replace_all(org, [task_statuses.Status(**each) for each in _need(sent, "statuses")])
+    return {"ok": True}
 
 
 @_admin("POST", "assign")

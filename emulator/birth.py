@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator import multi_currency
+from emulator import multi_currency, task_statuses
 
 if TYPE_CHECKING:
     from emulator.org import Org
@@ -27,6 +27,7 @@ def birth(org: Org) -> None:
         if org.storage.row('SELECT 1 FROM "Organization"') is None:
             _first_records(org)
         multi_currency.restore(org)
+        task_statuses.restore(org)
 
 
 def _first_records(org: Org) -> None:

@@ -16,11 +16,12 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from emulator import formulas
+from emulator import formulas, user_record_access
 from emulator.scratch import Scratch
 from emulator.soql import functions
 from emulator.soql.columns import Environment
 from emulator.soql.compile import compile_query
+from emulator.soql.parse import parse
 from emulator.soql.periods import Calendar
 from emulator.soql.plan import ChildPlan, Plan, Shape
 
@@ -53,6 +54,10 @@ def environment(org: Org, user_id: str, *, all_rows: bool = False) -> Environmen
 
 
 def compiled(org: Org, user_id: str, statement: str, *, all_rows: bool = False) -> Plan:
+    if user_record_access.NAME.lower() in statement.lower():
+        query = parse(statement)
+        if query.sources[0].path.text.lower() == user_record_access.NAME.lower():
+            user_record_access.answer(org, user_id, query)
     return compile_query(statement, environment(org, user_id, all_rows=all_rows))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator import multi_currency, rules, validation, wire
+from emulator import edit_sharing, multi_currency, rules, validation, wire
 from emulator import order_rules as _order_rules  # noqa: F401  (registers its rules)
 from emulator.context import Context
 from emulator.deletion import delete, undelete
@@ -97,6 +97,7 @@ def update(org: Org, ctx: Context, name: str, record_id: str, values: Mapping[st
         sobject = sobject_for(org, ctx, name, "edit")
         record_id = validation.record_id_of(sobject, record_id)
         old = existing(org, sobject, record_id)
+        edit_sharing.check(org, ctx, sobject, old)
         given = dict(values)
         if any(key.lower() == "id" for key in given):
             raise RecordError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator import task_statuses
 from emulator.context import Context
 from emulator.errors import RecordError
 from emulator.schema import SObject
@@ -86,9 +87,9 @@ def full_name(write: Write) -> None:
 
 @rule(BEFORE, "Task")
 def task_state(write: Write) -> None:
-    """IsClosed follows Status; a task belongs to the account of what it is about."""
+    """IsClosed follows Status by the org's list of statuses; a task belongs to the account of what it is about."""
     new = write.new
-    new["IsClosed"] = int(new.get("Status") == "Completed")
+    new["IsClosed"] = int(task_statuses.is_closed(write.org, new.get("Status")))
     new["IsHighPriority"] = int(new.get("Priority") == "High")
     if not new["IsClosed"]:
         new["CompletedDateTime"] = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from jobs.planning_run import Planning
+from jobs.task_statuses import closing_status
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
@@ -149,10 +150,11 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
         if members[task.cell.member_pk].gone or left or (one is not None and is_over(task, one, planning)):
             over.add(task.key)
     closing, following = list[Wanted](), list[Wanted]()
+    done = {"Status": closing_status(planning.tx, planning.targets["task"])}
     for task in asked:
         account = members[task.cell.member_pk].id
         if task.key in over:
-            closing.append(Wanted("state", TASK_CHANGE, task.key, {"Status": "Completed"}, account))
+            closing.append(Wanted("state", TASK_CHANGE, task.key, done, account))
         elif task.key in moved and not json.loads(task.document).get("reassigned"):
             following.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": moved[task.key]}, account))
     planning.enqueue("task_closed", closing)

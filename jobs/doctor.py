@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from connector import errors
-from jobs import login_pause, own_currency, schema
+from jobs import login_pause, own_currency, schema, task_statuses
 from jobs.app import App
+from jobs.doctor_sharing import sharing
+from jobs.findings import Finding
 from jobs.refusals import Refused
 from mappings.check import check, gather
-from mappings.problems import MappingProblems
+from mappings.problems import Finder, MappingProblems
+from mappings.task_status import check_closing, closing
 from rebates.problems import InvalidProgram
 from state import invariants, meta, people
 from state.errors import NoTables, StoreError
 from state.store import Store
 from state.urls import file_of
 
-Level = Literal["ok", "warn", "fail", "skip"]
 SKEW_LIMIT = timedelta(minutes=5)
 FENCES = (
     "SELECT EntityDefinition.DeveloperName FROM ValidationRule WHERE Active = true"
     " AND ValidationName IN ('Refuse_Stale_Sequence', 'Rebate_Refuse_Stale_Sequence')"
 )
 """Our own validation rules, as the package names them: on standings (and payouts), and on Account."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the examination."""
-
-    check: str
-    level: Level
-    said: str
-    mend: str | None = None
 
 
 def examine(app: App) -> list[Finding]:
@@ -53,8 +43,10 @@ def examine(app: App) -> list[Finding]:
     if all(one.level != "fail" for one in login):
         findings += _guarded("fields", lambda: _fields(app))
         findings += _guarded("currencies", lambda: _currencies(app))
+        findings += _guarded("task statuses", lambda: _task_statuses(app))
         findings += _guarded("package", lambda: _package(app))
         findings += _guarded("rights", lambda: _rights(app))
+        findings += _guarded("sharing", lambda: sharing(app, has_store=_store_if_any(app) is not None))
     elif any(one.check == "org" for one in login):
         findings.append(Finding("fields", "skip", "not looked at: this is another org than the store's"))
     else:
@@ -232,6 +224,29 @@ def _currencies(app: App) -> Iterator[Finding]:
             "program wrote the currency, and payouts are never written again",
             f"set CurrencyIsoCode of those with {currency} as Currency Code to {currency} (docs/mapping.md, Several currencies)",
         )  # fmt: skip
+
+
+def _task_statuses(app: App) -> Iterator[Finding]:
+    """A status that closes no task here would be taken all the same, and the reps would keep their tasks."""
+    target = task_statuses.task_target(app)
+    if target is None:
+        return
+    try:
+        statuses = task_statuses.ask(app)
+    except (errors.Misconfigured, errors.RowRefused) as refused:
+        yield Finding(
+            "task statuses", "warn", f"this user may not read TaskStatus ({refused.code}): tasks are closed with "
+            f'"{closing(target, ())}", and whether that closes one here is not known',
+            "let it read TaskStatus, or look in Setup > Object Manager > Task > Status, and name the closed one as "
+            "closed_status in [push.task]",
+        )  # fmt: skip
+        return
+    finder = Finder()
+    check_closing(target, statuses, finder)
+    for problem in finder.found:
+        yield Finding("task statuses", "fail", problem.message, problem.mend)
+    if not finder.found:
+        yield Finding("task statuses", "ok", f'tasks are closed with "{closing(target, statuses)}"')
 
 
 def _package(app: App) -> Iterator[Finding]:

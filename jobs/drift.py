@@ -1,12 +1,11 @@
-"""Drift: what the org shows in our fields against what it was told; tasks against what became of them.
+"""Drift: what the org shows in our fields against what it was told.
 
-A value that a person changed is sent again, a standing that was deleted is made again. A task is never repaired:
-one that a person closed or deleted is dismissed, one that a person gave to a colleague stays with the colleague.
+A value that a person changed is sent again, a standing that was deleted is made again. Tasks are people's: see
+`jobs.tasks_at_night`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,14 +15,13 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Page
-from jobs.alerting import TASK_CHANGE
 from jobs.app import App
 from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
+from jobs.tasks_at_night import TasksSeen, look_after_tasks
 from mappings.model import PushTarget
-from state import acknowledged, addressees, meta, outbox, people, tasks
-from state.outbox import Wanted
+from state import acknowledged, addressees, meta, outbox, people
 
 log = structlog.get_logger()
 
@@ -33,13 +31,12 @@ SAMPLES = 20
 
 @dataclass
 class Drift:
-    """`changed` and `gone` are differences; `dismissed` and `reassigned` are people's decisions about tasks."""
+    """`changed` and `gone` are differences."""
 
     compared: int = 0
     changed: int = 0
     gone: int = 0
-    dismissed: int = 0
-    reassigned: int = 0
+    tasks: TasksSeen = field(default_factory=TasksSeen)
     samples: list[dict[str, str]] = field(default_factory=list)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
 
@@ -142,7 +139,7 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
                 meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
-    _look_after_tasks(app, result)
+    result.tasks = look_after_tasks(app)
     return result
 
 
@@ -154,99 +151,6 @@ def _vanished(target: PushTarget, gone: int, known: int) -> errors.Misconfigured
         hint=f"Check that the integration user may still see every {target.object} (rebates doctor). "
         "If they were really deleted: rebates reconcile --accept-missing",
     )
-
-
-def _look_after_tasks(app: App, result: Drift) -> None:
-    """What became of the tasks that we hold for open."""
-    target = app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.match is None:
-        return
-    with app.store.read() as tx:
-        open_ones = {task.key: task for task in tasks.still_open(tx)}
-        unborn = {task.key for task in tasks.never_made(tx)}
-    if not open_ones and not unborn:
-        return
-    seen: set[str] = set()
-    with app.progress.step("look after tasks") as step:
-        for found in task_states(app, target, len(open_ones)):
-            if found.key in unborn:
-                _adopt_late(app, target, found)
-            task = open_ones.get(found.key)
-            if task is None:
-                continue
-            seen.add(found.key)
-            step.advance(1)
-            with app.store.transaction() as tx:
-                if found.is_over:
-                    result.dismissed += tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
-                elif task.sf_id is None:
-                    tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
-                elif found.given_away_from(task.owner_id) and not is_reassigned(task.document):
-                    tasks.annotate(tx, task.key, reassigned(task.document))
-                    result.reassigned += 1
-        # Known to have been in the org and no longer even in its recycle bin: a person deleted it long ago.
-        with app.store.transaction() as tx:
-            for key in sorted(open_ones.keys() - seen):
-                if open_ones[key].sf_id is not None:
-                    result.dismissed += tasks.closed(tx, key, "dismissed", now=app.clock.now())
-
-
-def _adopt_late(app: App, target: PushTarget, found: TaskState) -> None:
-    """A sender that slept made it after it was given up: nobody else would ever close it."""
-    with app.store.transaction() as tx:
-        now = app.clock.now()
-        sent = addressees.delivered(tx, target.object, found.key, sf_id=found.sf_id, now=now)
-        tasks.found(tx, found.key, sf_id=found.sf_id, owner_id=sent.get("OwnerId"))
-        if not found.is_over:
-            log.warning("task.made_late", key=found.key)
-            tasks.reopened(tx, found.key)
-            acknowledged.distrust(tx, TASK_CHANGE, [found.key])
-            account_id = addressees.account_of(tx, target.object, found.key)
-            closing = Wanted("state", TASK_CHANGE, found.key, {"Status": "Completed"}, account_id)
-            outbox.enqueue(tx, [closing], now=now)
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """A task as the org has it, from its recycle bin and archive too."""
-
-    key: str
-    sf_id: str
-    owner_id: str | None
-    created_by: str | None
-    is_closed: bool
-    is_deleted: bool
-
-    @property
-    def is_over(self) -> bool:
-        return self.is_closed or self.is_deleted
-
-    def given_away_from(self, owner_id: str | None) -> bool:
-        """Whether somebody else has it than the one we gave it to (our own user, when we named nobody)."""
-        return self.owner_id != (owner_id or self.created_by)
-
-
-def task_states(
-    app: App, target: PushTarget, expected: int, *, where: str | None = None
-) -> Iterator[TaskState]:
-    """Our tasks in the org, all of them or those that the SOQL condition `where` names."""
-    columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted")
-    query = f"SELECT {', '.join(columns)} FROM {target.object} WHERE {where or f'{target.match} != null'}"
-    for page in _read(app, query, expected, deleted=True):
-        for sf_id, key, owner, created_by, closed, deleted in zip(
-            *(page.table.column(name).to_pylist() for name in columns), strict=True
-        ):
-            yield TaskState(key, sf_id, owner, created_by, closed == "true", deleted == "true")
-
-
-def is_reassigned(document: str) -> bool:
-    """Whether a person gave the task to somebody; we then leave its owner alone."""
-    return bool(json.loads(document).get("reassigned"))
-
-
-def reassigned(document: str) -> str:
-    """The same note with that written down."""
-    return json.dumps({**json.loads(document), "reassigned": True}, sort_keys=True)
 
 
 def same(told: Any, found: str | None) -> bool:

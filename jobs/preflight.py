@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from jobs import own_currency, schema
+from jobs import own_currency, schema, task_statuses
 from mappings.check import TOO_FINE, check, gather
 from mappings.check_pull import MIXED
 from mappings.check_push import awaited, left_out
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import CUT, fitted
-from mappings.problems import MappingProblems, Problem, has_errors
+from mappings.problems import Finder, MappingProblems, Problem, has_errors
 from mappings.record_currency import in_record_currency
+from mappings.task_status import check_closing
 from mappings.vocabulary import NUMBERS
 from state import meta
 
@@ -39,20 +40,22 @@ def preflight(app: App) -> list[Problem]:
         key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
         open_ = schema.is_open(tx)
+        statuses_asked = task_statuses.is_asked(tx) or task_statuses.task_target(app) is None
     if known:
         if open_:
             schema.look_at_schema(app)
-        if looked_on == today:
+        if looked_on == today and statuses_asked:
             return []
-        if not _has_more_currencies(app):
+        if looked_on == today or not _has_more_currencies(app):
+            told = _told_of_statuses(app)
             with app.store.transaction() as tx:
                 meta.put(tx, "preflight.day", today)
-            return []
+            return told
     with app.progress.step("check mapping"):
         described = gather(app.mapping, app.org.describe)
     with app.store.read() as tx:
         seen = schema.fields_seen(tx)
-    problems = check(app.mapping, described, currencies, known=seen)
+    problems = check(app.mapping, described, currencies, known=seen, statuses=task_statuses.look(app))
     problems = [one for one in problems if one.code != TOO_FINE]  # said with every sync (`decimals`)
     if has_errors(problems):
         raise MappingProblems(problems)
@@ -81,6 +84,15 @@ def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescri
         meta.put(tx, name, said)
     meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
     return bool(to_come)
+
+
+def _told_of_statuses(app: App) -> list[Problem]:
+    """An admin may change the statuses of tasks any day. It is told and stops nothing: tasks are closed with another one."""
+    finder, target = Finder(), task_statuses.task_target(app)
+    statuses = task_statuses.look(app)
+    if target is not None:
+        check_closing(target, statuses, finder)
+    return finder.found
 
 
 def _has_more_currencies(app: App) -> bool:

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Connection
 
 from connector.errors import STALE_SEQUENCE
-from connector.port import RowResult
+from connector.port import JsonValue, RowResult
 from jobs.app import App
-from jobs.drift import TaskState, is_reassigned, reassigned, task_states
-from mappings import soql
+from jobs.task_statuses import closing_status
+from jobs.tasks_in_org import TaskState, by_id, by_key, is_reassigned, reassigned
 from mappings.model import PushTarget
 from state import addressees, tasks
 from state.outbox import Row
@@ -24,16 +24,16 @@ from state.tasks import TaskRow
 
 log = structlog.get_logger()
 
-IDS_PER_QUERY = 200
-
 
 def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowResult]:
     """One answer a row. A row that people made pointless is answered as done, without a write."""
     _adopt(app, target, rows)
     with app.store.read() as tx:
         ours = {row.ext_key: tasks.get(tx, row.ext_key) for row in rows}
+        status = closing_status(tx, target)
         on_the_way = addressees.in_flight(tx, target.object, list(ours))
-    in_org = _look(app, target, [task.sf_id for task in ours.values() if task and task.sf_id])
+    made = [task.sf_id for task in ours.values() if task and task.sf_id]
+    in_org = {state.sf_id: state for state in by_id(app, target, made)}
     sending: list[Row] = []
     answers: dict[str, RowResult] = {}
     with app.store.transaction() as tx:
@@ -63,9 +63,16 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
         log.info("tasks.left_alone", rows=len(rows) - len(sending))
     if sending:
         ids = {row.ext_key: task.sf_id for row in sending if (task := ours[row.ext_key])}
-        sent = app.org.update(target.object, [{"Id": ids[row.ext_key], **row.payload} for row in sending])
+        sent = app.org.update(
+            target.object, [{"Id": ids[row.ext_key], **_as_of_now(row, status)} for row in sending]
+        )
         answers |= {row.ext_key: answer for row, answer in zip(sending, sent, strict=True)}
     return [answers[row.ext_key] for row in rows]
+
+
+def _as_of_now(row: Row, status: str) -> dict[str, JsonValue]:
+    """What closes a task is what the org says now, not what it said when the row was planned."""
+    return {**row.payload, "Status": status} if "Status" in row.payload else dict(row.payload)
 
 
 def _adopt(app: App, target: PushTarget, rows: Sequence[Row]) -> None:
@@ -74,15 +81,15 @@ def _adopt(app: App, target: PushTarget, rows: Sequence[Row]) -> None:
     with app.store.read() as tx:
         unknown = [row.ext_key for row in rows if (task := tasks.get(tx, row.ext_key)) and task.sf_id is None]
         maybe = addressees.tried(tx, target.object, unknown)
-    for start in range(0, len(maybe), IDS_PER_QUERY):
-        some = ",".join(soql.text(key) for key in maybe[start : start + IDS_PER_QUERY])
-        found = list(task_states(app, target, len(maybe), where=f"{target.match} IN ({some})"))
-        with app.store.transaction() as tx:
-            for one in found:
-                owner_id = addressees.delivered(
-                    tx, target.object, one.key, sf_id=one.sf_id, now=app.clock.now()
-                ).get("OwnerId")
-                tasks.found(tx, one.key, sf_id=one.sf_id, owner_id=owner_id)
+    found = list(by_key(app, target, maybe))
+    if not found:
+        return
+    with app.store.transaction() as tx:
+        for one in found:
+            owner_id = addressees.delivered(
+                tx, target.object, one.key, sf_id=one.sf_id, now=app.clock.now()
+            ).get("OwnerId")
+            tasks.found(tx, one.key, sf_id=one.sf_id, owner_id=owner_id)
 
 
 def note_change(tx: Connection, row: Row, *, now: datetime) -> None:
@@ -98,11 +105,3 @@ def note_change(tx: Connection, row: Row, *, now: datetime) -> None:
 
 def _is_somebody_elses(task: TaskRow, found: TaskState) -> bool:
     return is_reassigned(task.document) or found.given_away_from(task.owner_id)
-
-
-def _look(app: App, target: PushTarget, ids: Sequence[str]) -> dict[str, TaskState]:
-    found: dict[str, TaskState] = {}
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        some = ",".join(soql.record_id(one) for one in ids[start : start + IDS_PER_QUERY])
-        found |= {state.sf_id: state for state in task_states(app, target, len(ids), where=f"Id IN ({some})")}
-    return found

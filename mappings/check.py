@@ -17,6 +17,7 @@ from mappings.outbound import fitted
 from mappings.problems import Finder, Problem, in_order
 from mappings.record_currency import check_currencies
 from mappings.rounding import too_fine
+from mappings.task_status import TaskStatus, check_closing
 from mappings.where import where_paths
 
 TOO_FINE = "M212"
@@ -29,12 +30,13 @@ def check(
     currencies: Mapping[str, str] | None = None,
     *,
     known: Collection[str] = (),
+    statuses: Sequence[TaskStatus] = (),
 ) -> list[Problem]:
     """Every problem of the mapping in this org, in the order of the file.
 
     `describes` has the objects of `objects_needed`, None where the org has no such object. An object that is not
     in it is reported as not checked (M207). `currencies`: of the programs that are to be written, by key. `known`:
-    `Object.Field` of what this org once showed.
+    `Object.Field` of what this org once showed. `statuses`: of tasks, as the org lists them; empty where it was not asked.
     """
     finder = Finder(known)
     for entity in mapping.pull.values():
@@ -44,6 +46,7 @@ def check(
         described = describes.get(target.object)
         if described is not None and target.when != "never":
             _check_decimals(fitted(target, described), currencies or {}, finder)
+            check_closing(target, statuses, finder)
     check_currencies(mapping.push.values(), describes, currencies or {}, finder)
     return in_order(finder.found)
 

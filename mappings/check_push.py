@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mappings.check_picklists import check_values
 from mappings.check_pull import COMPOUND, TEXTS
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
 from mappings.model import Mapping, PushTarget, Value
-from mappings.problems import Finder, Place, nearest
+from mappings.problems import Finder, Place
 from mappings.push_table import with_namespace
-from mappings.record_currency import CURRENCY_PATHS, may_lack
+from mappings.record_currency import may_lack
 from mappings.rounding import BY_CURRENCY, USUAL_SCALE
 from mappings.texts_out import fits, units
-from mappings.vocabulary import DAYS_READ, ENUMS, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
+from mappings.vocabulary import DAYS_READ, LENGTHS, NUMBERS, REFERS_TO, Kind, kind_of
 
 _TEXT_KINDS = TEXTS | {"id", "reference"}
 _ACCEPTED: dict[Kind, frozenset[str]] = {
@@ -212,8 +213,7 @@ def _check_written(
         return
     if not _check_type(label, value, field, at, finder):
         return
-    if field.restricted_picklist:
-        _check_restricted(label, value, field, finder)
+    check_values(label, value, field, finder)
     _check_size(label, value, field, at, finder)
 
 
@@ -259,46 +259,6 @@ def _accepted(value: Value) -> tuple[frozenset[str], str]:
         return frozenset({"date"}), f"{path} as a date"
     kind = kind_of(path) or "text"
     return _ACCEPTED[kind], f"{path} ({kind})"
-
-
-def _check_restricted(label: str, value: Value, field: FieldDescribe, finder: Finder) -> None:
-    """All missing values in one message."""
-    have = field.picklist_values
-    if value.from_ in CURRENCY_PATHS and value.values is None:
-        return  # which currencies the programs have is compared elsewhere (`record_currency`)
-    if value.text is not None or (value.const is None and value.from_ not in ENUMS and value.values is None):
-        finder.error(
-            "M303",
-            f"{label} is a restricted picklist, and {value.from_ or 'the text'} can be anything",
-            value.place,
-            "write it to a text field, or let the picklist take values that are not defined",
-        )
-        return
-    missing = [written for written in _writable(value) if written not in have]
-    if not missing:
-        return
-    near = nearest(missing[0], have)
-    plural = "s" if len(missing) > 1 else ""
-    finder.error(
-        "M303",
-        f"{label} is a restricted picklist without the value{plural} " + ", ".join(f'"{v}"' for v in missing),
-        value.place.of(missing[0]),
-        (f'did you mean "{near}"?' if near and len(missing) == 1 else "it has: " + ", ".join(have[:12]))
-        + (
-            "" if value.values is not None or value.const is not None else "; translate with values = { ... }"
-        ),
-    )
-
-
-def _writable(value: Value) -> list[str]:
-    """Every text that the value can become."""
-    if value.const is not None:
-        return [str(value.const)]
-    table = value.values or {}
-    known = ENUMS.get(value.from_ or "", ())
-    return list(
-        dict.fromkeys([*(str(table.get(word, word)) for word in known), *(str(v) for v in table.values())])
-    )
 
 
 def _check_size(label: str, value: Value, field: FieldDescribe, at: Place, finder: Finder) -> None:

@@ -87,6 +87,8 @@ def _target(name: str) -> dict[str, Any]:
         settings["on"] = {"type": "array", "items": {"enum": list(EVENTS)}, "minItems": 1}
         settings["once_per"] = {"enum": list(ONCE_PER)}
         required.append("on")
+    if target.closes:
+        settings["closed_status"] = {"type": "string"}
     if target.reads:
         settings["reads"] = _object({name: {"type": "string"} for name in READS})
     settings["fields"] = {"type": "object", "additionalProperties": _value()}

@@ -155,8 +155,10 @@ class PushTarget:
     in_own_currency: frozenset[str] = field(
         default=frozenset(), repr=False
     )  # account: amounts that the org shows in the account's currency
+    closed_status: str | None = None  # tasks: what one is closed with; None: as the org has it
     place: Place = field(default_factory=Place, compare=False, repr=False)
     match_place: Place = field(default_factory=Place, compare=False, repr=False)
+    closed_place: Place = field(default_factory=Place, compare=False, repr=False)
 
     def written_from(self, path: str) -> str | None:
         """The field that is written from a value; None: the mapping writes it nowhere."""

@@ -43,13 +43,14 @@ class _Target:
     events: bool = False
     match_required: bool = False
     reads: bool = False  # what people write into our records, read back
+    closes: bool = False  # its records are closed by us, with a status
 
 
 TARGETS = {
     "standing": _Target(match_required=True),
     "account": _Target(match_required=True),
     "payout": _Target(match_required=True, reads=True),
-    "task": _Target(events=True),
+    "task": _Target(events=True, closes=True),
     "notification": _Target(object=False, events=True),
 }
 
@@ -110,6 +111,7 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
             finder.error(
                 "M008", f"push.{name} does not say of which type", node.place, 'add type = "Rebate_Alert"'
             )
+    closed_status = table.text("closed_status") if allowed.closes else None
     reads = _reads(table, name, namespace, finder) if allowed.reads else {}
     fields_node = table.fields(f"push.{name}")
     if fields_node is None:
@@ -131,8 +133,10 @@ def _read_target(name: str, node: Node, namespace: str, finder: Finder) -> PushT
         on=on,
         type=type_name,
         reads=reads,
+        closed_status=closed_status,
         place=node.value["object"].place if "object" in table else node.place,
         match_place=node.value["match"].place if "match" in table else node.place,
+        closed_place=node.value["closed_status"].place if "closed_status" in table else node.place,
     )
 
 

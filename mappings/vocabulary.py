@@ -20,6 +20,7 @@ METHODS: tuple[str, ...] = get_args(Method)
 EVENTS: tuple[str, ...] = get_args(EventKind)
 BASES = ("amount", "quantity")
 PAYOUT_TYPES = ("settled", "invoice", "adjustment")
+PRIORITIES = ("High", "Normal")  # of tasks
 
 # What finance says of a payout, read back from the org by the names under [push.payout.reads].
 READS = ("status", "approved_by", "paid_on", "reference")
@@ -116,6 +117,7 @@ ENUMS: dict[str, tuple[str, ...]] = {
     "program.measure": BASES,
     "event.kind": EVENTS,
     "payout.type": PAYOUT_TYPES,
+    "task.priority": PRIORITIES,
 }
 
 PATHS: tuple[str, ...] = tuple(f"{group}.{name}" for group, names in VALUES.items() for name in names)

@@ -82,6 +82,14 @@ def in_other_currencies(tx: Connection) -> list[tuple[str, str, str, int]]:
     return [(key, theirs, own, count) for key, theirs, own, count in rows]
 
 
+def some_ids(tx: Connection, *, limit: int = 5_000) -> list[str]:
+    """Ids of accounts that are there, in the order in which we met them."""
+    there = and_(accounts.c.known, ~accounts.c.deleted, accounts.c.master_pk.is_(None))
+    return list(
+        tx.execute(select(accounts.c.sf_id).where(there).order_by(accounts.c.pk).limit(limit)).scalars()
+    )
+
+
 def find_members(tx: Connection, text: str, *, limit: int = 10) -> list[Member]:
     """Accounts by id (15 or 18 characters) or name: exact first, else those that contain the text, else those that contain
     it but for accents and letter case ("lumiere" finds "Lumière")."""

@@ -87,6 +87,15 @@ def still_open(tx: Connection, *, cell: Cell | None = None) -> list[TaskRow]:
     return [_made(row) for row in tx.execute(query)]
 
 
+def closed_by_us(tx: Connection, *, since: datetime | None, limit: int) -> list[TaskRow]:
+    """Tasks in the org that we closed since a moment (None: ever), oldest first."""
+    mine = (tasks.c.state == "closed") & tasks.c.sf_id.is_not(None)
+    if since is not None:
+        mine &= tasks.c.closed_at >= micros(since)
+    query = select(tasks).where(mine).order_by(tasks.c.closed_at, tasks.c.key).limit(limit)
+    return [_made(row) for row in tx.execute(query)]
+
+
 def never_made(tx: Connection) -> list[TaskRow]:
     """Tasks that were over before the org had them, as far as we know."""
     query = select(tasks).where(tasks.c.state == "closed", tasks.c.sf_id.is_(None)).order_by(tasks.c.key)

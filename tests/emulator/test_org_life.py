@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
 
 from emulator import actions, lifecycle
 from emulator.auth import login
+from emulator.birth import INTEGRATION_USERNAME
 from emulator.errors import RecordError
 from emulator.faults import Fault, FaultPlan
 from emulator.life import permissions_of
@@ -329,3 +331,75 @@ def test_a_reply_can_hold_fewer_results_than_were_asked_for(call: Any, org: Org)
     reply = call("POST", "composite/sobjects", json={"allOrNone": False, "records": records})
     assert len(reply.json()) == 1
     assert len(org.storage.rows('SELECT 1 FROM "Account"')) == 2
+
+
+def access_of(
+    call: Any, user: str, *records: str, more: str = "", select: str = "RecordId, HasEditAccess"
+) -> Any:
+    listed = ", ".join(f"'{each}'" for each in records)
+    statement = (
+        f"SELECT {select} FROM UserRecordAccess WHERE UserId = '{user}' AND RecordId IN ({listed}){more}"
+    )
+    return call("GET", "query?" + urlencode({"q": statement}))
+
+
+def integration_user(org: Org) -> str:
+    row = org.storage.row('SELECT "Id" FROM "User" WHERE "Username" = ?', (INTEGRATION_USERNAME,))
+    assert row is not None
+    return str(row[0])
+
+
+def test_a_record_of_somebody_else_is_refused_where_only_owners_may_edit(call: Any, org: Org) -> None:
+    user = integration_user(org)
+    account, task = call.create("Account", Name="A"), call.create("Task", Subject="Call")
+    mine = call.create("Task", Subject="Mine", OwnerId=user)
+    rights = {"Label": "Sync", "PermissionsApiEnabled": 1}
+    chosen = put(org, "PermissionSet", user_named(org), Name="Sync", **rights)
+    org.storage.keep("permissions.system", chosen, ["ApiEnabled", "EditTask"])
+    put(
+        org,
+        "ObjectPermissions",
+        user,
+        ParentId=chosen,
+        SobjectType="Account",
+        PermissionsRead=1,
+        PermissionsEdit=1,
+    )
+    permissions_of(org).assign(INTEGRATION_USERNAME, "Sync")
+    assert [row["HasEditAccess"] for row in access_of(call, user, account, task).json()["records"]] == [
+        True,
+        True,
+    ]
+    asked = {"Account": "owner", "Task": "owner"}
+    assert call("POST", "/emulator/edit-sharing", json=asked, headers=CONSOLE).status == 200
+    told = {
+        row["RecordId"]: row["HasEditAccess"]
+        for row in access_of(call, user, account, task, mine).json()["records"]
+    }
+    assert told == {account: False, task: False, mine: True}
+    call.token, admins = login(org, INTEGRATION_USERNAME), call.token
+    refused = call("PATCH", f"sobjects/Task/{task}", json={"Subject": "X"})
+    assert (refused.status, refused.json()[0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS_OR_READONLY")
+    assert call("PATCH", f"sobjects/Task/{mine}", json={"Subject": "X"}).status == 204
+    call.token = admins
+    assert call("PATCH", f"sobjects/Task/{task}", json={"Subject": "X"}).status == 204
+
+
+@pytest.mark.parametrize(
+    ("select", "more", "records"),
+    [
+        ("Id, RecordId", "", 1),
+        ("HasEditAccess", "", 1),
+        ("RecordId, HasEditAccess", " AND HasEditAccess = true", 1),
+        ("RecordId", " AND MaxAccessLevel = 'Edit'", 1),
+        ("RecordId", "", 201),
+    ],
+)
+def test_access_to_records_is_asked_for_as_salesforce_wants_it(
+    call: Any, org: Org, select: str, more: str, records: int
+) -> None:
+    ids = [f"001{number:012d}" for number in range(records)]
+    refused = access_of(call, integration_user(org), *ids, more=more, select=select)
+    assert (refused.status, refused.json()[0]["errorCode"]) == (400, "MALFORMED_QUERY")
+    unfiltered = call("GET", "query?" + urlencode({"q": "SELECT RecordId FROM UserRecordAccess"}))
+    assert unfiltered.json()[0]["errorCode"] == "MALFORMED_QUERY"

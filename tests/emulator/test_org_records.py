@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from emulator import task_statuses
 from emulator.context import Context
+from emulator.org import Org
 from emulator.records import insert
 from emulator.schema import make_field
 from emulator.storage import quote
+from emulator.task_statuses import Status
 
 
 def refusal(response):
@@ -428,3 +431,53 @@ def test_currencies_exist_only_in_orgs_that_switched_them_on(call, org):
     )
     assert rates == [("EUR", 920_000_000, 0), ("USD", 1_000_000_000, 1)]
     assert multi_currency.is_enabled(org)
+
+
+def test_the_statuses_of_tasks_are_a_table_that_only_an_admin_changes(call, org):
+    def statuses():
+        rows = call(
+            "GET", "query?q=SELECT+ApiName,IsClosed,IsDefault+FROM+TaskStatus+ORDER+BY+SortOrder"
+        ).json()
+        return [(row["ApiName"], row["IsClosed"], row["IsDefault"]) for row in rows["records"]]
+
+    assert statuses()[0] == ("Not Started", False, True)
+    assert [name for name, closed, _ in statuses() if closed] == ["Completed"]
+    assert call("GET", "sobjects/TaskStatus/describe").json()["createable"] is False
+    assert refusal(call("POST", "sobjects/TaskStatus", json={"ApiName": "X"}))[0] >= 400
+    own = {"statuses": [{"name": "Offen", "default": True}, {"name": "Erledigt", "closed": True}]}
+    console = {"X-Emulator": "admin"}
+    assert (
+        call(
+            "POST", "/emulator/task-statuses", json={"statuses": [{"name": "Offen"}]}, headers=console
+        ).status
+        == 400
+    )
+    assert call("POST", "/emulator/task-statuses", json=own, headers=console).status == 200
+    assert statuses() == [("Offen", False, True), ("Erledigt", True, False)]
+    status = next(
+        each for each in call("GET", "sobjects/Task/describe").json()["fields"] if each["name"] == "Status"
+    )
+    assert [each["value"] for each in status["picklistValues"]] == ["Offen", "Erledigt"]
+
+
+def test_a_task_of_a_status_that_is_on_no_list_is_taken_and_open(call, org):
+    task_statuses.replace_all(org, [Status("Offen", default=True), Status("Erledigt", closed=True)])
+    task = call.create("Task", Subject="Call")
+    assert call.read("Task", task)["Status"] == "Offen"
+    assert call("PATCH", f"sobjects/Task/{task}", json={"Status": "Completed"}).status == 204
+    assert call.read("Task", task)["IsClosed"] is False
+    call("PATCH", f"sobjects/Task/{task}", json={"Status": "Erledigt"})
+    assert call.read("Task", task)["IsClosed"] is True
+
+
+def test_the_statuses_of_tasks_outlive_a_restart(tmp_path):
+    org = Org.create(tmp_path / "org.db")
+    task_statuses.replace_all(org, [Status("Offen", default=True), Status("Erledigt", closed=True)])
+    org.close()
+    org = Org.create(tmp_path / "org.db")
+    assert task_statuses.is_closed(org, "Erledigt")
+    assert [each.value for each in org.schema.require("Task").fields["status"].picklist_values] == [
+        "Offen",
+        "Erledigt",
+    ]
+    org.close()

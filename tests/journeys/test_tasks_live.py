@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 from emulator import lifecycle
 from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, find, user_named
@@ -246,3 +249,46 @@ def test_a_task_closes_itself_when_its_period_is_over(story):
     done = story("sync", "--json")
     assert done.code == 0, done.text
     assert [task["IsClosed"] for task in tasks(story)][0]
+
+
+def asked_of_tasks(world, *command):
+    """The queries about tasks that a command sends, and the command."""
+    asked, inner = [], world.org.handle
+
+    def listen(request):
+        asked.extend(
+            re.findall(r"FROM Task WHERE (.*?)(?:&|\"|$)", unquote(f"{request.query} {request.body!r}"))
+        )
+        return inner(request)
+
+    with world.monkeypatch.context() as patch:
+        patch.setattr(world.org, "handle", listen)
+        done = world(*command, "--json")
+    assert done.code == 0, (done.error, done.err)
+    return asked, done
+
+
+def test_the_night_asks_for_our_tasks_by_id_and_never_looks_through_all_of_them(story):
+    story("sync")
+    story.wait(minutes=15)
+    asked, _ = asked_of_tasks(story, "reconcile")
+    assert len(asked) == 1
+    assert asked[0].startswith("Id IN (")
+
+
+def test_a_night_without_tasks_of_ours_asks_nothing_about_tasks(story):
+    story.config('[push]\ntargets = ["standing", "account"]\n')
+    story("sync")
+    story.wait(minutes=15)
+    asked, _ = asked_of_tasks(story, "reconcile")
+    assert asked == []
+
+
+def test_a_task_whose_key_was_emptied_is_still_looked_after(story):
+    story("sync")
+    task = the_task(story)
+    as_admin(story, "Task", task["Id"], Rebate_Key__c=None)
+    assert later(story, "reconcile").data["drift"]["tasks_dismissed"] == 0
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["IsClosed"]

@@ -76,6 +76,8 @@ def at_peace(world: World) -> list[str]:
         for problem in (*verified.damage, *map(str, verified.violations), *map(str, verified.drift))
     ]
     found += _delivered_exists(world, app, after_a_night=bool(reconciled))
+    if reconciled:
+        found += _closed_is_closed(world, app)
     if not found and world.tape.setup.get("jitter", 0) % IDLE_EVERY == 0:
         found += _idle_costs_one_call(world, app)
     app.close()
@@ -272,6 +274,20 @@ def _delivered_exists(world: World, app: SimApp, *, after_a_night: bool) -> list
             f"the task {key} is in the org and the outbox does not know" for key in sorted(in_org - known)
         ]
     return found
+
+
+def _closed_is_closed(world: World, app: SimApp) -> list[str]:
+    """A task that we call closed is closed in the org, or gone there: after a night, whatever its statuses are called."""
+    with app.store.read() as tx:
+        closed = set(
+            tx.execute(
+                select(tasks.c.sf_id).where(tasks.c.sf_id.is_not(None), tasks.c.state == "closed")
+            ).scalars()
+        )
+    rows = world.org.storage.rows('SELECT "Id" FROM "Task" WHERE NOT "IsClosed" AND NOT "IsDeleted"')
+    return [
+        f"the task {sf_id} is called closed and is open in the org" for (sf_id,) in rows if sf_id in closed
+    ]
 
 
 def _field(sobject: Any, name: str) -> Any:

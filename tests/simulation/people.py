@@ -210,11 +210,12 @@ class People:
     def _task(self, number: int) -> str:
         return self._pick(
             number,
-            'SELECT "Id" FROM "Task" WHERE NOT "IsDeleted" AND "Status" <> \'Completed\' ORDER BY "Id"',
+            'SELECT "Id" FROM "Task" WHERE NOT "IsDeleted" AND NOT "IsClosed" ORDER BY "Id"',
         )
 
     def _close_task(self, number: int, *_: int) -> None:
-        records.update(self.org, Context(self.admin), "Task", self._task(number), {"Status": "Completed"})
+        (status,) = self.org.storage.row('SELECT "ApiName" FROM "TaskStatus" WHERE "IsClosed"') or ("",)
+        records.update(self.org, Context(self.admin), "Task", self._task(number), {"Status": status})
 
     def _delete_task(self, number: int, *_: int) -> None:
         lifecycle.delete(self.org, "Task", self._task(number))

@@ -21,6 +21,8 @@ import jobs.inventory
 import jobs.pull
 import jobs.push
 import jobs.running
+import jobs.task_changes
+import jobs.tasks_at_night
 import state.events
 import state.leases
 import state.outbox
@@ -230,6 +232,18 @@ def a_task_comes_back_the_next_day() -> Patches:
 
     yield patch.object(state.events, "record", wrong)
     yield patch.object(jobs.alerting, "event_key", with_day)
+
+
+@sentinel(60, seed=7)
+def tasks_are_closed_in_english() -> Patches:
+    """What closes a task is called Completed everywhere: the org takes the word, and the rep keeps the task."""
+
+    def english(*_: Any) -> str:
+        return "Completed"
+
+    yield patch.object(jobs.alerting, "closing_status", english)
+    yield patch.object(jobs.task_changes, "closing_status", english)
+    yield patch.object(jobs.tasks_at_night, "left_open_by", lambda *_: False)
 
 
 @sentinel(60, seed=10)

@@ -18,7 +18,9 @@ from sqlalchemy import Connection, select
 
 from connector import limits
 from connector.errors import SyncError
+from emulator import task_statuses
 from emulator.org import Org
+from emulator.task_statuses import Status
 from jobs import running
 from jobs.configuration import Configuration
 from jobs.reconcile import Reconciled, reconcile
@@ -37,6 +39,8 @@ from tests.simulation.tape import Event, Tape
 if TYPE_CHECKING:
     from tests.simulation.template import Template
 
+OWN_STATUSES_EVERY = 4  # so many histories have an org that calls its task statuses by names of its own
+OWN_STATUSES = (Status("Offen", default=True), Status("Erledigt", closed=True))
 DEPTH_MAX = 2  # a process that is held up while another works, which is held up in turn
 
 
@@ -55,6 +59,8 @@ class World:
         if setup.get("page"):
             org.settings.page_size = org.settings.page_size_min = org.settings.page_size_max = setup["page"]
         org.settings.jwt_access_tokens = bool(setup.get("jwt_tokens"))
+        if setup.get("jitter", 0) % OWN_STATUSES_EVERY == 0:  # renamed since we last asked
+            task_statuses.replace_all(org, OWN_STATUSES)
         self._prepare(template, org, clock, folder / "store.db", tape)
         if setup.get("bulk"):
             self._undo.enter_context(patch.multiple(limits, REST_READ_ROWS=1, COMPOSITE_WRITE_ROWS=1))
