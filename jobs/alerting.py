@@ -168,7 +168,8 @@ def _cell_now(task: TaskRow, out: Mapping[int, int | None]) -> Cell | None:
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:
-    """Whether a near-tier task has nothing left to say."""
+    """Whether a near-tier task has nothing left to say: reached, too late, or nothing counts there any more (the account
+    left the program). A gap that only grew leaves it open: what is closed is never opened again."""
     note = json.loads(task.document)
     reached = one.document["tier_number"] >= note["tier_number"]
-    return reached or planning.today(one.program) >= one.period.end
+    return reached or not one.document["lines"] or planning.today(one.program) >= one.period.end

@@ -242,6 +242,14 @@ def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_
     assert story("outbox", "list", "--json").data["rows"] == []
 
 
+def test_a_task_closes_itself_when_its_account_leaves_the_program(story):
+    story("sync")
+    as_admin(story, "Account", account_id(story), Type="Customer - Direct")
+    later(story)
+    assert the_task(story)["IsClosed"]
+    assert later(story, "verify", "--deep").data["ok"]
+
+
 def test_a_task_closes_itself_when_its_period_is_over(story):
     story("sync")
     assert not the_task(story)["IsClosed"]
