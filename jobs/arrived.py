@@ -8,6 +8,7 @@ from decimal import Decimal
 from jobs.app import App
 from mappings import soql
 from mappings.model import PushTarget
+from state import payouts_gone
 from state.outbox import Row
 
 KEYS_PER_QUERY = 200
@@ -30,4 +31,20 @@ def states_in_org(app: App, target: PushTarget, rows: Sequence[Row]) -> dict[str
             for row in page.table.to_pylist():
                 if row[fence] is not None and Decimal(row[fence]) == sent.get(row[key]):
                     found[row[key]] = row["Id"]
+    return found
+
+
+def ids_of_keys(app: App, target: PushTarget, keys: Sequence[str]) -> dict[str, str]:
+    """Record ids by key of those that the org has, or had until somebody deleted them."""
+    match = target.match
+    found: dict[str, str] = {}
+    with app.store.read() as tx:
+        replaced = payouts_gone.replaced(tx)
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        some = ", ".join(soql.text(key) for key in keys[start : start + KEYS_PER_QUERY])
+        query = f"SELECT Id, {match}, IsDeleted FROM {target.object} WHERE {match} IN ({some})"
+        for page in app.org.query(query, include_deleted=True):
+            for row in page.table.to_pylist():
+                if row["IsDeleted"] != "true" or row["Id"] not in replaced:
+                    found[str(row[match])] = row["Id"]
     return found

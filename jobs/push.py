@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,8 +18,9 @@ from connector import choose, errors, limits
 from connector.port import RowResult
 from jobs import alerting, bulk_push, payouts, push_shares
 from jobs.again import again
-from jobs.arrived import states_in_org
+from jobs.arrived import ids_of_keys, states_in_org
 from jobs.batch_sizes import Sizes
+from jobs.bells import Bells
 from jobs.planning import push_targets
 from jobs.poison import send_readable
 from jobs.pushed import Pushed
@@ -28,9 +29,8 @@ from jobs.running import Running
 from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
 from jobs.tries import may_try_again, waiting
-from mappings import soql
 from mappings.model import PushTarget
-from state import outbox, outcomes, payouts_gone, people, tasks
+from state import outbox, outcomes, people, tasks
 from state import payouts as made
 from state.outbox import Row, Stuck
 
@@ -97,11 +97,13 @@ class Sending:
         self._targets: dict[str, PushTarget] = {}
         self._by_name: dict[str, PushTarget] = {}
         self._sizes = Sizes()
+        self._bells = Bells(run.app)
         self.result = Pushed()
 
     def aim_at(self, targets: dict[str, PushTarget]) -> None:
         """What is written where, by target name; of an earlier try, what stopped may go on."""
         self._by_name = targets
+        self._bells.aim_at(targets.get("notification"))
         self._targets = {target.object: target for target in targets.values()}
         self.result.stopped.clear()
 
@@ -163,7 +165,7 @@ class Sending:
         if object_name == alerting.TASK_CHANGE:
             return change_tasks(self._app, self._by_name["task"], rows)
         if object_name == alerting.BELL:
-            return self._ring(rows)
+            return self._bells.ring(rows)
         target = self._targets[object_name]
         records = [self._record(target, row) for row in rows]
         if target.name == "payout":
@@ -205,43 +207,6 @@ class Sending:
             else:
                 record[name] = f"{self._app.clock.now():%Y-%m-%dT%H:%M:%S}.000Z"
         return record
-
-    def _ring(self, rows: Sequence[Row]) -> list[RowResult]:
-        """Bells are not keyed in the org, so each is claimed alone: one that may have rung is not rung again."""
-        (row,) = rows
-        try:
-            self._app.org.notify(
-                type_id=self._bell_type,
-                recipients=[row.payload["recipient"]],
-                target_id=row.payload["target"],
-                title=row.payload["title"],
-                body=row.payload["body"],
-            )
-        except (errors.Ambiguous, errors.Transient) as error:
-            # A refusal that names its reason (a busy or read-only org) did not ring; silence may have.
-            refused = isinstance(error, errors.Transient) and error.status not in (None, 408)
-            if refused or (isinstance(error, errors.Transient) and not error.sent):
-                if self._may_try_again(row, errors.Transient):
-                    raise  # nor would the next one ring: all of them wait for the next push
-                return [RowResult(row.ext_key, ok=False, code="SERVER_UNAVAILABLE", message=error.code)]
-            log.warning("bell.unknown_fate", code=error.code)
-        except (errors.RowRefused, errors.Misconfigured) as error:
-            if not isinstance(error, errors.RowRefused) and error.code != "INVALID_INPUT":
-                raise
-            # Its reader left, or its account is gone: nobody is there to hear it, and nobody else must wait.
-            log.warning("bell.dropped", code=error.code, account=row.account_id)
-        return [RowResult(row.ext_key, ok=True)]
-
-    @cached_property
-    def _bell_type(self) -> str:
-        name = self._by_name["notification"].type or "Rebate_Alert"
-        query = f"SELECT Id FROM CustomNotificationType WHERE DeveloperName = {soql.text(name)}"
-        ids = [value for page in self._app.org.query(query) for value in page.table.column("Id").to_pylist()]
-        if not ids:
-            raise errors.Misconfigured(
-                "NOT_FOUND", detail=f"no custom notification type {name}", hint="rebates org deploy"
-            )
-        return str(ids[0])
 
     def _goes_on_with_fewer(self, object_name: str, rows: Sequence[Row], error: errors.SyncError) -> bool:
         """After a request that the org was too long at: what of it arrived is settled, by a look at the org; the rest is
@@ -420,18 +385,4 @@ class Sending:
         return self._find(object_name, doubtful)
 
     def _find(self, object_name: str, keys: Sequence[str]) -> dict[str, str]:
-        """Record ids by key of those that the org has, or had until somebody deleted them."""
-        if not keys:
-            return {}
-        match = self._targets[object_name].match
-        found: dict[str, str] = {}
-        with self._app.store.read() as tx:
-            replaced = payouts_gone.replaced(tx)
-        for start in range(0, len(keys), 200):
-            some = ", ".join(soql.text(key) for key in keys[start : start + 200])
-            query = f"SELECT Id, {match}, IsDeleted FROM {object_name} WHERE {match} IN ({some})"
-            for page in self._app.org.query(query, include_deleted=True):
-                for row in page.table.to_pylist():
-                    if row["IsDeleted"] != "true" or row["Id"] not in replaced:
-                        found[str(row[match])] = row["Id"]
-        return found
+        return ids_of_keys(self._app, self._targets[object_name], keys) if keys else {}
