@@ -269,6 +269,20 @@ def test_a_backup_is_whole_private_and_made_while_others_write(url, path, tmp_pa
     store.close()
 
 
+def test_a_row_that_waits_for_a_person_is_freed_above_everything_the_org_has_seen_before_a_restore(
+    store, now
+):
+    with store.transaction() as tx:
+        outbox.enqueue(tx, [Wanted("state", "Rebate_Standing__c", "RB-0", {"n": 0})], now=now)
+        (row,) = outbox.claim(tx, now=now, limit=1, owner="me", epoch=1, until=now + timedelta(hours=1))
+        outbox.quarantine(tx, row, outbox.Stuck.REFUSED, now=now, code="REQUIRED_FIELD_MISSING")
+    backup.begin_epoch(store, actor="ann", now=now)
+    with store.transaction() as tx:
+        assert outbox.retry(tx, now=now) == 1
+        (freed,) = outbox.listed(tx)
+        assert freed.seq > 2 * meta.SEQUENCES_PER_EPOCH
+
+
 def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path, tmp_path, now):
     store = Store.open(url)
     wanted = [Wanted("state", "Rebate_Standing__c", f"RB-{n}", {"n": n}) for n in range(3)]
