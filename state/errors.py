@@ -113,7 +113,7 @@ class OlderSchema(StoreError):
     """The store wants an upgrade first; it is not done behind anybody's back."""
 
     code = "store_older_schema"
-    hint = "run: rebates db backup, then: rebates db upgrade"
+    hint = "run: rebates db backup FILE (PostgreSQL: pg_dump), then: rebates db upgrade"
 
 
 class NoTables(OlderSchema):

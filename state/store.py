@@ -24,7 +24,16 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from state import schema
-from state.errors import BadStoreUrl, CorruptStore, NoTables, StoreError, StoreUnreachable, explained
+from state.errors import (
+    BadStoreUrl,
+    CorruptStore,
+    NewerSchema,
+    NoTables,
+    OlderSchema,
+    StoreError,
+    StoreUnreachable,
+    explained,
+)
 from state.one_host import OneHost
 from state.urls import EXAMPLES, file_of, parsed, shown
 
@@ -49,8 +58,9 @@ class Store:
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
 
     @classmethod
-    def open(cls, url: str, *, upgrade: bool = True) -> Store:
-        """Open the store at `url`; an empty one gets its tables (with `upgrade`), an older or newer one is refused.
+    def open(cls, url: str, *, upgrade: bool = True, any_version: bool = False) -> Store:
+        """Open the store at `url`; an empty one gets its tables (with `upgrade`), an older or newer one is refused (unless
+        `any_version`: for what must work before an upgrade).
 
         Raises `StoreError` or one of its kinds: each says what, where, and the next command.
         """
@@ -63,7 +73,7 @@ class Store:
                 found = schema.revision(tx)
                 if found is None and upgrade:
                     schema.upgrade(tx)
-                else:
+                elif found is None or not any_version:
                     schema.require_current(found, store.where)
         except BaseException:
             store.close()
@@ -135,6 +145,15 @@ class Store:
             if before is not None and before not in schema.known_revisions():
                 schema.require_current(before, self.where)
             return before, schema.upgrade(tx)
+
+    def other_version(self) -> StoreError | None:
+        """What a command says that needs the tables of this version, where they are those of another."""
+        try:
+            with self.read() as tx:
+                schema.require_current(schema.revision(tx), self.where)
+        except (NewerSchema, OlderSchema) as other:
+            return other
+        return None
 
     def check(self) -> list[str]:
         """Damage that the database itself can see, as sentences; empty: none. Read-only."""
