@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from state import schema
+from state import postgres, schema
 from state.errors import (
     BadStoreUrl,
     CorruptStore,
@@ -56,6 +56,7 @@ class Store:
         self.where = shown(engine.url)
         self._one_host = _claims.get(engine)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
+        self.at_end: Callable[[Connection], None] | None = None  # is asked before a transaction is saved
 
     @classmethod
     def open(cls, url: str, *, upgrade: bool = True, any_version: bool = False) -> Store:
@@ -107,6 +108,8 @@ class Store:
             if self.guard is not None:
                 self.guard(tx)
             yield tx
+            if self.at_end is not None:
+                self.at_end(tx)
 
     @contextmanager
     def aside(self) -> Iterator[Connection]:
@@ -191,7 +194,7 @@ def _engine(url: str) -> Engine:
     if backend == "sqlite":
         return _sqlite(read, where)
     if backend == "postgresql":
-        return _postgresql(read, where)
+        return _safe_after_fork(postgres.engine_of(read, where))
     raise BadStoreUrl(f"no store on {backend!r}", where=where)
 
 
@@ -255,35 +258,6 @@ def _on_one_host(engine: Engine) -> Engine:
         claim.claim()
 
     return engine
-
-
-def _postgresql(url: URL, where: str) -> Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    # Never a standby: it would accept reads of old rows and refuse the writes.
-    url = (
-        url.update_query_dict({"target_session_attrs": "read-write"})
-        if "target_session_attrs" not in url.query
-        else url
-    )
-    try:
-        # The level is said, whatever the server's or the role's default is: under a stricter one every second writer
-        # would fail to serialize.
-        engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-    except (NoSuchModuleError, ImportError) as error:
-        raise StoreError("the PostgreSQL driver psycopg is missing", where=where) from error
-
-    @event.listens_for(engine, "handle_error")
-    def _demoted(context: ExceptionContext) -> None:
-        # A server that became a standby under an open connection refuses writes from then on: the next transaction
-        # must not get this connection again, but one to the server that leads now.
-        reading = context.connection is not None and context.connection.get_execution_options().get(
-            "rebates_read", False
-        )
-        if getattr(context.original_exception, "sqlstate", None) == "25006" and not reading:
-            context.is_disconnect = True
-
-    return _safe_after_fork(engine)
 
 
 def _safe_after_fork(engine: Engine) -> Engine:
