@@ -12,14 +12,17 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
-from state.errors import LostLease
+from state.errors import LeaseInUse, LostLease
 from state.instants import micros, moment
 from state.tables.running import leases
 
 ORG = "org"  # whoever works for the org holds it
+PATIENCE_MS = 2_000  # a heartbeat or the end of a run holds the row for a moment only
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,24 @@ def _acquire(dialect: str) -> ReturningInsert[Any]:
 
 
 def acquire(tx: Connection, name: str, *, owner: str, ttl: timedelta, now: datetime) -> Lease | None:
-    """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it."""
+    """Take a lease that is free, expired or ours already (a new epoch each time); None: somebody holds it.
+
+    Raises `LeaseInUse` when a transaction of somebody keeps it as it is: that may take as long as a compute does, or a host
+    that is gone and of which the server does not know yet.
+    """
     expires = micros(now + ttl)
     values = {"name": name, "owner": owner, "epoch": 1, "expires_at": expires, "at": micros(now)}
-    row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
+    postgresql = tx.dialect.name == "postgresql"
+    if postgresql:
+        tx.exec_driver_sql(f"SET LOCAL lock_timeout = {PATIENCE_MS}")
+    try:
+        row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise LeaseInUse(f"a transaction that is under way holds the lease {name!r}", where=owner) from error
+    if postgresql:
+        tx.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
     return None if row is None else _made(row)
 
 
@@ -91,6 +108,12 @@ def check(tx: Connection, lease: Lease) -> None:
     row = tx.execute(_HOLDER, {"lease": lease.name}).one_or_none()
     if row is None or row.epoch != lease.epoch or row.owner != lease.owner:
         raise _lost(lease)
+
+
+def holder(tx: Connection, name: str) -> Lease | None:
+    """Who has a lease, or had it last and did not give it back; None: nobody."""
+    row = tx.execute(select(leases).where(leases.c.name == name, leases.c.owner.is_not(None))).one_or_none()
+    return None if row is None else _made(row)
 
 
 def held(tx: Connection, now: datetime) -> list[Lease]:
