@@ -187,7 +187,9 @@ def copy(
     as_json: JsonFlag = False,
 ) -> None:
     """Copy a store into another database, whole or not at all. Run `rebates pause` first, and `resume` on the copy."""
-    from state.copy import copy as work
+    from jobs.clock import system_clock
+    from jobs.person import person
+    from state.copy import move as work
     from state.errors import NoTables
     from state.store import Store
 
@@ -199,7 +201,7 @@ def copy(
     try:
         writing = Store.open(target)
         try:
-            rows = work(reading, writing)
+            rows = work(reading, writing, actor=person(), now=system_clock().now())
             where = writing.where
         finally:
             writing.close()
