@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -155,11 +156,14 @@ def _login(app: App) -> Iterator[Finding]:
     try:
         org = app.org
     except errors.AuthenticationFailed as refused:
-        if (store := _store_if_any(app)) is not None:
-            with store.transaction() as tx:
-                login_pause.note_refused(tx, refused, app.clock.now())
+        with suppress(StoreError):  # what counts is the refusal; the store has a line of its own
+            if (store := _store_if_any(app)) is not None:
+                with store.transaction() as tx:
+                    login_pause.note_refused(tx, refused, app.clock.now())
         raise
-    known = _known(app)  # a person mended it: nobody has to wait any longer
+    known = None
+    with suppress(StoreError):
+        known = _known(app)  # a person mended it: nobody has to wait any longer
     yield Finding("login", "ok", f"{org.instance_url} org {org.org_id}, API {org.api_version}")
     skew = abs(org.server_time() - app.clock.now())
     if skew > SKEW_LIMIT:
@@ -190,10 +194,11 @@ def _known(app: App) -> str | None:
 
 def _fields(app: App) -> Iterator[Finding]:
     currencies = {program.key: program.currency for program in app.programs.programs}
-    store, known = _store_if_any(app), set[str]()
-    if store is not None:
-        with store.read() as tx:
-            known = set(schema.fields_seen(tx))
+    known = set[str]()
+    with suppress(StoreError):
+        if (store := _store_if_any(app)) is not None:
+            with store.read() as tx:
+                known = set(schema.fields_seen(tx))
     problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies, known=known)
     for problem in problems:
         yield Finding(
