@@ -97,7 +97,10 @@ class Conflict(StoreError):
 
 class DiskFull(StoreError):
     code = "store_disk_full"
-    hint = "free space on the disk of the store, then run the same command again: it continues"
+    hint = (
+        "free space on the disk of the store, then run the same command again: it continues. If it says that another "
+        "run holds the lock: this one could not give it back, and it frees itself within 15 minutes"
+    )
 
 
 class ReadOnly(StoreError):

@@ -166,6 +166,7 @@ def test_a_full_disk_stops_cleanly_and_goes_on_when_there_is_space(url):
     with pytest.raises(DiskFull) as caught:
         fill()
     assert "same command again" in caught.value.hint
+    assert "15 minutes" in caught.value.hint, "its run could not give the lock back either"
     with store.transaction() as tx:
         assert tx.execute(select(meta_table.c.key)).scalars().all() == ["epoch", "next_seq"]
         meta.put(tx, "x", "1")
