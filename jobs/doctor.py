@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Literal
 
 from connector import errors
-from jobs import login_pause, schema
+from jobs import login_pause, overtaken, schema
 from jobs.app import App
 from jobs.refusals import Refused
 from mappings.check import check, gather
@@ -98,6 +98,8 @@ def _store(app: App) -> Iterator[Finding]:
     yield Finding("store", "fail" if broken else "ok", str(broken[0]) if broken else app.store.where)
     if paused:
         yield Finding("paused", "warn", paused, "rebates resume")
+    if (stop := overtaken.standing(app)) is not None:
+        yield Finding("another store", "fail", str(stop), stop.hint)
 
 
 def _store_to_come(app: App) -> Finding:

@@ -166,6 +166,8 @@ def test_two_stores_on_one_org_end_in_one_that_stops_and_says_so(story):
     assert "rebates db restored" in stopped.error["hint"]
     assert standings(story) == shown_now
     assert story("status", "--json").data["stopped"] == {"push": "ANOTHER_STORE"}
+    (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
+    assert (found["check"], "rebates db restored" in found["mend"]) == ("another store", True)
     story.wait(minutes=15)
     waits = story("sync", "--json")
     assert (waits.code, waits.data["api_calls"]) == (2, 1), "no call is spent on finding it out again"
