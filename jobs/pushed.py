@@ -34,7 +34,7 @@ class Pushed:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is broken."""
-        if not self.overtaken or self.stopped:
+        if not self.overtaken or "push" in self.stopped:
             return []
         many = "1 write was" if self.overtaken == 1 else f"{self.overtaken:,} writes were"
         return [
