@@ -41,10 +41,12 @@ def check(context: typer.Context, as_json: JsonFlag = False) -> None:
     from cli.opening import opened
     from state import invariants
 
-    with opened(context, quiet=True, reads_store=True) as application:
+    with opened(context, quiet=True, reads_store=True, any_version=True) as application:
         damage = application.store.check()
+        other = None if damage else application.store.other_version()
         with application.store.read() as tx:
-            broken = [] if damage else invariants.check(tx)
+            broken = [] if damage or other else invariants.check(tx)
+    unchecked = f"its promises were not checked: {other.what}; {other.hint}" if other else None
     lines = [*damage, *map(str, broken)]
 
     def human(console: Console) -> None:
@@ -59,7 +61,7 @@ def check(context: typer.Context, as_json: JsonFlag = False) -> None:
         else None
     )
     emit(
-        "db check", {"problems": lines}, as_json=as_json, human=human,
+        "db check", {"problems": lines}, as_json=as_json, human=human, warnings=[unchecked] if unchecked else [],
         exit_code=Exit.FAILED if lines else Exit.OK, error=error,
     )  # fmt: skip
 
@@ -74,7 +76,7 @@ def backup(
     from cli.opening import opened
     from state.backup import backup as work
 
-    with opened(context, quiet=True, reads_store=True) as application:
+    with opened(context, quiet=True, reads_store=True, any_version=True) as application:
         size = work(application.store, target)
     emit(
         "db backup", {"file": target, "bytes": size}, as_json=as_json,
@@ -185,7 +187,9 @@ def copy(
     as_json: JsonFlag = False,
 ) -> None:
     """Copy a store into another database, whole or not at all. Run `rebates pause` first, and `resume` on the copy."""
-    from state.copy import copy as work
+    from jobs.clock import system_clock
+    from jobs.person import person
+    from state.copy import move as work
     from state.errors import NoTables
     from state.store import Store
 
@@ -197,7 +201,7 @@ def copy(
     try:
         writing = Store.open(target)
         try:
-            rows = work(reading, writing)
+            rows = work(reading, writing, actor=person(), now=system_clock().now())
             where = writing.where
         finally:
             writing.close()

@@ -36,11 +36,12 @@ def opened(
     reads_store: bool = False,
     makes_store: bool = True,
     login_again: bool = False,
+    any_version: bool = False,
 ) -> Iterator[App]:
     """The application, closed again whatever happens; progress goes to stderr unless `quiet`.
 
     `reads_store`: the command only looks, so a store that is not there yet is said, not made. Without `makes_store`
-    it does not need one either. Whatever logs in minds the pause after a refused login, unless `login_again`.
+    it does not need one either. `any_version`: the tables may be those of another version. Whatever logs in minds the pause after a refused login, unless `login_again`.
     """
     from cli.progress import progress_for
     from jobs.app import App
@@ -58,6 +59,7 @@ def opened(
     ):
         app.makes_store = makes_store and not reads_store
         app.login_again = login_again
+        app.any_version = any_version
         with minding_the_login(app, at_once=False):
             yield app
 

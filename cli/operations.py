@@ -174,7 +174,10 @@ def pause(
     from cli.opening import opened
     from state import meta
 
-    with opened(context, quiet=True, reads_store=True) as application, application.store.transaction() as tx:
+    with (
+        opened(context, quiet=True, reads_store=True, any_version=True) as application,
+        application.store.transaction() as tx,
+    ):
         meta.put(tx, "paused", reason)
     emit(
         "pause",
@@ -189,7 +192,10 @@ def resume(context: typer.Context, as_json: JsonFlag = False) -> None:
     from cli.opening import opened
     from state import meta
 
-    with opened(context, quiet=True, reads_store=True) as application, application.store.transaction() as tx:
+    with (
+        opened(context, quiet=True, reads_store=True, any_version=True) as application,
+        application.store.transaction() as tx,
+    ):
         was = meta.get(tx, "paused")
         meta.drop(tx, "paused")
     said = "runs may start again" if was else "nothing was paused"

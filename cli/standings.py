@@ -57,6 +57,8 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
     for one in found["late"]:
         since = f"since {one['last_success']:%Y-%m-%d %H:%M} UTC" if one["last_success"] else "yet"
         console.print(f"[bold red]late:[/] {one['job']} has not succeeded {since}; is a scheduler running?")
+    for name, code in found["stopped"].items():
+        console.print(f"[bold red]{name} stands still:[/] {code} (docs/operations.md)")
     for one in found["running"]:
         console.print(f"running: {one['owner']} until {one['until']:%H:%M:%S} UTC")
     for stream in found["streams"]:

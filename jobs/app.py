@@ -54,6 +54,7 @@ class App:
     allow_many_corrections: bool = False
     makes_store: bool = True  # False: who only looks makes no tables in an empty database
     login_again: bool = False  # ask the org although it refused the login a moment ago
+    any_version: bool = False  # the store may have the tables of another version of ours
     engine: str | None = None  # which computes from scratch; None: the configured one
     from_scratch: bool = False  # compute everything again, not only what changed
     workers: int = 1  # processes that were started for this run, this one included
@@ -141,7 +142,8 @@ class App:
         """The store, upgraded if it is empty."""
         from state.store import Store
 
-        return Store.open(self.settings.state.url, upgrade=self.makes_store)
+        url = self.settings.state.url
+        return Store.open(url, upgrade=self.makes_store, any_version=self.any_version)
 
     @property
     def has_store(self) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from connector import errors
-from jobs import login_pause, own_currency, schema, task_statuses
+from jobs import login_pause, overtaken, own_currency, schema, task_statuses
 from jobs.app import App
 from jobs.doctor_sharing import sharing
 from jobs.findings import Finding
@@ -90,6 +91,8 @@ def _store(app: App) -> Iterator[Finding]:
     yield Finding("store", "fail" if broken else "ok", str(broken[0]) if broken else app.store.where)
     if paused:
         yield Finding("paused", "warn", paused, "rebates resume")
+    if (stop := overtaken.standing(app)) is not None:
+        yield Finding("another store", "fail", str(stop), stop.hint)
 
 
 def _store_to_come(app: App) -> Finding:
@@ -148,11 +151,14 @@ def _login(app: App) -> Iterator[Finding]:
     try:
         org = app.org
     except errors.AuthenticationFailed as refused:
-        if (store := _store_if_any(app)) is not None:
-            with store.transaction() as tx:
-                login_pause.note_refused(tx, refused, app.clock.now())
+        with suppress(StoreError):  # what counts is the refusal; the store has a line of its own
+            if (store := _store_if_any(app)) is not None:
+                with store.transaction() as tx:
+                    login_pause.note_refused(tx, refused, app.clock.now())
         raise
-    known = _known(app)  # a person mended it: nobody has to wait any longer
+    known = None
+    with suppress(StoreError):
+        known = _known(app)  # a person mended it: nobody has to wait any longer
     yield Finding("login", "ok", f"{org.instance_url} org {org.org_id}, API {org.api_version}")
     skew = abs(org.server_time() - app.clock.now())
     if skew > SKEW_LIMIT:
@@ -183,10 +189,11 @@ def _known(app: App) -> str | None:
 
 def _fields(app: App) -> Iterator[Finding]:
     currencies = {program.key: program.currency for program in app.programs.programs}
-    store, known = _store_if_any(app), set[str]()
-    if store is not None:
-        with store.read() as tx:
-            known = set(schema.fields_seen(tx))
+    known = set[str]()
+    with suppress(StoreError):
+        if (store := _store_if_any(app)) is not None:
+            with store.read() as tx:
+                known = set(schema.fields_seen(tx))
     problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies, known=known)
     for problem in problems:
         yield Finding(

@@ -22,6 +22,6 @@ def in_time(app: App, tx: Connection) -> Iterator[None]:
     try:
         with bounded(tx, left, monotonic=app.clock.monotonic):
             yield
-    except DBAPIError:
+    except (DBAPIError, tx.dialect.loaded_dbapi.Error):  # COPY speaks to the driver, past SQLAlchemy
         app.pace.look()  # raises TookTooLong where that is why
         raise

@@ -16,7 +16,7 @@ import structlog
 
 from connector import choose, errors, limits
 from connector.port import RowResult
-from jobs import alerting, bulk_push, payouts, push_shares
+from jobs import alerting, bulk_push, overtaken, payouts, push_shares
 from jobs.again import again
 from jobs.arrived import ids_of_keys, states_in_org
 from jobs.batch_sizes import Sizes
@@ -30,7 +30,7 @@ from jobs.shifts import Shift, share_out
 from jobs.task_changes import change_tasks, note_change
 from jobs.tries import may_try_again, waiting
 from mappings.model import PushTarget
-from state import outbox, outcomes, people, tasks
+from state import outbox, outcomes, people, rebasing, tasks
 from state import payouts as made
 from state.outbox import Row, Stuck
 
@@ -47,7 +47,12 @@ def push(run: Running) -> Pushed:
     When the database undoes a part of it, it is begun again; what had arrived by then is counted all the same.
     """
     sending = Sending(run)
+    if (stop := again(run.app, lambda: overtaken.standing(run.app))) is not None:
+        sending.result.stopped["push"] = stop
+        return sending.result
     again(run.app, lambda: _push(run, sending))
+    if sending.result.overtaken:
+        again(run.app, lambda: overtaken.answer(run, sending.result))
     return sending.result
 
 
@@ -108,8 +113,8 @@ class Sending:
         self.result.stopped.clear()
 
     def send_all(self, object_name: str, advance: Callable[[int], None]) -> None:
-        """Batch after batch until nothing of this object is due."""
-        while True:
+        """Batch after batch until nothing of this object is due, or the org turns out to be ahead of the store."""
+        while not self.result.overtaken:
             rows = self._claim(object_name)
             if not rows:
                 return
@@ -293,15 +298,22 @@ class Sending:
             for row, answer in zip(rows, results, strict=True):
                 if answer.ok or row.ext_key in known:
                     continue
-                if answer.is_superseded:
+                if answer.is_superseded and not self._is_behind(tx, row, answer):
                     outbox.superseded(tx, row, now=now)
                     self.result.superseded += 1
-                    self.result.overtaken += answer.code != "NOT_SENT"  # that was our own decision
+                elif answer.is_superseded:
+                    outbox.retry_at(tx, row, now, code=overtaken.CODE)
+                    self.result.overtaken += 1
+                    self.result.put_off.add(row.pk)
                 else:
                     self._refused(tx, object_name, row, answer)
             if seconds is not None:
                 self._sizes.answered(tx, object_name, len(rows), seconds)
             self._run.note(tx, self.result.told())
+
+    def _is_behind(self, tx: Any, row: Row, answer: RowResult) -> bool:
+        """The org has a number that this store never gave out; `NOT_SENT` was our own decision."""
+        return answer.code != "NOT_SENT" and not rebasing.sent_newer(tx, row)
 
     def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
         if object_name == alerting.TASK_CHANGE:

@@ -19,7 +19,7 @@ class Pushed:
 
     done: int = 0
     superseded: int = 0
-    overtaken: int = 0  # of these, refused by the org: it holds something newer
+    overtaken: int = 0  # refused by the org: it holds newer numbers than this store ever gave out
     quarantined: int = 0
     put_off: set[int] = field(default_factory=set)  # rows that were put off and not settled since
     put_off_elsewhere: int = 0  # by the other processes
@@ -38,12 +38,14 @@ class Pushed:
     def warnings(self) -> list[str]:
         """What a person should know although nothing is broken."""
         slow = batch_sizes.told(self.slow)
-        if not self.overtaken:
+        if not self.overtaken or "push" in self.stopped:
             return slow
+        many = "1 write was" if self.overtaken == 1 else f"{self.overtaken:,} writes were"
         return [
             *slow,
-            f"{self.overtaken} writes were left out because the org holds newer ones: another installation writes to "
-            "this org, or this store is older than the org",
+            f"{many} refused because the org holds newer numbers than this store ever gave out: the database lost its last "
+            "commits (a failover, an older copy put back). Nothing more was sent. The next sync reads what the org knows and "
+            "sends them again; at once: rebates sync, then: rebates verify --deep",
         ]
 
     def confirmed(self, object_name: str, rows: int) -> None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from connector import choose
+from connector import choose, errors
 from jobs.alerting import AFTER_RESTORE, BELL, QUIET
 from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
@@ -50,12 +50,12 @@ def rebase(run: Running) -> Rebased | None:
     app = run.app
     with app.store.read() as tx:
         asked = meta.get(tx, FLAG)
-        fenced = [target for target in fitted_targets(tx, _states(app)).values() if target.fence is not None]
     if asked not in ("1", NEW):
         return None
     result = Rebased()
     with app.progress.step("read what the org knows"):
-        result.newest_sequence = _newest_sequence(app, fenced)
+        fenced = _fenced(app)
+        result.newest_sequence = newest_sequence(app, fenced)
         if asked == NEW and fenced and not result.newest_sequence:
             with app.store.transaction() as tx:
                 meta.drop(tx, FLAG)  # nobody wrote there before
@@ -100,12 +100,28 @@ def rebase(run: Running) -> Rebased | None:
     return result
 
 
-def _states(app: App) -> dict[str, PushTarget]:
-    return {target.name: target for target in compared_targets(app)}
+def wants_a_sync(app: App) -> dict[str, errors.SyncError]:
+    """Why a push alone sends nothing: what waits was computed before the org went on, and would go above what it has."""
+    with app.store.read() as tx:
+        if meta.get(tx, FLAG) != "1":
+            return {}
+    error = errors.Misconfigured(
+        "STORE_BEHIND",
+        detail="nothing was sent: the store is older than the org, and what waits in it may be, too",
+        hint="rebates sync reads what the org knows, computes, and sends",
+    )
+    return {"push": error}
 
 
-def _newest_sequence(app: App, fenced: Sequence[PushTarget]) -> int:
+def _fenced(app: App) -> list[PushTarget]:
+    states = {target.name: target for target in compared_targets(app)}
+    with app.store.read() as tx:
+        return [target for target in fitted_targets(tx, states).values() if target.fence is not None]
+
+
+def newest_sequence(app: App, fenced: Sequence[PushTarget] | None = None) -> int:
     """The highest number that any record of ours holds; 0: none does."""
+    fenced = _fenced(app) if fenced is None else fenced
     if not fenced:
         return 0
     queries = [f"SELECT MAX({target.fence}) newest FROM {target.object}" for target in fenced]

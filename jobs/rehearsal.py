@@ -16,7 +16,7 @@ from jobs.app import App
 from jobs.bulk_push import goes_in_jobs
 from jobs.planning import push_targets
 from jobs.push import objects_sent
-from state import outbox, people
+from state import outbox, people, postgres
 from state.store import Store
 
 SHOWN = 20
@@ -67,6 +67,7 @@ def rehearse(app: App) -> Iterator[None]:
     real = app.store
     try:
         with real.transaction() as tx:
+            postgres.may_idle(tx)  # it waits for the org, for as long as a bulk job takes
             app.__dict__["store"] = RehearsalStore(real, tx)
             yield
             raise _Undo

@@ -25,11 +25,15 @@ from jobs.login_pause import note_refused
 from jobs.pace import Unhurried
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, SlotTaken, TookTooLong
 from state import leases, meta, runs
+from state.errors import LeaseInUse
 from state.leases import ORG as LEASE
 from state.leases import Lease
 
 LEASE_TTL = timedelta(minutes=15)
 BEAT_EVERY = 10.0  # seconds; each beat is a commit, and the lease is good for a quarter of an hour
+RENEW_AFTER = (
+    LEASE_TTL.total_seconds() / 3
+)  # without a beat: the transaction that took so long renews it, too
 DEAD_AFTER = timedelta(minutes=30)  # without a heartbeat
 
 log = structlog.get_logger()
@@ -71,6 +75,15 @@ class Running:
                 runs.heartbeat(tx, self.pk, now, counts=counts)
             self.beaten_at = self.app.clock.monotonic()
         self.look()
+
+    def hold_on(self, tx: Connection) -> None:
+        """A transaction that took long is about to be saved: with it the lease, which may be over by now. Else somebody
+        could take it in the moment between this transaction and the next beat."""
+        if (
+            self.app.clock.monotonic() - self.beaten_at >= RENEW_AFTER
+            and threading.get_ident() == self.thread
+        ):
+            self.lease = leases.renew(tx, self.lease, ttl=LEASE_TTL, now=self.app.lease_time(tx))
 
     def look(self) -> None:
         """Stop here if asked to or when the time is up. Touches nothing: inside a transaction, too, and in any thread."""
@@ -121,6 +134,21 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
 
 
 def _begin(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
+    """The same, or AnotherRun where a transaction that is under way keeps the lease as it is: nobody waits for its end."""
+    try:
+        return _claim(app, job, when)
+    except LeaseInUse as busy:
+        with app.store.read() as tx:
+            holder = leases.holder(tx, LEASE)
+        who = f" of {holder.owner}" if holder else ""
+        raise AnotherRun(
+            f"another run is working for this org: a transaction{who}, or of a dry run, holds the lock",
+            "wait for it; `rebates status` shows a run, and no dry run. Where its host is gone, the server lets go within "
+            "half a minute",
+        ) from busy
+
+
+def _claim(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
     """The lease and the run's row, or None in its place where the slot is taken (and the lease given back)."""
     if app.stopping.is_set():
         raise Interrupted  # nothing is claimed that would not be done
@@ -149,11 +177,12 @@ def _fenced(run: Running) -> Iterator[None]:
     """Every transaction of the run asks for its lease: a run that slept through it saves nothing more."""
     store = run.app.store
     store.guard = lambda tx: leases.check(tx, run.lease)
+    store.at_end = run.hold_on
     run.app.pace = run
     try:
         yield
     finally:
-        store.guard = None
+        store.guard = store.at_end = None
         run.app.pace = Unhurried()
 
 
@@ -179,7 +208,9 @@ def _tellable(error: BaseException) -> bool:
 
 
 def _end(run: Running, outcome: runs.Outcome, error: str | None, why: BaseException | None = None) -> None:
-    run.app.store.guard = None  # how it ended is written down also when the lease is lost
+    run.app.store.guard = run.app.store.at_end = (
+        None  # how it ended is written down also when the lease is lost
+    )
     # However it ended: they count against the day's share.
     run.counts["api_calls"] = run.app.calls + run.calls_of_others
     run.counts["rules"] = _rules(run.app)

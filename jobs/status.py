@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jobs import first_seen, owed, periods, settling
+from jobs import first_seen, overtaken, owed, periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out_in
 from jobs.slots import next_slot, slots_between
@@ -70,7 +70,7 @@ def status(app: App) -> dict[str, Any]:
                 if (when := getattr(schedule, name)) is not None
             },
             "late": list(_late(app, tx)),
-            "stopped": settling.stopped(tx),
+            "stopped": settling.stopped(tx) | overtaken.told(tx),
             "programs": _programs(app, tx),
             "periods": _periods(app, tx),
             "payouts": [

@@ -22,7 +22,7 @@ from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
-from jobs.rebase import FLAG, NEW, Rebased, rebase
+from jobs.rebase import FLAG, NEW, Rebased, rebase, wants_a_sync
 from jobs.rehearsal import Preview, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
@@ -163,7 +163,10 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
         if "pull" in parts or "push" in parts:
             report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
             report.held = again(app, lambda: stopped_pushes(app))
-            report.rebased = again(app, lambda: rebase(run))
+            if parts == ("push",):
+                report.waiting = again(app, lambda: wants_a_sync(app))
+            if not report.waiting:
+                report.rebased = again(app, lambda: rebase(run))
         if "pull" in parts:
             report.pulled = again(app, lambda: pull(run))
             report.warnings += report.pulled.warnings
@@ -179,7 +182,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
             report.payouts = again(app, lambda: read_back(app, everything=gone))
             report.warnings += report.payouts.said
         if parts != ("pull",):
-            report.waiting = again(app, lambda: held_back(app))
+            report.waiting |= again(app, lambda: held_back(app))
         if engine_name(app) != "sql" and parts != ("push",):
             again(app, lambda: keep_snapshot(app, run.beat))
         if "compute" in parts and not report.waiting:

@@ -150,6 +150,13 @@ def sequences(tx: Connection, object: str) -> dict[str, int]:
     return {row.ext_key: row.seq for row in tx.execute(_SEQUENCES, {"of": object})}
 
 
+def sequence(tx: Connection, object: str, ext_key: str) -> int | None:
+    """The same of one key; None: the org has nothing of ours under it, as far as we know."""
+    which = (acknowledged.c.object == object) & (acknowledged.c.ext_key == ext_key)
+    found: int | None = tx.execute(select(acknowledged.c.seq).where(which)).scalar()
+    return found
+
+
 def of_object(tx: Connection, object: str) -> dict[str, Acknowledged]:
     """Everything the org has of one object, by key: for the nightly comparison."""
     query = select(acknowledged).where(acknowledged.c.object == object).order_by(acknowledged.c.ext_key)

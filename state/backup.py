@@ -13,10 +13,10 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, leases, meta, one_host, schema
+from state import audit, leases, meta, one_host, rebasing, schema
 from state.errors import CorruptStore, StoreError, StoreLocked
 from state.outbox import close_outdated
 from state.paths_in_urls import in_a_url
@@ -138,7 +138,29 @@ def begin_epoch(store: Store, *, actor: str, now: datetime) -> int:
     """The store was put back to an older state: what it sends from now on is newer than all before, and the next run
     reads the org before it writes. Returns the epoch."""
     with store.transaction() as tx:
-        return _begin_epoch(tx, store.where, actor, now)
+        return new_epoch(tx, where=store.where, actor=actor, now=now)
+
+
+def new_epoch(
+    tx: Connection, *, where: str, actor: str, now: datetime, action: str = "restore", **detail: str
+) -> int:
+    """The same in a transaction that is under way."""
+    if schema.revision(tx) is None:
+        raise StoreError("the backup is not a store", where=where)
+    epoch = meta.bump_epoch(tx)
+    # The fate of what was in flight is unknown by now: the same key and payload are sent again.
+    tx.execute(
+        update(outbox)
+        .where(outbox.c.state == "inflight")
+        .values(state="pending", owner=None, claimed_until=None)
+    )
+    close_outdated(tx, now=now)
+    rebasing.renumber(tx)
+    for known in (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF):  # a person looked, or we write it anew
+        meta.drop(tx, known)
+    meta.put(tx, "rebase_needed", "1")
+    audit.append(tx, actor=actor, action=action, object="store", detail={"epoch": epoch, **detail}, now=now)
+    return epoch
 
 
 def _require_idle(store: Store, now: datetime) -> None:
@@ -182,33 +204,6 @@ def _remove(path: Path) -> None:
     """A file that was begun, and what the database keeps beside one."""
     for ending in ("", "-wal", "-shm", one_host.ENDING):
         path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def _begin_epoch(tx: Connection, where: str, actor: str, now: datetime) -> int:
-    if schema.revision(tx) is None:
-        raise StoreError("the backup is not a store", where=where)
-    epoch = meta.bump_epoch(tx)
-    # The fate of what was in flight is unknown by now: the same key and payload are sent again.
-    tx.execute(
-        update(outbox)
-        .where(outbox.c.state == "inflight")
-        .values(state="pending", owner=None, claimed_until=None)
-    )
-    close_outdated(tx, now=now)
-    _renumber(tx)
-    meta.put(tx, "rebase_needed", "1")
-    audit.append(tx, actor=actor, action="restore", object="store", detail={"epoch": epoch}, now=now)
-    return epoch
-
-
-def _renumber(tx: Connection) -> None:
-    """What waits to be sent gets numbers of the new epoch, in its old order: the org refuses older ones."""
-    waiting = list(
-        tx.execute(select(outbox.c.pk).where(outbox.c.state == "pending").order_by(outbox.c.pk)).scalars()
-    )
-    first = meta.take_sequence(tx, len(waiting))
-    for n, pk in enumerate(waiting):
-        tx.execute(update(outbox).where(outbox.c.pk == pk).values(seq=first + n))
 
 
 def _require_whole(path: Path) -> None:

@@ -7,11 +7,14 @@ are. Staged pages and leases stay behind: the next sync reads its window again, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection, Table, func, select
 
-from state import bulk, meta, schema
-from state.errors import StoreError
+from state import backup, bulk, meta, schema
+from state.dialects import database_time
+from state.errors import StoreError, StoreLocked
+from state.leases import held
 from state.store import Store
 from state.tables import metadata
 from state.tables.base import Surrogate
@@ -22,8 +25,38 @@ ROWS_AT_ONCE = 20_000
 LEFT_BEHIND = (leases, staged_pages)
 
 
-def copy(source: Store, target: Store, *, said: Callable[[str, int], None] | None = None) -> dict[str, int]:
-    """Copy every table; returns the rows by table. `said` hears of each table as it is done.
+def move(source: Store, target: Store, *, actor: str, now: datetime) -> dict[str, int]:
+    """Copy a store that somebody will go on with: it begins an epoch, and its first run reads the org before it writes.
+
+    For who knows what the source sent after the copy was made. Raises StoreLocked while a run is under way there.
+    """
+
+    def idle(reading: Connection) -> None:
+        found = held(reading, database_time(reading) or now)
+        if found:
+            raise StoreLocked(
+                f"a run is under way: {found[0].owner} until {found[0].expires_at:%H:%M:%S} UTC",
+                where=source.where,
+                hint="`rebates pause`, let it end, then copy; a killed process frees the lock after 15 minutes",
+            )
+
+    def begin(writing: Connection) -> None:
+        backup.new_epoch(
+            writing, where=target.where, actor=actor, now=now, action="copy", source=source.where
+        )
+
+    return copy(source, target, before=idle, after=begin)
+
+
+def copy(
+    source: Store,
+    target: Store,
+    *,
+    before: Callable[[Connection], None] = lambda reading: None,
+    after: Callable[[Connection], None] = lambda writing: None,
+) -> dict[str, int]:
+    """Copy every table as it is; returns the rows by table. `before` may look at the snapshot that is copied, `after` is
+    called in the transaction that writes.
 
     Nobody should work on the source meanwhile (`rebates pause`): what is written after the start is not copied.
     Raises StoreError when the target was used before, or when the two do not hold the same rows at the end.
@@ -35,6 +68,7 @@ def copy(source: Store, target: Store, *, said: Callable[[str, int], None] | Non
     copied: dict[str, int] = {}
     with source.read() as reading, target.transaction() as writing:
         schema.require_current(schema.revision(reading), source.where)
+        before(reading)
         _require_unused(writing, target.where)
         for table in metadata.sorted_tables:
             if _count(writing, table):  # what a new store begins with
@@ -42,8 +76,6 @@ def copy(source: Store, target: Store, *, said: Callable[[str, int], None] | Non
             if table in LEFT_BEHIND:
                 continue
             copied[table.name] = _rows(reading, writing, table)
-            if said is not None:
-                said(table.name, copied[table.name])
         for table in metadata.sorted_tables:
             there = _count(writing, table)
             if table not in LEFT_BEHIND and there != copied[table.name]:
@@ -53,6 +85,7 @@ def copy(source: Store, target: Store, *, said: Callable[[str, int], None] | Non
                     hint="nothing was kept; run the same command again",
                 )
             _go_on_counting(writing, table)
+        after(writing)
     return copied
 
 

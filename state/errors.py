@@ -53,12 +53,37 @@ class StoreLocked(StoreError):
     hint = "another run is writing: wait for it, or see it with: rebates status"
 
 
+class LeaseInUse(StoreLocked):
+    """A transaction that is under way keeps the lease as it is: of its holder, or of a dry run."""
+
+    code = "lease_in_use"
+
+
 class AnotherHost(StoreLocked):
     """A process of another machine has this SQLite file open, over a network file system: together they would corrupt it."""
 
     code = "store_on_two_hosts"
     hint = (
         "stop Rebate Sync there first; for several hosts move to PostgreSQL: rebates db copy (docs/scale.md)"
+    )
+
+
+class StatementCancelled(StoreError):
+    """PostgreSQL ended a statement of ours because it took too long for somebody, or a person cancelled it."""
+
+    code = "store_cancelled"
+    hint = (
+        "did somebody call pg_cancel_backend, or does `options` in [state] url set a statement_timeout? Take it out, then "
+        "run the same command: it goes on"
+    )
+
+
+class PooledStatements(StoreError):
+    """A pooler gave our next transaction another connection of the server than the one that knows the statement."""
+
+    code = "store_pooler"
+    hint = (
+        "behind PgBouncer in transaction mode add prepare_threshold=none to [state] url (docs/operations.md)"
     )
 
 
@@ -72,7 +97,10 @@ class Conflict(StoreError):
 
 class DiskFull(StoreError):
     code = "store_disk_full"
-    hint = "free space on the disk of the store, then run the same command again: it continues"
+    hint = (
+        "free space on the disk of the store, then run the same command again: it continues. If it says that another "
+        "run holds the lock: this one could not give it back, and it frees itself within 15 minutes"
+    )
 
 
 class ReadOnly(StoreError):
@@ -113,7 +141,7 @@ class OlderSchema(StoreError):
     """The store wants an upgrade first; it is not done behind anybody's back."""
 
     code = "store_older_schema"
-    hint = "run: rebates db backup, then: rebates db upgrade"
+    hint = "run: rebates db backup FILE (PostgreSQL: pg_dump), then: rebates db upgrade"
 
 
 class NoTables(OlderSchema):
@@ -160,7 +188,9 @@ _POSTGRES: dict[str, tuple[type[StoreError], str]] = {
     "40P01": (Conflict, "PostgreSQL broke a deadlock by undoing this transaction"),
     "22003": _TOO_LARGE,
     "55P03": (StoreLocked, "another run holds the rows"),
-    "57014": (StoreLocked, "PostgreSQL cancelled the statement"),
+    "57014": (StatementCancelled, "PostgreSQL cancelled the statement"),
+    "26000": (PooledStatements, "PostgreSQL does not know a statement that we prepared"),
+    "42P05": (PooledStatements, "PostgreSQL knows already a statement that we are preparing"),
     "53100": (DiskFull, "the disk of the PostgreSQL server is full"),
     "25P03": (ConnectionLost, "PostgreSQL ended a transaction in which nothing was asked for too long"),
     "25P04": (ConnectionLost, "PostgreSQL ended a transaction that took too long"),
@@ -206,10 +236,10 @@ def explained(error: Exception, where: str) -> StoreError | None:
     else:
         state = getattr(original, "sqlstate", None)
         if state is None:
-            # psycopg raises without a state when no connection could be made or it broke.
+            # psycopg raises without a state when no connection could be made, none in time, or it broke.
             found = (
                 (ConnectionLost, "the connection to PostgreSQL failed")
-                if broken or type(original).__name__ == "OperationalError"
+                if broken or any(kind.__name__ == "OperationalError" for kind in type(original).__mro__)
                 else None
             )
         else:

@@ -12,15 +12,18 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
-from state.errors import LostLease
+from state.errors import LeaseInUse, LostLease
 from state.instants import micros, moment
 from state.tables.running import leases
 
 ORG = "org"  # whoever works for the org holds it
 AHEAD = timedelta(minutes=1)  # by which a clock may be set back under a live holder
+PATIENCE_MS = 2_000  # a heartbeat or the end of a run holds the row for a moment only
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,26 @@ def acquire(tx: Connection, name: str, *, owner: str, ttl: timedelta, now: datet
 
     One that ends later than any lease of this length can was taken by a clock that was ahead: it counts as expired. A
     holder that is alive renews it by the clock of now; one that was overtaken notices by the epoch.
+
+    Raises `LeaseInUse` when a transaction of somebody keeps it as it is: that may take as long as a compute does, or a host
+    that is gone and of which the server does not know yet.
     """
     expires = micros(now + ttl)
     values = {
         "name": name, "owner": owner, "epoch": 1, "expires_at": expires,
         "at": micros(now), "impossible": micros(now + ttl + AHEAD),
     }  # fmt: skip
-    row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
+    postgresql = tx.dialect.name == "postgresql"
+    if postgresql:
+        tx.exec_driver_sql(f"SET LOCAL lock_timeout = {PATIENCE_MS}")
+    try:
+        row = tx.execute(_acquire(tx.dialect.name), values).one_or_none()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise LeaseInUse(f"a transaction that is under way holds the lease {name!r}", where=owner) from error
+    if postgresql:
+        tx.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
     return None if row is None else _made(row)
 
 
@@ -104,6 +120,12 @@ def check(tx: Connection, lease: Lease) -> None:
     row = tx.execute(_HOLDER, {"lease": lease.name}).one_or_none()
     if row is None or row.epoch != lease.epoch or row.owner != lease.owner:
         raise _lost(lease)
+
+
+def holder(tx: Connection, name: str) -> Lease | None:
+    """Who has a lease, or had it last and did not give it back; None: nobody."""
+    row = tx.execute(select(leases).where(leases.c.name == name, leases.c.owner.is_not(None))).one_or_none()
+    return None if row is None else _made(row)
 
 
 def held(tx: Connection, now: datetime) -> list[Lease]:

@@ -8,8 +8,13 @@ from sqlalchemy import Connection, select, update
 
 from state import acknowledged, meta
 from state.instants import micros
+from state.outbox import Row
 from state.tables.work import outbox, tasks
 
+ANOTHER_STORE = (
+    "another_store"  # in `meta`: what the org says of one; until a person says which store goes on
+)
+BY_ITSELF = "epoch_by_itself"  # in `meta`: when an epoch was last begun because the org refused our numbers
 ADOPTED = "adopted"  # stands for the hash of a payload that nobody here remembers
 
 
@@ -25,18 +30,26 @@ def number_above(tx: Connection, newest: int) -> int:
         return 0
     meta.put(tx, "epoch", str(newest // meta.SEQUENCES_PER_EPOCH + 1))
     meta.put(tx, "next_seq", "1")
-    waiting = list(
-        tx.execute(
-            # In flight, too: its sender died with the old state, and the same row will be sent again.
-            select(outbox.c.pk)
-            .where(outbox.c.state.in_(("pending", "inflight", "quarantined")))
-            .order_by(outbox.c.pk)
-        ).scalars()
-    )
+    return renumber(tx)
+
+
+def renumber(tx: Connection) -> int:
+    """What is not over gets numbers of the epoch that has begun, in its old order: the org refuses older ones.
+
+    What is in flight, too: its sender died with the old state, and the same row will be sent again. And what waits for a
+    person: once it is freed it is sent as it is.
+    """
+    unsent = outbox.c.state.in_(("pending", "inflight", "quarantined"))
+    waiting = list(tx.execute(select(outbox.c.pk).where(unsent).order_by(outbox.c.pk)).scalars())
     first = meta.take_sequence(tx, len(waiting))
     for n, pk in enumerate(waiting):
         tx.execute(update(outbox).where(outbox.c.pk == pk).values(seq=first + n))
     return len(waiting)
+
+
+def sent_newer(tx: Connection, row: Row) -> bool:
+    """Whether this store knows of a newer number under the key of a row: then the org refused the row rightly."""
+    return (acknowledged.sequence(tx, row.object, row.ext_key) or 0) > row.seq
 
 
 def adopt_event(

@@ -19,12 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from state import schema
-from state.errors import BadStoreUrl, CorruptStore, NoTables, StoreError, StoreUnreachable, explained
+from state import postgres, schema
+from state.errors import (
+    BadStoreUrl,
+    CorruptStore,
+    NewerSchema,
+    NoTables,
+    OlderSchema,
+    StoreError,
+    StoreUnreachable,
+    explained,
+)
 from state.one_host import OneHost
 from state.urls import EXAMPLES, file_of, parsed, shown
 
@@ -47,10 +56,12 @@ class Store:
         self.where = shown(engine.url)
         self._one_host = _claims.get(engine)
         self.guard: Callable[[Connection], None] | None = None  # may refuse a transaction at its start
+        self.at_end: Callable[[Connection], None] | None = None  # is asked before a transaction is saved
 
     @classmethod
-    def open(cls, url: str, *, upgrade: bool = True) -> Store:
-        """Open the store at `url`; an empty one gets its tables (with `upgrade`), an older or newer one is refused.
+    def open(cls, url: str, *, upgrade: bool = True, any_version: bool = False) -> Store:
+        """Open the store at `url`; an empty one gets its tables (with `upgrade`), an older or newer one is refused (unless
+        `any_version`: for what must work before an upgrade).
 
         Raises `StoreError` or one of its kinds: each says what, where, and the next command.
         """
@@ -63,7 +74,7 @@ class Store:
                 found = schema.revision(tx)
                 if found is None and upgrade:
                     schema.upgrade(tx)
-                else:
+                elif found is None or not any_version:
                     schema.require_current(found, store.where)
         except BaseException:
             store.close()
@@ -97,6 +108,8 @@ class Store:
             if self.guard is not None:
                 self.guard(tx)
             yield tx
+            if self.at_end is not None:
+                self.at_end(tx)
 
     @contextmanager
     def aside(self) -> Iterator[Connection]:
@@ -136,6 +149,15 @@ class Store:
                 schema.require_current(before, self.where)
             return before, schema.upgrade(tx)
 
+    def other_version(self) -> StoreError | None:
+        """What a command says that needs the tables of this version, where they are those of another."""
+        try:
+            with self.read() as tx:
+                schema.require_current(schema.revision(tx), self.where)
+        except (NewerSchema, OlderSchema) as other:
+            return other
+        return None
+
     def check(self) -> list[str]:
         """Damage that the database itself can see, as sentences; empty: none. Read-only."""
         if self.dialect != "sqlite":
@@ -172,7 +194,7 @@ def _engine(url: str) -> Engine:
     if backend == "sqlite":
         return _sqlite(read, where)
     if backend == "postgresql":
-        return _postgresql(read, where)
+        return _safe_after_fork(postgres.engine_of(read, where))
     raise BadStoreUrl(f"no store on {backend!r}", where=where)
 
 
@@ -236,35 +258,6 @@ def _on_one_host(engine: Engine) -> Engine:
         claim.claim()
 
     return engine
-
-
-def _postgresql(url: URL, where: str) -> Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    # Never a standby: it would accept reads of old rows and refuse the writes.
-    url = (
-        url.update_query_dict({"target_session_attrs": "read-write"})
-        if "target_session_attrs" not in url.query
-        else url
-    )
-    try:
-        # The level is said, whatever the server's or the role's default is: under a stricter one every second writer
-        # would fail to serialize.
-        engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-    except (NoSuchModuleError, ImportError) as error:
-        raise StoreError("the PostgreSQL driver psycopg is missing", where=where) from error
-
-    @event.listens_for(engine, "handle_error")
-    def _demoted(context: ExceptionContext) -> None:
-        # A server that became a standby under an open connection refuses writes from then on: the next transaction
-        # must not get this connection again, but one to the server that leads now.
-        reading = context.connection is not None and context.connection.get_execution_options().get(
-            "rebates_read", False
-        )
-        if getattr(context.original_exception, "sqlstate", None) == "25006" and not reading:
-            context.is_disconnect = True
-
-    return _safe_after_fork(engine)
 
 
 def _safe_after_fork(engine: Engine) -> Engine:

@@ -9,6 +9,8 @@ from contextlib import closing
 import pytest
 
 from cli.main import run
+from state import schema
+from state.store import Store
 
 
 @pytest.fixture
@@ -86,3 +88,43 @@ def test_a_backup_goes_back_into_a_folder_whose_name_looks_encoded(tmp_path, cap
     }
     assert run(["db", "check"]) == 0
     assert [one.name for one in tmp_path.iterdir()] == [place.name]
+
+
+@pytest.fixture
+def older(tmp_path, monkeypatch, capsys):
+    """A store as the version before this one left it."""
+    from alembic import command
+    from alembic.config import Config
+
+    monkeypatch.chdir(tmp_path)
+    store = Store.attach("sqlite:///rebates.db")
+    with store.transaction() as tx:
+        config = Config()
+        config.set_main_option("script_location", str(schema._MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = tx
+        command.upgrade(config, schema.known_revisions()[-2])
+    store.close()
+    return tmp_path
+
+
+def test_what_is_advised_before_an_upgrade_works_with_the_older_store(older, capsys):
+    assert run(["status", "--json"]) == 2
+    assert "db backup FILE" in error_of(capsys)["hint"]
+    assert run(["pause"]) == 0
+    assert run(["db", "check", "--json"]) == 0
+    (warning,) = json.loads(capsys.readouterr().out.partition("\n")[2])["warnings"]
+    assert "promises were not checked" in warning
+    assert run(["db", "backup", "before.db"]) == 0
+    assert run(["db", "upgrade"]) == 0
+    assert run(["resume"]) == 0
+    assert run(["db", "check"]) == 0
+    assert run(["db", "restore", "before.db", "--yes"]) == 0
+    assert run(["db", "upgrade"]) == 0
+
+
+def test_an_empty_database_is_no_store_to_back_up(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rebates.db").touch()
+    assert run(["db", "backup", "before.db", "--json"]) == 2
+    assert error_of(capsys)["code"] == "store_empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from jobs.app import App
 from jobs.clock import SystemClock
 from jobs.refusals import AnotherRun
-from jobs.running import BEAT_EVERY, DEAD_AFTER, LEASE_TTL, running
+from jobs.rehearsal import rehearse
+from jobs.running import BEAT_EVERY, DEAD_AFTER, LEASE_TTL, RENEW_AFTER, running
 from jobs.shifts import PRESENT_FOR, SHARD_TTL, hands
 from state import leases, runs, shards
 from state.dialects import database_time
@@ -74,6 +76,40 @@ class TestOnPostgresql:
                 raise AssertionError("never inside")
             beat_after_a_while(run)
             assert run.lease.expires_at - datetime.now(UTC) <= LEASE_TTL, "by the clock that everybody asks"
+
+    @pytest.mark.parametrize("over", [False, True], ids=["within its time", "longer than its time"])
+    def test_a_run_in_a_long_transaction_is_told_of_and_not_waited_for(self, hosts, over):
+        """Or one whose host is gone, and the server does not know it yet."""
+        holder, other = hosts(), hosts()
+        with running(holder, "sync"):
+            if over:
+                expire(holder)
+            with holder.store.transaction():
+                began = time.monotonic()
+                with (
+                    pytest.raises(AnotherRun, match=r"a transaction of .* holds the lock"),
+                    running(other, "sync"),
+                ):
+                    raise AssertionError("never inside")
+                assert time.monotonic() - began < 10
+
+    def test_a_dry_run_is_told_of_and_not_waited_for(self, hosts):
+        holder, other = hosts(), hosts()
+        told = pytest.raises(AnotherRun, match="of a dry run")
+        with rehearse(holder), running(holder, "sync"), told, running(other, "sync"):
+            raise AssertionError("never inside")
+        with running(other, "sync"):
+            pass
+
+    def test_a_transaction_that_takes_longer_than_the_lease_keeps_it(self, hosts):
+        holder, other = hosts(), hosts()
+        with running(holder, "sync") as run:
+            expire(holder)
+            run.beaten_at -= RENEW_AFTER
+            with holder.store.transaction():
+                pass  # a compute of a quarter of an hour
+            with pytest.raises(AnotherRun, match="the lock is held by"), running(other, "sync"):
+                raise AssertionError("never inside")
 
     @pytest.mark.parametrize("wrong", [HOUR, -HOUR], ids=["ahead", "behind"])
     def test_the_lease_of_a_host_whose_clock_is_wrong_ends_when_it_should(self, hosts, wrong):

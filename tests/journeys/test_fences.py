@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from emulator import lifecycle
+from emulator import actions, lifecycle
 from emulator.seed_story import LUMIERE, partner_orders_again, seed_story
-from jobs import deploy
+from jobs import deploy, overtaken
 
 FIELDS = "Id, Rebate_Tier__c, Rebate_Amount__c, Rebate_Seq__c"
 FENCE = "Rebate_Seq__c"
@@ -61,12 +63,142 @@ def test_a_worker_that_was_overtaken_changes_neither_standings_nor_accounts(stor
         shutil.copy2(path, story.folder / path.name)
     late = story("push", "--json")
 
-    assert late.code == 0, late.text
+    assert late.code == 3, late.text
     assert late.data["pushed_by_object"].get("Account") is None
     assert late.data["overtaken"] > 0
-    assert any("newer" in warning for warning in json.loads(late.out)["warnings"])
+    (said,) = json.loads(late.out)["warnings"]
+    assert "rebates sync" in said
     assert (standings(story), shown(story)) == (newest, accounts)
+    again = story("push", "--json")
+    assert (again.code, again.error["code"]) == (2, "STORE_BEHIND"), again.text
+    assert "rebates sync" in again.error["hint"]
+    assert (standings(story), shown(story)) == (newest, accounts), (
+        "what it had in hand is not sent late either"
+    )
+    story.wait(minutes=15)
+    assert story("sync").code == 0
     assert story("outbox", "list", "--json").data["counts"].keys() <= {"done", "superseded"}
+    assert shown(story)[lumiere["Id"]]["Rebate_Tier__c"] == accounts[lumiere["Id"]]["Rebate_Tier__c"]
+    assert story("verify", "--deep").code == 0
+
+
+def folded(world):
+    """The file of the store, with all that was committed in it."""
+    with closing(sqlite3.connect(world.folder / "rebates.db")) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return (world.folder / "rebates.db").read_bytes()
+
+
+def put_back(world, state):
+    for path in files_of(world):
+        path.unlink()
+    (world.folder / "rebates.db").write_bytes(state)
+
+
+def orders_come_in(world, times=1):
+    for _ in range(times):
+        world.wait(minutes=1)
+        partner_orders_again(world.org)
+        world.wait(minutes=15)
+        assert world("sync").code in (0, 3)
+
+
+def test_a_database_that_lost_its_last_commits_is_noticed_and_the_next_sync_mends_the_org(story):
+    """A standby without them was promoted, and nobody said so."""
+    story("sync")
+    lost = folded(story)
+    orders_come_in(story, times=3)
+    before, bells = standings(story), len(actions.shown(story.org))
+    put_back(story, lost)
+    story.wait(minutes=1)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+
+    noticed = story("sync", "--json")
+
+    assert noticed.code == 3, noticed.text
+    assert noticed.data["overtaken"] > 0
+    assert noticed.data["put_off"] > 0
+    (said,) = json.loads(noticed.out)["warnings"]
+    assert "rebates sync" in said
+    assert standings(story) == before
+    assert len(actions.shown(story.org)) == bells, "nothing was asked of people by a store of yesterday"
+    story.wait(minutes=15)
+    mended = story("sync", "--json")
+    assert mended.code == 0, mended.text
+    assert mended.data["rebased"]["tasks"] > 0
+    assert story("verify", "--deep").code == 0
+    after = standings(story)
+    assert all(Decimal(after[key][2]) >= Decimal(row[2]) for key, row in before.items())
+    story.wait(minutes=15)
+    idle = story("sync", "--json")
+    assert (idle.code, idle.data["api_calls"], idle.data["pushed"]) == (0, 1, 0)
+    assert story("audit", "--json").data["entries"][0]["what"] == "store behind the org"
+
+
+def test_a_reconcile_that_meets_newer_numbers_leaves_the_mending_to_the_next_run_too(story, monkeypatch):
+    once = overtaken.answer
+    monkeypatch.setattr(
+        overtaken, "answer", lambda *of: (once(*of), once(*of))
+    )  # as if the first commit's answer had been lost
+    story("sync")
+    lost = folded(story)
+    orders_come_in(story, times=3)
+    put_back(story, lost)
+    story.wait(minutes=15)
+    assert story("reconcile").code == 3
+    assert story("reconcile").code == 0
+    assert story("verify", "--deep").code == 0
+
+
+def test_two_stores_on_one_org_end_in_one_that_stops_and_says_so(story):
+    story("sync")
+    copy = folded(story)
+    orders_come_in(story, times=3)
+    mine = folded(story)
+    put_back(story, copy)  # somebody tries things out with a copy
+    orders_come_in(story, times=2)
+    theirs, shown_now = folded(story), standings(story)
+    put_back(story, mine)
+    story.wait(minutes=1)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+
+    stopped = story("sync", "--json")
+
+    assert (stopped.code, stopped.error["code"]) == (2, "ANOTHER_STORE"), stopped.text
+    assert "rebates db restored" in stopped.error["hint"]
+    assert standings(story) == shown_now
+    assert story("status", "--json").data["stopped"] == {"push": "ANOTHER_STORE"}
+    (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
+    assert (found["check"], "rebates db restored" in found["mend"]) == ("another store", True)
+    story.wait(minutes=15)
+    waits = story("sync", "--json")
+    assert (waits.code, waits.data["api_calls"]) == (2, 1), "no call is spent on finding it out again"
+
+    assert story("db", "restored").code == 0  # a person decides which one goes on
+    story.wait(minutes=15)
+    assert story("sync").code == 0
+    assert story("verify", "--deep").code == 0
+    put_back(story, theirs)
+    story.wait(minutes=1)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    assert story("sync", "--json").error["code"] == "ANOTHER_STORE"
+
+
+def test_a_store_that_falls_behind_twice_a_day_waits_for_a_person(story):
+    story("sync")
+    for code in (3, 2):
+        lost = folded(story)
+        orders_come_in(story, times=2)
+        put_back(story, lost)
+        story.wait(minutes=1)
+        partner_orders_again(story.org)
+        story.wait(minutes=15)
+        assert story("sync").code == code
+        story.wait(minutes=15)
+        story("sync")
 
 
 def test_people_edit_accounts_as_before(story):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -125,3 +126,27 @@ def test_a_login_server_in_trouble_holds_nothing_back(story):
     story.org.faults.clear()
     story.wait(minutes=1)
     assert story("sync").code == 0
+
+
+@pytest.fixture
+def with_an_older_store(story):
+    """The program was upgraded, the store was not yet."""
+    story("sync")
+    with closing(sqlite3.connect(story.folder / "rebates.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = '0007'")
+    return story
+
+
+def test_doctor_says_that_the_login_works_whatever_is_wrong_with_the_store(with_an_older_store):
+    found = {one["check"]: one for one in with_an_older_store("doctor", "--json").data["findings"]}
+    assert found["store"]["level"] == "fail"
+    assert "db upgrade" in found["store"]["mend"]
+    assert (found["login"]["level"], found["fields"]["level"]) == ("ok", "ok")
+
+
+def test_doctor_says_that_the_org_refuses_the_login_whatever_is_wrong_with_the_store(with_an_older_store):
+    refuse_logins(with_an_older_store)
+    found = {one["check"]: one for one in with_an_older_store("doctor", "--json").data["findings"]}
+    assert found["store"]["level"] == "fail"
+    assert found["login"]["level"] == "fail"
+    assert "invalid_grant" in found["login"]["said"].lower()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select
 
+from state import audit, invariants, leases, meta, outbox
 from state import copy as copying
-from state import invariants, meta, outbox
-from state.errors import StoreError
+from state.dialects import database_time
+from state.errors import StoreError, StoreLocked
 from state.outbox import Wanted
 from state.store import Store
 from state.tables import metadata
@@ -55,6 +58,31 @@ def test_new_rows_of_a_copy_get_numbers_after_the_copied_ones(used, target, now)
     with target.transaction() as tx:
         outbox.enqueue(tx, [Wanted("state", "Account", "B1", {"Name": "new"}, "B1")], now=now)
         assert tx.execute(select(func.max(outbox_table.c.pk))).scalar_one() == 51
+
+
+def test_a_copy_to_go_on_with_reads_the_org_first_and_numbers_above_the_store(used, target, now):
+    copying.move(used, target, actor="ann", now=now)
+    with used.transaction() as tx:
+        last = meta.take_sequence(tx, 1000)  # of whoever went on there all the same
+    with target.transaction() as tx:
+        assert meta.get(tx, "rebase_needed") == "1"
+        assert min(row.seq for row in outbox.listed(tx)) > last
+        (deed,) = audit.entries(tx)
+        assert (deed.actor, deed.action, deed.detail["source"]) == ("ann", "copy", used.where)
+        assert invariants.check(tx) == []
+
+
+def test_nothing_is_copied_while_a_run_is_under_way(used, target, now):
+    with used.transaction() as tx:
+        at = database_time(tx) or now
+        lease = leases.acquire(tx, leases.ORG, owner="host:1", ttl=timedelta(minutes=15), now=at)
+    with pytest.raises(StoreLocked, match="host:1"):
+        copying.move(used, target, actor="ann", now=now)
+    with target.read() as tx:
+        assert meta.org_id(tx) is None
+    with used.transaction() as tx:
+        leases.release(tx, lease, now=at)
+    copying.move(used, target, actor="ann", now=now)
 
 
 def test_a_store_in_use_is_never_overwritten(used, target):

@@ -166,6 +166,7 @@ def test_a_full_disk_stops_cleanly_and_goes_on_when_there_is_space(url):
     with pytest.raises(DiskFull) as caught:
         fill()
     assert "same command again" in caught.value.hint
+    assert "15 minutes" in caught.value.hint, "its run could not give the lock back either"
     with store.transaction() as tx:
         assert tx.execute(select(meta_table.c.key)).scalars().all() == ["epoch", "next_seq"]
         meta.put(tx, "x", "1")
@@ -267,6 +268,20 @@ def test_a_backup_is_whole_private_and_made_while_others_write(url, path, tmp_pa
     with pytest.raises(StoreError, match="folder of the backup does not exist"):
         backup.backup(store, copy.parent / "none" / "copy.db")
     store.close()
+
+
+def test_a_row_that_waits_for_a_person_is_freed_above_everything_the_org_has_seen_before_a_restore(
+    store, now
+):
+    with store.transaction() as tx:
+        outbox.enqueue(tx, [Wanted("state", "Rebate_Standing__c", "RB-0", {"n": 0})], now=now)
+        (row,) = outbox.claim(tx, now=now, limit=1, owner="me", epoch=1, until=now + timedelta(hours=1))
+        outbox.quarantine(tx, row, outbox.Stuck.REFUSED, now=now, code="REQUIRED_FIELD_MISSING")
+    backup.begin_epoch(store, actor="ann", now=now)
+    with store.transaction() as tx:
+        assert outbox.retry(tx, now=now) == 1
+        (freed,) = outbox.listed(tx)
+        assert freed.seq > 2 * meta.SEQUENCES_PER_EPOCH
 
 
 def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path, tmp_path, now):
