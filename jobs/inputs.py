@@ -25,7 +25,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
 from rebates.standing import Standing, standing
-from rebates.totals import Inputs
+from rebates.totals import Inputs, anything_in
 from rebates.versions import parts_of, standing_across
 from state import baselines, chains, dirty, evidence, rules, shares
 from state.baselines import Compared
@@ -264,7 +264,8 @@ def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known])
         due = at.payout
         carried, last = due.carried, at
         kept += due.paid - due.invoiced
-        earned.append(at.rebate)
+        if anything_in(one.by_period.get(one.period, {})):  # else it has no guarantee either
+            earned.append(at.rebate)
         yield Computed(one, at, due)
 
 

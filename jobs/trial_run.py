@@ -169,7 +169,8 @@ class ProgramRun:
         )
         past.carried, past.last = due.carried, now
         past.kept += due.paid - due.invoiced
-        past.earned.append(now.rebate)
+        if self.cells[member][period]:  # else it has no guarantee either
+            past.earned.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""

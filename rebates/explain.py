@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
 from rebates.program import Program
 from rebates.standing import Standing, outcome
-from rebates.totals import NOTHING, Share
+from rebates.totals import NOTHING, Share, anything_in
 
 
 class Step(NamedTuple):
@@ -58,6 +58,9 @@ def _steps(at: Standing) -> list[Step]:
     bands = (
         case.bands(index, case.scales[0].value) if inputs.across is None else []
     )  # the notes tell the parts
+    if not anything_in(totals):
+        steps.append(Step("no_lines", "nothing was bought, so nothing is paid", amount=Decimal(0)))
+        return [*steps, Step("rounded", _rounding(Decimal(0), at.rebate, terms.currency), at.tier, at.rebate)]
     if index < 0:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
     for band in bands:

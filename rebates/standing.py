@@ -20,7 +20,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout, payout
 from rebates.status import Status, status_of
-from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals
+from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals, anything_in
 
 
 class Level(NamedTuple):
@@ -176,7 +176,7 @@ def _standing(
     scale = case.scales[0]
     index = case.index()
     earned = rebate_of(case, index, scale.value)
-    capped = limited(earned, terms.limits, terms.proration, period, inputs)
+    capped = due_of(earned, terms, period, totals, inputs)
     rebate = round_money(capped.rebate, terms.currency)
     next_tier = to_next = at_next = None
     tiers = terms.tiers
@@ -217,7 +217,7 @@ def _on_plain_ladder(
     amount, quantity, lines = whole
     axis = quantity if terms.qualifiers[0].dimension == "quantity" else amount
     index = ladder.index(axis)
-    capped = limited(ladder.earned(index, axis), terms.limits, terms.proration, period, inputs)
+    capped = due_of(ladder.earned(index, axis), terms, period, totals, inputs)
     tiers, following = terms.tiers, index + 1
     next_tier = to_next = at_next = None
     case: Case[Any] | None = None
@@ -244,6 +244,14 @@ def _on_plain_ladder(
 def _following(case: Case[Any], index: int) -> int:
     """The next tier: the one above, or behind a closed gate the one that it keeps back."""
     return max(0, case.index_if_open()) if case.closed and case.answerable else index + 1
+
+
+def due_of(earned: Exact, terms: Program, period: Period, totals: Totals, inputs: Inputs) -> Capped:
+    """What is paid of an amount, exact. Where nothing was bought nothing is paid, neither a guarantee nor a fixed amount from 0:
+    else a member would get it wherever it happens to have a standing."""
+    if not anything_in(totals):
+        return Capped(ZERO)
+    return limited(earned, terms.limits, terms.proration, period, inputs)
 
 
 def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
@@ -311,7 +319,7 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
     case = set_out(terms, at.period, totals, at.member, inputs)
     index = case.index()
     earned = rebate_of(case, index, case.scales[0].value) if inputs.across is None else inputs.across
-    return case, index, limited(earned, terms.limits, terms.proration, at.period, inputs)
+    return case, index, due_of(earned, terms, at.period, totals, inputs)
 
 
 def held_at(at: Standing, index: int) -> Decimal:
@@ -320,9 +328,7 @@ def held_at(at: Standing, index: int) -> Decimal:
     with exact():
         case = set_out(terms, at.period, totals, at.member, inputs)
         earned = rebate_of(case, index, case.scales[0].value)
-        return round_money(
-            limited(earned, terms.limits, terms.proration, at.period, inputs).rebate, terms.currency
-        )
+        return round_money(due_of(earned, terms, at.period, totals, inputs).rebate, terms.currency)
 
 
 def _levels(at: Standing) -> tuple[Level, ...]:

@@ -39,6 +39,11 @@ Totals = Mapping[str, Tally]
 NOTHING = Tally()
 
 
+def anything_in(totals: Totals) -> bool:
+    """Whether any line counts at all, whatever for."""
+    return any(tally.lines or tally.amount or tally.quantity for tally in totals.values())
+
+
 def add_totals(parts: Iterable[Totals]) -> dict[str, Tally]:
     """Totals of several periods or accounts as one."""
     out: dict[str, Tally] = {}
