@@ -130,13 +130,14 @@ def work_off(
     """Compute and save every standing that waits: all, or those of a share. `ledger` books what is corrected."""
     done = Worked()
     while cells := waiting_cells(tx, limit=CELLS_PER_BATCH, share=share):
-        computed = calculator.compute(cells)
+        looked_at = calculator.compute(cells)
+        computed = _unless_kept(tx, calculator, looked_at)
         documents = [document_of(found.standing, found.payout) for found in computed]
         rows = [row_with(f.one.cell, f.standing, doc) for f, doc in zip(computed, documents, strict=True)]
         saved = save_standings(tx, rows, now=now, run_pk=run_pk)
         _keep(done, computed, documents, saved)
         done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
-        _drop_unknown(tx, cells, computed)
+        _drop_unknown(tx, cells, computed)  # and the marks of what stays as it was settled
         calculator.after_change(_changed_tier(computed, saved))
         if ledger is not None:
             calculator.after_correction(ledger.correct(computed))
@@ -145,6 +146,17 @@ def work_off(
         done.incomplete += sum(bool(found.standing.incomplete) for found in computed)
         advance(len(cells))
     return done
+
+
+def _unless_kept(
+    tx: Connection, calculator: Calculator, computed: list[inputs.Computed]
+) -> list[inputs.Computed]:
+    """Those to save: not a settled standing that stays, and that already says what was settled."""
+    kept = calculator.kept(computed)
+    if not kept:
+        return computed
+    there = {row.cell for row in standings.find(tx, cells=kept) if row.rebate == kept[row.cell]}
+    return [found for found in computed if found.one.cell not in there]
 
 
 def _keep(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.ignoring import Ignoring
 from jobs.lacking import lacking, missing_of, over_time
 from jobs.rivals import Place, Rivals
 from rebates.caps import Claim, within_budget
@@ -55,8 +56,10 @@ class Granted(NamedTuple):
 class Together:
     """Budgets and exclusive groups of the programs in force. `alone` computes standings as if there were neither."""
 
-    def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime) -> None:
-        self.tx, self.frames, self.alone = tx, frames, alone
+    def __init__(
+        self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime, ignoring: Ignoring
+    ) -> None:
+        self.tx, self.frames, self.alone, self._ignoring = tx, frames, alone, ignoring
         self._book = rates.book(tx)
         self._granted: dict[tuple[str, Period], Granted] = {}
         self.rivals = Rivals(tx, frames, now)
@@ -101,7 +104,7 @@ class Together:
         key = (frame.program.key, period)
         if key not in self._granted:
             period_pk = frame.rows[period.start]
-            everybody = self._alone(frame, chains.cells_in(self.tx, period_pk))
+            everybody = self._as_settled(frame, self._alone(frame, chains.cells_in(self.tx, period_pk)))
             days = {
                 member: _first_day(frame, on, at)
                 for member, on, at in chains.first_orders(self.tx, period_pk)
@@ -127,7 +130,7 @@ class Together:
             earlier = self.frames[key]
             members = {one.cell.member_pk for one in found}
             cells = chains.cells_of(self.tx, earlier.pk, members)
-            paid = {one.one.cell: one for one in self._budgeted(earlier, self._alone(earlier, cells))}
+            paid = {one.one.cell: one for one in self._paid(earlier, cells)}
             by_place: dict[tuple[Cell, Cell], list[sequence.Common]] = {}
             for row in sequence.common(self.tx, frame.pk, earlier.pk, earlier.program, members):
                 place = Cell(row.member_pk, row.period_pk), Cell(row.member_pk, row.earlier_pk)
@@ -177,7 +180,15 @@ class Together:
 
     def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
-        return self._budgeted(rival, self._alone(rival, cells))
+        return self._paid(rival, cells)
+
+    def _paid(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
+        """What a program comes to without a rival: what the budget leaves, or what was settled and stays."""
+        return self._as_settled(frame, self._budgeted(frame, self._alone(frame, cells)))
+
+    def _as_settled(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+        # Of a group that shares, the accounts are settled and not the group.
+        return found if frame.groups is not None else self._ignoring.as_settled(frame, found)
 
     def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
         batch = load_totals(self.tx, cells, [frame.program])
