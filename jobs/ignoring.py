@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from rebates.beside import overruled
 from rebates.money import from_micro
+from rebates.totals import Overruling
 from state import postings
 from state.totals import Cell, CellTotals
 
@@ -75,6 +77,4 @@ def _at(found: Computed, amount: Decimal) -> Computed:
     at = found.standing
     if amount == at.rebate:
         return found
-    inputs = at.working.inputs
-    working = at.working._replace(inputs=replace(inputs, notes=(*inputs.notes, SETTLED)))
-    return found._replace(standing=replace(at, rebate=amount, working=working))
+    return found._replace(standing=overruled(at, Overruling("kept", SETTLED, amount), at_next=None))
