@@ -24,7 +24,8 @@ from jobs.running import Running
 from jobs.settling import facts
 from jobs.takeover import Row, place
 from jobs.too_large import naming_the_largest
-from state import postings, retold
+from state import postings, retold, vanished
+from state.totals import Cell
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                     begun.calculator.widen()
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
+                others = set[Cell]() if shared is None else shared.cells(tx)
+                never = vanished.put_away(tx, vanished.emptied(tx, rest.emptied | others))
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
-                touched |= retold.waiting(tx)
+                touched = (touched | retold.waiting(tx)) - never
                 planned = plan(
                     app, tx, begun.everything, touched, rest.news,
                     turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,

@@ -54,6 +54,7 @@ class Worked:
     """Cells that were worked off: those that changed, what happened, and numbers."""
 
     touched: set[Cell] = field(default_factory=set)
+    emptied: set[Cell] = field(default_factory=set)  # those of them that nothing was bought for
     news: list[EventRow] = field(default_factory=list)
     kept: dict[Cell, Kept] = field(
         default_factory=dict
@@ -141,7 +142,9 @@ def work_off(
         calculator.after_change(_changed_tier(computed, saved))
         if ledger is not None:
             calculator.after_correction(ledger.correct(computed))
+        moved = {one.cell for one in saved if one.before is not None}
         done.touched |= {one.cell for one in saved}
+        done.emptied |= {one.cell for one, _, _ in computed if one.cell in moved and not one.totals}
         done.looked += len(computed)
         done.incomplete += sum(bool(found.standing.incomplete) for found in computed)
         advance(len(cells))
