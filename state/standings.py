@@ -183,12 +183,14 @@ def find(
     members: Collection[int] | None = None,
     limit: int | None = None,
     after: Cell | None = None,
+    vanished: bool = False,
 ) -> list[StandingView]:
-    """Standings in force by Salesforce account id, program key, period name, or the day their period holds.
+    """Standings in force by Salesforce account id, program key, period name, or the day their period holds; `vanished`:
+    those that should never have been, too.
 
     In the order of (member, period); `after` continues where a limited answer ended.
     """
-    query = _views().where(IN_FORCE, SHOWN)
+    query = _views().where(IN_FORCE) if vanished else _views().where(IN_FORCE, SHOWN)
     if account is not None:
         query = query.where(accounts.c.sf_id == account)
     if program is not None:
