@@ -70,7 +70,8 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 others = set[Cell]() if shared is None else shared.cells(tx)
-                never = vanished.put_away(tx, vanished.emptied(tx, rest.emptied | others))
+                empty = vanished.emptied(tx, rest.emptied | others)
+                never = vanished.put_away(tx, empty, but_not_of=begun.calculator.shared)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
                 touched = (touched | retold.waiting(tx)) - never

@@ -140,6 +140,11 @@ class Calculator:
             out += self._ignoring.as_settled(frame, found)
         return out
 
+    @property
+    def shared(self) -> set[int]:
+        """Programs (pks) whose accounts show what their group has, whether they bought or not."""
+        return {frame.pk for frame in self._frames.values() if frame.groups is not None}
+
     def kept(self, computed: Sequence[Computed]) -> dict[Cell, Decimal]:
         """Those of the computed standings that stay as they were settled, with the amount."""
         kept: dict[Cell, Decimal] = {}

@@ -44,8 +44,11 @@ def emptied(tx: Connection, changed: Collection[Cell]) -> set[Cell]:
     return found
 
 
-def put_away(tx: Connection, empty: Collection[Cell]) -> set[Cell]:
-    """Of the members of these standings, all that should never have been; they are out of sight from here on."""
+def put_away(tx: Connection, empty: Collection[Cell], *, but_not_of: Collection[int]) -> set[Cell]:
+    """Of the members of these standings, all that should never have been; they are out of sight from here on.
+
+    `but_not_of`: programs whose accounts show what their group has.
+    """
     gone = set[Cell]()
     if not empty:
         return gone
@@ -53,6 +56,7 @@ def put_away(tx: Connection, empty: Collection[Cell]) -> set[Cell]:
     rows = tx.execute(select(periods.c.pk, periods.c.program_pk).where(periods.c.pk.in_(wanted)))
     of_period = {row.pk: row.program_pk for row in rows}
     places = {(cell.member_pk, of_period[cell.period_pk]) for cell in empty}
+    places = {(member, program) for member, program in places if program not in but_not_of}
     for some in _slices(sorted({member for member, _ in places})):
         first = _first_days(tx, some)
         for cell, program_pk, start in _standing(tx, some):
