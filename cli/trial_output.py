@@ -89,11 +89,7 @@ def standing_json(row: TrialStanding) -> dict[str, Any]:
             for a in row.adjustments
         ],
         "incomplete": list(at.incomplete),
-        "steps": [step.as_dict() for step in at.steps]
-        + [
-            {"kind": "remark", "text": remark, "tier": None, "paid_on": None, "amount": None}
-            for remark in row.remarks
-        ],
+        "steps": [step.as_dict() for step in at.steps],
     }
 
 
@@ -117,8 +113,6 @@ def show(console: Console, trial: Trial) -> None:
         )
         for step in at.steps:
             console.print(f"    {step.text}", markup=False)
-        for remark in row.remarks:
-            console.print(f"    {remark}", markup=False)
         for level in at.higher_tiers[:1]:
             console.print(
                 f"    next: {level.tier}{_in(level.need)}, rebate then {money_text(level.rebate, currency)} {currency}",

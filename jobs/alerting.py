@@ -138,6 +138,7 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
         or task.cell in touched
         or task.key in moved
         or task.cell.period_pk in out
+        or task.cell in planning.vanished
         or members[task.cell.member_pk].gone
     ]
     cells = {cell for task in asked if (cell := cell_of[task.key]) is not None}
@@ -146,7 +147,7 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
     for task in asked:
         cell = cell_of[task.key]
         one = None if cell is None else current.get(cell)
-        left = one is None and task.cell.period_pk in out
+        left = task.cell in planning.vanished or (one is None and task.cell.period_pk in out)
         if members[task.cell.member_pk].gone or left or (one is not None and is_over(task, one, planning)):
             over.add(task.key)
     closing, following = list[Wanted](), list[Wanted]()

@@ -25,7 +25,8 @@ from jobs.running import Running
 from jobs.settling import facts
 from jobs.takeover import Row, place
 from jobs.too_large import naming_the_largest
-from state import postings, retold
+from state import postings, retold, vanished
+from state.totals import Cell
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,12 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 fuses.require_few_corrections(app, tx, ledger.corrected)
+                others = set[Cell]() if shared is None else shared.cells(tx)
+                empty = vanished.emptied(tx, rest.emptied | others)
+                never = vanished.put_away(tx, empty, but_not_of=begun.calculator.shared)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
-                touched |= retold.waiting(tx)
+                touched = (touched | retold.waiting(tx)) - never
                 planned = plan(
                     app, tx, begun.everything, touched, rest.news,
                     turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,

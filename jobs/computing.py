@@ -54,6 +54,7 @@ class Worked:
     """Cells that were worked off: those that changed, what happened, and numbers."""
 
     touched: set[Cell] = field(default_factory=set)
+    emptied: set[Cell] = field(default_factory=set)  # those of them that nothing was bought for
     news: list[EventRow] = field(default_factory=list)
     kept: dict[Cell, Kept] = field(
         default_factory=dict
@@ -131,21 +132,35 @@ def work_off(
     """Compute and save every standing that waits: all, or those of a share. `ledger` books what is corrected."""
     done = Worked()
     while cells := waiting_cells(tx, limit=CELLS_PER_BATCH, share=share):
-        computed = calculator.compute(cells)
+        looked_at = calculator.compute(cells)
+        computed = _unless_kept(tx, calculator, looked_at)
         documents = [document_of(found.standing, found.payout) for found in computed]
         rows = [row_with(f.one.cell, f.standing, doc) for f, doc in zip(computed, documents, strict=True)]
         saved = save_standings(tx, rows, now=now, run_pk=run_pk)
         _keep(done, computed, documents, saved)
         done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
-        _drop_unknown(tx, cells, computed)
+        _drop_unknown(tx, cells, computed)  # and the marks of what stays as it was settled
         calculator.after_change(_changed_tier(computed, saved))
         if ledger is not None:
             calculator.after_correction(ledger.correct(computed, saved))
+        moved = {one.cell for one in saved if one.before is not None}
         done.touched |= {one.cell for one in saved}
+        done.emptied |= {one.cell for one, _, _ in computed if one.cell in moved and not one.totals}
         done.looked += len(computed)
         done.incomplete += sum(bool(found.standing.incomplete) for found in computed)
         advance(len(cells))
     return done
+
+
+def _unless_kept(
+    tx: Connection, calculator: Calculator, computed: list[inputs.Computed]
+) -> list[inputs.Computed]:
+    """Those to save: not a settled standing that stays, and that already says what was settled."""
+    kept = calculator.kept(computed)
+    if not kept:
+        return computed
+    there = {row.cell for row in standings.find(tx, cells=kept) if row.rebate == kept[row.cell]}
+    return [found for found in computed if found.one.cell not in there]
 
 
 def _keep(

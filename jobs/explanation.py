@@ -152,7 +152,7 @@ def explain(
 def _explanation(
     tx: Connection, row: StandingView, program: Program, period: PeriodState | None
 ) -> Explanation:
-    counted = evidence.contributions_of(tx, row.cell)
+    counted = evidence.contributions_of(tx, row.cell, since=_since(row, program))
     return Explanation(
         row,
         json.loads(row.document),
@@ -163,9 +163,16 @@ def _explanation(
     )
 
 
+def _since(row: StandingView, program: Program) -> date:
+    """The first day whose orders count in a standing: its tier may be taken from a longer window."""
+    own = program.period_of(row.start)
+    there = own is not None and (own.start, own.end) == (row.start, row.end)
+    return program.window(own)[0].start if own is not None and there else row.start
+
+
 def _not_counted(tx: Connection, row: StandingView, program: Program, counted: set[str]) -> list[NotCounted]:
     found, fitting = [], []
-    for line in evidence.lines_near(tx, row.cell):
+    for line in evidence.lines_near(tx, row.cell, since=_since(row, program)):
         day = line.ordered_on or line.ordered_at
         reason = why_not(line, program if day is None else terms_on(program, program.day_of(day)))
         if reason is not None:

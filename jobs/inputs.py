@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.ignoring import Ignoring
 from jobs.lacking import and_elsewhere, carries_over, has_minimum, over_time
 from jobs.sharing import Groups, divided
 from jobs.together import NOTHING_AHEAD, Together
@@ -25,7 +26,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
 from rebates.standing import Standing, standing
-from rebates.totals import Inputs
+from rebates.totals import Inputs, anything_in
 from rebates.versions import parts_of, standing_across
 from state import baselines, chains, dirty, evidence, rules, shares
 from state.baselines import Compared
@@ -103,7 +104,8 @@ class Calculator:
                 Groups(tx, pk) if program.hierarchy.is_shared else None,
             )
 
-        self._together = Together(tx, self._frames, self._alone, now)
+        self._ignoring = Ignoring(tx)
+        self._together = Together(tx, self._frames, self._alone, now, self._ignoring)
 
     def widen(self, changed_accounts: Sequence[int] = ()) -> None:
         """What waits makes others wait: comparisons first, then what hangs together, until nothing more is reached."""
@@ -131,10 +133,24 @@ class Calculator:
         for key, some in groupby(in_order, key=lambda one: one.program.key):
             frame = self._frames[key]
             if frame.groups is None:
-                out += self._settled(frame, list(some))
+                found = self._settled(frame, list(some))
             else:
-                out += divided(self.tx, frame, list(some), partial(self._settled, frame), self._gaps)
+                settle = partial(self._settled, frame)
+                found = list(divided(self.tx, frame, list(some), settle, self._gaps))
+            out += self._ignoring.as_settled(frame, found)
         return out
+
+    @property
+    def shared(self) -> set[int]:
+        """Programs (pks) whose accounts show what their group has, whether they bought or not."""
+        return {frame.pk for frame in self._frames.values() if frame.groups is not None}
+
+    def kept(self, computed: Sequence[Computed]) -> dict[Cell, Decimal]:
+        """Those of the computed standings that stay as they were settled, with the amount."""
+        kept: dict[Cell, Decimal] = {}
+        for key, some in groupby(computed, key=lambda found: found.one.program.key):
+            kept |= self._ignoring.kept(self._frames[key], [found.one.cell for found in some])
+        return kept
 
     def _settled(self, frame: Frame, some: list[CellTotals]) -> list[Computed]:
         return self._together.settled(frame, list(self._alone(frame, some)))
@@ -143,6 +159,8 @@ class Calculator:
         """Standings as if there were no other program and nobody else in this one; of a shared one its groups'."""
         if frame.groups is not None:
             some = frame.groups.together(some, frame.program)
+        else:
+            some = self._ignoring.without_strangers(frame, some)
         return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
     def after_change(self, moved: Iterable[Computed]) -> None:
@@ -269,7 +287,8 @@ def walk(
         due = at.payout
         carried, last = due.carried, at
         kept += due.settles
-        earned.append(at.rebate)
+        if anything_in(one.by_period.get(one.period, {})):  # else it has no guarantee either
+            earned.append(at.rebate)
         yield Computed(one, at, due)
 
 

@@ -1,4 +1,5 @@
-"""Standings that are left behind: their program was removed, or its periods were corrected and theirs is none any more.
+"""Standings that are left behind: their program was removed, its periods were corrected and theirs is none any more, or
+their member never bought anything there.
 
 What the org shows of such a standing is written once more: closed, and worth nothing, because its orders count in another
 period now, or nowhere. Two stay as they are: what was settled, for ever; and what was over when its program was removed,
@@ -25,7 +26,7 @@ from mappings.outbound import Writer
 from rebates.periods import Period, local_day
 from rebates.program import Program
 from rebates.qualifiers import Qualifier
-from state import addressees, meta, people, postings, rules, standings
+from state import addressees, meta, people, postings, rules, standings, vanished
 from state.in_force import Terms, last_terms, out_of_force
 from state.outbox import Wanted
 from state.people import Member
@@ -35,6 +36,7 @@ from state.totals import Cell
 LOOKED = "left.looked"  # in `meta`: the periods out of force whose standings were let go
 REMOVED = "The program is no longer there: nothing counts for it."
 CORRECTED = "The periods of the program were corrected: its orders count in other periods."
+NEVER = "Nothing that was bought up to this period counts for this account."
 EMPTY: dict[str, Any] = {
     "status": "closed",
     "lines": 0,
@@ -62,10 +64,11 @@ class FormerProgram:
 def let_go_of_left(planning: Planning, *, again: bool) -> set[int]:
     """Close the records of standings that are not in force any more. Returns the accounts that may show one of them: of those
     that are new, and with `again` of all. One look at the periods where no rules have changed."""
+    never = _let_go_of_vanished(planning)
     out = out_of_force(planning.tx)
     seen = ",".join(map(str, sorted(out)))
     if not again and (meta.get(planning.tx, LOOKED) or "") == seen:
-        return set()
+        return never
     rows = standings.orphans(planning.tx, out)
     going = _unsettled(planning.tx, [row for row in rows if row.program_version])
     there = rules.installed(planning.tx)
@@ -75,7 +78,21 @@ def let_go_of_left(planning: Planning, *, again: bool) -> set[int]:
             planning.app.pace.look()
             standings.let_go(planning.tx, _close_records(planning, some, out, was_over))
         meta.put(planning.tx, LOOKED, seen)
-    return {row.cell.member_pk for row in (rows if again else going) if row.cell not in was_over}
+    return never | {row.cell.member_pk for row in (rows if again else going) if row.cell not in was_over}
+
+
+def _let_go_of_vanished(planning: Planning) -> set[int]:
+    """The same for standings of members that never bought anything there."""
+    if not vanished.untold(planning.tx):
+        return set()
+    rows = standings.vanished(planning.tx)
+    planning.vanished |= {row.cell for row in rows}
+    if "standing" not in held_back(planning.tx):
+        for some in batched_rows(rows, CELLS_AT_ONCE):
+            planning.app.pace.look()
+            standings.let_go(planning.tx, _close_records(planning, some, {}, ()))
+        vanished.told(planning.tx)
+    return {row.cell.member_pk for row in rows}
 
 
 def left_keys(tx: Connection) -> set[str]:
@@ -129,7 +146,8 @@ def _close_records(
         if key in sent and row.cell in was_over:
             stay.add(row.cell)
         elif key in sent and (not member.gone or member.pk in losers):
-            why = CORRECTED if row.program in there else REMOVED
+            left = CORRECTED if row.cell.period_pk in out else NEVER
+            why = left if row.program in there else REMOVED
             wanted.append(_closed(planning, target, row, member, terms[row.program], why))
     planning.enqueue("standing", wanted)
     return [row.cell for row in rows if row.cell not in stay]

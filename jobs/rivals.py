@@ -4,7 +4,7 @@ Open days are judged by the groups of today. Settled money competes with those t
 (docs/decisions/0306): of two programs the one that was settled first decides. Were they rivals then, the better deal of
 both pays for ever, also once one of them has left the group. Were they not, what was settled stays, and the other one,
 if it has come to be a rival since, is not paid for those days. A program that is not computed any more cannot give back
-what it was settled with, and is in the way of its rivals as well.
+what it was settled with, and is in the way of its rivals as well; nor does one that ignores late lines.
 """
 
 from __future__ import annotations
@@ -185,11 +185,15 @@ class Rivals:
         return bool(members)
 
     def _settled_before(self, frame: Frame, days: Days) -> Iterator[tuple[Closing, Bond]]:
-        """Closings of other programs whose money goes first: of rivals that came later, or that are not computed any more."""
-        computed = {one.pk for one in self.frames.values()}
+        """Closings of other programs whose money goes first: of rivals that came later, and of those that give nothing back."""
+        computed = {one.pk: one.program for one in self.frames.values()}
         for pk, closed in sorted(self._past.closings.items()):
             bond = self._past.bond(frame.pk, pk, days) if pk != frame.pk and days in closed else None
-            if bond is not None and (bond.kind == "settled" or pk not in computed):
+            if bond is None:
+                continue
+            # One that ignores late lines does not give back either.
+            stays = pk not in computed or computed[pk].settlement.late_lines == "ignore"
+            if bond.kind == "settled" or stays:
                 yield closed[days], bond
 
     def _payees(self, frame: Frame, other_pk: int, members: Iterable[int]) -> dict[int, set[int]]:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.ignoring import Ignoring
 from jobs.lacking import lacking, missing_of, over_time
 from jobs.rivals import Place, Rivals
-from rebates.caps import Claim, within_budget
+from rebates.beside import Budget, overruled, promising, shared_out
+from rebates.caps import Claim
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.settle import Due, payouts_beside_rivals
 from rebates.stacking import Stacking, beaten
-from rebates.standing import Standing
-from rebates.totals import NOTHING
+from rebates.totals import NOTHING, Overruling
 from state import chains, rates, sequence
 from state.totals import Cell, CellTotals, in_program_currency, load_totals
 
@@ -48,15 +49,17 @@ NOTHING_AHEAD = Ahead()
 class Granted(NamedTuple):
     """What each member of a period gets of the budget, and what is not known of all that they earned."""
 
-    allowed: Mapping[str, Decimal]
+    budget: Budget
     missing: tuple[str, ...]
 
 
 class Together:
     """Budgets and exclusive groups of the programs in force. `alone` computes standings as if there were neither."""
 
-    def __init__(self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime) -> None:
-        self.tx, self.frames, self.alone = tx, frames, alone
+    def __init__(
+        self, tx: Connection, frames: Mapping[str, Frame], alone: Alone, now: datetime, ignoring: Ignoring
+    ) -> None:
+        self.tx, self.frames, self.alone, self._ignoring = tx, frames, alone, ignoring
         self._book = rates.book(tx)
         self._granted: dict[tuple[str, Period], Granted] = {}
         self.rivals = Rivals(tx, frames, now)
@@ -87,21 +90,25 @@ class Together:
     def _granted_to(self, frame: Frame, found: Computed) -> Computed:
         granted = self._grants(frame, found.standing.period)
         at = lacking(found.standing, "others of the budget", granted.missing)
-        allowed = granted.allowed[found.one.member_id]
+        member, at_next = found.one.member_id, at.rebate_at_next_tier
+        allowed = granted.budget.allowed[member]
+        if at_next is not None:
+            at_next = granted.budget.at_most(member, at_next)
         if allowed == at.rebate:
-            return found._replace(standing=at)
+            return found._replace(standing=promising(at, at_next))
         remark = f"the budget leaves {text(allowed)} of {text(at.rebate)}"
         payout = found.payout
         if payout is not None:
             payout = payout._replace(paid=min(payout.paid, allowed))
-        return found._replace(standing=_with(at, remark, rebate=allowed, capped=True), payout=payout)
+        by = Overruling("budget", remark, allowed)
+        return found._replace(standing=overruled(at, by, at_next=at_next, capped=True), payout=payout)
 
     def _grants(self, frame: Frame, period: Period) -> Granted:
         """What each member of a period gets of the budget."""
         key = (frame.program.key, period)
         if key not in self._granted:
             period_pk = frame.rows[period.start]
-            everybody = self._alone(frame, chains.cells_in(self.tx, period_pk))
+            everybody = self._as_settled(frame, self._alone(frame, chains.cells_in(self.tx, period_pk)))
             days = {
                 member: _first_day(frame, on, at)
                 for member, on, at in chains.first_orders(self.tx, period_pk)
@@ -114,8 +121,8 @@ class Together:
                 )
                 for one in everybody
             ]
-            allowed = within_budget(frame.program.limits, claims, frame.program.currency)
-            self._granted[key] = Granted(allowed, missing_of(everybody))
+            budget = shared_out(frame.program.limits, claims, frame.program.currency)
+            self._granted[key] = Granted(budget, missing_of(everybody))
         return self._granted[key]
 
     # --- sequences ----------------------------------------------------------------------------
@@ -127,7 +134,7 @@ class Together:
             earlier = self.frames[key]
             members = {one.cell.member_pk for one in found}
             cells = chains.cells_of(self.tx, earlier.pk, members)
-            paid = {one.one.cell: one for one in self._budgeted(earlier, self._alone(earlier, cells))}
+            paid = {one.one.cell: one for one in self._paid(earlier, cells)}
             by_place: dict[tuple[Cell, Cell], list[sequence.Common]] = {}
             for row in sequence.common(self.tx, frame.pk, earlier.pk, earlier.program, members):
                 place = Cell(row.member_pk, row.period_pk), Cell(row.member_pk, row.earlier_pk)
@@ -177,7 +184,15 @@ class Together:
 
     def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
-        return self._budgeted(rival, self._alone(rival, cells))
+        return self._paid(rival, cells)
+
+    def _paid(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
+        """What a program comes to without a rival: what the budget leaves, or what was settled and stays."""
+        return self._as_settled(frame, self._budgeted(frame, self._alone(frame, cells)))
+
+    def _as_settled(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+        # Of a group that shares, the accounts are settled and not the group.
+        return found if frame.groups is not None else self._ignoring.as_settled(frame, found)
 
     def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
         batch = load_totals(self.tx, cells, [frame.program])
@@ -185,32 +200,39 @@ class Together:
         return list(self.alone(frame, batch))
 
 
-def _with(at: Standing, remark: str, *, rebate: Decimal, capped: bool | None = None) -> Standing:
-    """The same standing at another rebate, with the reason among its notes."""
-    inputs = at.working.inputs
-    working = at.working._replace(inputs=replace(inputs, notes=(*inputs.notes, remark)))
-    return replace(at, rebate=rebate, capped=at.capped if capped is None else capped, working=working)
-
-
 def _unless_beaten(frame: Frame, found: Computed, others: Sequence[tuple[Frame, str, Decimal]]) -> Computed:
     """Nothing where a rival is the better deal. They compete by their order of today, also where they have parted since."""
-    claims = [(frame, found.standing.rebate), *((rival, rebate) for rival, _, rebate in others)]
-    losers = beaten(
-        (one.program.key, Stacking("exclusive", order=one.program.stacking.order), rebate)
-        for one, rebate in claims
-    )
-    winner = losers.get(frame.program.key)
+    winner = _winner(frame, found.standing.rebate, others)
+    at_next = found.standing.rebate_at_next_tier
     if winner is None:
-        return found
+        if at_next is None or _winner(frame, at_next, others) is None:
+            return found
+        return found._replace(standing=promising(found.standing, None))
     group = next(group for rival, group, _ in others if rival.program.key == winner)
     remark = f"not paid: {winner} is the better deal of the group {group}"
-    return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
+    return _paid_nothing(found, remark)
+
+
+def _winner(frame: Frame, rebate: Decimal, others: Sequence[tuple[Frame, str, Decimal]]) -> str | None:
+    """The rival that is the better deal than this rebate; None: there is none."""
+    claims = [(frame, rebate), *((rival, theirs) for rival, _, theirs in others)]
+    losers = beaten(
+        (one.program.key, Stacking("exclusive", order=one.program.stacking.order), amount)
+        for one, amount in claims
+    )
+    return losers.get(frame.program.key)
+
+
+def _paid_nothing(found: Computed, remark: str) -> Computed:
+    """What more it would bring is not known either: the same lines may bring the other program more."""
+    by = Overruling("beaten", remark, ZERO)
+    return found._replace(standing=overruled(found.standing, by, at_next=None))
 
 
 def _unpaid(found: Computed, settled: str, group: str) -> Computed:
     """Nothing, because another program of the group has settled these days already."""
     remark = f"not paid: {settled} was settled for these days already, and the group {group} pays once"
-    return found._replace(standing=_with(found.standing, remark, rebate=ZERO))
+    return _paid_nothing(found, remark)
 
 
 def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterable[Computed]:
@@ -219,14 +241,14 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
     for _, some in groupby(pairs, key=lambda pair: pair[0].one.cell.member_pk):
         mine = list(some)
         terms = mine[0][0].standing.working.program
-        if mine[0][0].payout is None or all(was is now for was, now in mine):
+        if mine[0][0].payout is None or not any(_lost(was, now) for was, now in mine):
             yield from (now for _, now in mine)
             continue
         dues = [
             Due(
                 was.standing.rebate,
                 was.standing.working.inputs.settled,
-                beaten=was is not now,
+                beaten=_lost(was, now),
                 last=was.standing.is_last,
                 paid_before=was.standing.working.inputs.paid_before,
             )
@@ -239,6 +261,11 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
             working = now.standing.working
             working = working._replace(inputs=replace(working.inputs, carried=entering))
             yield now._replace(standing=replace(now.standing, working=working), payout=made)
+
+
+def _lost(was: Computed, now: Computed) -> bool:
+    """Whether another program is paid instead."""
+    return was.standing.working.inputs.overruled != now.standing.working.inputs.overruled
 
 
 def _unsure(found: Iterable[Computed], unknown: Mapping[Place, Sequence[str]]) -> Iterable[Computed]:

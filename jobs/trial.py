@@ -10,12 +10,14 @@ from decimal import Decimal
 from jobs.trial_counting import Excluded, count
 from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding
+from rebates.beside import overruled, promising
 from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
 from rebates.sequence import APART, clashes
 from rebates.settle import Due, payouts_beside_rivals
-from rebates.stacking import beaten
+from rebates.stacking import Stacking, beaten
+from rebates.totals import Overruling
 from rebates.versions import in_order
 
 ZERO = Decimal(0)
@@ -68,24 +70,33 @@ def _best_deals(runs: Sequence[ProgramRun]) -> None:
                 cells.setdefault((member, period.start, period.end), []).append((run, (member, period)))
     lost: dict[tuple[str, str], dict[Period, Decimal]] = {}
     for claims in cells.values():
-        losers = beaten(
+        deals = [
             (run.program.key, run.program.stacking, run.rows[key].standing.rebate) for run, key in claims
-        )
+        ]
+        losers = beaten(deals)
         for run, key in claims:
             if run.program.key in losers:
                 winner, group = losers[run.program.key], run.program.stacking.group
                 row = run.rows[key]
                 lost.setdefault((run.program.key, key[0]), {})[key[1]] = row.standing.rebate
-                run.rows[key] = replace(
-                    row,
-                    standing=replace(row.standing, rebate=ZERO),
-                    shares=(),
-                    remarks=(*row.remarks, f"not paid: {winner} is the better deal of the group {group}"),
-                )
+                remark = f"not paid: {winner} is the better deal of the group {group}"
+                by = Overruling("beaten", remark, ZERO)
+                run.rows[key] = replace(row, standing=overruled(row.standing, by, at_next=None), shares=())
+            else:
+                run.rows[key] = _promising(run.program.key, run.rows[key], deals)
     for run in runs:
         for member in {member for member, _ in run.rows}:
             if mine := lost.get((run.program.key, member)):
                 _pay_again(run, member, mine)
+
+
+def _promising(key: str, row: TrialStanding, deals: Sequence[tuple[str, Stacking, Decimal]]) -> TrialStanding:
+    """A winner's next tier is told only where it still wins with what that pays."""
+    at_next = row.standing.rebate_at_next_tier
+    if at_next is None:
+        return row
+    then = ((name, stacking, at_next if name == key else rebate) for name, stacking, rebate in deals)
+    return replace(row, standing=promising(row.standing, None)) if key in beaten(then) else row
 
 
 def _pay_again(run: ProgramRun, member: str, lost: Mapping[Period, Decimal]) -> None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
-from rebates.caps import Claim, guarantee_surplus, within_budget
+from rebates.beside import Budget, overruled, promising, shared_out
+from rebates.caps import Claim, guarantee_surplus
 from rebates.currency import conversion_note
 from rebates.hierarchy import shares
 from rebates.money import fraction, text
@@ -20,7 +21,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Adjustment, adjustment
 from rebates.standing import Standing, held_at
-from rebates.totals import NOTHING, Inputs
+from rebates.totals import NOTHING, Inputs, Overruling
 from rebates.versions import segments, standing_across
 
 ZERO = Decimal(0)
@@ -36,7 +37,11 @@ class TrialStanding:
     invoiced: Decimal = ZERO
     shares: tuple[tuple[str, Decimal], ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
-    remarks: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why others leave less of the rebate; these are among the standing's steps, too."""
+        return tuple(by.text for by in self.standing.working.inputs.overruled)
 
     @property
     def sort_key(self) -> tuple[str, str, date]:
@@ -117,9 +122,11 @@ class ProgramRun:
                 for member in sorted(self.cells)
                 if period in self.cells[member]
             }
-            granted = self._granted(period, standings)
+            budget = self._granted(period, standings)
             for member, now in standings.items():
-                self._pay(member, period, past[member], now, granted.get(member, now.rebate))
+                if budget is not None:
+                    now = _within(budget, member, now)
+                self._pay(member, period, past[member], now)
 
     def _stand(self, member: str, period: Period, past: _Past) -> Standing:
         """Where a member stands, knowing what the periods before came to."""
@@ -143,33 +150,26 @@ class ProgramRun:
             past.booked += [late] if late.booked_in == period else []
         return now
 
-    def _granted(self, period: Period, standings: Mapping[str, Standing]) -> Mapping[str, Decimal]:
-        """What the budget leaves each member; with a longer window of what it earns beside what was settled."""
+    def _granted(self, period: Period, standings: Mapping[str, Standing]) -> Budget | None:
+        """What the budget leaves each member of what it earns beside what was settled in a longer window."""
         limits = self.program.limits
         if limits.budget is None:
-            return {}
-        settled = {member: at.working.inputs.settled for member, at in standings.items()}
+            return None
         claims = [
-            Claim(member, at.rebate - settled[member], self._first_day(member, period))
+            Claim(member, at.rebate - at.working.inputs.settled, self._first_day(member, period))
             for member, at in standings.items()
         ]
-        granted = within_budget(limits, claims, self.program.currency)
-        return {member: settled[member] + amount for member, amount in granted.items()}
+        return shared_out(limits, claims, self.program.currency)
 
-    def _pay(self, member: str, period: Period, past: _Past, now: Standing, allowed: Decimal) -> None:
-        remarks: tuple[str, ...] = ()
-        if allowed != now.rebate:
-            remarks = (f"the budget leaves {text(allowed)} of {text(now.rebate)}",)
-            now = replace(now, rebate=allowed, capped=True)
+    def _pay(self, member: str, period: Period, past: _Past, now: Standing) -> None:
         booked = tuple(one.adjustment for one in past.booked)
         due = now.payout_with(sum((entry.total for entry in booked), ZERO))
         shared = self._shares(member, period, now)
-        self.rows[member, period] = TrialStanding(
-            now, due.paid, due.carried, due.invoiced, shared, booked, remarks
-        )
+        self.rows[member, period] = TrialStanding(now, due.paid, due.carried, due.invoiced, shared, booked)
         past.carried, past.last = due.carried, now
         past.kept += due.settles
-        past.earned.append(now.rebate)
+        if self.cells[member][period]:  # else it has no guarantee either
+            past.earned.append(now.rebate)
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""
@@ -332,6 +332,18 @@ class ProgramRun:
     def _first_day(self, member: str, period: Period) -> str:
         days = [counted.day for counted in self.cells.get(member, {}).get(period, [])]
         return min(days, default=period.end).isoformat()
+
+
+def _within(budget: Budget, member: str, at: Standing) -> Standing:
+    """A standing at what the budget leaves of it, beside what was settled in a longer window."""
+    settled, at_next = at.working.inputs.settled, at.rebate_at_next_tier
+    allowed = settled + budget.allowed[member]
+    if at_next is not None:
+        at_next = settled + budget.at_most(member, at_next - settled)
+    if allowed == at.rebate:
+        return promising(at, at_next)
+    by = Overruling("budget", f"the budget leaves {text(allowed)} of {text(at.rebate)}", allowed)
+    return overruled(at, by, at_next=at_next, capped=True)
 
 
 def _part_on(run: ProgramRun, member: str, period: Period, rebate: Decimal, lines: set[int]) -> Fraction:

@@ -108,7 +108,7 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
         target = app.mapping.push.get("account")
         written = acknowledged.seen_at(tx, target.object, member.id) if target is not None else None
         moved, unchanged = [], 0
-        for row in standings.find(tx, account=member.id, program=program):
+        for row in standings.find(tx, account=member.id, program=program, vanished=True):
             past = standings.history(tx, row.cell, since=settled)
             before = past[0] if past[0].changed_at <= settled else None
             if before is None and past[0].revision > 1:

@@ -14,7 +14,7 @@ from rebates.money import Exact, exact, fraction, money_text, percent, round_mon
 from rebates.program import Program
 from rebates.settle import BELOW, Payout
 from rebates.standing import Standing, outcome
-from rebates.totals import NOTHING, Share
+from rebates.totals import NOTHING, Share, anything_in
 
 
 class Step(NamedTuple):
@@ -57,10 +57,12 @@ def _steps(at: Standing) -> list[Step]:
     steps += [Step("closed", reason) for reason in case.closed if reason not in at.incomplete]
     for scale in case.scales:
         steps += _reached(at, scale)
-    bands = (
-        case.bands(index, case.scales[0].value) if inputs.across is None else []
-    )  # the notes tell the parts
-    if index < 0:
+    bought = anything_in(totals)
+    # Of several versions the notes tell the parts.
+    bands = case.bands(index, case.scales[0].value) if inputs.across is None and bought else []
+    if not bought:
+        steps.append(Step("no_lines", "nothing was bought, so nothing is paid", amount=Decimal(0)))
+    elif index < 0:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
     for band in bands:
         tier = terms.tiers[band.tier]
@@ -91,7 +93,7 @@ def _steps(at: Standing) -> list[Step]:
         )
     rounded = round_money(capped.rebate, terms.currency)
     steps.append(Step("rounded", _rounding(capped.rebate, rounded, terms.currency), at.tier, rounded))
-    return steps + [_shared(share, terms) for share in inputs.shares]
+    return steps + _decided_by_others(at)
 
 
 def _since(at: Standing) -> date:
@@ -140,6 +142,21 @@ def _fate(at: Standing, made: Payout, money: Callable[[Decimal], str]) -> str:
     if made.carried > 0:
         return f"{money(made.carried)} is {why or 'carried forward'}"
     return why
+
+
+def _decided_by_others(at: Standing) -> list[Step]:
+    """What becomes of a rebate beside others; the last of these steps comes to the standing's own."""
+    inputs, terms = at.working.inputs, at.working.program
+    steps = [Step(by.kind, by.text, amount=by.rebate) for by in inputs.overruled if by.kind != "kept"]
+    steps += [_shared(share, terms) for share in inputs.shares]
+    if len(inputs.shares) > 1:
+        whole = sum((share.rebate for share in inputs.shares), Decimal(0))
+        steps.append(
+            Step(
+                "shares", f"{money_text(whole, terms.currency)} {terms.currency} of all groups", amount=whole
+            )
+        )
+    return steps + [Step(by.kind, by.text, amount=by.rebate) for by in inputs.overruled if by.kind == "kept"]
 
 
 def _shared(share: Share, terms: Program) -> Step:

@@ -20,7 +20,7 @@ from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout, payout
 from rebates.status import Status, status_of
-from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals
+from rebates.totals import ALL, NO_INPUTS, NOTHING, ZERO, Inputs, Tally, Totals, anything_in
 
 
 class Level(NamedTuple):
@@ -187,11 +187,11 @@ def _standing(
     scale = case.scales[0]
     index = case.index()
     earned = rebate_of(case, index, scale.value)
-    capped = limited(earned, terms.limits, terms.proration, period, inputs)
+    capped = due_of(earned, terms, period, totals, inputs)
     rebate = round_money(capped.rebate, terms.currency)
     next_tier = to_next = at_next = None
     tiers = terms.tiers
-    following = _following(case, index)
+    following = following_of(case, index)
     if following < len(tiers):
         next_tier = tiers[following].name
         if not case.closed or case.answerable:
@@ -209,7 +209,7 @@ def _standing(
         terms.key, member, period, as_of,
         shown(tally.amount), shown(tally.quantity), shown(scale.value), shown(paid.of(terms.paid_on)), tally.lines,
         tiers[index].name if index >= 0 else None, index + 1, rebate, next_tier, to_next, at_next,
-        status_of(terms, case, following, _worth(to_next, at_next, rebate), period, as_of, tally.lines, inputs),
+        status_of(terms, case, following, worth(to_next, at_next, rebate), period, as_of, tally.lines, inputs),
         capped.by_cap is not None, missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
@@ -228,7 +228,7 @@ def _on_plain_ladder(
     amount, quantity, lines = whole
     axis = quantity if terms.qualifiers[0].dimension == "quantity" else amount
     index = ladder.index(axis)
-    capped = limited(ladder.earned(index, axis), terms.limits, terms.proration, period, inputs)
+    capped = due_of(ladder.earned(index, axis), terms, period, totals, inputs)
     tiers, following = terms.tiers, index + 1
     next_tier = to_next = at_next = None
     case: Case[Any] | None = None
@@ -247,14 +247,22 @@ def _on_plain_ladder(
         terms.key, member, period, as_of,
         amount, quantity, axis, quantity if terms.paid_on == "quantity" else amount, lines,
         tiers[index].name if index >= 0 else None, following, rebate, next_tier, to_next, at_next,
-        status_of(terms, case, following, _worth(to_next, at_next, rebate), period, as_of, lines, inputs),
+        status_of(terms, case, following, worth(to_next, at_next, rebate), period, as_of, lines, inputs),
         capped.by_cap is not None, inputs.missing, Working(terms, totals, inputs),
     )  # fmt: skip
 
 
-def _following(case: Case[Any], index: int) -> int:
+def following_of(case: Case[Any], index: int) -> int:
     """The next tier: the one above, or behind a closed gate the one that it keeps back."""
     return max(0, case.index_if_open()) if case.closed and case.answerable else index + 1
+
+
+def due_of(earned: Exact, terms: Program, period: Period, totals: Totals, inputs: Inputs) -> Capped:
+    """What is paid of an amount, exact. Where nothing was bought nothing is paid, neither a guarantee nor a fixed amount from 0:
+    else a member would get it wherever it happens to have a standing."""
+    if not anything_in(totals):
+        return Capped(ZERO)
+    return limited(earned, terms.limits, terms.proration, period, inputs)
 
 
 def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
@@ -268,7 +276,7 @@ def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
     return total if not case.extra else fraction(total) + fraction(case.extra)
 
 
-def _worth(gap: Decimal | None, at_next: Decimal | None, rebate: Decimal) -> Decimal | None:
+def worth(gap: Decimal | None, at_next: Decimal | None, rebate: Decimal) -> Decimal | None:
     """A gap that pays to close: at a cap the next tier brings nothing, and nobody is to be called for it."""
     return gap if at_next is not None and at_next > rebate else None
 
@@ -322,7 +330,7 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
     case = set_out(terms, at.period, totals, at.member, inputs)
     index = case.index()
     earned = rebate_of(case, index, case.scales[0].value) if inputs.across is None else inputs.across
-    return case, index, limited(earned, terms.limits, terms.proration, at.period, inputs)
+    return case, index, due_of(earned, terms, at.period, totals, inputs)
 
 
 def held_at(at: Standing, index: int) -> Decimal:
@@ -331,9 +339,7 @@ def held_at(at: Standing, index: int) -> Decimal:
     with exact():
         case = set_out(terms, at.period, totals, at.member, inputs)
         earned = rebate_of(case, index, case.scales[0].value)
-        return round_money(
-            limited(earned, terms.limits, terms.proration, at.period, inputs).rebate, terms.currency
-        )
+        return round_money(due_of(earned, terms, at.period, totals, inputs).rebate, terms.currency)
 
 
 def _levels(at: Standing) -> tuple[Level, ...]:
@@ -341,9 +347,12 @@ def _levels(at: Standing) -> tuple[Level, ...]:
     levels = []
     if case.closed and not case.answerable:
         return ()
-    if at.working.inputs.across is not None:  # several versions: only the next tier is worked out
-        return () if at.next_tier is None else (_next_level(at),)
-    for number in range(_following(case, index), len(at.working.program.tiers)):
+    alone = not at.working.inputs.overruled and at.working.program.limits.budget is None
+    if (
+        at.working.inputs.across is not None or not alone
+    ):  # versions, or others: only the next tier is worked out
+        return () if at.rebate_at_next_tier is None else (_next_level(at),)
+    for number in range(following_of(case, index), len(at.working.program.tiers)):
         gap = gap_to(case, number)
         rebate = rebate_at(case, number, at.period, at.working.inputs)
         more = rebate - at.rebate
@@ -355,6 +364,7 @@ def _levels(at: Standing) -> tuple[Level, ...]:
 
 def _next_level(at: Standing) -> Level:
     assert at.next_tier is not None
-    gap, rebate = at.to_next_tier, at.rebate_at_next_tier or ZERO
+    assert at.rebate_at_next_tier is not None
+    gap, rebate = at.to_next_tier, at.rebate_at_next_tier
     more = rebate - at.rebate
     return Level(at.next_tier, gap, rebate, more, shown(fraction(more) / fraction(gap)) if gap else None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rebates.money import Exact, fraction
 
@@ -39,6 +39,11 @@ Totals = Mapping[str, Tally]
 NOTHING = Tally()
 
 
+def anything_in(totals: Totals) -> bool:
+    """Whether any line counts at all, whatever for."""
+    return any(tally.lines or tally.amount or tally.quantity for tally in totals.values())
+
+
 def add_totals(parts: Iterable[Totals]) -> dict[str, Tally]:
     """Totals of several periods or accounts as one."""
     out: dict[str, Tally] = {}
@@ -68,6 +73,14 @@ class Share(NamedTuple):
     rebate: Decimal
 
 
+class Overruling(NamedTuple):
+    """What others leave of a rebate, and why: a budget, a better program of the group, or what was settled for ever."""
+
+    kind: Literal["budget", "beaten", "kept"]
+    text: str
+    rebate: Decimal
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Facts that orders do not hold. What a program needs and does not find here makes a standing incomplete.
@@ -78,7 +91,7 @@ class Inputs:
     for this very period already. `member_paid` is what the
     member got over the whole program before the window, what it was left owed or owing included. `guarantee_surplus` is what earlier periods earned above their
     guarantees. `active_from`/`active_to` (last day) are when the member took part. `across` is what the parts
-    of several versions come to together. `shares` are an account's parts of what its groups earned. `missing` names what could not be had (a currency rate, say).
+    of several versions come to together. `shares` are an account's parts of what its groups earned, `overruled` what others leave of the rebate. `missing` names what could not be had (a currency rate, say).
     """
 
     baseline: Exact | None = None
@@ -97,6 +110,7 @@ class Inputs:
     notes: tuple[str, ...] = ()
     across: Exact | None = None
     shares: tuple[Share, ...] = ()
+    overruled: tuple[Overruling, ...] = ()
 
 
 NO_INPUTS = Inputs()

@@ -20,7 +20,7 @@ from rebates.money import exact, fraction, money_text, round_money, text
 from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
-from rebates.standing import Standing, rebate_of, standing
+from rebates.standing import Standing, due_of, rebate_of, standing
 from rebates.totals import NO_INPUTS, NOTHING, Inputs, Tally, Totals, add_totals
 
 
@@ -156,7 +156,7 @@ def standing_across(
             f"{version.effective}: {money_text(piece, version.currency)}"
             for (version, totals), piece in zip(parts, pieces, strict=True)
         ]
-        capped = limited(earned, terms.limits, terms.proration, period, inputs)
+        capped = due_of(earned, terms, period, whole, inputs)
         at_next = None
         if last.to_next_tier is not None and last.rebate_at_next_tier is not None:
             # What is still to be bought is bought on the newest terms.

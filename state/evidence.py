@@ -7,7 +7,7 @@ their canonical fields, so that the engine can be asked why each did or did not 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -76,8 +76,13 @@ class LineView:
     line_fields: dict[str, object]
 
 
-def contributions_of(tx: Connection, cell: Cell, *, limit: int | None = None) -> list[ContributionView]:
-    """Every order that counts in a standing, by date; small even for large stores (found through the members)."""
+def contributions_of(
+    tx: Connection, cell: Cell, *, since: date | None = None, limit: int | None = None
+) -> list[ContributionView]:
+    """Every order that counts in a standing, by date; small even for large stores (found through the members).
+
+    `since`: the first day of its window, where earlier periods count, too.
+    """
     query = (
         select(contributions, orders, buckets.c.name.label("bucket"), conversions.c.currency)
         .add_columns(accounts.c.sf_id.label("account_id"), accounts.c.name.label("account_name"))
@@ -89,7 +94,7 @@ def contributions_of(tx: Connection, cell: Cell, *, limit: int | None = None) ->
         .where(
             _of_member(cell.member_pk),
             contributions.c.member_pk == cell.member_pk,
-            contributions.c.period_pk == cell.period_pk,
+            contributions.c.period_pk.in_([one.pk for one in _window(tx, cell, since)]),
         )
         .order_by(orders.c.ordered_on, orders.c.ordered_at, orders.c.sf_id, buckets.c.name, conversions.c.pk)
     )
@@ -136,11 +141,26 @@ def spans_of(tx: Connection, cell: Cell, account_ids: Collection[str]) -> list[S
     ]
 
 
-def lines_near(tx: Connection, cell: Cell, *, limit: int | None = None) -> Iterator[LineView]:
-    """All lines of the member's own orders and of those that count for it, within the period's dates."""
-    period, dated = period_of(tx, cell)
+def lines_near(
+    tx: Connection, cell: Cell, *, since: date | None = None, limit: int | None = None
+) -> Iterator[LineView]:
+    """All lines of the member's own orders and of those that count for it, within the dates of the period or its window."""
+    _, dated = period_of(tx, cell)
     mine = or_(orders.c.account_pk == cell.member_pk, _of_member(cell.member_pk))
-    yield from lines_where(tx, and_(mine, dated.within(period)), limit=limit)
+    within = or_(*(dated.within(period) for period in _window(tx, cell, since)))
+    yield from lines_where(tx, and_(mine, within), limit=limit)
+
+
+def _window(tx: Connection, cell: Cell, since: date | None) -> Sequence[Any]:
+    """A cell's period, and those before it from a day on."""
+    period, _ = period_of(tx, cell)
+    if since is None or since.toordinal() >= period.start_day:
+        return [period]
+    before = select(periods).where(
+        periods.c.program_pk == period.program_pk, periods.c.active, ~periods.c.baseline,
+        periods.c.start_day >= since.toordinal(), periods.c.end_day <= period.start_day,
+    )  # fmt: skip
+    return [*tx.execute(before.order_by(periods.c.start_day)).all(), period]
 
 
 def lines_where(

@@ -178,7 +178,11 @@ def close(tx: Connection, period_pk: int, *, by_payout: bool, now: datetime, run
     `by_payout`: what is settled is what the standing's document pays, or invoices, after the periods before it.
     """
     tx.execute(insert(closed_periods).values(period_pk=period_pk, closed_at=micros(now), run_pk=run_pk))
-    complete = (standings.c.period_pk == period_pk) & standings.c.document.contains(COMPLETE, autoescape=True)
+    complete = (
+        (standings.c.period_pk == period_pk)
+        & (standings.c.program_version > 0)  # else it should never have been
+        & standings.c.document.contains(COMPLETE, autoescape=True)
+    )
     _note_left_out(tx, period_pk)
     before = last(tx)
     if by_payout:

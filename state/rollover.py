@@ -53,9 +53,12 @@ def first_installed(tx: Connection) -> dict[str, datetime]:
 
 
 def mark_again(tx: Connection, period_pks: list[int]) -> int:
-    """All standings of some periods are computed again: time alone can change them."""
+    """All standings of some periods are computed again: time alone can change them, but for those out of sight."""
     return dirty.mark_cells(
-        tx, select(standings.c.member_pk, standings.c.period_pk).where(standings.c.period_pk.in_(period_pks))
+        tx,
+        select(standings.c.member_pk, standings.c.period_pk).where(
+            standings.c.period_pk.in_(period_pks), standings.c.program_version > 0
+        ),
     )
 
 

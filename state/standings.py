@@ -21,6 +21,7 @@ from state.tables.work import dirty_cells, standing_history, standings
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
 T = TypeVar("T")
+SHOWN = standings.c.program_version > 0  # not one that was let go, or that should never have been
 
 
 class StandingRow(NamedTuple):
@@ -165,6 +166,12 @@ def let_go(tx: Connection, cells: Sequence[Cell]) -> None:
         tx.execute(update(standings).where(mine).values(program_version=0))
 
 
+def vanished(tx: Connection) -> list[StandingView]:
+    """Those in force that should never have been, and that the org may still show (`vanished.put_away`)."""
+    query = _views().where(IN_FORCE, standings.c.program_version < 0)
+    return [_viewed(row) for row in tx.execute(_ordered(query))]
+
+
 def find(
     tx: Connection,
     *,
@@ -176,12 +183,14 @@ def find(
     members: Collection[int] | None = None,
     limit: int | None = None,
     after: Cell | None = None,
+    vanished: bool = False,
 ) -> list[StandingView]:
-    """Standings in force by Salesforce account id, program key, period name, or the day their period holds.
+    """Standings in force by Salesforce account id, program key, period name, or the day their period holds; `vanished`:
+    those that should never have been, too.
 
     In the order of (member, period); `after` continues where a limited answer ended.
     """
-    query = _views().where(IN_FORCE)
+    query = _views().where(IN_FORCE) if vanished else _views().where(IN_FORCE, SHOWN)
     if account is not None:
         query = query.where(accounts.c.sf_id == account)
     if program is not None:
@@ -213,7 +222,7 @@ def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
         select(standings.c.member_pk, standings.c.period_pk)
         .join(periods, periods.c.pk == standings.c.period_pk)
         .join(programs, programs.c.pk == periods.c.program_pk)
-        .where(IN_FORCE, periods.c.start_day <= number, periods.c.end_day > number)
+        .where(IN_FORCE, SHOWN, periods.c.start_day <= number, periods.c.end_day > number)
     )
     return [
         Cell(*row)
@@ -245,7 +254,7 @@ def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> lis
 
 def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
     """The places of all saved standings in force, or of those that a run has changed."""
-    query = select(standings.c.member_pk, standings.c.period_pk)
+    query = select(standings.c.member_pk, standings.c.period_pk).where(SHOWN)
     if changed_by is not None:
         query = query.where(standings.c.run_pk == changed_by)
     elif out := out_of_force(tx):

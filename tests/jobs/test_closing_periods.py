@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from jobs.compute import compute
 from jobs.explanation import explain
 from state import invariants
 from state.errors import StoreError
@@ -173,3 +174,95 @@ def test_another_price_under_a_tier_of_quantities_is_told_as_what_the_lines_earn
     shop.order("1", "Acme", MAY, {"amount": 700, "quantity": 10})
     shop.sync()
     assert ledger(shop)[1] == ("adjustment", "2026-05", "2026-06", 10, 10, 0)
+
+
+IGNORING = PROGRAM.replace("grace_days", 'late_lines = "ignore"\ngrace_days')
+
+
+def standing_of(shop, account="Acme", period="2026-05"):
+    (found,) = explain(shop.opened, account, period=period)
+    return found.standing.tier, found.standing.qualifier, found.standing.rebate
+
+
+def test_what_came_too_late_does_not_show_in_a_settled_standing_either(story):
+    story.program(IGNORING)
+    closed(story)
+    assert standing_of(story) == ("Silver", 600, 60)
+    story.order("2", "Acme", MAY, {"amount": 500})
+    story.sync()
+    assert standing_of(story) == ("Silver", 600, 60)
+    assert story.broken_promises() == []
+    from_scratch(story)
+    assert standing_of(story) == ("Silver", 600, 60)
+    assert ledger(story) == [("settled", "2026-05", "2026-05", 60, 0, 0)]
+    assert story.broken_promises() == []
+
+
+def test_who_bought_for_the_first_time_too_late_has_nothing_there(story):
+    story.program(IGNORING)
+    closed(story)
+    story.account("Bell")
+    story.order("9", "Bell", MAY, {"amount": 200})
+    story.sync()
+    assert standing_of(story, "Bell") == (None, 0, 0)
+    from_scratch(story)
+    assert standing_of(story, "Bell") == (None, 0, 0)
+    assert story.broken_promises() == []
+
+
+def test_a_later_program_of_a_sequence_is_paid_on_what_a_settled_one_has_left(story):
+    """Acme's late 500 count in the second program only: 10% of 1100 less the 60 of the first."""
+    sequence = '[stacking]\nmode = "sequential"\norder = {}\n'
+    story.program(IGNORING + sequence.format(1))
+    second = PROGRAM.replace('"care"', '"second"').replace("20%", "10%") + sequence.format(2)
+    story.program(second, "second")
+    closed(story)
+    story.order("2", "Acme", MAY, {"amount": 500})
+    story.sync()
+    assert rebates_of(story) == {"care": 60, "second": 104}
+    from_scratch(story)
+    assert rebates_of(story) == {"care": 60, "second": 104}
+    assert story.broken_promises() == []
+
+
+def test_of_an_exclusive_group_one_pays_where_the_winner_ignores_what_came_late(story):
+    group = '[stacking]\nmode = "exclusive"\ngroup = "g"\n'
+    story.program(IGNORING + group)
+    rival = PROGRAM.replace('"care"', '"rival"').replace("10%", "1%").replace("20%", "50%")
+    story.program(rival + group, "rival")
+    closed(story)
+    assert rebates_of(story) == {"care": 60, "rival": 0}
+    story.order("2", "Acme", MAY, {"amount": 5000})
+    story.sync()
+    assert rebates_of(story) == {"care": 60, "rival": 0}, "60 were settled and stay; the group pays once"
+    assert (
+        sum(one.amount for found in explain(story.opened, "Acme", period="2026-05") for one in found.postings)
+        == 60
+    )
+    from_scratch(story)
+    assert rebates_of(story) == {"care": 60, "rival": 0}
+    assert story.broken_promises() == []
+
+
+def test_a_rival_that_had_won_goes_on_beside_one_that_ignores_what_came_late(story):
+    group = '[stacking]\nmode = "exclusive"\ngroup = "g"\n'
+    story.program(IGNORING + group)
+    story.program(PROGRAM.replace('"care"', '"rival"').replace("10%", "12%") + group, "rival")
+    closed(story)
+    assert rebates_of(story) == {"care": 0, "rival": 72}
+    story.order("2", "Acme", MAY, {"amount": 100})
+    story.sync()
+    assert rebates_of(story) == {"care": 0, "rival": 84}
+    assert story.broken_promises() == []
+
+
+def rebates_of(shop, account="Acme", period="2026-05"):
+    return {one.standing.program: one.standing.rebate for one in explain(shop.opened, account, period=period)}
+
+
+def from_scratch(shop):
+    shop.close()
+    shop.opened.from_scratch = True
+    shop.runs += 1
+    compute(shop.opened, shop.runs)
+    shop.close()

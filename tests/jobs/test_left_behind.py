@@ -9,7 +9,7 @@ import pytest
 from jobs.compute import compute
 from jobs.left_behind import left_keys
 from jobs.refusals import TooSurprising
-from state import acknowledged, meta, outbox, standings, tasks
+from state import acknowledged, meta, outbox, people, standings, tasks
 
 
 def program(key="care", period="month", more="", starts="2026-01-01"):
@@ -256,3 +256,74 @@ def test_many_accounts_that_would_show_nothing_any_more_are_asked_about_first(ma
     shop.opened.allow_mass_clear = True
     planned = compute(shop.opened, 99).planned
     assert (planned.standing, planned.account) == (9, 9)
+
+
+def test_an_order_that_was_entered_for_the_wrong_account_leaves_no_standing_behind(make_shop):
+    """Alpha never bought: its record is closed, its task ends, and no later period opens for it or is settled."""
+    shop = make_shop()
+    shop.today(date(2026, 5, 20))
+    shop.program(program(more='guarantee = "45"\ngrace_days = 20'))
+    shop.account("Alpha")
+    shop.account("Beta")
+    shop.order("0", "Alpha", date(2026, 5, 10), {"amount": 600})
+    sync(shop)
+    shop.today(date(2026, 6, 2))
+    sync(shop)
+    assert open_tasks(shop) == 0
+    assert {key[1:] for key in shop.standings()} == {("Alpha", "2026-05"), ("Alpha", "2026-06")}
+    shop.order("0", "Beta", date(2026, 6, 1), {"amount": 600})
+    sync(shop)
+    everything = {("Beta", "2026-06"): 60}
+    assert shop.rebates() == everything
+    with shop.opened.store.read() as tx:
+        told = outbox.last_done(tx, "Rebate_Standing__c").values()
+    mine = {
+        (row["Period__c"], row["Status__c"], str(row["Rebate__c"]))
+        for row in told
+        if row["Account__c"] == shop.id_of("Alpha")
+    }
+    assert mine == {("2026-05", "Closed", "0"), ("2026-06", "Closed", "0")}
+    shop.close()
+    shop.opened.from_scratch = True
+    compute(shop.opened, 900)
+    assert shop.rebates() == everything
+    assert shop.broken_promises() == []
+    shop.order("1", "Alpha", date(2026, 6, 2), {"amount": 100})
+    sync(shop)
+    assert shop.rebates() == everything | {("Alpha", "2026-06"): 45}
+
+
+def test_the_task_of_a_standing_that_should_never_have_been_ends(make_shop):
+    shop = make_shop()
+    shop.today(date(2026, 6, 15))
+    shop.program(program())
+    shop.account("Alpha")
+    shop.account("Beta")
+    shop.order("0", "Alpha", date(2026, 6, 10), {"amount": 300})
+    sync(shop)
+    shop.order("1", "Alpha", date(2026, 6, 11), {"amount": 300})
+    sync(shop)
+    assert open_tasks(shop) == 1
+    assert set(shop.rebates()) == {("Alpha", "2026-06")}
+    for number in ("0", "1"):
+        shop.order(number, "Beta", date(2026, 6, 10), {"amount": 300})
+    sync(shop)
+    assert set(shop.rebates()) == {("Beta", "2026-06")}
+    with shop.opened.store.read() as tx:
+        (task,) = tasks.still_open(tx)
+        assert people.members(tx, {task.cell.member_pk})[task.cell.member_pk].id == shop.id_of("Beta")
+
+
+def test_a_standing_before_the_first_order_goes_and_one_after_it_stays(make_shop):
+    shop = make_shop()
+    shop.program(program())
+    shop.account("Alpha")
+    shop.order("0", "Alpha", date(2026, 4, 10), {"amount": 300})
+    shop.order("1", "Alpha", date(2026, 6, 10), {"amount": 300})
+    sync(shop)
+    shop.order("0", "Alpha", date(2026, 5, 10), {"amount": 300})
+    sync(shop)
+    assert shop.rebates() == {("Alpha", "2026-05"): 30, ("Alpha", "2026-06"): 30}
+    shop.order("1", "Alpha", date(2026, 5, 11), {"amount": 300})
+    sync(shop)
+    assert shop.rebates() == {("Alpha", "2026-05"): 60, ("Alpha", "2026-06"): 0}

@@ -99,20 +99,52 @@ def test_what_the_org_shows_already_is_not_written_again(shop):
     assert (done.changed, done.planned.total) == (0, 0), "nothing came of it"
 
 
-def test_a_guarantee_is_paid_for_a_period_that_passed_without_a_sync(shop):
-    shop.program('guarantee = "25"\n' + PLAIN)
+@pytest.mark.parametrize(
+    "terms",
+    [
+        'guarantee = "25"\n' + PLAIN,
+        'key = "plain"\nstarts = 2026-01-01\nends = 2026-12-31\n[[tiers]]\nthreshold = "0"\namount = "25"\n',
+        'min_payout = "30"\nguarantee = "25"\n' + PLAIN,
+        'guarantee = "25"\nguarantee_cumulative = true\n' + PLAIN,
+    ],
+    ids=["guarantee", "a fixed amount from 0", "hanging together", "cumulative"],
+)
+def test_a_period_in_which_nothing_was_bought_pays_nothing_whoever_looked_at_it(shop, terms):
+    shop.program(terms)
     shop.account("Acme")
     shop.today(date(2026, 6, 15))
-    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 1})
     shop.sync()
     shop.today(date(2026, 8, 15))
     shop.sync()
     assert shop.rebates() == {
-        ("Acme", "2026-06"): Decimal(50),
-        ("Acme", "2026-07"): Decimal(25),
-        ("Acme", "2026-08"): Decimal(25),
+        ("Acme", "2026-06"): Decimal(25),
+        ("Acme", "2026-07"): Decimal(0),
+        ("Acme", "2026-08"): Decimal(0),
     }
     assert shop.broken_promises() == []
+    shop.order("2", "Acme", date(2026, 8, 15), {"amount": 1})
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-08"] == 25, "one line is enough"
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 1}, active=False, status="Cancelled")
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-06"] == 0, "what was bought is not there any more"
+
+
+def test_a_surplus_waits_for_the_next_period_in_which_something_is_bought(shop):
+    shop.program('guarantee = "25"\nguarantee_cumulative = true\n' + PLAIN)
+    shop.account("Acme")
+    shop.today(date(2026, 6, 15))
+    shop.order("1", "Acme", date(2026, 6, 5), {"amount": 400})
+    shop.sync()
+    for month in (7, 8):
+        shop.today(date(2026, month, 15))
+        shop.sync()
+    shop.order("2", "Acme", date(2026, 8, 15), {"amount": 1})
+    shop.sync()
+    assert shop.rebates()["Acme", "2026-08"] == 10, (
+        "15 of June's 40 lie above its guarantee; July used nothing up"
+    )
 
 
 def test_a_computation_of_everything_finds_a_standing_that_is_not_there(shop):

@@ -235,6 +235,8 @@ def rebate(program, lines, baseline=None, target=None):
         amount = min(amount, number(program["max_payout"]))
     if "guarantee" in program:
         amount = max(amount, number(program["guarantee"]))
+    if not common:  # nothing was bought: no guarantee, and no fixed amount from 0
+        amount = F(0)
     name = None if k < 0 else tiers[k].get("name", f"Tier {k + 1}")
     return name, half_up(amount, DIGITS.get(program.get("currency", "USD"), 2))
 

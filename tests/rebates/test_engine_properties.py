@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from jobs.trial import run_trial
 from jobs.trial_files import Target, TrialFiles, TrialLine
 from rebates import Inputs, Tally, parse_program, standing
+from rebates.beside import shared_out
+from rebates.caps import Claim, Limits, within_budget
 from rebates.money import from_micro, round_money, share_out, to_micro, unit
 from tests.rebates import oracle
 from tests.rebates.generated import PERIODS, programs
@@ -207,6 +209,24 @@ def test_the_steps_add_up_to_the_rebate(text, order_lines):
         if not kinds & {"cap", "guarantee"}:
             bands = sum((step.amount for step in steps if step.kind == "band"), D(0))
             assert abs(bands - row.standing.rebate) <= unit(row.standing.working.program.currency)
+
+
+claims = st.lists(st.decimals(min_value=-50, max_value=200, places=2), min_size=1, max_size=6)
+
+
+@quick
+@given(
+    claims, st.integers(0, 300), st.sampled_from(["first_come", "pro_rata"]), st.decimals(0, 400, places=2)
+)
+def test_what_a_budget_would_leave_of_another_rebate_is_what_it_leaves_then(rebates, budget, split, then):
+    limits = Limits(budget=D(budget), budget_split=split)
+    made = [Claim(f"A{n}", rebate, f"2026-06-0{n + 1}") for n, rebate in enumerate(rebates)]
+    told = shared_out(limits, made, "USD")
+    for n, claim in enumerate(made):
+        others = [*made[:n], claim._replace(rebate=then), *made[n + 1 :]]
+        really = within_budget(limits, others, "USD")[claim.member]
+        promised = told.at_most(claim.member, then)
+        assert promised == really if split == "first_come" else really - D("0.01") <= promised <= really
 
 
 @quick
