@@ -66,7 +66,7 @@ class Worked:
 class Before:
     """What the engine needs to know of the former standing to tell news from old."""
 
-    tier_number: int
+    tier: str | None
     capped: bool
     rebate: Decimal
     working: Working
@@ -210,7 +210,7 @@ def _news(
 
 
 def _before(document: dict[str, Any], at: Standing) -> Standing:
-    known = Before(document["tier_number"], document["capped"], Decimal(document["rebate"]), at.working)
+    known = Before(document["tier"], document["capped"], Decimal(document["rebate"]), at.working)
     return cast(Standing, known)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from emulator import lifecycle
 from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, find, user_named
@@ -246,3 +249,26 @@ def test_a_task_closes_itself_when_its_period_is_over(story):
     done = story("sync", "--json")
     assert done.code == 0, done.text
     assert [task["IsClosed"] for task in tasks(story)][0]
+
+
+def test_a_task_stays_while_its_tier_is_there_and_not_reached(story, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    retail = folder / "retail-2026.toml"
+    retail.write_text((Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text())
+    config = story.folder / "rebates.toml"
+    config.write_text(
+        re.sub(r"(?m)^programs = .*$", f'programs = "{folder.as_posix()}"', config.read_text())
+    )
+    story("sync")
+    assert not the_task(story)["IsClosed"]
+    silver, gold = ('[[tiers]]\nname = "Silver"', '[[tiers]]\nname = "Gold"')
+    text = retail.read_text()
+    retail.write_text(
+        text.replace(silver, '[[tiers]]\nname = "Bronze"\nthreshold = "5000"\nrate = "1%"\n\n' + silver)
+    )
+    later(story)
+    assert not the_task(story)["IsClosed"], "a tier below it came, it is as far away as before"
+    retail.write_text(text.replace(gold, '[[tiers]]\nname = "Platinum"').replace("50000", "90000"))
+    later(story)
+    assert the_task(story)["IsClosed"], "there is no Gold to call for any more"

@@ -68,3 +68,35 @@ def test_a_status_follows_the_calendar():
     assert standing(PROGRAM, "2026-11", {}, as_of=date(2026, 11, 24)).status == "not_started"
     assert at("60000").status == "top_tier"
     assert standing(PROGRAM, "2026-10", amount="60000", as_of=date(2026, 11, 24)).status == "closed"
+
+
+BRONZE, SILVER, GOLD, TOP = (
+    f'[[tiers]]\nname = "{name}"\nthreshold = "{threshold}"\nrate = "{rate}"\n'
+    for name, threshold, rate in (
+        ("Bronze", "50", "0.5%"),
+        ("Silver", "100", "1%"),
+        ("Gold", "1000", "2%"),
+        ("Top", "5000", "4%"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("former", "now", "amount", "told"),
+    [
+        (SILVER + GOLD, BRONZE + SILVER + GOLD, "500", []),
+        (SILVER + GOLD, BRONZE + SILVER + GOLD, "2000", []),
+        (BRONZE + SILVER + GOLD, SILVER + GOLD + TOP, "500", []),
+        (SILVER + GOLD, SILVER, "2000", []),  # no Gold any more: nobody lost it
+        (SILVER + GOLD, GOLD.replace("1000", "9000"), "500", []),
+        (SILVER + GOLD, SILVER + GOLD.replace("1000", "400"), "500", [("tier_reached", "Gold")]),
+        (SILVER + GOLD, SILVER + GOLD.replace("1000", "4000"), "2000", [("tier_lost", "Gold")]),
+        (SILVER + GOLD, SILVER + GOLD + BRONZE.replace("50", "1500"), "2000", [("tier_reached", "Bronze")]),
+    ],
+)
+def test_on_a_changed_ladder_a_tier_is_known_by_its_name(former, now, amount, told):
+    head = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
+    before, after = (
+        standing(parse_program(head + ladder), amount=amount, as_of=DAY) for ladder in (former, now)
+    )
+    assert [(event.kind, event.tier) for event in events(PROGRAM, before, after, DAY)] == told
