@@ -257,9 +257,7 @@ def test_a_task_stays_while_its_tier_is_there_and_not_reached(story, tmp_path):
     retail = folder / "retail-2026.toml"
     retail.write_text((Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text())
     config = story.folder / "rebates.toml"
-    config.write_text(
-        re.sub(r"(?m)^programs = .*$", f'programs = "{folder.as_posix()}"', config.read_text())
-    )
+    config.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder.as_posix()}"', config.read_text()))
     story("sync")
     assert not the_task(story)["IsClosed"]
     silver, gold = ('[[tiers]]\nname = "Silver"', '[[tiers]]\nname = "Gold"')
