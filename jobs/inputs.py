@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from jobs.lacking import and_elsewhere, carries_over, over_time
 from jobs.sharing import Groups, divided
 from jobs.together import NOTHING_AHEAD, Together
-from rebates.caps import guarantee_surplus
+from rebates.caps import Earned, guarantee_surplus
 from rebates.conditions import Fields
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
-from rebates.standing import Standing, standing
+from rebates.standing import Standing, earned_in, standing
 from rebates.totals import Inputs
 from rebates.versions import parts_of, standing_across
 from state import baselines, chains, dirty, evidence, rules, shares
@@ -242,13 +242,13 @@ class Calculator:
 def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known]) -> Iterator[Computed]:
     """One member's periods in order: each knows what those before it earned, paid and left over."""
     carried, kept, before = ZERO, ZERO, ZERO
-    earned: list[Decimal] = []
+    earned: list[Earned] = []
     last: Standing | None = None
     for one in whole:
         inputs, account = facts[one.cell]
         terms = frame.program.for_market(frame.program.market_of(account))
         window = frame.program.window(one.period)
-        guarantee = terms.limits.guarantee if terms.limits.guarantee_cumulative else None
+        surplus_counts = terms.limits.guarantee_cumulative and bool(terms.limits.guarantee)
         goes_on = last is not None and last.period in window
         if not goes_on:
             before = kept + carried  # what it has, and what it is still owed
@@ -258,13 +258,14 @@ def walk(frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known])
             carried=carried,
             member_paid=before,
             last_tier=None if last is None else last.tier,
-            guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
+            guarantee_surplus=guarantee_surplus(earned) if surplus_counts else ZERO,
         )
         at = _standing(frame, one, inputs, account)
         due = at.payout
         carried, last = due.carried, at
         kept += due.paid - due.invoiced
-        earned.append(at.rebate)
+        if (now := earned_in(at)) is not None:
+            earned.append(now)
         yield Computed(one, at, due)
 
 

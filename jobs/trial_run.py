@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
-from rebates.caps import Claim, guarantee_surplus, within_budget
+from rebates.caps import Claim, Earned, guarantee_surplus, within_budget
 from rebates.currency import conversion_note
 from rebates.hierarchy import shares
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Adjustment, Payout, adjustment, payout
-from rebates.standing import Standing, held_at
+from rebates.standing import Standing, earned_in, held_at
 from rebates.totals import NOTHING, Inputs
 from rebates.versions import segments, standing_across
 
@@ -58,7 +58,7 @@ class _Past:
     carried: Decimal = ZERO
     kept: Decimal = ZERO
     before: Decimal = ZERO
-    earned: list[Decimal] = field(default_factory=list)
+    earned: list[Earned] = field(default_factory=list)
     last: Standing | None = None
     pending: list[_Late] = field(default_factory=list)
     booked: list[_Late] = field(default_factory=list)
@@ -134,7 +134,7 @@ class ProgramRun:
         inputs = replace(
             inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO,
             carried=past.carried, member_paid=past.before, last_tier=last.tier if last is not None else None,
-            guarantee_surplus=guarantee_surplus(terms.limits.guarantee, past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
+            guarantee_surplus=guarantee_surplus(past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
         )  # fmt: skip
         now = self._standing(member, period, inputs, late=False)
         late = self._late_adjustment(member, period, inputs, now)
@@ -169,7 +169,8 @@ class ProgramRun:
         )
         past.carried, past.last = due.carried, now
         past.kept += due.paid - due.invoiced
-        past.earned.append(now.rebate)
+        if (one := earned_in(now)) is not None:
+            past.earned.append(one)
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""

@@ -86,7 +86,7 @@ class Inputs:
     settled: Decimal = ZERO
     carried: Decimal = ZERO
     member_paid: Decimal = ZERO
-    guarantee_surplus: Decimal = ZERO
+    guarantee_surplus: Exact = ZERO
     last_tier: str | None = None
     active_from: date | None = None
     active_to: date | None = None
