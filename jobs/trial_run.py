@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
 from rebates.caps import Claim, Earned, guarantee_surplus, within_budget
-from rebates.currency import conversion_note
+from rebates.currency import Policy, conversion_note
 from rebates.hierarchy import shares
 from rebates.money import fraction, text
 from rebates.periods import Period
@@ -21,7 +21,7 @@ from rebates.program import Program
 from rebates.settle import Adjustment, Payout, adjustment, payout
 from rebates.standing import Standing, earned_in, held_at
 from rebates.totals import NOTHING, Inputs
-from rebates.versions import segments, standing_across
+from rebates.versions import in_force, segments, standing_across
 
 ZERO = Decimal(0)
 
@@ -268,17 +268,15 @@ class ProgramRun:
             if self.program.effective_from is None
             else [f"terms of the version from {self.program.effective_from}"]
         )
-        foreign: dict[str, tuple[Decimal, Fraction]] = {}
+        foreign: dict[tuple[str, Policy], tuple[Decimal, Fraction]] = {}
         for counted in self._lines(member, period, late=False):
             code = counted.line.currency
             if code and code != self.program.currency:
-                own, ours = foreign.get(code, (ZERO, Fraction(0)))
-                foreign[code] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
-        for code in sorted(foreign):
-            own, ours = foreign[code]
-            notes.append(
-                conversion_note(code, own, ours, self.program.currency, self.program.conversion.policy)
-            )
+                key = code, in_force(self.versions, counted.day).conversion.policy
+                own, ours = foreign.get(key, (ZERO, Fraction(0)))
+                foreign[key] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
+        for (code, policy), (own, ours) in sorted(foreign.items()):
+            notes.append(conversion_note(code, own, ours, self.program.currency, policy))
         return tuple(notes)
 
     def _baseline(self, member: str, period: Period, terms: Program, inputs: Inputs) -> Inputs:
