@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from jobs.inputs import is_chained
+from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
 from rebates.program import Program
 from rebates.sequence import clashes, comes_after, exclude_each_other, lined_up
@@ -123,6 +124,9 @@ def why_refused(program: Program) -> str | None:
         require_expressible(program)
     except NotExpressible as error:
         return str(error)
+    apart = why_not_added((*program.earlier, program))
+    if apart is not None:
+        return apart
     reasons = (
         (
             program.hierarchy.is_shared and is_chained(program),
