@@ -104,6 +104,8 @@ def _former_number(before: Standing | None, terms: Program) -> int | None:
 
 
 def _near_cap(at: Standing) -> bool:
+    if at.rebate <= 0:
+        return False  # nothing is left of a budget: that is no cap that one has come to
     if at.capped:
         return True
     cap = at.working.program.limits.max_payout

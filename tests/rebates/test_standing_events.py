@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -39,6 +40,13 @@ def kinds(before, after, day: date = DAY) -> list[tuple[str, str]]:
 )
 def test_a_movement_is_told_in_its_own_words(before, after, told):
     assert kinds(None if before is None else at(before), at(after)) == told
+
+
+def test_who_gets_nothing_of_a_used_up_budget_has_not_come_to_a_cap():
+    earned = at("60000")
+    nothing, something = (replace(earned, rebate=Decimal(left), capped=True) for left in ("0", "0.01"))
+    assert kinds(earned, nothing) == []
+    assert kinds(nothing, something) == [("cap_reached", "Gold")]
 
 
 def test_near_tier_news_say_how_much_is_missing_and_what_it_brings():
