@@ -6,7 +6,7 @@ What begins it is one statement for all accounts, and the leader's; cells are wo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -83,7 +83,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
         dirty.mark_all_cells(tx)
     else:
         contributions.recompute_dirty(tx, engine=engine)
-    if _turn_of_the_day(tx, programs, now):
+    if _turn_of_the_day(tx, programs, now, fresh={*installed.added, *installed.changed}):
         meta.put(tx, TURNED, "yes")
     strangers.mark(app, tx, programs)
     missing = gaps.find(tx, app.local_day(), programs)
@@ -137,7 +137,7 @@ def work_off(
         _keep(done, computed, documents, saved)
         done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
         _drop_unknown(tx, cells, computed)
-        calculator.after_change(_changed_tier(computed, saved))
+        calculator.after_change(_changed_tier(computed, saved), among=set(cells))
         if ledger is not None:
             calculator.after_correction(ledger.correct(computed))
         done.touched |= {one.cell for one in saved}
@@ -161,16 +161,21 @@ def _keep(
             done.kept[cell] = Kept(cell, one.program.key, one.period, document)
 
 
-def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:
-    """Look again at what time alone changes; once per program and local day. True when any day turned."""
+def _turn_of_the_day(
+    tx: Connection, programs: Iterable[Program], now: datetime, *, fresh: Collection[str]
+) -> bool:
+    """Look again at what time alone changes; once per program and local day. True when any day turned.
+
+    Those that are `fresh` (new, or changed today) may have other periods and members, who have one to see today already.
+    """
     turned = False
     for program in programs:
         today = program.day_of(now)
         key = f"day.{program.key}"
         last = meta.get(tx, key)
-        if last == today.isoformat():
+        if last == today.isoformat() and program.key not in fresh:
             continue
-        turned = True
+        turned = turned or last != today.isoformat()
         since = date.fromisoformat(last) if last else today
         rows = rollover.periods_of(tx, program.key)
         closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
@@ -183,13 +188,12 @@ def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime)
 
 
 def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -> list[inputs.Computed]:
-    """Standings that came to another tier than they had."""
-    former = {one.cell: one.before for one in saved}
+    """Standings that came to another tier than they had; a new one had none."""
+    former = {one.cell: None if one.before is None else json.loads(one.before)["tier"] for one in saved}
     return [
         found
         for found in computed
-        if (before := former.get(found.one.cell)) is not None
-        and json.loads(before)["tier"] != found.standing.tier
+        if found.one.cell in former and former[found.one.cell] != found.standing.tier
     ]
 
 

@@ -6,7 +6,7 @@ Programs whose periods hang together (`is_chained`) are walked member by member 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -145,8 +145,11 @@ class Calculator:
             some = frame.groups.together(some, frame.program)
         return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
-    def after_change(self, moved: Iterable[Computed]) -> None:
-        """A tier that moved is the last tier of the period after it, if that one is in progress."""
+    def after_change(self, moved: Iterable[Computed], *, among: Collection[Cell] = ()) -> None:
+        """A tier that moved is the last tier of the period after it, if that one is in progress.
+
+        `among`: what was computed with it, in the order of time, and so knows it already.
+        """
         following = []
         for found in moved:
             frame = self._frames[found.one.program.key]
@@ -155,7 +158,9 @@ class Calculator:
                 after is not None
                 and frame.today < found.one.period.end + (found.one.period.end - found.one.period.start) * 2
             ):
-                following.append(Cell(found.one.cell.member_pk, after))
+                cell = Cell(found.one.cell.member_pk, after)
+                if cell not in among or frame.groups is not None:
+                    following.append(cell)
         chains.mark_existing(self.tx, following)
 
     def after_correction(self, corrected: Iterable[Computed]) -> None:
