@@ -25,12 +25,15 @@ class RefusedProgram:
 
     key: str
     reason: str
+    by_try: bool = True  # whether `program try` computes it
 
     def __str__(self) -> str:
-        return (
-            f"program {self.key!r} is not computed: {self.reason}; its standings stay as they were "
-            "(`rebates program try` computes it from files)"
+        way = (
+            "`rebates program try` computes it from files"
+            if self.by_try
+            else "`rebates program check` says so beforehand"
         )
+        return f"program {self.key!r} is not computed: {self.reason}; its standings stay as they were ({way})"
 
 
 def sort_out_in(tx: Connection, given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
@@ -61,7 +64,8 @@ def sort_out(
     `contradicting`: those that contradict what was settled (`out_of_frame`).
     """
     given = list(given)
-    clashing = {**(contradicting or {}), **clashes(given)}
+    apart = clashes(given)
+    clashing = {**(contradicting or {}), **apart}
     accepted: list[Program] = []
     refused: list[RefusedProgram] = []
     for program in given:
@@ -69,7 +73,8 @@ def sort_out(
         if reason is None:
             accepted.append(program)
         else:
-            refused.append(RefusedProgram(program.key, reason))
+            tried = program.key not in apart and why_not_added((*program.earlier, program)) is None
+            refused.append(RefusedProgram(program.key, reason, by_try=tried))
     return _in_sequence(_whole_groups(accepted, refused, given), refused, given), refused
 
 

@@ -237,6 +237,7 @@ def test_terms_that_count_apart_are_not_added_up_within_a_period(shop, kind):
     (refused,) = shop.sync().refused
     assert "within 2026: its terms and those from 2026-01-01 cannot be added up" in refused.reason
     assert "write the same into both files" in refused.reason
+    assert "program check" in str(refused) and "program try" not in str(refused)
     with pytest.raises(InvalidProgram, match="cannot be added up"):
         run_trial([parse_program(text, "p") for text in texts], TrialFiles())
 
