@@ -254,3 +254,20 @@ def test_a_fixed_amount_is_not_cut_by_what_only_one_version_is_paid_on(shop):
     assert "let it begin with a period (effective_from = 2026-04-01)" in refused.reason
     shop.program(AS_OF.format("2026-04-01") + quarters[1] + narrowed, "b")
     assert not shop.sync().refused
+
+
+def test_a_store_that_judged_all_orders_by_the_newest_policy_judges_them_again(shop, monkeypatch):
+    eur = "[rates]\nEUR = '1.2'\n"
+    shop.rate("USD", "1")
+    shop.rate("EUR", "0.5", date(2026, 1, 1))
+    shop.program(YEAR, "a")
+    shop.program(AS_OF.format("2026-03-01") + 'currency_policy = "fixed"\n' + YEAR + eur, "b")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 2, 2), {"amount": 1000}, currency="EUR")
+    with monkeypatch.context() as former:  # as it was
+        former.setattr("state.rules._converted_apart", lambda program: "")
+        former.setattr("rebates.program.Program.terms_of", lambda program, bucket: program)
+        shop.sync()
+        assert shop.rebates() == {("Acme", "2026"): Decimal(12)}
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026"): Decimal(20)}
