@@ -98,7 +98,7 @@ def _task(
     payload = record(target, view)
     if owner is None:
         payload.pop("OwnerId", None)  # Salesforce then gives it to our own user: better than nobody
-    note = {"tier_number": one.document["tier_number"] + 1, "tier": event.tier}
+    note = {"tier": event.tier}
     tasks.opened(
         planning.tx,
         TaskRow(key, event.kind, event.cell, json.dumps(note, sort_keys=True), owner_id=owner),
@@ -169,8 +169,11 @@ def _cell_now(task: TaskRow, out: Mapping[int, int | None]) -> Cell | None:
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:
-    """Whether a near-tier task has nothing left to say: reached, too late, or nothing counts there any more (the account
-    left the program). A gap that only grew leaves it open: what is closed is never opened again."""
-    note = json.loads(task.document)
-    reached = one.document["tier_number"] >= note["tier_number"]
-    return reached or not one.document["lines"] or planning.today(one.program) >= one.period.end
+    """Whether a near-tier task has nothing left to say: its tier is reached or there no more, its period is over, or nothing
+    counts there any more (the account left the program). A gap that only grew leaves it open: what is closed is never
+    opened again."""
+    tier = json.loads(task.document)["tier"]
+    ladder = one.document.get("ladder")  # none of a program that is not there any more
+    gone = ladder is not None and all(step["name"] != tier or step["reached"] for step in ladder["tiers"])
+    left = not one.document.get("lines", 1)
+    return gone or left or planning.today(one.program) >= one.period.end

@@ -6,7 +6,7 @@ What begins it is one statement for all accounts, and the leader's; cells are wo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -67,7 +67,7 @@ class Worked:
 class Before:
     """What the engine needs to know of the former standing to tell news from old."""
 
-    tier_number: int
+    tier: str | None
     capped: bool
     rebate: Decimal
     working: Working
@@ -85,7 +85,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
         dirty.mark_all_cells(tx)
     else:
         contributions.recompute_dirty(tx, engine=engine)
-    if _turn_of_the_day(tx, programs, now):
+    if _turn_of_the_day(tx, programs, now, fresh={*installed.added, *installed.changed}):
         meta.put(tx, TURNED, "yes")
     strangers.mark(app, tx, programs)
     missing = gaps.find(tx, app.local_day(), programs)
@@ -140,7 +140,7 @@ def work_off(
         _keep(done, computed, documents, saved)
         done.news += event_log.record(tx, list(_news(computed, saved, now, run_pk)))
         _drop_unknown(tx, cells, computed)  # and the marks of what stays as it was settled
-        calculator.after_change(_changed_tier(computed, saved))
+        calculator.after_change(_changed_tier(computed, saved), among=set(cells))
         if ledger is not None:
             calculator.after_correction(ledger.correct(computed, saved))
         moved = {one.cell for one in saved if one.before is not None}
@@ -177,16 +177,21 @@ def _keep(
             done.kept[cell] = Kept(cell, one.program.key, one.period, document)
 
 
-def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime) -> bool:
-    """Look again at what time alone changes; once per program and local day. True when any day turned."""
+def _turn_of_the_day(
+    tx: Connection, programs: Iterable[Program], now: datetime, *, fresh: Collection[str]
+) -> bool:
+    """Look again at what time alone changes; once per program and local day. True when any day turned.
+
+    Those that are `fresh` (new, or changed today) may have other periods and members, who have one to see today already.
+    """
     turned = False
     for program in programs:
         today = program.day_of(now)
         key = f"day.{program.key}"
         last = meta.get(tx, key)
-        if last == today.isoformat():
+        if last == today.isoformat() and program.key not in fresh:
             continue
-        turned = True
+        turned = turned or last != today.isoformat()
         since = date.fromisoformat(last) if last else today
         rows = rollover.periods_of(tx, program.key)
         closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
@@ -199,13 +204,12 @@ def _turn_of_the_day(tx: Connection, programs: Iterable[Program], now: datetime)
 
 
 def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -> list[inputs.Computed]:
-    """Standings that came to another tier than they had."""
-    former = {one.cell: one.before for one in saved}
+    """Standings that came to another tier than they had; a new one had none."""
+    former = {one.cell: None if one.before is None else json.loads(one.before)["tier"] for one in saved}
     return [
         found
         for found in computed
-        if (before := former.get(found.one.cell)) is not None
-        and json.loads(before)["tier"] != found.standing.tier
+        if found.one.cell in former and former[found.one.cell] != found.standing.tier
     ]
 
 
@@ -226,7 +230,7 @@ def _news(
 
 
 def _before(document: dict[str, Any], at: Standing) -> Standing:
-    known = Before(document["tier_number"], document["capped"], Decimal(document["rebate"]), at.working)
+    known = Before(document["tier"], document["capped"], Decimal(document["rebate"]), at.working)
     return cast(Standing, known)
 
 

@@ -20,12 +20,12 @@ from jobs.ignoring import Ignoring
 from jobs.lacking import and_elsewhere, carries_over, has_minimum, over_time
 from jobs.sharing import Groups, divided
 from jobs.together import NOTHING_AHEAD, Together
-from rebates.caps import guarantee_surplus
+from rebates.caps import Earned, guarantee_surplus
 from rebates.conditions import Fields
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
-from rebates.standing import Standing, standing
+from rebates.standing import Standing, earned_in, standing
 from rebates.totals import Inputs, anything_in
 from rebates.versions import parts_of, standing_across
 from state import baselines, chains, dirty, evidence, rules, shares
@@ -163,8 +163,11 @@ class Calculator:
             some = self._ignoring.without_strangers(frame, some)
         return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
-    def after_change(self, moved: Iterable[Computed]) -> None:
-        """A tier that moved is the last tier of the period after it, if that one is in progress."""
+    def after_change(self, moved: Iterable[Computed], *, among: Collection[Cell] = ()) -> None:
+        """A tier that moved is the last tier of the period after it, if that one is in progress.
+
+        `among`: what was computed with it, in the order of time, and so knows it already.
+        """
         following = []
         for found in moved:
             frame = self._frames[found.one.program.key]
@@ -173,7 +176,9 @@ class Calculator:
                 after is not None
                 and frame.today < found.one.period.end + (found.one.period.end - found.one.period.start) * 2
             ):
-                following.append(Cell(found.one.cell.member_pk, after))
+                cell = Cell(found.one.cell.member_pk, after)
+                if cell not in among or frame.groups is not None:
+                    following.append(cell)
         chains.mark_existing(self.tx, following)
 
     def after_correction(self, corrected: Iterable[Computed]) -> None:
@@ -264,13 +269,13 @@ def walk(
     """One member's periods in order: each knows what those before it earned, paid and left over. `paid`: for these a payout
     was made already."""
     carried, kept, before = ZERO, ZERO, ZERO
-    earned: list[Decimal] = []
+    earned: list[Earned] = []
     last: Standing | None = None
     for one in whole:
         inputs, account = facts[one.cell]
         terms = frame.program.for_market(frame.program.market_of(account))
         window = frame.program.window(one.period)
-        guarantee = terms.limits.guarantee if terms.limits.guarantee_cumulative else None
+        surplus_counts = terms.limits.guarantee_cumulative and bool(terms.limits.guarantee)
         goes_on = last is not None and last.period in window
         if not goes_on:
             before = kept + carried  # what it has, and what it is still owed
@@ -281,14 +286,15 @@ def walk(
             paid_before=one.cell in paid,
             member_paid=before,
             last_tier=None if last is None else last.tier,
-            guarantee_surplus=guarantee_surplus(guarantee, earned) if guarantee else ZERO,
+            guarantee_surplus=guarantee_surplus(earned) if surplus_counts else ZERO,
         )
         at = _standing(frame, one, inputs, account)
         due = at.payout
         carried, last = due.carried, at
         kept += due.settles
-        if anything_in(one.by_period.get(one.period, {})):  # else it has no guarantee either
-            earned.append(at.rebate)
+        bought = anything_in(one.by_period.get(one.period, {}))  # else it has no guarantee either
+        if bought and (now := earned_in(at)) is not None:
+            earned.append(now)
         yield Computed(one, at, due)
 
 

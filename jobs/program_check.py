@@ -11,6 +11,7 @@ from jobs.refused_programs import contradictions, sort_out
 from jobs.targets import read_with_targets
 from jobs.trial_files import read_accounts
 from rebates import InvalidProgram, Program
+from rebates.amendments import why_not_added
 from rebates.frames import NEW_PROGRAM, Frame
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
@@ -110,9 +111,12 @@ def _families(checked: Sequence[Checked]) -> list[Checked]:
         versions = {n: program for n in family if (program := checked[n].program) is not None}
         newest = max(family, key=lambda n: (versions[n].effective, n))
         try:
-            in_order(list(versions.values()))
+            ordered = in_order(list(versions.values()))
         except InvalidProgram as error:
             out[newest] = _unusable(checked[newest].file, error.problems)
+            continue
+        if (apart := why_not_added(ordered)) is not None:
+            out[newest] = _unusable(checked[newest].file, [problem(("effective_from",), apart)])
     newest_of = folded([entry.program for entry in out if entry.program is not None])
     for key, reason in clashes(newest_of).items():
         for n, entry in enumerate(out):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from jobs.inputs import is_chained
+from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
 from rebates.program import Program
 from rebates.sequence import clashes, comes_after, exclude_each_other, lined_up
@@ -24,12 +25,15 @@ class RefusedProgram:
 
     key: str
     reason: str
+    by_try: bool = True  # whether `program try` computes it
 
     def __str__(self) -> str:
-        return (
-            f"program {self.key!r} is not computed: {self.reason}; its standings stay as they were "
-            "(`rebates program try` computes it from files)"
+        way = (
+            "`rebates program try` computes it from files"
+            if self.by_try
+            else "`rebates program check` says so beforehand"
         )
+        return f"program {self.key!r} is not computed: {self.reason}; its standings stay as they were ({way})"
 
 
 def sort_out_in(tx: Connection, given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
@@ -60,7 +64,8 @@ def sort_out(
     `contradicting`: those that contradict what was settled (`out_of_frame`).
     """
     given = list(given)
-    clashing = {**(contradicting or {}), **clashes(given)}
+    apart = clashes(given)
+    clashing = {**(contradicting or {}), **apart}
     accepted: list[Program] = []
     refused: list[RefusedProgram] = []
     for program in given:
@@ -68,7 +73,8 @@ def sort_out(
         if reason is None:
             accepted.append(program)
         else:
-            refused.append(RefusedProgram(program.key, reason))
+            tried = program.key not in apart and why_not_added((*program.earlier, program)) is None
+            refused.append(RefusedProgram(program.key, reason, by_try=tried))
     return _in_sequence(_whole_groups(accepted, refused, given), refused, given), refused
 
 
@@ -123,6 +129,9 @@ def why_refused(program: Program) -> str | None:
         require_expressible(program)
     except NotExpressible as error:
         return str(error)
+    apart = why_not_added((*program.earlier, program))
+    if apart is not None:
+        return apart
     reasons = (
         (
             program.hierarchy.is_shared and is_chained(program),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from jobs.trial_counting import Excluded, count
 from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding
+from rebates.amendments import why_not_added
 from rebates.beside import overruled, promising
 from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
@@ -46,6 +47,9 @@ def run_trial(programs: Sequence[Program], files: TrialFiles, *, as_of: date | N
     versions.sort(key=lambda family: (family[-1].stacking.order, family[-1].key))
     for key, reason in clashes([family[-1] for family in versions]).items():
         raise InvalidProgram(key, [problem(("stacking",), reason, APART)])
+    for family in versions:
+        if (apart := why_not_added(family)) is not None:
+            raise InvalidProgram(family[-1].key, [problem(("effective_from",), apart)])
     day = as_of or max(
         (versions[0][-1].day_of(line.when) for line in files.lines), default=versions[0][-1].starts
     )

@@ -109,7 +109,7 @@ class _Counting:
             return self._exclude(line, terms.why_not(account, product, order, own) or "no rule counts it")
         period = self.newest.period_of(day)
         try:
-            factor = self._factor(line, day, period)
+            factor = self._factor(terms, line, day, period)
         except NoRate as error:
             if period is not None:
                 self.counts.missing.setdefault((member, period), []).append(f"order {line.order_id}: {error}")
@@ -200,17 +200,17 @@ class _Counting:
             not last or day <= date.fromisoformat(last)
         )
 
-    def _factor(self, line: TrialLine, day: date, period: Period | None) -> Fraction:
+    def _factor(self, terms: Program, line: TrialLine, day: date, period: Period | None) -> Fraction:
         source, target = line.currency or self.newest.currency, self.newest.currency
         if source == target:
             return Fraction(1)
         frame = period or Period(day, date.fromordinal(day.toordinal() + 1), "day")
-        if self.newest.conversion.policy == "period_average":
+        if terms.conversion.policy == "period_average":
             key = (source, frame)
             if key not in self.averages:
                 self.averages[key] = self.rates.average(source, target, frame)
             return self.averages[key]
-        return self.newest.conversion.factor(source, target, day, frame, self.rates)
+        return terms.conversion.factor(source, target, day, frame, self.rates)
 
 
 def _counts(

@@ -13,16 +13,16 @@ from typing import NamedTuple
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
 from rebates.beside import Budget, overruled, promising, shared_out
-from rebates.caps import Claim, guarantee_surplus
-from rebates.currency import conversion_note
+from rebates.caps import Claim, Earned, guarantee_surplus
+from rebates.currency import Policy, conversion_note
 from rebates.hierarchy import shares
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Adjustment, adjustment
-from rebates.standing import Standing, held_at
+from rebates.standing import Standing, earned_in, held_at
 from rebates.totals import NOTHING, Inputs, Overruling
-from rebates.versions import segments, standing_across
+from rebates.versions import in_force, segments, standing_across
 
 ZERO = Decimal(0)
 
@@ -63,7 +63,7 @@ class _Past:
     carried: Decimal = ZERO
     kept: Decimal = ZERO
     before: Decimal = ZERO
-    earned: list[Decimal] = field(default_factory=list)
+    earned: list[Earned] = field(default_factory=list)
     last: Standing | None = None
     pending: list[_Late] = field(default_factory=list)
     booked: list[_Late] = field(default_factory=list)
@@ -141,7 +141,7 @@ class ProgramRun:
         inputs = replace(
             inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO,
             carried=past.carried, member_paid=past.before, last_tier=last.tier if last is not None else None,
-            guarantee_surplus=guarantee_surplus(terms.limits.guarantee, past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
+            guarantee_surplus=guarantee_surplus(past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
         )  # fmt: skip
         now = self._standing(member, period, inputs, late=False)
         late = self._late_adjustment(member, period, inputs, now)
@@ -168,8 +168,9 @@ class ProgramRun:
         self.rows[member, period] = TrialStanding(now, due.paid, due.carried, due.invoiced, shared, booked)
         past.carried, past.last = due.carried, now
         past.kept += due.settles
-        if self.cells[member][period]:  # else it has no guarantee either
-            past.earned.append(now.rebate)
+        bought = self.cells[member][period]  # else it has no guarantee either
+        if bought and (one := earned_in(now)) is not None:
+            past.earned.append(one)
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""
@@ -267,17 +268,15 @@ class ProgramRun:
             if self.program.effective_from is None
             else [f"terms of the version from {self.program.effective_from}"]
         )
-        foreign: dict[str, tuple[Decimal, Fraction]] = {}
+        foreign: dict[tuple[str, Policy], tuple[Decimal, Fraction]] = {}
         for counted in self._lines(member, period, late=False):
             code = counted.line.currency
             if code and code != self.program.currency:
-                own, ours = foreign.get(code, (ZERO, Fraction(0)))
-                foreign[code] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
-        for code in sorted(foreign):
-            own, ours = foreign[code]
-            notes.append(
-                conversion_note(code, own, ours, self.program.currency, self.program.conversion.policy)
-            )
+                key = code, in_force(self.versions, counted.day).conversion.policy
+                own, ours = foreign.get(key, (ZERO, Fraction(0)))
+                foreign[key] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
+        for (code, policy), (own, ours) in sorted(foreign.items()):
+            notes.append(conversion_note(code, own, ours, self.program.currency, policy))
         return tuple(notes)
 
     def _baseline(self, member: str, period: Period, terms: Program, inputs: Inputs) -> Inputs:

@@ -6,13 +6,15 @@ They can be left out of a volume program, or paid by the difference between refe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from rebates.conditions import Condition, Filter
-from rebates.totals import Tally
+from rebates.money import fraction, money_text, text, units_text
+from rebates.totals import Tally, Totals
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,17 @@ class Agreement:
     def difference(self) -> Decimal:
         """What one unit is paid."""
         return self.reference - self.price
+
+    def on(self, sold: Tally) -> Fraction:
+        """What units sold at the special price are paid."""
+        return fraction(self.difference) * fraction(sold.quantity)
+
+    def words(self, sold: Tally, currency: str) -> str:
+        """The same, as people say it."""
+        due = money_text(self.on(sold), currency)
+        return (
+            f"{self.name}: {text(self.reference)} - {text(self.price)} on {units_text(sold.quantity)} = {due}"
+        )
 
     @property
     def bucket(self) -> str:
@@ -52,9 +65,13 @@ class ShipAndDebit:
     def special(self, agreement: Agreement) -> Filter:
         return Filter((Condition("line", self.field, one_of=(agreement.name,)),)) + agreement.counts
 
-    def due(self, totals: Mapping[str, Tally]) -> Iterable[tuple[Agreement, Tally]]:
-        """Each agreement with what was sold under it."""
-        for agreement in self.agreements:
+    def due(self, totals: Totals) -> Iterable[tuple[Agreement, Tally]]:
+        """Each agreement with what was sold under it, where the difference of prices is paid."""
+        for agreement in self.agreements if self.lines == "price_difference" else ():
             tally = totals.get(agreement.bucket)
             if tally is not None and tally.lines:
                 yield agreement, tally
+
+    def owed(self, totals: Totals) -> Fraction:
+        """What the differences of prices come to, exact."""
+        return sum((agreement.on(sold) for agreement, sold in self.due(totals)), Fraction(0))

@@ -6,7 +6,7 @@ What lies below the minimum payout is carried forward, never lost.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -82,8 +82,8 @@ def limited(earned: Exact, limits: Limits, proration: Proration, period: Period,
     for cap in caps:
         if cap < rebate:
             rebate, by_cap = cap, cap
-    if limits.guarantee is not None:
-        floor = _scaled(limits.guarantee, proration.factor("guarantee", period, inputs))
+    floor = guaranteed(limits, proration, period, inputs)
+    if floor is not None:
         if limits.guarantee_cumulative:
             floor = fraction(floor) - fraction(inputs.guarantee_surplus)
         if rebate < floor:
@@ -95,11 +95,25 @@ def _scaled(value: Decimal, factor: Fraction) -> Exact:
     return value if factor == 1 else fraction(value) * factor
 
 
-def guarantee_surplus(guarantee: Decimal, earned: Sequence[Decimal]) -> Decimal:
+def guaranteed(limits: Limits, proration: Proration, period: Period, inputs: Inputs) -> Exact | None:
+    """The guarantee of one period, for a piece of it or as its part of a year; None: there is none."""
+    if limits.guarantee is None:
+        return None
+    return _scaled(limits.guarantee, proration.factor("guarantee", period, inputs))
+
+
+class Earned(NamedTuple):
+    """What an earlier period came to, and what was guaranteed for it."""
+
+    rebate: Decimal
+    floor: Exact
+
+
+def guarantee_surplus(earned: Iterable[Earned]) -> Exact:
     """What earlier periods earned above a cumulative guarantee; carried against the next period's."""
-    surplus = Decimal(0)
-    for amount in earned:
-        surplus = max(Decimal(0), surplus + amount - guarantee)
+    surplus = Fraction(0)
+    for one in earned:
+        surplus = max(Fraction(0), surplus + fraction(one.rebate) - fraction(one.floor))
     return surplus
 
 

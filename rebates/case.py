@@ -188,12 +188,7 @@ def _exact_case(
         adds if not inputs.reduction else ("" if adds == "amount" else adds),
         adds,
         excess_over=base.value if excess and base is not None and base.usable else None,
-        extra=sum(
-            (fraction(a.difference) * fraction(t.quantity) for a, t in program.special.due(totals)),
-            Fraction(0),
-        )
-        if program.special.lines == "price_difference"
-        else Fraction(0),
+        extra=program.special.owed(totals),
         closed=closed,
         missing=missing,
     )

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from rebates.calendars import MONTHS_OF, RETAIL
 from rebates.checks_of_days import day_problems
+from rebates.checks_of_limits import limit_problems
 from rebates.checks_of_tiers import ladder_problems
 from rebates.hierarchy import overlapping
-from rebates.money import parse_number, rounded, text, unit
+from rebates.money import parse_number, text
 from rebates.problems import Path, Problem, nearest, problem
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def find_problems(program: Program) -> list[Problem]:
     for market in program.markets:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
-    return [*found, *_limits(program), *_others(program)]
+    return [*found, *limit_problems(program), *_others(program)]
 
 
 def _near(word: str, known: Mapping[str, str]) -> str:
@@ -195,46 +196,6 @@ def _qualifier(place: Path, entry: object) -> list[Problem]:
                 'counts.product.family = ["Skin care"]',
             )
         )
-    return found
-
-
-def _limits(program: Program) -> list[Problem]:
-    found = []
-    limits = program.limits
-    for name in ("max_payout", "max_payout_program", "budget", "min_payout", "guarantee"):
-        value = getattr(limits, name)
-        if value is None:
-            continue
-        if value < 0:
-            found.append(problem((name,), f"{text(value)} is negative"))
-        elif value != rounded(value, unit(program.currency)):
-            found.append(
-                problem(
-                    (name,),
-                    f"{text(value)} is not a whole number of {unit(program.currency)} {program.currency}",
-                )
-            )
-    if (
-        limits.max_payout is not None
-        and limits.min_payout is not None
-        and limits.min_payout > limits.max_payout
-    ):
-        found.append(
-            problem(
-                ("min_payout",),
-                f"{text(limits.min_payout)} is above max_payout {text(limits.max_payout)}: nothing could ever be paid",
-            )
-        )
-    if (
-        limits.max_payout is not None
-        and limits.guarantee is not None
-        and limits.guarantee > limits.max_payout
-    ):
-        found.append(
-            problem(("guarantee",), f"{text(limits.guarantee)} is above max_payout {text(limits.max_payout)}")
-        )
-    if program.settlement.grace_days < 0:
-        found.append(problem(("grace_days",), f"{program.settlement.grace_days} is negative"))
     return found
 
 

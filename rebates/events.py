@@ -44,10 +44,10 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
     ) -> None:
         out.append(Event(kind, program.key, after.member, at.key, tier or "", words, amount, due))
 
-    was = before.tier_number if before is not None else 0
     # Several tiers at once are one piece of news: of the highest that is reached, whose benefit is the standing's, and of
     # the lowest that is lost, which is the next one again.
-    if after.tier_number > was:
+    was = _former_number(before, terms)
+    if was is not None and after.tier_number > was:
         name = terms.tiers[after.tier_number - 1].name
         tell(
             "tier_reached",
@@ -55,7 +55,7 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
             f"{name} is reached: the rebate is now {text(after.rebate)} {currency}",
             after.rebate,
         )
-    if after.tier_number < was:
+    if was is not None and after.tier_number < was:
         name = terms.tiers[after.tier_number].name
         tell(
             "tier_lost",
@@ -92,7 +92,20 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
     return out
 
 
+def _former_number(before: Standing | None, terms: Program) -> int | None:
+    """Where the former tier is on the ladder of now, from 1 (0: none). None: it has no such tier, so that nobody moved.
+
+    By name: since then a tier may have come or gone below it, or the member has moved to a market with other tiers.
+    """
+    if before is None or before.tier is None:
+        return 0
+    names = [tier.name for tier in terms.tiers]
+    return names.index(before.tier) + 1 if before.tier in names else None
+
+
 def _near_cap(at: Standing) -> bool:
+    if at.rebate <= 0:
+        return False  # nothing is left of a budget: that is no cap that one has come to
     if at.capped:
         return True
     cap = at.working.program.limits.max_payout

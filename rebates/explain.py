@@ -74,11 +74,10 @@ def _steps(at: Standing) -> list[Step]:
             cap = " (at its cap)" if band.capped else ""
             words = f"{tier.name}: {tier.benefit_text(terms.currency)} on {paid_on}{cap} = {money_text(band.rebate, terms.currency)}"
         steps.append(Step("band", words, tier.name, shown(band.rebate), shown(band.paid_on)))
-    if case.program.special.lines == "price_difference":
-        for agreement, sold in case.program.special.due(totals):
-            due = fraction(agreement.difference) * fraction(sold.quantity)
-            words = f"{agreement.name}: {text(agreement.reference)} - {text(agreement.price)} on {units_text(sold.quantity)} = {money_text(due, terms.currency)}"
-            steps.append(Step("price_difference", words, amount=shown(due), paid_on=shown(sold.quantity)))
+    differences = terms.special.due(totals) if inputs.across is None else ()  # the notes tell those, too
+    for agreement, sold in differences:
+        words, due = agreement.words(sold, terms.currency), agreement.on(sold)
+        steps.append(Step("price_difference", words, amount=shown(due), paid_on=shown(sold.quantity)))
     if capped.by_cap is not None:
         steps.append(
             Step("cap", f"capped at {text(capped.by_cap)} {terms.currency}", amount=shown(capped.by_cap))

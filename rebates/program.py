@@ -128,6 +128,24 @@ class Program:
         )
         return (*self.own_buckets, *before)
 
+    @cached_property
+    def _counted_by(self) -> Mapping[str, Program]:
+        before = {
+            version.name_before(bucket.name): version
+            for version in self.earlier
+            for bucket in version.own_buckets
+        }
+        return before | {bucket.name: self for bucket in self.own_buckets}
+
+    def terms_of(self, bucket: str) -> Program:
+        """The version that a counter belongs to, of itself and the earlier ones."""
+        return self._counted_by.get(bucket, self)
+
+    def counts_all(self, bucket: str) -> bool:
+        """Whether a counter is a version's `all`."""
+        terms = self.terms_of(bucket)
+        return bucket == (ALL if terms is self else terms.name_before(ALL))
+
     def name_before(self, bucket: str) -> str:
         """What a counter of this version is called where a later version is in force."""
         return f"{bucket}@{self.effective}"

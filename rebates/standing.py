@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rebates.caps import Capped, limited
+from rebates.caps import Capped, Earned, guaranteed, limited
 from rebates.case import Case, Scale, least_step, plain_terms, set_out
 from rebates.ladder import Ladder
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
@@ -114,6 +114,13 @@ class Standing:
             last=self.is_last,
             paid_before=inputs.paid_before,
         )
+
+
+def earned_in(at: Standing) -> Earned | None:
+    """What a period came to beside what its own terms guaranteed for it; None without a guarantee."""
+    terms, _, inputs = at.working
+    floor = guaranteed(terms.limits, terms.proration, at.period, inputs)
+    return None if floor is None else Earned(at.rebate, floor)
 
 
 def standing(

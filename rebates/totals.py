@@ -101,7 +101,7 @@ class Inputs:
     carried: Decimal = ZERO
     paid_before: bool = False
     member_paid: Decimal = ZERO
-    guarantee_surplus: Decimal = ZERO
+    guarantee_surplus: Exact = ZERO
     last_tier: str | None = None
     active_from: date | None = None
     active_to: date | None = None

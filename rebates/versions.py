@@ -156,6 +156,11 @@ def standing_across(
             f"{version.effective}: {money_text(piece, version.currency)}"
             for (version, totals), piece in zip(parts, pieces, strict=True)
         ]
+        notes += [
+            f"of it {agreement.words(sold, version.currency)} at the prices from {version.effective}"
+            for version, totals in parts
+            for agreement, sold in version.special.due(totals)
+        ]
         capped = due_of(earned, terms, period, whole, inputs)
         at_next = None
         if last.to_next_tier is not None and last.rebate_at_next_tier is not None:
@@ -189,9 +194,10 @@ def _pieces(
                 _all(version, period, now, member, inputs) - _all(version, period, before, member, inputs)
             )
             before = now
-        else:  # its share of what the period's tier pays on everything
+        else:  # its share of what the period's tier pays on everything, and its own units at its own special prices
             share = _share(version, totals, whole, is_last=totals is parts[-1][1])
-            pieces.append(_all(version, period, whole, member, inputs) * share)
+            on_tiers = _all(version, period, whole, member, inputs) - version.special.owed(whole)
+            pieces.append(on_tiers * share + version.special.owed(totals))
     return pieces
 
 

@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, select, union
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, union
 
+from rebates.hierarchy import SHARE
 from state import dating, dirty
 from state.instants import moment
 from state.tables.facts import accounts, orders
-from state.tables.programs import periods, programs
+from state.tables.programs import buckets, periods, programs
 from state.tables.work import contributions, dirty_accounts, dirty_cells, postings, standings, totals
 from state.totals import CELLS_AT_ONCE, Cell
 
@@ -177,8 +178,14 @@ def cells_in(tx: Connection, period_pk: int) -> list[Cell]:
     return sorted(Cell(member, period_pk) for member in tx.execute(union(*parts)).scalars())
 
 
+_SHARES = select(buckets.c.pk).where(or_(buckets.c.name == SHARE, buckets.c.name.like(f"{SHARE}:%")))
+
+
 def first_orders(tx: Connection, period_pk: int) -> list[tuple[int, date | None, datetime | None]]:
-    """(member, day, instant) of the first order that counts for each member in a period."""
+    """(member, day, instant) of the first order that counts for each member in a period.
+
+    Where groups share, what an account brought to its own group is no order of the group that it stands for.
+    """
     dated = dating.by_original(programs.c.returns_to_original)
     # Where an order has a day, its instant does not decide.
     instant_only = case((dated.on.is_(None), dated.at))
@@ -189,7 +196,7 @@ def first_orders(tx: Connection, period_pk: int) -> list[tuple[int, date | None,
     query = (
         select(contributions.c.member_pk, func.min(dated.on), func.min(instant_only))
         .select_from(dating.with_originals(counted))
-        .where(contributions.c.period_pk == period_pk)
+        .where(contributions.c.period_pk == period_pk, contributions.c.bucket_pk.not_in(_SHARES))
         .group_by(contributions.c.member_pk)
     )
     return [

@@ -147,7 +147,8 @@ def _judge_kinds(
         ours = _Conversions(tx, program_pk, program, dated)
         for bucket in map(row_rules.without, program.buckets):
             bucket_pk = names[program_pk, bucket.name]
-            wanted = set(_order_kinds(bucket, bucket_pk, asked_orders, ours))
+            terms = program.terms_of(bucket.name)
+            wanted = set(_order_kinds(bucket, bucket_pk, asked_orders, ours, terms))
             changed = _replace(
                 tx,
                 bucket_order_kinds,
@@ -173,11 +174,11 @@ def _judge_kinds(
 
 
 def _order_kinds(
-    bucket: Bucket, bucket_pk: int, rows: Iterable[Any], ours: _Conversions
+    bucket: Bucket, bucket_pk: int, rows: Iterable[Any], ours: _Conversions, terms: Program
 ) -> Iterable[tuple[Any, ...]]:
     for row in rows:
         if bucket.counts_order(fields_of(row, *ORDER_FIELDS)):
-            for span, conversion_pk in ours.of(row.currency):
+            for span, conversion_pk in ours.of(row.currency, terms):
                 yield (bucket_pk, row.pk, *span, conversion_pk)
 
 
@@ -189,8 +190,9 @@ class _Conversions:
         query = select(conversions).where(conversions.c.program_pk == program_pk)
         self._known = {(row.currency, row.from_day): row.pk for row in tx.execute(query)}
 
-    def of(self, currency: str | None) -> Iterable[tuple[tuple[int, int, int, int], int]]:
-        for start, end in rates.spans(self.dated, order_currency=currency, program=self.program):
+    def of(self, currency: str | None, terms: Program) -> Iterable[tuple[tuple[int, int, int, int], int]]:
+        """Those of a currency, by the policy of the version that counts it."""
+        for start, end in rates.spans(self.dated, order_currency=currency, program=terms):
             key = (currency or "", start)
             if key not in self._known:
                 statement = insert(conversions).values(

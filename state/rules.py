@@ -71,7 +71,7 @@ def install_programs(
     fresh: set[int] = set()
     for program in given:
         definition = canonical(program)
-        digest = hashlib.sha256(definition.encode()).hexdigest()
+        digest = hashlib.sha256((definition + _converted_apart(program)).encode()).hexdigest()
         before = known.get(program.key)
         if before is not None and before.active and before.content_hash == digest:
             unchanged.append(program.key)
@@ -103,6 +103,12 @@ def installed(tx: Connection) -> dict[str, int]:
 def canonical(program: Program) -> str:
     """A program's whole definition as JSON with one spelling: what its version is told by."""
     return json.dumps(_plain(program), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _converted_apart(program: Program) -> str:
+    """What tells stores in which all orders were judged by the newest version's policy that each version has its own."""
+    policies = {version.conversion.policy for version in (*program.earlier, program)}
+    return "converted apart" if len(policies) > 1 else ""
 
 
 def _plain(value: Any) -> Any:

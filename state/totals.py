@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
 
-from rebates.currency import NoRate, RateBook, conversion_note, converted
+from rebates.currency import NoRate, Policy, RateBook, conversion_note, converted
 from rebates.money import fraction, from_micro
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.totals import ALL, Tally, add_totals
+from rebates.totals import Tally, add_totals
 from state import dirty, rates
 from state.dialects import given, one_of, one_of_given
 from state.tables.base import FIRST_DAY
@@ -24,7 +24,8 @@ from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, program_members, programs
 from state.tables.work import closed_periods, dirty_cells, standings, totals
 
-Foreign = dict[str, tuple[Fraction, Fraction]]  # another currency → its own amount, and in the program's
+# another currency and the policy it was converted by → its own amount, and in the program's
+Foreign = dict[tuple[str, Policy], tuple[Fraction, Fraction]]
 CELLS_AT_ONCE = 2_000  # cells of one statement
 from_e6 = from_micro  # the store keeps millionths; rebates.money is the one place that converts
 
@@ -171,8 +172,8 @@ def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program])
                     by_period,
                     tuple(dict.fromkeys(missing)),
                     tuple(
-                        conversion_note(code, *foreign[code], program.currency, program.conversion.policy)
-                        for code in sorted(foreign)
+                        conversion_note(code, *came_to, program.currency, policy)
+                        for (code, policy), came_to in sorted(foreign.items())
                     ),
                 )
             )
@@ -242,23 +243,26 @@ def in_program_currency(
     missing: list[str],
     foreign: Foreign | None = None,
 ) -> dict[str, Tally]:
-    """Tallies by bucket; `foreign` collects what each other currency came to."""
+    """Tallies by bucket, each by the rates of the version that it was counted under; `foreign` collects what each other
+    currency came to."""
     out: dict[str, Tally] = {}
     for row in rows:
         tally = Tally(from_e6(row.amount_e6), from_e6(row.quantity_e6), row.lines)
         if row.currency:
             day = date.min if row.from_day == FIRST_DAY else date.fromordinal(row.from_day)
+            conversion = program.terms_of(row.name).conversion
             try:
                 frame = _frame(program, period, day)
-                factor = program.conversion.factor(row.currency, program.currency, day, frame, book)
+                factor = conversion.factor(row.currency, program.currency, day, frame, book)
             except NoRate as error:
                 missing.append(str(error))
                 tally = Tally(Decimal(0), tally.quantity, tally.lines)
             else:
                 own, tally = tally, converted(tally, factor)
-                if foreign is not None and row.name == ALL and row.currency != program.currency:
-                    before = foreign.get(row.currency, (Fraction(0), Fraction(0)))
-                    foreign[row.currency] = (
+                if foreign is not None and program.counts_all(row.name) and row.currency != program.currency:
+                    key = row.currency, conversion.policy
+                    before = foreign.get(key, (Fraction(0), Fraction(0)))
+                    foreign[key] = (
                         before[0] + fraction(own.amount),
                         before[1] + fraction(tally.amount),
                     )

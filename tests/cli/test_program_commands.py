@@ -220,6 +220,18 @@ def test_versions_that_contradict_each_other_are_a_problem_of_the_newer_file(fil
     assert problem["message"] == "two versions of p begin on 2026-01-01"
 
 
+def test_an_amendment_that_cannot_be_added_up_is_a_problem_of_the_newer_file(files, capsys):
+    amendment = 'effective_from = 2026-03-10\namendment = "as_of"\n[qualifier_counts]\nproduct.family = "Care"\n[[tiers]]'
+    (files / "new.toml").write_text(PROGRAM.replace("[[tiers]]", amendment, 1))
+    code, told = said(capsys, "program", "check", files / "p.toml", files / "new.toml")
+    assert code == 2
+    assert [entry["ok"] for entry in told["data"]["files"]] == [True, False]
+    (problem,) = told["data"]["files"][1]["problems"]
+    assert problem["key"] == "effective_from"
+    assert "only one of them counts 'qualifier'" in problem["message"]
+    assert "let it begin with a period (effective_from = 2026-04-01)" in problem["message"]
+
+
 def test_targets_for_a_period_that_no_program_has_are_told(files, capsys):
     """Else a slip in the period's name would leave the member's general target in force without a word."""
     (files / "t.csv").write_text("account_id,period,target\nA1,,100\nA1,2026-1,200\n")

@@ -78,6 +78,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
         LADDER,
     ),
     "cumulative guarantee": ("quarter", 'guarantee = "90"\nguarantee_cumulative = true', LADDER),
+    "cumulative guarantee written for a year, prorated": (
+        "month",
+        'guarantee = "900"\nguarantee_cumulative = true',
+        LADDER + '[proration]\nby = "days"\nof = ["guarantee"]\nannual = ["guarantee"]\n',
+    ),
     "year to date": ("month", "", LADDER + '[settlement]\nwindow = "year"\n'),
     "quarter to date, stepped": (
         "month",

@@ -163,3 +163,50 @@ def test_a_computation_of_everything_finds_a_standing_that_is_not_there(shop):
     app.from_scratch = True
     compute(app, 77)
     assert shop.rebates() == {("Acme", "2026-06"): Decimal(50)}
+
+
+LADDER = """
+key = "ladder"
+starts = 2026-01-01
+ends = 2026-12-31
+[[tiers]]
+name = "Silver"
+threshold = "100"
+rate = "1%"
+[[tiers]]
+name = "Gold"
+threshold = "1000"
+rate = "2%"
+"""
+
+
+def test_a_late_order_that_makes_the_first_standing_of_the_month_before_moves_the_status_of_this_one(shop):
+    shop.today(date(2026, 6, 28))
+    shop.program(LADDER)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 200})
+    shop.sync()
+    june = "ladder", "Acme", "2026-06"
+    assert shop.standings()[june]["status"] == "on_track"
+    shop.order("2", "Acme", date(2026, 5, 2), {"amount": 2000})
+    shop.sync()
+    assert shop.standings()[june]["status"] == "at_risk", "May was Gold"
+
+
+def test_a_program_that_changes_after_the_days_first_sync_opens_the_running_period_at_once(shop):
+    shop.program(PLAIN + '[counts]\nproduct.family = "Care"\n')
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 1, 5), {"amount": 1000})
+    shop.sync()
+    assert shop.rebates() == {}
+    shop.program(PLAIN)
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-01"): Decimal(100), ("Acme", "2026-06"): Decimal(0)}
+    file = shop.folder / "programs" / "program.toml"
+    text = file.read_text()
+    file.unlink()
+    shop.sync()
+    file.write_text(text)
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026-01"): Decimal(100), ("Acme", "2026-06"): Decimal(0)}
+    assert shop.broken_promises() == []

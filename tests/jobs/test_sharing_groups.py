@@ -191,3 +191,19 @@ def test_a_group_of_which_nobody_says_who_is_paid_is_refused(shop):
     shop.program(text)
     (refused,) = shop.sync().refused
     assert "nobody says which account is paid for East" in refused.reason
+
+
+def test_first_come_is_the_group_that_ordered_first_and_not_its_payee_in_another(shop):
+    """Acme buys for West and is paid for East, too: its own order says nothing of when East came."""
+    acme, beta, care = (shop.id_of(name) for name in ("Acme", "Beta", "Care"))
+    groups = f'[[hierarchy.members]]\naccount = "{care}"\ngroup = "East"\n'
+    groups += f'[[hierarchy.members]]\naccount = "{acme}"\ngroup = "West"\n'
+    groups += f'[hierarchy.payees]\nEast = "{acme}"\nWest = "{beta}"\n'
+    together = PROGRAM.replace('roll_up = "parent"', 'roll_up = "group"')
+    shop.program(together.replace("[hierarchy]", 'budget = "500"\n[hierarchy]') + groups)
+    for name in ("Acme", "Beta", "Care"):
+        shop.account(name)
+    shop.order("1", "Acme", date(2026, 6, 2), {"amount": 2000})
+    shop.order("2", "Care", date(2026, 6, 5), {"amount": 2000})
+    assert not shop.sync().refused
+    assert june(shop) == {"Acme": Decimal(400), "Beta": 0, "Care": Decimal(100)}

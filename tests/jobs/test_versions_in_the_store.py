@@ -11,7 +11,8 @@ from jobs.explanation import explain
 from jobs.refusals import Unusable
 from jobs.store_facts import diff_store
 from jobs.trial import run_trial
-from rebates import parse_program
+from jobs.trial_files import TrialFiles
+from rebates import InvalidProgram, parse_program
 from tests.jobs.test_every_kind_of_program import (
     BUYERS,
     GROUPS,
@@ -63,6 +64,18 @@ FAMILIES: dict[str, list[str]] = {
     "returns to the terms of their original": [
         'returns = "original_period"\n', LADDER, AS_OF.format("2026-05-17") + 'returns = "original_period"\n', BETTER,
     ],
+    "currencies at other fixed rates": [
+        'currency_policy = "fixed"\n', LADDER + '[rates]\nEUR = "1.10"\n',
+        AS_OF.format("2026-05-17") + 'currency_policy = "fixed"\n', LADDER + '[rates]\nEUR = "1.30"\n',
+    ],
+    "currencies by day, then at fixed rates, then by average": [
+        "", LADDER, AS_OF.format("2026-04-17") + 'currency_policy = "fixed"\n', LADDER + '[rates]\nEUR = "1.30"\n',
+        AS_OF.format("2026-05-17") + 'currency_policy = "period_average"\n', BETTER,
+    ],
+    "what is paid on is narrowed": ["", LADDER, AS_OF.format("2026-05-17"), "[measure_counts]\nproduct.family = ['Care']\n" + BETTER],
+    "what qualifies is narrowed with a period": [
+        "", LADDER, AS_OF.format("2026-07-01"), "[qualifier_counts]\nproduct.family = ['Care']\n" + BETTER,
+    ],
 }  # fmt: skip
 
 
@@ -83,11 +96,12 @@ def test_the_store_says_what_the_trial_says_before_and_after_changes(make_shop, 
     shop = make_shop()
     ids = {buyer: shop.id_of(buyer) for buyer in BUYERS}
     texts = texts_of(kind, ids)
-    sales, today = Sales(7, currencies=False, returns="returns" in kind), date(2026, 11, 24)
+    currencies = kind.startswith("currencies")
+    sales, today = Sales(7, currencies=currencies, returns="returns" in kind), date(2026, 11, 24)
     shop.today(today)
     for number, text in enumerate(texts):
         shop.program(text, f"p{9 - number}")
-    furnish(shop, currencies=False)
+    furnish(shop, currencies=currencies)
     sales.into(shop)
     for _ in range(3):
         assert not shop.sync().refused
@@ -96,6 +110,7 @@ def test_the_store_says_what_the_trial_says_before_and_after_changes(make_shop, 
             (row.standing.member or "", row.standing.period.key): (
                 row.standing.rebate, row.standing.tier, row.standing.qualifier,
                 bool(row.standing.incomplete), row.paid,
+                [step.text for step in row.standing.steps if " converted to " in step.text],
             )
             for row in trial.standings
         }  # fmt: skip
@@ -173,3 +188,86 @@ def test_two_files_that_begin_on_one_day_are_not_two_versions(amended):
     amended.program(OLD, "b")
     with pytest.raises(Unusable, match="have the key care: two versions of care begin on 2026-01-01"):
         amended.sync()
+
+
+PRICES = """
+[ship_and_debit]
+lines = "price_difference"
+[[ship_and_debit.agreements]]
+name = "S"
+reference = "10"
+price = "{}"
+"""
+YEAR = OLD.replace('"month"', '"year"').replace('"10%"', '"1%"')
+
+
+def test_units_sold_at_a_special_price_keep_the_price_of_their_day(shop):
+    shop.program(YEAR + PRICES.format("8.50"), "a")
+    shop.program(AS_OF.format("2026-03-01") + YEAR + PRICES.format("8.00"), "b")
+    shop.account("Acme")
+    special = {"agreement": "S"}
+    shop.order("1", "Acme", date(2026, 2, 2), {"amount": 850, "quantity": 100, "fields": special})
+    assert not shop.sync().refused
+    assert shop.rebates() == {("Acme", "2026"): Decimal(150)}  # 100 units at 10 - 8.50
+    shop.order("2", "Acme", date(2026, 2, 3), {"amount": 1000})
+    shop.order("3", "Acme", date(2026, 4, 3), {"amount": 1000})
+    shop.order("4", "Acme", date(2026, 4, 4), {"amount": 80, "quantity": 10, "fields": special})
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026"): Decimal(190)}  # 10 units at 10 - 8, and 1 % of 2000
+    steps = [step["text"] for step in shop.standings()["care", "Acme", "2026"]["steps"]]
+    assert "of it S: 10 - 8.50 on 100 units = 150.00 at the prices from 2026-01-01" in steps
+    assert "of it S: 10 - 8.00 on 10 units = 20.00 at the prices from 2026-03-01" in steps
+    assert shop.broken_promises() == []
+
+
+GATE = '[[gates]]\nname = "{}"\nof = "quantity"\nat_least = "10"\n'
+APART = {
+    "what qualifies": ("", '[qualifier_counts]\nproduct.family = "Care"\n'),
+    "a gate": (GATE.format("units"), GATE.format("creams") + '[gates.counts]\nproduct.family = "Care"\n'),
+    "a gate that is gone": (GATE.format("creams") + '[gates.counts]\nproduct.family = "Care"\n', ""),
+}
+
+
+@pytest.mark.parametrize("kind", APART)
+def test_terms_that_count_apart_are_not_added_up_within_a_period(shop, kind):
+    before, after = APART[kind]
+    texts = [YEAR + before, AS_OF.format("2026-03-01") + YEAR + after]
+    for number, text in enumerate(texts):
+        shop.program(text, f"p{number}")
+    (refused,) = shop.sync().refused
+    assert "within 2026: its terms and those from 2026-01-01 cannot be added up" in refused.reason
+    assert "write the same into both files" in refused.reason
+    assert "program check" in str(refused) and "program try" not in str(refused)
+    with pytest.raises(InvalidProgram, match="cannot be added up"):
+        run_trial([parse_program(text, "p") for text in texts], TrialFiles())
+
+
+def test_a_fixed_amount_is_not_cut_by_what_only_one_version_is_paid_on(shop):
+    narrowed = '[measure_counts]\nproduct.family = "Care"\n'
+    quarters = [
+        text.replace('"year"', '"quarter"') for text in (YEAR, YEAR.replace('rate = "1%"', 'amount = "9"'))
+    ]
+    shop.program(quarters[0], "a")
+    shop.program(AS_OF.format("2026-03-01") + quarters[1] + narrowed, "b")
+    (refused,) = shop.sync().refused
+    assert "only one of them has [measure_counts]" in refused.reason
+    assert "let it begin with a period (effective_from = 2026-04-01)" in refused.reason
+    shop.program(AS_OF.format("2026-04-01") + quarters[1] + narrowed, "b")
+    assert not shop.sync().refused
+
+
+def test_a_store_that_judged_all_orders_by_the_newest_policy_judges_them_again(shop, monkeypatch):
+    eur = "[rates]\nEUR = '1.2'\n"
+    shop.rate("USD", "1")
+    shop.rate("EUR", "0.5", date(2026, 1, 1))
+    shop.program(YEAR, "a")
+    shop.program(AS_OF.format("2026-03-01") + 'currency_policy = "fixed"\n' + YEAR + eur, "b")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 2, 2), {"amount": 1000}, currency="EUR")
+    with monkeypatch.context() as former:  # as it was
+        former.setattr("state.rules._converted_apart", lambda program: "")
+        former.setattr("rebates.program.Program.terms_of", lambda program, bucket: program)
+        shop.sync()
+        assert shop.rebates() == {("Acme", "2026"): Decimal(12)}
+    shop.sync()
+    assert shop.rebates() == {("Acme", "2026"): Decimal(20)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from emulator import lifecycle
@@ -300,3 +301,24 @@ def test_a_task_whose_key_was_emptied_is_still_looked_after(story):
     partner_orders_again(story.org)
     later(story)
     assert the_task(story)["IsClosed"]
+
+
+def test_a_task_stays_while_its_tier_is_there_and_not_reached(story, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    retail = folder / "retail-2026.toml"
+    retail.write_text((Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text())
+    config = story.folder / "rebates.toml"
+    config.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder.as_posix()}"', config.read_text()))
+    story("sync")
+    assert not the_task(story)["IsClosed"]
+    silver, gold = ('[[tiers]]\nname = "Silver"', '[[tiers]]\nname = "Gold"')
+    text = retail.read_text()
+    retail.write_text(
+        text.replace(silver, '[[tiers]]\nname = "Bronze"\nthreshold = "5000"\nrate = "1%"\n\n' + silver)
+    )
+    later(story)
+    assert not the_task(story)["IsClosed"], "a tier below it came, it is as far away as before"
+    retail.write_text(text.replace(gold, '[[tiers]]\nname = "Platinum"').replace("50000", "90000"))
+    later(story)
+    assert the_task(story)["IsClosed"], "there is no Gold to call for any more"

@@ -14,7 +14,7 @@ import pytest
 
 from rebates import Inputs, Program, Qualifier, Tally, Tier, standing
 from rebates.calendars import Cut
-from rebates.caps import Limits, Proration, guarantee_surplus
+from rebates.caps import Earned, Limits, Proration, guarantee_surplus
 from rebates.forecast import earnings, score
 from rebates.growth import Growth
 from rebates.settle import Settlement, payout
@@ -238,10 +238,10 @@ def test_a_guarantee_tops_up_what_was_earned(example):
     )
     earned, top_ups = [], []
     for royalty in given["royalty"]:
-        inputs = Inputs(guarantee_surplus=guarantee_surplus(guarantee, earned))
+        inputs = Inputs(guarantee_surplus=guarantee_surplus(earned))
         at = standing(terms, amount=royalty, inputs=inputs)
         top_ups.append(at.rebate - D(royalty))
-        earned.append(D(royalty))
+        earned.append(Earned(D(royalty), guarantee))
     assert top_ups == [D(x) for x in example["expected"]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -41,6 +42,13 @@ def test_a_movement_is_told_in_its_own_words(before, after, told):
     assert kinds(None if before is None else at(before), at(after)) == told
 
 
+def test_who_gets_nothing_of_a_used_up_budget_has_not_come_to_a_cap():
+    earned = at("60000")
+    nothing, something = (replace(earned, rebate=Decimal(left), capped=True) for left in ("0", "0.01"))
+    assert kinds(earned, nothing) == []
+    assert kinds(nothing, something) == [("cap_reached", "Gold")]
+
+
 def test_near_tier_news_say_how_much_is_missing_and_what_it_brings():
     event = events(PROGRAM, None, at("45100"), DAY)[-1]
     assert event.text == "4900 USD short of Gold, 7 days left: 5245.00 USD more"
@@ -68,3 +76,35 @@ def test_a_status_follows_the_calendar():
     assert standing(PROGRAM, "2026-11", {}, as_of=date(2026, 11, 24)).status == "not_started"
     assert at("60000").status == "top_tier"
     assert standing(PROGRAM, "2026-10", amount="60000", as_of=date(2026, 11, 24)).status == "closed"
+
+
+BRONZE, SILVER, GOLD, TOP = (
+    f'[[tiers]]\nname = "{name}"\nthreshold = "{threshold}"\nrate = "{rate}"\n'
+    for name, threshold, rate in (
+        ("Bronze", "50", "0.5%"),
+        ("Silver", "100", "1%"),
+        ("Gold", "1000", "2%"),
+        ("Top", "5000", "4%"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("former", "now", "amount", "told"),
+    [
+        (SILVER + GOLD, BRONZE + SILVER + GOLD, "500", []),
+        (SILVER + GOLD, BRONZE + SILVER + GOLD, "2000", []),
+        (BRONZE + SILVER + GOLD, SILVER + GOLD + TOP, "500", []),
+        (SILVER + GOLD, SILVER, "2000", []),  # no Gold any more: nobody lost it
+        (SILVER + GOLD, GOLD.replace("1000", "9000"), "500", []),
+        (SILVER + GOLD, SILVER + GOLD.replace("1000", "400"), "500", [("tier_reached", "Gold")]),
+        (SILVER + GOLD, SILVER + GOLD.replace("1000", "4000"), "2000", [("tier_lost", "Gold")]),
+        (SILVER + GOLD, SILVER + GOLD + BRONZE.replace("50", "1500"), "2000", [("tier_reached", "Bronze")]),
+    ],
+)
+def test_on_a_changed_ladder_a_tier_is_known_by_its_name(former, now, amount, told):
+    head = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
+    before, after = (
+        standing(parse_program(head + ladder), amount=amount, as_of=DAY) for ladder in (former, now)
+    )
+    assert [(event.kind, event.tier) for event in events(PROGRAM, before, after, DAY)] == told
