@@ -90,8 +90,9 @@ def _type_of(row: Row) -> str:
 
 def _take_time(org: Org, rows: list[Row]) -> None:
     marks = [row.get("attributes") for row in rows]
-    for name, count in Counter(each.get("type") for each in marks if isinstance(each, dict)).items():
-        if isinstance(name, str) and (found := org.schema.sobject(name)) is not None:
+    names = [each.get("type") for each in marks if isinstance(each, dict)]
+    for name, count in Counter(name for name in names if isinstance(name, str)).items():
+        if (found := org.schema.sobject(name)) is not None:
             slowness.wrote(org, found.name, count)
 
 
