@@ -185,19 +185,20 @@ def show_explanation(console: Console, one: Explanation) -> None:
     if document["to_next_tier"] is not None:
         gap = Decimal(document["to_next_tier"])
         needed = units(gap) if by_units else money(gap, currency)
-        console.print(
-            f"  [bold]{needed} to {escape(document['next_tier'])}[/]: the rebate would be "
-            f"{money(Decimal(document['rebate_at_next_tier']), currency)}, {money(Decimal(document['uplift']), currency)} more"
-        )
+        promise = ""  # none where a rival takes it, or where the period stays as it was settled
+        if document["rebate_at_next_tier"] is not None:
+            promise = (
+                f": the rebate would be {money(Decimal(document['rebate_at_next_tier']), currency)}, "
+                f"{money(Decimal(document['uplift']), currency)} more"
+            )
+        console.print(f"  [bold]{needed} to {escape(document['next_tier'])}[/]{promise}")
     elif document["next_tier"] is not None and document["rebate_at_next_tier"] is not None:
         console.print(
             f"  [bold]{escape(document['next_tier'])}[/] needs what is not reached above: the rebate would be "
             f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
         )
     console.print()
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", title=f"counted in {row.period}", title_justify="left"
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold", title="counted", title_justify="left")
     table.add_column("order")
     table.add_column("date")
     for title in ("lines", "quantity", f"amount ({currency})"):

@@ -43,7 +43,12 @@ class SyncError(Exception):
 
     @property
     def slow(self) -> bool:
-        """Whether the org was at work for long: the same again would take as long again."""
+        """Whether the org was at work for long: the same again would take as long again. It was not at what never left:
+        there it is the network."""
+        return self.sent and self._took_long
+
+    @property
+    def _took_long(self) -> bool:
         return self.timed_out or self.waited >= SLOW_SECONDS or self.code == "REQUEST_RUNNING_TOO_LONG"
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 from jobs.planning_run import Planning
 from jobs.task_statuses import closing_status
@@ -138,7 +139,6 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
         or task.cell in touched
         or task.key in moved
         or task.cell.period_pk in out
-        or task.cell in planning.vanished
         or members[task.cell.member_pk].gone
     ]
     cells = {cell for task in asked if (cell := cell_of[task.key]) is not None}
@@ -147,15 +147,16 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
     for task in asked:
         cell = cell_of[task.key]
         one = None if cell is None else current.get(cell)
-        left = task.cell in planning.vanished or (one is None and task.cell.period_pk in out)
-        if members[task.cell.member_pk].gone or left or (one is not None and is_over(task, one, planning)):
+        left = one is None and (turned or task.cell.period_pk in out)
+        done = one is not None and (is_over(task, one, planning) or (turned and is_hollow(one)))
+        if members[task.cell.member_pk].gone or left or done:
             over.add(task.key)
     closing, following = list[Wanted](), list[Wanted]()
-    done = {"Status": closing_status(planning.tx, planning.targets["task"])}
+    closed = {"Status": closing_status(planning.tx, planning.targets["task"])}
     for task in asked:
         account = members[task.cell.member_pk].id
         if task.key in over:
-            closing.append(Wanted("state", TASK_CHANGE, task.key, done, account))
+            closing.append(Wanted("state", TASK_CHANGE, task.key, closed, account))
         elif task.key in moved and not json.loads(task.document).get("reassigned"):
             following.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": moved[task.key]}, account))
     planning.enqueue("task_closed", closing)
@@ -169,11 +170,17 @@ def _cell_now(task: TaskRow, out: Mapping[int, int | None]) -> Cell | None:
 
 
 def is_over(task: TaskRow, one: Shown, planning: Planning) -> bool:
-    """Whether a near-tier task has nothing left to say: its tier is reached or there no more, its period is over, or nothing
-    counts there any more (the account left the program). A gap that only grew leaves it open: what is closed is never
-    opened again."""
+    """Whether a near-tier task has nothing left to say: its tier is reached or there no more, or its period is over. A gap
+    that only grew leaves it open: what is closed is never opened again."""
     tier = json.loads(task.document)["tier"]
     ladder = one.document.get("ladder")  # none of a program that is not there any more
     gone = ladder is not None and all(step["name"] != tier or step["reached"] for step in ladder["tiers"])
-    left = not one.document.get("lines", 1)
-    return gone or left or planning.today(one.program) >= one.period.end
+    return gone or planning.today(one.program) >= one.period.end
+
+
+def is_hollow(one: Shown) -> bool:
+    """Whether nothing is to be won there any more: nothing counts (the account left the program), or a rival, a budget or a
+    cap takes it. Asked when the day turns, so that an order that is a draft for an hour closes nothing for ever."""
+    at_next = one.document.get("rebate_at_next_tier")
+    pays = at_next is not None and Decimal(at_next) > Decimal(one.document["rebate"])
+    return not one.document.get("lines", 1) or ("ladder" in one.document and not pays)

@@ -28,6 +28,7 @@ class Bells:
     def __init__(self, app: App) -> None:
         self._app = app
         self._name, self._type_id = USUAL_TYPE, ""
+        self.may_have_rung = False  # the last one; before it is sent nothing can have
 
     def aim_at(self, target: PushTarget | None) -> None:
         """What the mapping says of bells."""
@@ -36,9 +37,12 @@ class Bells:
     def ring(self, rows: Sequence[Row]) -> list[RowResult]:
         """Bells are not keyed in the org, so each is claimed alone: one that may have rung is not rung again."""
         (row,) = rows
+        self.may_have_rung = False
+        type_id = self._asked_type()
+        self.may_have_rung = True
         try:
             self._app.org.notify(
-                type_id=self._asked_type(),
+                type_id=type_id,
                 recipients=[row.payload["recipient"]],
                 target_id=row.payload["target"],
                 title=row.payload["title"],

@@ -6,7 +6,6 @@ and what another tier or other terms change about everything.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -33,7 +32,9 @@ class Ledger:
         self._closed = postings.closed(tx)
         self._left_out: dict[int, set[int]] = {}
         self._versions = postings.versions(tx)
-        self.corrected = Counter[int]()  # period → how many standings that were settled at another amount
+        self.corrected = dict[
+            str, set[Cell]
+        ]()  # program → standings of closed periods that come to another amount
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
     def correct(self, computed: Sequence[Computed], saved: Iterable[Saved] = ()) -> list[Computed]:
@@ -62,7 +63,10 @@ class Ledger:
         made = [one for one in booked if one.amount_e6 or any(one.parts or ())]
         postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
         booked_for = {one.cell for one in made}
-        self.corrected.update(one.cell.period_pk for one in made if one.amount_e6 and one.cell in known)
+        moved = {one.cell for one in made if one.amount_e6}
+        for found in late:
+            if found.one.cell in moved and not self._was_left_out(found):
+                self.corrected.setdefault(found.one.program.key, set()).add(found.one.cell)
         return [found for found in late if found.one.cell in booked_for]
 
     def _was_left_out(self, found: Computed) -> bool:

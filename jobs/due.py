@@ -107,7 +107,7 @@ def look(app: App, job: Job, *, told: Look | None = None) -> Look:
     except Interrupted as error:
         return Look("interrupted", slot, error)
     except EXPECTED as error:
-        if not _puts_off(error):
+        if not _puts_off(error) or _was_begun(app, job, slot):
             tell_failure("job.failed", error, job=job.name, slot=slot.isoformat())
             return Look("parked" if isinstance(error, errors.QuotaReached) else "failed", slot, error)
         if told is None or (told.outcome, told.slot) != (PUT_OFF, slot):
@@ -119,10 +119,21 @@ def look(app: App, job: Job, *, told: Look | None = None) -> Look:
 
 
 def _puts_off(error: Exception) -> bool:
-    """Whether the slot can be had later. One that was claimed before this came up is over: the next look finds its row."""
+    """Whether the slot can be had later, where it was not claimed before this came up."""
     if isinstance(error, StoreError):
         return error.passes or isinstance(error, StoreLocked)
     return isinstance(error, (AnotherRun, Paused, LoginPaused))
+
+
+def _was_begun(app: App, job: Job, slot: datetime) -> bool:
+    """Whether the slot has its row: a run broke off in the middle of it. Not known while the store cannot be read."""
+    try:
+        with app.store.read() as tx:
+            return any(
+                run.slot == slot for run in runs.of_job(tx, job.name, since=slot, until=app.clock.now())
+            )
+    except StoreError:
+        return False
 
 
 def _require_free(app: App, job: Job, slot: datetime, *, again: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from jobs.refusals import TooSurprising
 from mappings.model import PushTarget
 from state import acknowledged, meta, postings
 from state.payloads import payload_hash
+from state.totals import Cell
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -32,26 +33,28 @@ def require_usual(app: App, tx: Connection, found: Mapping[str, int]) -> None:
     _guard_storm(app, together["tasks"])
 
 
-def require_few_corrections(app: App, tx: Connection, corrected: Mapping[int, int]) -> None:
-    """Raises TooSurprising when too much of what was settled would be settled otherwise: late lines move some of it, a
-    mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
+def require_few_corrections(app: App, tx: Connection, corrected: Mapping[str, Collection[Cell]]) -> None:
+    """Raises TooSurprising when too much of what a program settled would be settled otherwise: late lines move some of it,
+    a mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
 
-    `corrected`: period → settled standings that come to another amount.
+    `corrected`: program → standings of closed periods that come to another amount, those that had none there, too.
     """
-    count = sum(corrected.values())
-    if count <= FEW_CORRECTIONS or app.allow_many_corrections:
+    if app.allow_many_corrections:
         return
-    settled = postings.settled_in(tx, corrected)
-    if count > settled * app.settings.payouts.correct_share:
-        raise TooSurprising(
-            f"this would correct {count} of {settled} settled amounts in {len(corrected)} closed "
-            f"period{'' if len(corrected) == 1 else 's'}. Late orders correct a few; a changed program, product family or "
-            "account type can correct most. Nothing was changed",
-            "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if it "
-            "is right: the same sync without --dry-run",
-            corrections=count,
-            settled=settled,
-        )
+    for program, cells in corrected.items():
+        periods = {cell.period_pk for cell in cells}
+        count, settled = len(cells), postings.settled_in(tx, periods)
+        if count > FEW_CORRECTIONS and count > settled * app.settings.payouts.correct_share:
+            raise TooSurprising(
+                f"this would correct {count} amounts of {program} in {len(periods)} closed "
+                f"period{'' if len(periods) == 1 else 's'}, where {settled} were settled. Late orders correct a few; a "
+                "changed program, product family or account type can correct most. Nothing was changed",
+                "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if "
+                "it is right: the same sync without --dry-run",
+                program=program,
+                corrections=count,
+                settled=settled,
+            )
 
 
 def remember(tx: Connection, found: Mapping[str, int]) -> None:

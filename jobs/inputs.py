@@ -191,6 +191,7 @@ class Calculator:
         facts = self._facts(frame, some)
         last = self._last_tiers(frame, some)
         tiers: dict[Cell, str | None] = {}
+        kept = self._ignoring.kept(frame, [one.cell for one in some])  # their saved tier holds
         for one in some:
             inputs, account = facts[one.cell]
             before = frame.period_before(one.period)
@@ -198,7 +199,8 @@ class Calculator:
             if place is not None and frame.today in one.period:
                 inputs = replace(inputs, last_tier=tiers.get(place, last.get(place)))
             at = _standing(frame, one, inputs, account)
-            tiers[one.cell] = at.tier
+            if one.cell not in kept:
+                tiers[one.cell] = at.tier
             yield Computed(one, at, None)
 
     def _last_tiers(self, frame: Frame, some: Iterable[CellTotals]) -> dict[Cell, str | None]:

@@ -86,7 +86,6 @@ def _let_go_of_vanished(planning: Planning) -> set[int]:
     if not vanished.untold(planning.tx):
         return set()
     rows = standings.vanished(planning.tx)
-    planning.vanished |= {row.cell for row in rows}
     if "standing" not in held_back(planning.tx):
         for some in batched_rows(rows, CELLS_AT_ONCE):
             planning.app.pace.look()

@@ -51,7 +51,10 @@ def answer(run: Running, pushed: Pushed) -> None:
         now, epoch = app.clock.now(), meta.epoch(tx)
         if meta.get(tx, FLAG) == "1":
             return  # done: the answer to this very commit was lost, and it is made again
-        why = _stranger(tx, newest, epoch, micros(now - AT_MOST_EVERY))
+        given_out = newest < meta.take_sequence(
+            tx, 1
+        )  # a merge in the org may put it under another key: no second store
+        why = _stranger(tx, newest, epoch, micros(now) if given_out else micros(now - AT_MOST_EVERY))
         if why is not None:
             meta.put(tx, rebasing.ANOTHER_STORE, why)
             pushed.stopped["push"] = _another(why)

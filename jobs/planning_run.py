@@ -44,7 +44,6 @@ class Planning:
     kept: Mapping[Cell, Kept] = field(default_factory=dict)  # saved just now: not read back
     sequence: Callable[[int], int] | None = None  # where other processes enqueue at the same time
     counts: dict[str, int] = field(default_factory=dict)
-    vanished: set[Cell] = field(default_factory=set)  # standings that should never have been, let go just now
     unusual: Counter[str] = field(default_factory=Counter)  # what the fuses look at
     without_amounts: set[str] = field(default_factory=set)  # accounts in another currency than their standing
     _members: dict[int, Member] = field(default_factory=dict)

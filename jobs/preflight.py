@@ -35,7 +35,9 @@ def preflight(app: App) -> list[Problem]:
     """Check the mapping against the org when it is new or changed; raises MappingProblems, returns warnings."""
     today = app.local_day().isoformat()
     with app.store.read() as tx:
-        currencies = {one.key: one.currency for one in app.programs_in_force_read(tx)}
+        in_force = app.programs_in_force_read(tx)
+        # one that ended may be in a currency that the org has given up since
+        currencies = {one.key: one.currency for one in in_force if one.ends >= app.local_day()}
         asked = (app.mapping.pull, app.mapping.push, sorted(set(currencies.values())))
         key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
@@ -55,7 +57,9 @@ def preflight(app: App) -> list[Problem]:
         described = gather(app.mapping, app.org.describe)
     with app.store.read() as tx:
         seen = schema.fields_seen(tx)
-    problems = check(app.mapping, described, currencies, known=seen, statuses=task_statuses.look(app))
+        kept = task_statuses.known(tx) if looked_on == today and statuses_asked else None
+    statuses = task_statuses.look(app) if kept is None else kept
+    problems = check(app.mapping, described, currencies, known=seen, statuses=statuses)
     problems = [one for one in problems if one.code != TOO_FINE]  # said with every sync (`decimals`)
     if has_errors(problems):
         raise MappingProblems(problems)
@@ -66,7 +70,7 @@ def preflight(app: App) -> list[Problem]:
             meta.drop(tx, "preflight")
         else:
             meta.put(tx, "preflight", key)
-            meta.put(tx, "preflight.day", today)
+        meta.put(tx, "preflight.day", today)
         schema.remember(app, tx, described)
     return problems
 

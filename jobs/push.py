@@ -123,7 +123,7 @@ class Sending:
                 results = send_readable(rows, partial(self._send, object_name))
             except (Interrupted, TookTooLong):
                 # Nobody waits for the answer any more: what arrived is looked for, or sent again by key, by the next run.
-                if object_name != alerting.BELL:
+                if object_name != alerting.BELL or not self._bells.may_have_rung:
                     self._put_off(rows, errors.Ambiguous("NO_ANSWER"))
                 raise
             except errors.SyncError as error:

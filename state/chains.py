@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, union
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, true, union
 
 from rebates.hierarchy import SHARE
 from state import dating, dirty
@@ -20,6 +20,9 @@ from state.tables.work import contributions, dirty_accounts, dirty_cells, postin
 from state.totals import CELLS_AT_ONCE, Cell
 
 MEMBERS_AT_ONCE = 400
+_THERE = (
+    standings.c.program_version > 0
+)  # one that was let go is computed again when something counts for it again
 
 
 def widen(tx: Connection, program_pk: int) -> None:
@@ -98,7 +101,7 @@ def mark_existing(tx: Connection, cells: Sequence[Cell]) -> None:
     for period_pk, members in by_period.items():
         for at in range(0, len(members), MEMBERS_AT_ONCE):
             some = members[at : at + MEMBERS_AT_ONCE]
-            mine = standings.c.period_pk == period_pk
+            mine = (standings.c.period_pk == period_pk) & _THERE
             dirty.mark_cells(
                 tx,
                 select(standings.c.member_pk, standings.c.period_pk).where(
@@ -126,8 +129,8 @@ def widen_periods(tx: Connection, program_pk: int) -> None:
     for period_pk in tx.execute(waiting.distinct()).scalars().all():
         both = union(
             *(
-                select(table.c.member_pk, table.c.period_pk).where(table.c.period_pk == period_pk)
-                for table in (standings, totals)
+                select(table.c.member_pk, table.c.period_pk).where(table.c.period_pk == period_pk, there)
+                for table, there in ((standings, _THERE), (totals, true()))
             )
         ).subquery()
         dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))
@@ -209,9 +212,9 @@ def _mark_members(tx: Connection, program_pk: int, members: Select[Any]) -> None
     both = union(
         *(
             select(table.c.member_pk, table.c.period_pk).where(
-                table.c.period_pk.in_(_mine(program_pk)), table.c.member_pk.in_(members)
+                table.c.period_pk.in_(_mine(program_pk)), table.c.member_pk.in_(members), there
             )
-            for table in (standings, totals)
+            for table, there in ((standings, _THERE), (totals, true()))
         )
     ).subquery()
     dirty.mark_cells(tx, select(both.c.member_pk, both.c.period_pk))

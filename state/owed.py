@@ -81,6 +81,7 @@ def open_balances(
             Decimal(json.loads(row.document)["payout"]["carried"]), bool(row.follows),
         )
         for row in tx.execute(query)
+        if Decimal(json.loads(row.document)["payout"]["carried"])  # a version before spelled nothing as 0.00
     ]  # fmt: skip
 
 

@@ -173,3 +173,13 @@ def test_whoever_is_asked_to_stop_claims_nothing_more(night):
         assert leases.held(tx, night.clock.now()) == []
     night.opened.stopping = threading.Event()
     assert run_due(night.opened, night.job) == "ok", "the slot is still to be had"
+
+
+def test_a_run_that_broke_off_in_the_middle_failed_and_was_not_put_off(night):
+    def breaks_off(app, slot):
+        with running(app, "reconcile", slot):
+            raise StoreLocked("the store is busy", where=app.store.where)
+
+    found = look(night.opened, Job("reconcile", NIGHTLY, breaks_off))
+    assert found.outcome == "failed"
+    assert rows(night) == [("16 02:00", "failed")]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date
 
 import pytest
+from rich.console import Console
 from sqlalchemy import event
 
+from cli.standings import show_explanation
 from jobs import payouts as work
+from jobs.explanation import explain
 from state import meta
 
 JUNE = date(2026, 6, 2)
@@ -291,3 +295,18 @@ def test_a_group_that_shares_is_not_paid_for_what_a_removed_program_settled(shop
     shop.sync()
     assert not any(rebate for (_, period), rebate in shop.rebates("base").items() if period == "2026-05")
     assert shop.broken_promises() == []
+
+
+def test_a_beaten_standing_is_explained_without_a_promise(store):
+    store.today(date(2026, 6, 15))
+    ladder = '[[tiers]]\nname = "More"\nthreshold = "550"\nrate = "6%"\n'
+    store.order("1", "Acme", JUNE, {"amount": 500})
+    store.go(gold=GOLD, base=program("base", 5, tail=ladder))
+    found = {one.standing.program: one for one in explain(store.opened, "Acme")}
+    console = Console(file=io.StringIO(), width=200)
+    for one in found.values():
+        show_explanation(console, one)
+    told = console.file.getvalue()
+    assert found["base"].document["rebate_at_next_tier"] is None
+    assert "$50 to More" in told
+    assert "$50 to More: the rebate would be" not in told

@@ -309,6 +309,8 @@ def test_the_task_of_a_standing_that_should_never_have_been_ends(make_shop):
         shop.order(number, "Beta", date(2026, 6, 10), {"amount": 300})
     sync(shop)
     assert set(shop.rebates()) == {("Beta", "2026-06")}
+    shop.today(date(2026, 6, 16))
+    sync(shop)
     with shop.opened.store.read() as tx:
         (task,) = tasks.still_open(tx)
         assert people.members(tx, {task.cell.member_pk})[task.cell.member_pk].id == shop.id_of("Beta")

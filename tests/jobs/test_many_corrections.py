@@ -54,7 +54,9 @@ def test_a_change_that_corrects_most_of_them_is_refused_and_books_nothing(settle
         settled.program(PROGRAM.replace("10%", "50%"))
     else:
         settled.product("Cream", family="Cares")
-    with pytest.raises(TooSurprising, match="correct 25 of 25 settled amounts in 1 closed period") as caught:
+    with pytest.raises(
+        TooSurprising, match="correct 25 amounts of care in 1 closed period, where 25 were settled"
+    ) as caught:
         settled.sync()
     assert "--allow-many-corrections" in caught.value.hint
     assert booked(settled) == [60] * ACCOUNTS
@@ -76,3 +78,16 @@ def test_late_orders_of_a_few_are_corrected_as_ever(settled):
         settled.order(f"late {number}", f"Shop{number}", JUNE, {"amount": 100, "product": "Cream"})
     settled.sync()
     assert sorted(booked(settled)) == [10] * 5 + [60] * ACCOUNTS
+
+
+def test_what_was_never_settled_for_somebody_is_counted_too_and_each_program_by_itself(settled):
+    """A widened filter books first amounts into a closed period; a larger program beside it hides nothing."""
+    settled.program(
+        PROGRAM.replace('key = "care"', 'key = "all"').replace('[counts]\nproduct.family = ["Care"]\n', ""),
+        "all",
+    )
+    settled.settings["payouts.settle_from"] = "2026-06-01"
+    settled.sync()
+    settled.program(PROGRAM.replace('["Care"]', '["Tools"]'))
+    with pytest.raises(TooSurprising, match="correct 25 amounts of care"):
+        settled.sync()
