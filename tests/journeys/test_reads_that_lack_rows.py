@@ -190,5 +190,8 @@ def test_a_poll_whose_only_page_lacks_a_row_reads_that_stream_by_a_job(story, mo
     done = story("sync", "--json")
     assert left_out
     assert done.code == 0, done.text
-    assert lines_of(done) == len(story.rows("SELECT Id FROM OrderItem"))
+    lines = len(story.rows("SELECT Id FROM OrderItem"))
+    assert lines <= lines_of(done) <= lines + 1, (
+        "one that is as new as the read is read once more where that took a second"
+    )
     whole(story)
