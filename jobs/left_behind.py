@@ -95,9 +95,11 @@ def _let_go_of_vanished(planning: Planning) -> set[int]:
 
 
 def left_keys(tx: Connection) -> set[str]:
-    """Keys of the records that the org may have of such standings."""
+    """Keys of the records that the org may have of such standings: closed once, they are nobody's."""
     out, org_id = out_of_force(tx), meta.org_id(tx)
-    rows = standings.orphans(tx, out) if org_id is not None else []
+    if org_id is None:
+        return set()
+    rows = [*standings.orphans(tx, out), *standings.vanished_and_told(tx)]
     named_again = _named_again(tx, rows, out)
     return {_key(str(org_id), row) for row in rows if row.cell not in named_again}
 

@@ -172,6 +172,12 @@ def vanished(tx: Connection) -> list[StandingView]:
     return [_viewed(row) for row in tx.execute(_ordered(query))]
 
 
+def vanished_and_told(tx: Connection) -> list[StandingView]:
+    """Those in force that should never have been, and of which the org was told that they count nothing."""
+    query = _views().where(IN_FORCE, standings.c.program_version == 0)
+    return [_viewed(row) for row in tx.execute(_ordered(query))]
+
+
 def find(
     tx: Connection,
     *,

@@ -108,7 +108,9 @@ def _idle_costs_one_call(world: World, app: SimApp) -> list[str]:
     ):
         return []  # a new day of a program: there may be something to do after all
     first_today = earlier.date() < world.clock.moment.date()
-    daily = 2 if first_today else 0  # rows are counted, and whether the org has several currencies now
+    daily = (
+        3 if first_today else 0
+    )  # rows are counted, whether it has several currencies now, and what closes a task
     if told == "ok" and 1 <= cost <= 1 + asks + daily:
         return []
     return [f"a sync with nothing to do ended {told} and cost {cost} calls"]
@@ -122,9 +124,9 @@ def _standings_are_true(world: World, app: SimApp) -> list[str]:
     for key, (amount, tier, rebate, gap) in in_org.items():
         one = expected.get(key)
         if one is None:
-            if (amount or rebate) and not world.coverage[
-                "org: merge"
-            ]:  # a merge leaves the loser's standings to the winner
+            # A merge leaves the loser's standings to the winner. What a person writes onto a record that was closed stays.
+            theirs = world.coverage["org: edit_standing"] and not amount
+            if (amount or rebate) and not world.coverage["org: merge"] and not theirs:
                 found.append(f"the org shows {amount} and {rebate} for {key}, where nothing counts")
         elif (amount, tier, rebate, gap) != (one.amount, one.tier, one.rebate, one.gap):
             found.append(f"the org shows {(amount, tier, rebate, gap)} for {key}; true is {one}")
