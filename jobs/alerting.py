@@ -1,7 +1,7 @@
 """Tasks and bells: what an event means for people. Decided here, written into the outbox, sent by push.
 
 A task is made once for an event, for ever: its key is its identity, and a person who closed it is not asked
-again. It closes itself when its tier is reached or its period is over.
+again. It closes itself when its tier is reached or its period is over, and the day after nothing is to be won there any more.
 """
 
 from __future__ import annotations

@@ -125,13 +125,15 @@ def _puts_off(error: Exception) -> bool:
     return isinstance(error, (AnotherRun, Paused, LoginPaused))
 
 
+def _runs_since(app: App, job: Job, slot: datetime) -> list[runs.Run]:
+    with app.store.read() as tx:
+        return runs.of_job(tx, job.name, since=slot, until=app.clock.now())
+
+
 def _was_begun(app: App, job: Job, slot: datetime) -> bool:
     """Whether the slot has its row: a run broke off in the middle of it. Not known while the store cannot be read."""
     try:
-        with app.store.read() as tx:
-            return any(
-                run.slot == slot for run in runs.of_job(tx, job.name, since=slot, until=app.clock.now())
-            )
+        return any(run.slot == slot for run in _runs_since(app, job, slot))
     except StoreError:
         return False
 
@@ -139,8 +141,7 @@ def _was_begun(app: App, job: Job, slot: datetime) -> bool:
 def _require_free(app: App, job: Job, slot: datetime, *, again: bool) -> None:
     """Raises SlotTaken where the slot has its row, or, when it was put off, where somebody did its work by hand since. The
     row itself decides, under the lease; this look spares whoever comes second a login and a wait for the first."""
-    with app.store.read() as tx:
-        since = runs.of_job(tx, job.name, since=slot, until=app.clock.now())
+    since = _runs_since(app, job, slot)
     if any(run.slot == slot for run in since):
         raise SlotTaken("this slot has been claimed")
     if again and any(run.outcome in ("ok", "partial") for run in since):
