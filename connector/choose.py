@@ -27,11 +27,6 @@ def calls_to_write(rows: int, way: Way, *, bytes_per_row: int = 500) -> int:
     return jobs * (7 + limits.BULK_POLLS_EXPECTED)
 
 
-def calls_to_notify(recipients: int) -> int:
-    """API calls for one notification."""
-    return ceil(recipients / limits.NOTIFY_RECIPIENTS)
-
-
 def calls_to_describe(objects: int) -> int:
     """API calls for descriptions."""
     return ceil(objects / limits.COMPOSITE_PARTS)

@@ -1,7 +1,7 @@
 """`MemoryOrg`: an org in a dictionary, for tests of what uses an org. Keeps the same contract as the real one.
 
 It refuses what an org refuses: unknown fields and objects, missing and too long values, doubled keys, writes to
-deleted records. It has no network, so nothing here is ever transient unless a test says so with `fail_next`.
+deleted records. It has no network, so nothing here is ever transient.
 """
 
 from __future__ import annotations
@@ -40,11 +40,6 @@ class MemoryOrg:
         self._calls: Counter[str] = Counter()
         self._pages: dict[str, list[Page]] = {}
         self._jobs: dict[str, str | None] = {}  # the query of a query job, None for an upsert
-        self._failures: list[SyncError] = []
-
-    def fail_next(self, *errors: SyncError) -> None:
-        """The next calls raise these, one each, before anything is done."""
-        self._failures += errors
 
     # --- what the port asks for ------------------------------------------------------------------------
     @property
@@ -249,8 +244,6 @@ class MemoryOrg:
 
     def _call(self, kind: str, calls: int = 1) -> None:
         self._calls[kind] += calls
-        if self._failures:
-            raise self._failures.pop(0)
 
 
 if TYPE_CHECKING:

@@ -66,10 +66,6 @@ class Inventory:
     stock: list[Stock] = field(default_factory=list)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
 
-    @property
-    def repaired(self) -> int:
-        return sum(one.buried + one.newer for one in self.stock)
-
 
 def is_needed(app: App) -> str | None:
     """Why the sync must take an inventory now: a long gap, a restore, a new filter in the mapping; None: no need."""

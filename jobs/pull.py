@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
-import structlog
 from sqlalchemy import Connection
 
 from connector import errors
@@ -36,8 +35,6 @@ from mappings.soql import Window
 from state import meta, staging, watermarks
 from state.instants import moment
 from state.staging import Applied
-
-log = structlog.get_logger()
 
 # Parents before children: fewer placeholders, and a crash half-way leaves nothing odd to look at.
 STREAMS = ("user", "currency_rate", "product", "account", "order", "order_line")

@@ -46,7 +46,6 @@ class PeriodState:
     waits_for: tuple[str, ...] = ()
     settled_at: datetime | None = None
     pk: int = 0
-    despite: bool = False  # a person asked for it, with standings missing
 
     @property
     def ready(self) -> bool:
@@ -182,7 +181,7 @@ def look(tx: Connection, programs: Iterable[Program], known: Facts, now: datetim
             waits = _waits(tx, program, row, period, known, bool(wish)) if state == "closing" else ()
             yield PeriodState(
                 program.key, row.name, row.start, row.end, program.settlement.closes_on(period),
-                state, tuple(waits), settled_at, row.pk, bool(wish),
+                state, tuple(waits), settled_at, row.pk,
             )  # fmt: skip
 
 

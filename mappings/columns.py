@@ -270,10 +270,6 @@ def _rounded(texts: pa.Array) -> pa.Array | None:
         return None
 
 
-def _quick_rate(texts: pa.Array) -> pa.Array | None:
-    return None  # exact text, a handful of rows: value by value
-
-
 def _quick_day(texts: pa.Array) -> pa.Array | None:
     days = _cast(texts, pa.date32())
     if days is None:
@@ -299,7 +295,7 @@ _QUICK: dict[Kind, Callable[[pa.Array], pa.Array | None]] = {
     "bool": _quick_bool,
     "amount": _quick_millionths,
     "quantity": _quick_millionths,
-    "rate": _quick_rate,
+    "rate": lambda texts: None,  # exact text, a handful of rows: value by value
     "day": _quick_day,
     "moment": _quick_moment,
     "stamp": _quick_moment,

@@ -6,8 +6,6 @@ names of `vocabulary.VALUES`. Amounts are Decimal, days `date`, instants aware `
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -34,10 +32,6 @@ def _origin(path: str) -> tuple[str, str, bool]:
     """Group and name of a path, and whether its value is written as JSON."""
     group, _, name = path.partition(".")
     return group, name, kind_of(path) == "json"
-
-
-# Our own fields that change with every write; a mapping that feeds other fields from them has PushTarget.volatile.
-_VOLATILE = frozenset({"Last_Synced__c", "Rebate_Last_Synced__c", "Rebate_Seq__c"})
 
 
 class MissingValue(LookupError):
@@ -129,20 +123,6 @@ def fitted(target: PushTarget, describe: ObjectDescribe) -> PushTarget:
             value = replace(value, max_length=found.length)
         fields[name] = value
     return replace(target, fields=fields)
-
-
-def owned_hash(record: Mapping[str, JsonValue], target: PushTarget | None = None) -> str:
-    """SHA-256 of what we own in a record: equal amounts are equal however they are written, and fields that change
-    with every write are left out.
-    """
-    leave_out = target.volatile if target is not None else frozenset()
-    owned = {
-        name: _canonical(value)
-        for name, value in record.items()
-        if name not in leave_out and _without_namespace(name) not in _VOLATILE
-    }
-    text = json.dumps(owned, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _written(value: Value, view: View, zone: ZoneInfo | None) -> JsonValue:
@@ -275,16 +255,5 @@ def qualifier_text(value: Decimal, view: View) -> str:
     return template.money(value, currency_of(view))
 
 
-def _canonical(value: JsonValue) -> str | bool | None:
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    return "#" + plain(Decimal(value))
-
-
 def _whole(value: Decimal) -> int | Decimal:
     return int(value) if value == value.to_integral_value() else value
-
-
-def _without_namespace(name: str) -> str:
-    stem = name.removesuffix("__c")
-    return name if "__" not in stem else name.split("__", 1)[1]

@@ -12,8 +12,6 @@ from mappings.model import PullEntity
 
 # A GET address longer than this is refused with 414 or 431, and the query has no POST form.
 URI_LIMIT = 16_384
-# An IN list longer than this does not fit one address.
-MAX_IDS = 500
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -14,10 +14,9 @@ One sync, in the order of its calls (tx first; instants are aware datetimes; amo
     rejected.set_aside(tx, rows, now=, run_pk=)                               watermarks.advance(tx, stream, floor=, ceiling=, now=)
     rules.install_programs(tx, programs, now) -> Installed
     contributions.recompute_dirty(tx) -> changed cells                        contributions.rebuild(tx, program_pks=None, engine=)
-    totals.widen(tx, programs)  # year-to-date windows
     totals.waiting_cells(tx) -> [Cell]                                        totals.load_totals(tx, cells, programs) -> [CellTotals]
     standings.save_standings(tx, rows, now=, run_pk=) -> [Saved]              events.record(tx, rows) -> those that are new
-    outbox.enqueue(tx, wanted, now=)  …claim, acknowledge, superseded, retry_at, quarantine, sweep, listed, retry
+    outbox.enqueue(tx, wanted, now=)  …claim, outcomes.acknowledge_all, superseded, retry_at, quarantine, sweep, listed, retry
     leases.acquire(tx, name, owner=, ttl=, now=) -> Lease | None, renew, release
     leases.check(tx, lease)                                                   runs.finish(tx, run_pk, outcome, now=, counts=)
 

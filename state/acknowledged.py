@@ -155,14 +155,3 @@ def sequence(tx: Connection, object: str, ext_key: str) -> int | None:
     which = (acknowledged.c.object == object) & (acknowledged.c.ext_key == ext_key)
     found: int | None = tx.execute(select(acknowledged.c.seq).where(which)).scalar()
     return found
-
-
-def of_object(tx: Connection, object: str) -> dict[str, Acknowledged]:
-    """Everything the org has of one object, by key: for the nightly comparison."""
-    query = select(acknowledged).where(acknowledged.c.object == object).order_by(acknowledged.c.ext_key)
-    return {
-        row.ext_key: Acknowledged(
-            row.object, row.ext_key, row.seq, row.payload_hash, row.sf_id, moment(row.seen_at)
-        )
-        for row in tx.execute(query)
-    }

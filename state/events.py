@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
@@ -55,20 +55,6 @@ def record(tx: Connection, rows: Sequence[EventRow]) -> list[EventRow]:
         if written is not None:
             new.append(_made(written))
     return new
-
-
-def of_cell(tx: Connection, cell: Cell) -> list[EventRow]:
-    """What happened to one standing, oldest first."""
-    mine = (events.c.member_pk == cell.member_pk) & (events.c.period_pk == cell.period_pk)
-    return [_made(row) for row in tx.execute(select(events).where(mine).order_by(events.c.pk))]
-
-
-def since(tx: Connection, pk: int = 0, *, kind: str | None = None, limit: int = 1000) -> list[EventRow]:
-    """Events written after `pk`, oldest first."""
-    query = select(events).where(events.c.pk > pk)
-    if kind is not None:
-        query = query.where(events.c.kind == kind)
-    return [_made(row) for row in tx.execute(query.order_by(events.c.pk).limit(limit))]
 
 
 def _made(row: Any) -> EventRow:

@@ -26,7 +26,6 @@ from state.tables.programs import (
 )
 from state.tables.work import dirty_accounts, dirty_kinds, dirty_products, totals
 
-Fields = Mapping[str, object]
 ROWS_AT_ONCE = 20_000
 
 # Orders and lines are judged by kind, so that millions of them cost a handful of judgments.

@@ -149,16 +149,6 @@ def claim(
     return sorted(claimed, key=lambda row: (row.account_id or "", row.pk))
 
 
-def acknowledge(tx: Connection, row: Row, *, now: datetime, sf_id: str | None = None) -> bool:
-    """The org confirmed a row: it is done, and remembered as what the org has. False: it was not ours any more."""
-    if not _settle(tx, row, state="done", finished_at=micros(now), sf_id=sf_id):
-        return False
-    acknowledged.remember(
-        tx, row.object, row.ext_key, seq=row.seq, payload_hash=row.payload_hash, sf_id=sf_id, now=now
-    )
-    return True
-
-
 def superseded(tx: Connection, row: Row, *, now: datetime) -> bool:
     """The org (or a newer row) already has something newer under this key."""
     return _settle(tx, row, state="superseded", finished_at=micros(now))

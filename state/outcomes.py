@@ -1,4 +1,4 @@
-"""What became of many outbox rows at once: the set-based twins of `outbox.acknowledge` and `outbox.retry_at`.
+"""What became of many outbox rows at once: confirmed, or to be tried again (one alone: `outbox.retry_at`).
 
 A batch was claimed by one sender in one epoch. Rows that are no longer its own are left alone, as they are one by one.
 """

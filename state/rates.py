@@ -54,18 +54,6 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
     return counts[0], counts[1], counts[2], counts[3]
 
 
-def set_rate(
-    tx: Connection, currency: str, starts_on: date, rate: str, *, source: str, modstamp: int
-) -> bool:
-    """Record a rate by hand or from a file; returns whether anything changed."""
-    if not _usable(rate):
-        raise ValueError(f"a currency rate must be a number above zero, not {rate}")
-    changed = _save(tx, currency, starts_on.toordinal(), rate, source, modstamp) < 2
-    if changed:
-        _judge_again(tx)
-    return changed
-
-
 _KNOWN = select(currency_rates.c.currency, currency_rates.c.starts_on, currency_rates.c.rate).order_by(
     currency_rates.c.starts_on
 )

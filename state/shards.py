@@ -229,11 +229,6 @@ def present(tx: Connection, *, since: datetime, rules: str | None = None) -> lis
     return list(tx.execute(query).scalars())
 
 
-def forget(tx: Connection, *, before: datetime) -> None:
-    """Processes that were not seen since then were killed."""
-    tx.execute(delete(workers).where(workers.c.seen_at <= micros(before)))
-
-
 def _of(shard: Shard) -> Any:
     return and_(shards.c.run_pk == shard.run_pk, shards.c.part == shard.part, shards.c.number == shard.number)
 

@@ -21,7 +21,6 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from mappings.canonical import ENTITIES
 from state import gone, merge
-from state.tables.facts import accounts, orders, products
 from state.tables.running import staged_pages
 
 ROWS_AT_ONCE = 50_000  # rows of one merge: bounds memory, large enough for the set-based statements to pay
@@ -133,13 +132,3 @@ def _staged(tx: Connection, run_pk: int, entity: str) -> Iterator[pa.Table]:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             for chunk in reader:
                 yield pa.Table.from_batches([chunk])
-
-
-def placeholders(tx: Connection) -> dict[str, int]:
-    """Records that others refer to and that have not arrived: their lines and orders wait for them."""
-    found = {}
-    for table in (accounts, products, orders):
-        count = tx.execute(select(func.count()).select_from(table).where(~table.c.known)).scalar_one()
-        if count:
-            found[table.name] = int(count)
-    return found

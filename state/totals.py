@@ -17,12 +17,12 @@ from rebates.money import fraction, from_micro
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.totals import Tally, add_totals
-from state import dirty, rates
-from state.dialects import given, one_of, one_of_given
+from state import rates
+from state.dialects import given, one_of_given
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, program_members, programs
-from state.tables.work import closed_periods, dirty_cells, standings, totals
+from state.tables.work import closed_periods, dirty_cells, totals
 
 # another currency and the policy it was converted by → its own amount, and in the program's
 Foreign = dict[tuple[str, Policy], tuple[Fraction, Fraction]]
@@ -109,36 +109,6 @@ def waiting_among(tx: Connection, *, least: int, most: int, parts: int) -> list[
             cuts.append((first, member + 1))
             first, left, many = member + 1, left - many, 0
     return [*cuts, (first, waiting[-1][0] + 1)] if many else cuts
-
-
-def widen(tx: Connection, given: Iterable[Program]) -> int:
-    """Mark the later standings that an earlier period's change reaches: year-to-date tiers look back.
-
-    Call it after computing contributions. Only standings that exist or have totals are marked. Returns how many.
-    """
-    looking_back = {program.key: program for program in given if program.settlement.window != "period"}
-    if not looking_back:
-        return 0
-    places = _places(tx, looking_back)
-    reached: dict[int, set[int]] = {}
-    for pk in places.periods:
-        for earlier in places.window_pks(pk):
-            reached.setdefault(earlier, set()).add(pk)
-    wanted = {
-        Cell(cell.member_pk, pk)
-        for cell in waiting_cells(tx)
-        for pk in reached.get(cell.period_pk, ())
-        if pk != cell.period_pk
-    }
-    marked = 0
-    for table in (totals, standings):
-        for at in range(0, len(wanted), CELLS_AT_ONCE):
-            some = sorted(wanted)[at : at + CELLS_AT_ONCE]
-            there = one_of(tx, (table.c.member_pk, table.c.period_pk), some)
-            marked += dirty.mark_cells(
-                tx, select(table.c.member_pk, table.c.period_pk).where(there).distinct()
-            )
-    return marked
 
 
 def load_totals(tx: Connection, cells: Sequence[Cell], given: Iterable[Program]) -> list[CellTotals]:

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from connector.choose import (
     calls_to_describe,
-    calls_to_notify,
     calls_to_poll,
     calls_to_read,
     calls_to_write,
@@ -170,4 +169,4 @@ def test_what_things_cost_in_calls() -> None:
     assert [calls_to_write(rows, "rest") for rows in (0, 1, 1_000, 1_001)] == [0, 1, 1, 2]
     assert [calls_to_write(rows, "bulk") for rows in (50_000, 100_000)] == [15, 30]
     assert calls_to_write(0, "bulk") == 0
-    assert (calls_to_notify(501), calls_to_describe(26), calls_to_poll(5)) == (2, 2, 1)
+    assert (calls_to_describe(26), calls_to_poll(5)) == (2, 1)

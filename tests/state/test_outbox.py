@@ -48,6 +48,10 @@ def box(store, now):
             with store.transaction() as tx:
                 return outcomes.retry_all(tx, rows, code=None)
 
+        def acknowledge(self, row, *, now, sf_id=None):
+            with store.transaction() as tx:
+                return bool(outcomes.acknowledge_all(tx, [(row, sf_id)], now=now))
+
         def __getattr__(self, name):
             def call(*args, **kwargs):
                 with store.transaction() as tx:
@@ -75,7 +79,7 @@ def test_a_standing_is_sent_once_and_remembered(box, store, now):
     assert box.enqueue(standing(rebate="1.00")) == 0
     assert box.enqueue(standing(rebate="2")) == 1
     with store.read() as tx:
-        assert acknowledged.of_object(tx, OBJECT)["RB-1"].sf_id == "a01"
+        assert acknowledged.record_ids(tx, OBJECT, ["RB-1"]) == {"RB-1": "a01"}
 
 
 def test_only_the_newest_state_of_a_key_is_sent(box):
@@ -298,11 +302,9 @@ def test_an_event_happens_once(store, now):
         "retail|001A|2026-06|tier_reached|Gold", "tier_reached", Cell(1, 2), "Gold", "{}", now
     )
     with store.transaction() as tx:
-        (written,) = events.record(tx, [reached, reached])
+        assert len(events.record(tx, [reached, reached])) == 1
     with store.transaction() as tx:
         assert events.record(tx, [reached]) == []
-        assert events.of_cell(tx, Cell(1, 2)) == [written]
-        assert events.since(tx, 0, kind="tier_lost") == []
 
 
 def test_a_task_that_a_person_closed_is_not_opened_again(store, now):

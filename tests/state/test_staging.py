@@ -83,7 +83,6 @@ def test_a_line_waits_for_its_order_and_an_order_for_its_account(scene, program)
     scene.compute()
     assert list(scene.amounts().values()) == [5]
     with scene.store.read() as tx:
-        assert staging.placeholders(tx) == {"products": 1}
         assert tx.execute(select(products.c.known).where(products.c.sf_id == "P1")).scalar_one() is False
 
 
