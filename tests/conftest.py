@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import psycopg
 import pytest
 from hypothesis import settings
+
+from tests.postgres_schemas import PLAIN, Schemas
+from tests.tables_at_once import tables_at_once
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("house", deadline=None)
@@ -22,6 +27,26 @@ def _no_settings_from_outside(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-user-settings"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_at_once() -> Iterator[None]:
+    with tables_at_once():
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres_schemas() -> Iterator[Schemas]:
+    """Schemas to borrow; skipped by name where there is no server, except where CI says that there is."""
+    schemas = Schemas()
+    try:
+        assert schemas.server
+    except psycopg.OperationalError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no PostgreSQL server at {PLAIN}: {error}")
+        pytest.skip(f"no PostgreSQL server at {PLAIN}")
+    yield schemas
+    schemas.close()
 
 
 @pytest.hookimpl(wrapper=True)
