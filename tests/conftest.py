@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests.learned_once import learned_once
 from tests.postgres_schemas import PLAIN, Schemas
 from tests.tables_at_once import tables_at_once
 
@@ -30,8 +31,8 @@ def _no_settings_from_outside(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tables_at_once() -> Iterator[None]:
-    with tables_at_once():
+def _nothing_is_learned_twice() -> Iterator[None]:
+    with learned_once(), tables_at_once():
         yield
 
 
