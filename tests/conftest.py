@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +18,15 @@ from tests.tables_at_once import tables_at_once
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Files of tests lie in memory where there is room: a store waits for the disk at every commit."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +45,15 @@ def _no_settings_from_outside(
 def _nothing_is_learned_twice() -> Iterator[None]:
     with learned_once(), tables_at_once():
         yield
+
+
+@pytest.fixture(scope="session")
+def leaving() -> Iterator[list[Callable[[], None]]]:
+    """The last steps of servers that were told to stop: the next test's end takes them, for nobody has to wait for that."""
+    last_steps: list[Callable[[], None]] = []
+    yield last_steps
+    for step in last_steps:
+        step()
 
 
 @pytest.fixture(scope="session")
