@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import settings
+
+from tests.learned_once import learned_once
+from tests.postgres_schemas import PLAIN, Schemas
+from tests.tables_at_once import tables_at_once
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Files of tests lie in memory where there is room: a store waits for the disk at every commit."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +39,35 @@ def _no_settings_from_outside(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-user-settings"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_learned_twice() -> Iterator[None]:
+    with learned_once(), tables_at_once():
+        yield
+
+
+@pytest.fixture(scope="session")
+def leaving() -> Iterator[list[Callable[[], None]]]:
+    """The last steps of servers that were told to stop: the next test's end takes them, for nobody has to wait for that."""
+    last_steps: list[Callable[[], None]] = []
+    yield last_steps
+    for step in last_steps:
+        step()
+
+
+@pytest.fixture(scope="session")
+def postgres_schemas() -> Iterator[Schemas]:
+    """Schemas to borrow; skipped by name where there is no server, except where CI says that there is."""
+    schemas = Schemas()
+    try:
+        assert schemas.server
+    except psycopg.OperationalError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no PostgreSQL server at {PLAIN}: {error}")
+        pytest.skip(f"no PostgreSQL server at {PLAIN}")
+    yield schemas
+    schemas.close()
 
 
 @pytest.hookimpl(wrapper=True)

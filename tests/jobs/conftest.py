@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 
@@ -26,8 +23,8 @@ from mappings.canonical import ENTITIES
 from state import invariants, meta, staging, standings, watermarks
 from state.instants import micros
 from state.tables.running import rejected_rows
+from tests.postgres_schemas import Schemas, url_of
 
-SERVER = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 ORG = "00D000000000001EAA"
 CONFIG = """
 [org.main]
@@ -36,7 +33,6 @@ client_id = "key"
 username = "u@acme.example"
 private_key = "file:secret.key"
 """
-_numbers = itertools.count()
 
 
 def sf_id(prefix: str, name: str) -> str:
@@ -228,39 +224,28 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     made.close()
 
 
-def _plain(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://")
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def make_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Shop]]:
     """Makes shops, each with an empty store, on SQLite and on PostgreSQL."""
     made: list[Shop] = []
-    schemas: list[str] = []
-
-    def url_of(folder: Path) -> str:
-        if request.param == "sqlite":
-            return f"sqlite:///{folder}/shop.db"
-        try:
-            server = psycopg.connect(_plain(SERVER), autocommit=True, connect_timeout=3)
-        except psycopg.OperationalError as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"no PostgreSQL server at {SERVER}: {error}")
-            pytest.skip(f"no PostgreSQL server at {SERVER}")
-        schemas.append(f"rebates_shop_{os.getpid()}_{next(_numbers)}")
-        with server:
-            server.execute(f"CREATE SCHEMA {schemas[-1]}")
-        return f"{SERVER}?options=-csearch_path%3D{schemas[-1]}"
+    borrowed: list[str] = []
+    schemas: Schemas | None = None
+    if request.param == "postgresql":
+        schemas = request.getfixturevalue("postgres_schemas")
 
     def make() -> Shop:
         folder = tmp_path / str(len(made))
         (folder / "programs").mkdir(parents=True)
-        made.append(Shop(folder, url_of(folder), ShopClock()))
+        url = f"sqlite:///{folder}/shop.db"
+        if schemas is not None:
+            borrowed.append(schemas.lend())
+            url = url_of(borrowed[-1])
+        made.append(Shop(folder, url, ShopClock()))
         return made[-1]
 
     yield make
     for one in made:
         one.close()
-    for schema in schemas:
-        with psycopg.connect(_plain(SERVER), autocommit=True) as server:
-            server.execute(f"DROP SCHEMA {schema} CASCADE")
+    for name in borrowed:
+        assert schemas is not None
+        schemas.give_back(name)

@@ -14,13 +14,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from worlds import postgres_database
 
 from cli.main import run
 from emulator.clock import MovableClock
 from emulator.org import Org
 from emulator.seed_story import seed_story
-from emulator.server import serve
+from emulator.server import Served, serve, start
 from emulator.write_config import write_config
 
 TODAY = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
@@ -118,25 +120,47 @@ class World:
         path.write_text(path.read_text() + "\n" + text)
 
 
+@pytest.fixture(scope="session")
+def app_key() -> bytes:
+    """The private key of the app in every org: making one takes longer than a sync."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    plain = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+
+
 @pytest.fixture
 def open_world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    leaving: list[Callable[[], None]],
+    app_key: bytes,
 ) -> Iterator[Callable[[Org, MovableClock], World]]:
     """Serves an org and writes its configuration; all is closed at the end of the test."""
-    closing: list[Callable[[], None]] = []
+    opened: list[Served] = []
 
     def open_(org: Org, clock: MovableClock) -> World:
-        serving = serve(org)
-        served = serving.__enter__()
-        closing.append(lambda: serving.__exit__(None, None, None))
-        closing.append(org.close)
-        write_config(org, served.url, tmp_path / "rebates.toml", USER, PROGRAMS)
+        opened.append(start(org))
+        url = opened[-1].url
+        configure(org, url, tmp_path, app_key)
         monkeypatch.chdir(tmp_path)
-        return World(org, served.url, tmp_path, monkeypatch, capsys, clock)
+        return World(org, url, tmp_path, monkeypatch, capsys, clock)
 
     yield open_
-    for close in closing:
-        close()
+    while leaving:
+        leaving.pop(0)()
+    for served in opened:
+        served.leave()
+        leaving.extend((served.close, served.org.close))
+
+
+def configure(org: Org, url: str, folder: Path, key: bytes) -> None:
+    """What the administrator writes down: the configuration and the key of the app."""
+    file = folder / "rebates.key"
+    if not file.exists():
+        file.touch(0o600)
+        file.write_bytes(key)
+    write_config(org, url, folder / "rebates.toml", USER, PROGRAMS)
 
 
 @pytest.fixture
@@ -163,7 +187,7 @@ class Template:
 
 
 @pytest.fixture(scope="session")
-def deployed_story(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def deployed_story(tmp_path_factory: pytest.TempPathFactory, app_key: bytes) -> Template:
     """The story org with the package deployed by the command line: once, for all tests that start there."""
     folder = tmp_path_factory.mktemp("story")
     clock = MovableClock(TODAY - timedelta(seconds=5))
@@ -171,7 +195,7 @@ def deployed_story(tmp_path_factory: pytest.TempPathFactory) -> Template:
     seed_story(org)
     clock.advance(seconds=5)
     with serve(org) as served, pytest.MonkeyPatch.context() as patch:
-        write_config(org, served.url, folder / "rebates.toml", USER, PROGRAMS)
+        configure(org, served.url, folder, app_key)
         patch.chdir(folder)
         patch.setenv("REBATES_CLOCK", clock().isoformat())
         said = io.StringIO()
@@ -186,7 +210,7 @@ def story(
     open_world: Callable[[Org, MovableClock], World], deployed_story: Template, tmp_path: Path
 ) -> World:
     """The story org with the package deployed: a copy of its own."""
-    for name in ("org.db", "rebates.key", "rebates.db"):
+    for name in ("org.db", "rebates.db"):
         if (deployed_story.folder / name).exists():
             shutil.copy2(deployed_story.folder / name, tmp_path / name)
     clock = MovableClock(deployed_story.left_at)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 from sqlalchemy import select
@@ -24,36 +21,27 @@ from state.instants import micros
 from state.store import Store
 from state.tables import facts, work
 from state.tables import programs as rows
-
-SERVER = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
-_numbers = itertools.count()
-
-
-def _plain(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://")
+from tests.postgres_schemas import SERVER, Schemas, url_of
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> str:
-    """The server's URL; skipped by name where there is none, except where CI says that there is."""
-    try:
-        psycopg.connect(_plain(SERVER), connect_timeout=3).close()
-    except psycopg.OperationalError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no PostgreSQL server at {SERVER}: {error}")
-        pytest.skip(f"no PostgreSQL server at {SERVER}")
+def postgres_server(postgres_schemas: Schemas) -> str:
+    """The server's URL."""
     return SERVER
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh schema that only this test sees."""
-    name = f"rebates_state_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(_plain(postgres_server), autocommit=True) as server:
-        server.execute(f"CREATE SCHEMA {name}")
-    yield f"{postgres_server}?options=-csearch_path%3D{name}"
-    with psycopg.connect(_plain(postgres_server), autocommit=True) as server:
-        server.execute(f"DROP SCHEMA {name} CASCADE")
+def tables_by_alembic() -> bool:
+    """Whether a test's own stores are made by the migrations: tests of the migrations say so."""
+    return False
+
+
+@pytest.fixture
+def postgres_url(postgres_schemas: Schemas, tables_by_alembic: bool) -> Iterator[str]:
+    """A schema that only this test sees; its store has nothing but its tables."""
+    name = postgres_schemas.lend(tables=not tables_by_alembic)
+    yield url_of(name)
+    postgres_schemas.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

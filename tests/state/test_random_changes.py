@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from state import contributions, parts, staging
 from state.engines.duck import Duck
 from state.snapshot import Snapshot
 from state.store import Store
+from tests.postgres_schemas import url_of
 
 ACCOUNTS = ("A1", "A2", "A3", "A4")
 PRODUCTS = (None, "P1", "P2", "P3")
@@ -346,19 +346,21 @@ def test_any_sequence_of_changes_on_sqlite(tmp_path, program, new_scene, make_ba
 
 
 @pytest.mark.postgres
-def test_any_sequence_of_changes_on_postgresql(postgres_url, postgres_server, program, new_scene, make_batch):
-    schema = postgres_url.rsplit("%3D", 1)[1]
+def test_any_sequence_of_changes_on_postgresql(postgres_schemas, program, new_scene, make_batch):
+    borrowed = []
 
     class OnPostgreSQL(Changes):
         batch = staticmethod(make_batch)
 
         @staticmethod
         def new_scene():
-            plain = postgres_server.replace("postgresql+psycopg://", "postgresql://")
-            with psycopg.connect(plain, autocommit=True) as server:
-                server.execute(f"DROP SCHEMA {schema} CASCADE")
-                server.execute(f"CREATE SCHEMA {schema}")
-            return new_scene(Store.open(postgres_url))
+            borrowed.append(postgres_schemas.lend())
+            return new_scene(Store.open(url_of(borrowed[-1])))
+
+        def teardown(self):
+            super().teardown()
+            while borrowed:
+                postgres_schemas.give_back(borrowed.pop())
 
     OnPostgreSQL.program = staticmethod(program)
     run(OnPostgreSQL, examples=6, steps=20)

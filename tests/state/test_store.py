@@ -38,6 +38,13 @@ from state.outbox import Wanted
 from state.store import Store
 from state.tables import metadata
 from state.tables.running import meta as meta_table
+from tests import tables_at_once
+
+
+@pytest.fixture(autouse=True)
+def tables_by_alembic():
+    with tables_at_once.tables_by_alembic():
+        yield True
 
 
 @pytest.fixture
