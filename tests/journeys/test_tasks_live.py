@@ -228,6 +228,46 @@ def test_a_task_that_a_sleeping_sender_makes_after_it_was_given_up_is_closed_at_
     assert story("outbox", "list", "--json").data["rows"] == []
 
 
+def test_tasks_that_are_all_out_of_sight_are_lost_sharing_and_no_persons_decision(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    hidden = [row["Id"] for row in story.rows("SELECT Id FROM Task")]
+    story.org.faults.hide_rows("Task", hidden)
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED")
+    assert "1 of our 1 open tasks are no longer visible" in done.data["stopped"]["Task"]["detail"]
+    assert "rebates reconcile --accept-missing" in done.data["stopped"]["Task"]["hint"]
+    assert state_of(story, key) == "open"
+    story.org.faults.show_rows()
+    later(story, "reconcile")
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["IsClosed"], "it was looked after all the time"
+
+
+def test_a_push_that_does_not_see_a_task_leaves_it_to_the_night(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    story.org.faults.hide_rows("Task", [row["Id"] for row in story.rows("SELECT Id FROM Task")])
+    partner_orders_again(story.org)
+    later(story)
+    assert state_of(story, key) == "open", "that it cannot be seen is nobody's decision"
+    story.org.faults.show_rows()
+    story.wait(hours=24)
+    later(story)
+    assert the_task(story)["IsClosed"]
+    assert state_of(story, key) == "closed"
+
+
+def test_a_person_may_say_that_tasks_out_of_sight_are_deleted(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    story.org.faults.hide_rows("Task", [row["Id"] for row in story.rows("SELECT Id FROM Task")])
+    assert later(story, "reconcile", "--accept-missing").data["drift"]["tasks_dismissed"] == 1
+    assert state_of(story, key) == "dismissed"
+
+
 def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_and_closed(story):
     story("pull")
     story("compute")
