@@ -16,6 +16,7 @@ from connector.errors import STALE_SEQUENCE
 from connector.port import JsonValue, RowResult
 from jobs.app import App
 from jobs.task_statuses import closing_status
+from jobs.tasks_at_night import note_closed_by_us
 from jobs.tasks_in_org import TaskState, by_id, by_key, is_reassigned, reassigned
 from mappings.model import PushTarget
 from state import addressees, tasks
@@ -59,6 +60,9 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
                 answers[row.ext_key] = RowResult(
                     row.ext_key, ok=False, code="NOT_SENT", message=STALE_SEQUENCE
                 )
+            elif found.was_closed_by_us(status):
+                note_closed_by_us(tx, task, found, now=app.clock.now())
+                answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
             elif found.is_over:
                 tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
                 answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)

@@ -1,7 +1,7 @@
 """Every night: what became of the tasks that we hold for open, and are those that we closed closed in the org, too?
 
 A task is never repaired: one that a person closed or deleted is dismissed, one that a person gave to a colleague stays with the
-colleague. What was closed with a status that
+colleague. One that our own write closed, whose answer never came, is noted as closed by us. What was closed with a status that
 closes nothing is closed again. Tasks that are out of sight are nobody's decision until a person says so.
 """
 
@@ -65,12 +65,12 @@ def look_after_tasks(app: App, *, accept_missing: bool = False) -> TasksSeen:
             if found.key in unborn:
                 _adopt_late(app, target, found)
             elif found.key in unseen:
-                _note(app, unseen[found.key], found, result)
+                _note(app, target, unseen[found.key], found, result)
                 step.advance(1)
         seen, others_seen = set[str](), False
         for found in by_id(app, target, list(made)):
             seen.add(found.sf_id)
-            _note(app, made[found.sf_id], found, result)
+            _note(app, target, made[found.sf_id], found, result)
             step.advance(1)
         for found in by_id(app, target, list(closed_ones)):
             others_seen = True
@@ -101,15 +101,24 @@ def _out_of_sight(target: PushTarget, gone: int, known: int) -> errors.Misconfig
     )
 
 
-def _note(app: App, task: TaskRow, found: TaskState, result: TasksSeen) -> None:
+def _note(app: App, target: PushTarget, task: TaskRow, found: TaskState, result: TasksSeen) -> None:
     with app.store.transaction() as tx:
-        if found.is_over:
+        if found.was_closed_by_us(task_statuses.closing_status(tx, target)):
+            note_closed_by_us(tx, task, found, now=app.clock.now())
+        elif found.is_over:
             result.dismissed += tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
         elif task.sf_id is None:
             tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
         elif found.given_away_from(task.owner_id) and not is_reassigned(task.document):
             tasks.annotate(tx, task.key, reassigned(task.document))
             result.reassigned += 1
+
+
+def note_closed_by_us(tx: Connection, task: TaskRow, found: TaskState, *, now: datetime) -> None:
+    """Our own closing arrived, and its answer did not."""
+    tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
+    if tasks.closed(tx, task.key, "closed", now=now):
+        log.info("task.closed_unheard", key=task.key)
 
 
 def closed_lately(tx: Connection, now: datetime) -> tuple[dict[str, TaskRow], datetime]:
