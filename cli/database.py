@@ -187,6 +187,7 @@ def copy(
     as_json: JsonFlag = False,
 ) -> None:
     """Copy a store into another database, whole or not at all. Run `rebates pause` first, and `resume` on the copy."""
+    from jobs.alerting import BELL
     from jobs.clock import system_clock
     from jobs.person import person
     from state.copy import move as work
@@ -201,17 +202,23 @@ def copy(
     try:
         writing = Store.open(target)
         try:
-            rows = work(reading, writing, actor=person(), now=system_clock().now())
+            moved = work(reading, writing, actor=person(), now=system_clock().now(), unkeyed={BELL})
             where = writing.where
         finally:
             writing.close()
     finally:
         reading.close()
-    total = sum(rows.values())
+    rows, total = moved.rows, sum(moved.rows.values())
+    bells = "1 notification waits and is" if moved.left == 1 else f"{moved.left:,} notifications wait and are"
+    said = (
+        f"{bells} left to the store that was copied, which may send at any time: it is not paused. To hand over "
+        "what waits: rebates pause, then copy it again into an empty database"
+    )
     emit(
         "db copy", {"source": reading.where, "target": where, "rows": rows}, as_json=as_json,
         human=lambda console: console.print(
             f"{total:,} rows in {len(rows)} tables copied to {where}\nnext: set [state] url to it, then rebates resume",
             markup=False,
         ),
+        warnings=[said] if moved.left else [],
     )  # fmt: skip

@@ -168,7 +168,7 @@ def _run(
         application.workers = workers
         if workers > 1:
             application.require_shared_store()
-        with helpers(context, workers - 1):
+        with helpers(context, 0 if dry_run else workers - 1):  # nobody else sees what will be undone
             report = work(application, parts=parts, dry_run=dry_run)
     emit(
         name,

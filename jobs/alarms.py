@@ -45,8 +45,11 @@ class _Alarm:
 class Alarms:
     """Calls `ring(name)` when a job is due, one call at a time for each; it says what came of it."""
 
-    def __init__(self, clock: Clock, ring: Callable[[str], Rung]) -> None:
-        self._clock, self._ring, self._over = clock, ring, False
+    def __init__(
+        self, clock: Clock, ring: Callable[[str], Rung], set_back: Callable[[], None] = lambda: None
+    ) -> None:
+        """`set_back` is called when the clock shows an earlier time than it did."""
+        self._clock, self._ring, self._set_back, self._over = clock, ring, set_back, False
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._alarms: dict[str, _Alarm] = {}
         self._lock = threading.Lock()
@@ -79,7 +82,12 @@ class Alarms:
                 self._set(alarm)
 
     def _watch(self, stop: threading.Event) -> None:
+        showed = self._clock.now()
         while not stop.wait(LOOK_AGAIN.total_seconds()):
+            shows = self._clock.now()
+            if shows < showed:
+                self._set_back()
+            showed = shows
             self.set_all()
 
     def _set(self, alarm: _Alarm) -> None:

@@ -16,7 +16,7 @@ from jobs.task_statuses import closing_status
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
-from state import meta, people, tasks
+from state import meta, people, rebasing, tasks
 from state.events import EventRow
 from state.in_force import out_of_force
 from state.outbox import Wanted
@@ -67,7 +67,8 @@ def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
             bells.append(_bell(planning, one, event, view, owner))
     planning.unusual["tasks"] += len(new_tasks)
     planning.enqueue("task", new_tasks)
-    if meta.get(planning.tx, AFTER_RESTORE) is None:
+    handed_over = meta.get(planning.tx, rebasing.HANDED_OVER) is not None  # until the org was read
+    if meta.get(planning.tx, AFTER_RESTORE) is None or handed_over:
         planning.enqueue("notification", bells)
 
 

@@ -25,10 +25,12 @@ from state.totals import Cell
 
 
 class Ledger:
-    """The postings of one compute."""
+    """The postings of one compute; one that does not book (`books`) only works out what it would correct."""
 
-    def __init__(self, tx: Connection, programs: Sequence[Program], now: datetime, run_pk: int) -> None:
-        self.tx, self.programs, self.now, self.run_pk = tx, programs, now, run_pk
+    def __init__(
+        self, tx: Connection, programs: Sequence[Program], now: datetime, run_pk: int, *, books: bool = True
+    ) -> None:
+        self.tx, self.programs, self.now, self.run_pk, self._books = tx, programs, now, run_pk, books
         self._closed = postings.closed(tx)
         self._left_out: dict[int, set[int]] = {}
         self._versions = postings.versions(tx)
@@ -61,7 +63,8 @@ class Ledger:
             if found.one.program.settlement.late_lines == "adjust" or found.one.cell not in known
         ]
         made = [one for one in booked if one.amount_e6 or any(one.parts or ())]
-        postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+        if self._books:
+            postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
         booked_for = {one.cell for one in made}
         moved = {one.cell for one in made if one.amount_e6}
         for found in late:

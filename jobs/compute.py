@@ -57,7 +57,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
             step.advance(cells)
             app.pace.look()
 
-        shared = compute_together(run, now, engine, step.advance) if run is not None else None
+        shared = compute_together(run, now, engine, step.advance, left) if run is not None else None
         with second_process(app) as second:
             beside = None if second is None else compute_beside(app, second, run_pk, now, engine)
             alone = shared is None and beside is None

@@ -9,7 +9,7 @@ afterward, as it would alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from jobs import fuses
-from jobs.computing import begin, note_unfinished
+from jobs.closing import Ledger
+from jobs.computing import Begun, begin, note_unfinished, work_off
 from jobs.planning import Planned
 from jobs.running import Running
 from jobs.share_work import ShareWork, apart
 from jobs.shifts import Shift, claim_another, hands, share_out
+from jobs.takeover import Row, place
 from state import dirty, meta, shards, standings
 from state.engines import Engine
 from state.instants import micros
 from state.rules import Installed
 from state.shards import Shard
 from state.tables.work import dirty_cells
-from state.totals import Cell
+from state.totals import Cell, Late, waiting_cells
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -69,9 +71,12 @@ class Shared:
 
 
 def compute_together(
-    run: Running, now: datetime, engine: Engine, advance: Callable[[int], None]
+    run: Running, now: datetime, engine: Engine, advance: Callable[[int], None], left: Sequence[Row] = ()
 ) -> Shared | None:
-    """Compute what can be computed account by account, with whoever is there; None: nobody is, nothing was done."""
+    """Compute what can be computed account by account, with whoever is there; None: nobody is, nothing was done.
+
+    `left`: payouts of the org that could not be placed before the programs were installed.
+    """
     app = run.app
     workers = hands(app)
     if workers < 2:
@@ -80,6 +85,8 @@ def compute_together(
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
         waiting = dirty.count(tx, dirty_cells)
         held_apart = apart(tx, begun.programs)
+        if waiting >= WORTH_SHARING:
+            _ask_for_corrections(run, tx, begun, now, left)
     if waiting < WORTH_SHARING:
         return Shared(run.pk, begun.installed)
     count = SHARES_EACH * workers
@@ -87,6 +94,34 @@ def compute_together(
     offered = [{**common, "number": number} for number in range(count)]
     found = share_out(run, "compute", offered, compute_shard, advance, lambda: _let_go(run))
     return Shared(run.pk, begun.installed, tuple(dict(one.told) for one in found))
+
+
+class _Undo(Exception):
+    """Carries nothing: it only undoes."""
+
+
+def _ask_for_corrections(
+    run: Running, tx: Connection, begun: Begun, now: datetime, left: Sequence[Row]
+) -> None:
+    """Raises TooSurprising when too much of what was settled would be corrected, while nothing at all is saved: the leader
+    books corrections after the shares. More than a few are worked out twice."""
+    app = run.app
+    many = len(waiting_cells(tx, limit=fuses.FEW_CORRECTIONS + 1, share=Late())) > fuses.FEW_CORRECTIONS
+    if not many or app.allow_many_corrections:
+        return
+    try:
+        with tx.begin_nested():
+            if left and place(app, tx, left, run_pk=run.pk):
+                begun.calculator.widen()
+            ledger = Ledger(tx, begun.programs, now, run.pk, books=False)
+            work_off(
+                tx, begun.calculator, now=now, run_pk=run.pk, ledger=ledger, share=Late(),
+                advance=lambda _: app.pace.look(),
+            )  # fmt: skip
+            fuses.require_few_corrections(app, tx, ledger.corrected)
+            raise _Undo
+    except _Undo:
+        return
 
 
 def compute_shard(first: Shift) -> None:

@@ -29,7 +29,7 @@ from state.engines import Engine
 from state.events import EventRow
 from state.rules import Installed
 from state.standings import Saved, save_standings
-from state.totals import Cell, Share, waiting_cells
+from state.totals import Cell, Late, Share, waiting_cells
 
 CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
 KEPT_AT_MOST = 2_000  # documents, of some kilobytes each
@@ -126,10 +126,10 @@ def work_off(
     now: datetime,
     run_pk: int,
     ledger: Ledger | None = None,
-    share: Share | None = None,
+    share: Share | Late | None = None,
     advance: Callable[[int], None] = lambda cells: None,
 ) -> Worked:
-    """Compute and save every standing that waits: all, or those of a share. `ledger` books what is corrected."""
+    """Compute and save every standing that waits: all, those of a share, or those that are late. `ledger` books what is corrected."""
     done = Worked()
     while cells := waiting_cells(tx, limit=CELLS_PER_BATCH, share=share):
         looked_at = calculator.compute(cells)

@@ -139,7 +139,8 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
                 meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
-    result.tasks = look_after_tasks(app)
+    result.tasks = look_after_tasks(app, accept_missing=accept_missing)
+    result.stopped |= result.tasks.stopped
     return result
 
 

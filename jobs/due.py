@@ -16,6 +16,7 @@ from connector import errors
 from jobs import first_seen, login_pause
 from jobs.again import again
 from jobs.app import App
+from jobs.clock_ahead import give_back_slots
 from jobs.failures import EXPECTED, tell_failure
 from jobs.refusals import (
     AnotherRun,
@@ -76,6 +77,7 @@ def is_owed(app: App, job: Job) -> bool:
     now, settings = app.clock.now(), app.settings.schedule
     slot = latest_slot(job.schedule, settings.time_zone, now)
     with app.store.transaction() as tx:
+        give_back_slots(app, tx)
         first_seen.note(tx, job.name, settings.rhythm(job.name), now)
         last = runs.latest(tx, job=job.name, until=now, limit=1)
         since = last[0].slot if last else first_seen.since(tx, job.name, settings.rhythm(job.name))
@@ -157,8 +159,9 @@ def _outcome(app: App, job: Job, slot: datetime) -> str:
 
 def _note_missed(app: App, job: Job, zone: str, slot: datetime, now: datetime) -> None:
     """Slots since the last scheduled run that nobody ran: seen in `rebates status`, counted by alerts. A run by hand
-    stands for the slot before it, not for those before that. What a clock that was ahead wrote down is taken back first."""
+    stands for the slot before it, not for those before that. What a clock that was ahead ran or wrote down is taken back first."""
     with app.store.transaction() as tx:
+        give_back_slots(app, tx)
         if taken_back := runs.unmark(tx, job.name, now=now):
             log.warning("job.missed_taken_back", job=job.name, slots=taken_back, why="our clock was ahead")
         before, rhythm = slot - timedelta(microseconds=1), app.settings.schedule.rhythm(job.name)

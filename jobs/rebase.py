@@ -89,10 +89,16 @@ def rebase(run: Running) -> Rebased | None:
         # anyway, and it makes something of each.
         note(tx, unknown)
         meta.drop(tx, "push.mapping")
+        handed_over = rebasing.is_handed_over(tx, result.newest_sequence)
         if asked == "1":
-            rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
-            meta.put(tx, NEEDED, "the store was restored from a backup")
-        meta.put(tx, FLAG, QUIET)
+            if not handed_over:
+                rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
+            meta.put(tx, NEEDED, "the store was restored from a backup, or copied")
+        meta.drop(tx, rebasing.HANDED_OVER)
+        if handed_over:
+            meta.drop(tx, FLAG)  # nobody but us has rung, or will
+        else:
+            meta.put(tx, FLAG, QUIET)
     log.warning(
         "store.rebased", tasks=result.tasks, sequence=result.newest_sequence, renumbered=result.renumbered,
         compared=result.compared, different=len(result.differences),

@@ -6,6 +6,7 @@ same steps are taken inside a transaction that is not kept, and nothing is sent.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,7 +26,7 @@ from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
 from jobs.rebase import rebase
-from jobs.rehearsal import Preview, preview, rehearse
+from jobs.rehearsal import Preview, leaving_no_store, preview, rehearse
 from jobs.running import running
 from jobs.schema import SchemaSeen, look_at_schema
 from jobs.takeover import Row, adopt_the_rest
@@ -120,7 +121,7 @@ def reconcile(
 ) -> Reconciled:
     """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
     app.require_setup()
-    with minding_the_login(app):
+    with leaving_no_store(app) if dry_run else nullcontext(), minding_the_login(app):
         if dry_run:
 
             def rehearsed() -> Reconciled:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,8 +17,10 @@ from jobs.app import App
 from jobs.bulk_push import goes_in_jobs
 from jobs.planning import push_targets
 from jobs.push import objects_sent
-from state import outbox, people, postgres
+from state import outbox, people, postgres, schema
+from state.paths_in_urls import in_a_url
 from state.store import Store
+from state.urls import file_of
 
 SHOWN = 20
 FIELDS_SHOWN = 6
@@ -55,6 +58,32 @@ class RehearsalStore:
 
     def close(self) -> None:
         self._store.close()
+
+
+@contextmanager
+def leaving_no_store(app: App) -> Iterator[None]:
+    """Around a dry run: where there is no store yet it works with one that is thrown away, and makes none."""
+    if app.store_is_open or not app.makes_store or not _is_new(app):
+        yield
+        return
+    with TemporaryDirectory(prefix="rebates-dry-run-") as folder:
+        app.__dict__["store"] = Store.open(f"sqlite:///{in_a_url(folder)}/rebates.db")
+        try:
+            yield
+        finally:
+            app.__dict__.pop("store").close()
+
+
+def _is_new(app: App) -> bool:
+    url = app.settings.state.url
+    if file_of(url) is not None:
+        return not app.has_store
+    store = Store.attach(url)
+    try:
+        with store.read() as tx:
+            return schema.revision(tx) is None
+    finally:
+        store.close()
 
 
 class _Undo(Exception):

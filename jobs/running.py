@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from connector import errors
 from jobs.again import again
 from jobs.app import App
+from jobs.clock_ahead import give_back_slots
 from jobs.login_pause import note_refused
 from jobs.pace import Unhurried
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, SlotTaken, TookTooLong
@@ -164,6 +165,7 @@ def _claim(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
                 f"another run is working for this org: the lock is held{who}",
                 "wait for it; `rebates status` shows it. A killed process frees the lock after 15 minutes",
             )
+        give_back_slots(app, tx)
         for dead in runs.abandon(tx, older_than=leased - DEAD_AFTER, now=now):
             log.warning("job.abandoned", job=dead.job, run=dead.pk)
         pk = runs.start(tx, job, when, owner=app.owner, epoch=lease.epoch, now=now, seen_at=leased)

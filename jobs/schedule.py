@@ -18,6 +18,7 @@ import structlog
 
 from jobs.alarms import Alarms, Rung
 from jobs.app import App
+from jobs.clock_ahead import give_back_slots_now
 from jobs.due import PUT_OFF, Job, Look, is_owed, jobs_of, look
 from jobs.failures import tell_failure
 from jobs.helping import help_runs
@@ -53,7 +54,14 @@ def run_forever(build: Callable[[], App], stop: threading.Event) -> None:
             tell_failure("job.failed", error, job=name)
             return "look again" if _may_come(error) else "ran"
 
-    alarms = Alarms(clock, ring)
+    def clock_put_right() -> None:
+        try:
+            with one_at_a_time, build() as app:
+                give_back_slots_now(app)
+        except Exception as error:  # noqa: BLE001 the next run looks, too
+            tell_failure("schedule.slots_not_given_back", error)
+
+    alarms = Alarms(clock, ring, clock_put_right)
     with alarms.kept(((name, partial(next_slot, job.schedule, zone)) for name, job in jobs.items()), stop):
         log.info("schedule.started", jobs=list(jobs))
         if shared:  # between its own slots it helps whoever leads a run

@@ -23,7 +23,7 @@ from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
 from jobs.rebase import FLAG, NEW, Rebased, rebase, wants_a_sync
-from jobs.rehearsal import Preview, preview, rehearse
+from jobs.rehearsal import Preview, leaving_no_store, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
 from jobs.takeover import Row, adopt_the_rest
@@ -140,7 +140,8 @@ def sync(
     """
     started = app.clock.monotonic()
     app.require_setup()
-    with nullcontext() if parts == ("compute",) else minding_the_login(app):
+    trace = leaving_no_store(app) if dry_run else nullcontext()
+    with trace, nullcontext() if parts == ("compute",) else minding_the_login(app):
         if dry_run:
             app.engine = "sql"  # a snapshot would outlive what is undone here
 

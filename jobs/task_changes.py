@@ -1,7 +1,7 @@
 """Changing tasks that are in the org already: closing them, giving them to another owner. People go first.
 
 Before anything is written, the tasks are looked at: one that a person closed or deleted is dismissed and left as it
-is, one that a person gave to a colleague keeps that owner.
+is, one that a person gave to a colleague keeps that owner. One that the org does not show is left to the nightly look.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from connector.errors import STALE_SEQUENCE
 from connector.port import JsonValue, RowResult
 from jobs.app import App
 from jobs.task_statuses import closing_status
+from jobs.tasks_at_night import note_closed_by_us
 from jobs.tasks_in_org import TaskState, by_id, by_key, is_reassigned, reassigned
 from mappings.model import PushTarget
 from state import addressees, tasks
@@ -36,6 +37,7 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
     in_org = {state.sf_id: state for state in by_id(app, target, made)}
     sending: list[Row] = []
     answers: dict[str, RowResult] = {}
+    out_of_sight = 0
     with app.store.transaction() as tx:
         for row in rows:
             task = ours[row.ext_key]
@@ -51,7 +53,17 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
                     )
                 continue
             found = in_org.get(task.sf_id)
-            if found is None or found.is_over:
+            if (
+                found is None
+            ):  # out of sight, or deleted long ago: the nightly look at all of them tells which
+                out_of_sight += 1
+                answers[row.ext_key] = RowResult(
+                    row.ext_key, ok=False, code="NOT_SENT", message=STALE_SEQUENCE
+                )
+            elif found.was_closed_by_us(status):
+                note_closed_by_us(tx, task, found, now=app.clock.now())
+                answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
+            elif found.is_over:
                 tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
                 answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
             elif "OwnerId" in row.payload and _is_somebody_elses(task, found):
@@ -59,6 +71,8 @@ def change_tasks(app: App, target: PushTarget, rows: Sequence[Row]) -> list[RowR
                 answers[row.ext_key] = RowResult(row.ext_key, ok=True, id=task.sf_id)
             else:
                 sending.append(row)
+    if out_of_sight:
+        log.warning("tasks.out_of_sight", rows=out_of_sight)
     if len(sending) < len(rows):
         log.info("tasks.left_alone", rows=len(rows) - len(sending))
     if sending:

@@ -1,18 +1,20 @@
 """Every night: what became of the tasks that we hold for open, and are those that we closed closed in the org, too?
 
 A task is never repaired: one that a person closed or deleted is dismissed, one that a person gave to a colleague stays with the
-colleague. What was closed with a status that closes nothing is closed again.
+colleague. One that our own write closed, whose answer never came, is noted as closed by us. What was closed with a status that
+closes nothing is closed again. Tasks that are out of sight are nobody's decision until a person says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
+from connector import errors
 from jobs import task_statuses
 from jobs.alerting import TASK_CHANGE
 from jobs.app import App
@@ -25,6 +27,7 @@ from state.tasks import TaskRow
 
 log = structlog.get_logger()
 
+FEW = 5  # so many may be gone without a trace, while others of ours are in sight
 SEEN_CLOSED = "tasks.seen_closed"  # in `meta`: what we closed until then was seen closed in the org
 CLOSED_AT_ONCE = 10_000  # of closed tasks that are looked at in one night
 STILL_BEING_WRITTEN = timedelta(minutes=10)  # another worker may close one now and commit later
@@ -37,10 +40,12 @@ class TasksSeen:
     dismissed: int = 0
     reassigned: int = 0
     closed_again: int = 0
+    stopped: dict[str, errors.SyncError] = field(default_factory=dict)  # where so many are out of sight
 
 
-def look_after_tasks(app: App) -> TasksSeen:
-    """Ask for each of them, and write down what was found."""
+def look_after_tasks(app: App, *, accept_missing: bool = False) -> TasksSeen:
+    """Ask for each of them, and write down what was found. `accept_missing`: a person says that those out of sight are
+    deleted."""
     result, target = TasksSeen(), app.mapping.push.get("task")
     if target is None or "task" not in app.settings.push.targets or target.match is None:
         return result
@@ -60,34 +65,60 @@ def look_after_tasks(app: App) -> TasksSeen:
             if found.key in unborn:
                 _adopt_late(app, target, found)
             elif found.key in unseen:
-                _note(app, unseen[found.key], found, result)
+                _note(app, target, unseen[found.key], found, result)
                 step.advance(1)
-        seen = set[str]()
+        seen, others_seen = set[str](), False
         for found in by_id(app, target, list(made)):
             seen.add(found.sf_id)
-            _note(app, made[found.sf_id], found, result)
+            _note(app, target, made[found.sf_id], found, result)
             step.advance(1)
         for found in by_id(app, target, list(closed_ones)):
+            others_seen = True
             if not found.is_over:
                 key = closed_ones[found.sf_id].key
                 result.closed_again += _close_again(app, target, key, found.status, statuses)
+    gone = sorted(made.keys() - seen)
+    allowed = max(FEW, int(len(made) * app.settings.sync.lost_rows_share)) if seen or others_seen else 0
+    if len(gone) > allowed and not accept_missing:
+        result.stopped[target.object] = _out_of_sight(target, len(gone), len(made))
+        return result
     with app.store.transaction() as tx:
         # Known to have been in the org and no longer even in its recycle bin: a person deleted it long ago.
-        for sf_id in sorted(made.keys() - seen):
+        for sf_id in gone:
             result.dismissed += tasks.closed(tx, made[sf_id].key, "dismissed", now=app.clock.now())
         meta.put(tx, SEEN_CLOSED, seen_until.isoformat())
     return result
 
 
-def _note(app: App, task: TaskRow, found: TaskState, result: TasksSeen) -> None:
+def _out_of_sight(target: PushTarget, gone: int, known: int) -> errors.Misconfigured:
+    log.error("tasks.out_of_sight", gone=gone, known=known)
+    return errors.Misconfigured(
+        "ROWS_VANISHED",
+        sobject=target.object,
+        detail=f"{gone:,} of our {known:,} open tasks are no longer visible; none was taken for deleted by a person",
+        hint=f"Check that the integration user may still see every {target.object} of ours (sharing of activities, profile, "
+        "permission set; rebates doctor). If they were really deleted: rebates reconcile --accept-missing",
+    )
+
+
+def _note(app: App, target: PushTarget, task: TaskRow, found: TaskState, result: TasksSeen) -> None:
     with app.store.transaction() as tx:
-        if found.is_over:
+        if found.was_closed_by_us(task_statuses.closing_status(tx, target)):
+            note_closed_by_us(tx, task, found, now=app.clock.now())
+        elif found.is_over:
             result.dismissed += tasks.closed(tx, task.key, "dismissed", now=app.clock.now())
         elif task.sf_id is None:
             tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
         elif found.given_away_from(task.owner_id) and not is_reassigned(task.document):
             tasks.annotate(tx, task.key, reassigned(task.document))
             result.reassigned += 1
+
+
+def note_closed_by_us(tx: Connection, task: TaskRow, found: TaskState, *, now: datetime) -> None:
+    """Our own closing arrived, and its answer did not."""
+    tasks.found(tx, task.key, sf_id=found.sf_id, owner_id=task.owner_id)
+    if tasks.closed(tx, task.key, "closed", now=now):
+        log.info("task.closed_unheard", key=task.key)
 
 
 def closed_lately(tx: Connection, now: datetime) -> tuple[dict[str, TaskRow], datetime]:

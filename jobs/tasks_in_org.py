@@ -31,10 +31,15 @@ class TaskState:
     is_closed: bool
     is_deleted: bool
     status: str | None
+    last_by_us: bool = False  # nobody else saved it since we did
 
     @property
     def is_over(self) -> bool:
         return self.is_closed or self.is_deleted
+
+    def was_closed_by_us(self, wrote: str) -> bool:
+        """Whether it was our own write that closed it, whose answer we never heard: a person's would bear a person's name."""
+        return self.is_closed and not self.is_deleted and self.last_by_us and self.status == wrote
 
     def given_away_from(self, owner_id: str | None) -> bool:
         """Whether somebody else has it than the one we gave it to (our own user, when we named nobody)."""
@@ -54,19 +59,23 @@ def by_key(app: App, target: PushTarget, keys: Sequence[str]) -> Iterator[TaskSt
 def _states(
     app: App, target: PushTarget, asked: str, values: Sequence[str], literal: Callable[[str], str]
 ) -> Iterator[TaskState]:
-    columns = ("Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted", "Status")
+    columns = (
+        "Id", str(target.match), "OwnerId", "CreatedById", "IsClosed", "IsDeleted", "Status", "LastModifiedById",
+    )  # fmt: skip
+    us = getattr(app.org, "user_id", None)
     queries = [
         f"SELECT {', '.join(columns)} FROM {target.object} WHERE {asked} IN ({','.join(map(literal, some))})"
         for some in _slices(values, AT_ONCE)
     ]
     for few in _slices(queries, limits.COMPOSITE_QUERIES):
         for page in _pages(app, few):
-            for sf_id, key, owner, created_by, closed, deleted, status in zip(
+            for sf_id, key, owner, created_by, closed, deleted, status, saved_by in zip(
                 *(page.table.column(name).to_pylist() for name in columns), strict=True
             ):
                 yield TaskState(
-                    key or KEY_NOT_READ, sf_id, owner, created_by, closed == "true", deleted == "true", status
-                )
+                    key or KEY_NOT_READ, sf_id, owner, created_by, closed == "true", deleted == "true", status,
+                    saved_by is not None and saved_by in (us, created_by),
+                )  # fmt: skip
             app.pace.attend()
 
 

@@ -156,7 +156,8 @@ def new_epoch(
     )
     close_outdated(tx, now=now)
     rebasing.renumber(tx)
-    for known in (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF):  # a person looked, or we write it anew
+    known_before = (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF, rebasing.HANDED_OVER)
+    for known in known_before:  # a person looked, or we write it anew
         meta.drop(tx, known)
     meta.put(tx, "rebase_needed", "1")
     audit.append(tx, actor=actor, action=action, object="store", detail={"epoch": epoch, **detail}, now=now)

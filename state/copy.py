@@ -6,12 +6,13 @@ are. Staged pages and leases stay behind: the next sync reads its window again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Table, func, select
 
-from state import backup, bulk, meta, schema
+from state import backup, bulk, meta, outbox_lost, rebasing, schema
 from state.dialects import database_time
 from state.errors import StoreError, StoreLocked
 from state.leases import held
@@ -20,16 +21,28 @@ from state.tables import metadata
 from state.tables.base import Surrogate
 from state.tables.facts import accounts
 from state.tables.running import leases, runs, staged_pages
+from state.tables.work import outbox
 
 ROWS_AT_ONCE = 20_000
 LEFT_BEHIND = (leases, staged_pages)
 
 
-def move(source: Store, target: Store, *, actor: str, now: datetime) -> dict[str, int]:
+@dataclass(frozen=True)
+class Moved:
+    """The rows by table; and how many of what waits and has no key in the org stay with the store that was copied."""
+
+    rows: dict[str, int]
+    left: int
+
+
+def move(source: Store, target: Store, *, actor: str, now: datetime, unkeyed: Collection[str] = ()) -> Moved:
     """Copy a store that somebody will go on with: it begins an epoch, and its first run reads the org before it writes.
 
-    For who knows what the source sent after the copy was made. Raises StoreLocked while a run is under way there.
+    For who knows what the source sent after the copy was made. What has no key in the org (`unkeyed`) cannot be looked
+    for there: it goes along where the source is paused, and else the source sends it. Raises StoreLocked while a run is
+    under way there.
     """
+    left = 0
 
     def idle(reading: Connection) -> None:
         found = held(reading, database_time(reading) or now)
@@ -41,11 +54,23 @@ def move(source: Store, target: Store, *, actor: str, now: datetime) -> dict[str
             )
 
     def begin(writing: Connection) -> None:
+        nonlocal left
+        mine = outbox.c.object.in_(sorted(unkeyed))
+        outbox_lost.close(
+            writing, mine & (outbox.c.state == "inflight"), "superseded", now
+        )  # may have arrived
+        first, is_paused = meta.take_sequence(writing, 1), meta.get(writing, "paused") is not None
         backup.new_epoch(
             writing, where=target.where, actor=actor, now=now, action="copy", source=source.where
         )
+        if is_paused:
+            meta.put(writing, rebasing.HANDED_OVER, str(first))
+        else:
+            waiting = mine & (outbox.c.state == "pending")
+            left = int(writing.execute(select(func.count()).select_from(outbox).where(waiting)).scalar_one())
 
-    return copy(source, target, before=idle, after=begin)
+    rows = copy(source, target, before=idle, after=begin)
+    return Moved(rows, left)
 
 
 def copy(

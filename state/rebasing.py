@@ -15,6 +15,9 @@ ANOTHER_STORE = (
     "another_store"  # in `meta`: what the org says of one; until a person says which store goes on
 )
 BY_ITSELF = "epoch_by_itself"  # in `meta`: when an epoch was last begun because the org refused our numbers
+HANDED_OVER = (
+    "handed_over"  # in `meta`: the first number that the paused store that was copied did not give out
+)
 ADOPTED = "adopted"  # stands for the hash of a payload that nobody here remembers
 
 
@@ -67,6 +70,13 @@ def adopt_event(
         .values(state="superseded", finished_at=micros(now))
     )
     tx.execute(update(tasks).where(tasks.c.key == key, tasks.c.sf_id.is_(None)).values(sf_id=sf_id))
+
+
+def is_handed_over(tx: Connection, newest: int) -> bool:
+    """Whether what waits and has no key in the org came with the copy of a paused store that did not go on: the org's
+    `newest` number is one of those that it had given out by then."""
+    first = meta.get(tx, HANDED_OVER)
+    return first is not None and newest < int(first)
 
 
 def forget_unkeyed(tx: Connection, object: str, *, now: datetime) -> None:

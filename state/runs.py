@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
@@ -147,6 +147,25 @@ def unmark(tx: Connection, job: str, *, now: datetime) -> int:
     """Slots of a job that were written off as missed by a clock that was ahead: they are to be had again. How many."""
     ahead = and_(runs.c.job == job, runs.c.outcome == "missed", runs.c.started_at > micros(now))
     return tx.execute(delete(runs).where(ahead)).rowcount
+
+
+def give_back_slots(tx: Connection, *, to_come: datetime, now: datetime) -> list[tuple[str, datetime]]:
+    """Slots that have not come yet (later than `to_come`) and that a clock that was ahead has used: they are to be had when
+    they come. What ran stays, as a run right after the one before it: (job, slot) of each."""
+    ahead = and_(
+        runs.c.slot_utc > micros(to_come), runs.c.finished_at.is_not(None), runs.c.outcome != "missed"
+    )
+    found = tx.execute(select(runs.c.pk, runs.c.job, runs.c.slot_utc).where(ahead).order_by(runs.c.pk)).all()
+    for row in found:
+        mine = and_(runs.c.job == row.job, runs.c.slot_utc <= micros(to_come))
+        taken = set(tx.execute(select(runs.c.slot_utc).where(mine)).scalars())
+        earlier = and_(mine, runs.c.slot_utc <= micros(now), runs.c.pk < row.pk)
+        before = tx.execute(select(func.max(runs.c.slot_utc)).where(earlier)).scalar()
+        at = (micros(now) if before is None else before) + 1
+        while at in taken:
+            at += 1
+        tx.execute(update(runs).where(runs.c.pk == row.pk).values(slot_utc=at))
+    return [(row.job, moment(row.slot_utc)) for row in found]
 
 
 def latest(

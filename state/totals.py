@@ -82,8 +82,19 @@ class Share:
         return and_(*mine)
 
 
-def waiting_cells(tx: Connection, *, limit: int | None = None, share: Share | None = None) -> list[Cell]:
-    """Standings to compute again, in a fixed order: all, or those of a share."""
+@dataclass(frozen=True)
+class Late:
+    """What waits in closed periods: whatever it comes to is a correction."""
+
+    def of_waiting(self) -> ColumnElement[bool]:
+        """Which of the waiting cells are of these."""
+        return dirty_cells.c.period_pk.in_(select(closed_periods.c.period_pk))
+
+
+def waiting_cells(
+    tx: Connection, *, limit: int | None = None, share: Share | Late | None = None
+) -> list[Cell]:
+    """Standings to compute again, in a fixed order: all, those of a share, or those that are late."""
     query = (
         select(dirty_cells.c.member_pk, dirty_cells.c.period_pk).order_by(*dirty_cells.columns).limit(limit)
     )

@@ -78,6 +78,19 @@ def test_a_clock_that_was_a_day_ahead_and_is_put_right_keeps_nobody_waiting_for_
     assert rings[-1] < datetime.now(UTC) + timedelta(minutes=1)
 
 
+def test_that_the_clock_was_put_right_is_told_once(machine):
+    told, stop, clock = [], threading.Event(), SystemClock()
+    machine.wrong = DAY
+    with Alarms(clock, lambda name: "ran", lambda: told.append(clock.now())).kept([], stop):
+        time.sleep(0.5)
+        assert told == []
+        machine.wrong = timedelta(0)
+        wait_for(lambda: told)
+        time.sleep(0.7)
+        stop.set()
+    assert len(told) == 1
+
+
 def test_a_machine_that_slept_through_a_slot_rings_within_a_look(machine):
     with ringing(every=86_400) as rings:
         wait_for(lambda: len(rings) == 1)

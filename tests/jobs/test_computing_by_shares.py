@@ -66,13 +66,14 @@ class Helper:
         self.thread.join()
 
 
-def together(shop):
+def together(shop, *, allow_many_corrections=False):
     """As `shop.sync()`, by a leader who shares with a helper."""
     shop.close()
     shop.runs += 1
     shop.read_until(shop.clock.now())
     app = shop.opened
     app.workers = 2
+    app.allow_many_corrections = allow_many_corrections
     app.clock.sleep = lambda seconds: time.sleep(0.01)
     app.clock.monotonic = time.monotonic
     with Helper(shop), running(app, "compute", shop.clock.now() + timedelta(microseconds=shop.runs)) as run:
@@ -200,3 +201,37 @@ def test_a_leader_that_dies_between_the_shares_and_the_rest_leaves_nothing_out(t
     mine, theirs = seen(alone), seen(shared)
     for name in SEEN:
         assert theirs[name] == mine[name], name
+
+
+def test_too_many_corrections_are_refused_before_any_share_is_saved(make_shop, monkeypatch):
+    """A mistyped rate: standings of open periods belong to the shares, what was settled to the leader, who comes last."""
+    monkeypatch.setattr(compute_shares, "WORTH_SHARING", 1)
+    shop = make_shop()
+    shop.settings["payouts.settle_from"] = "2026-01-01"
+    text_of = {
+        rate: HEAD.format(key="care", period="month") + STEADY.replace("3%", rate) for rate in ("3%", "30%")
+    }
+    shop.program(text_of["3%"])
+    shop.today(date(2026, 6, 12))
+    for number in range(25):
+        shop.account(f"Old{number}")
+        shop.order(f"old {number}", f"Old{number}", date(2026, 6, 10), {"amount": 600})
+    for number in range(10):
+        shop.account(f"New{number}")
+        shop.order(f"new {number}", f"New{number}", date(2026, 7, 1), {"amount": 100})
+    together(shop)
+    shop.today(date(2026, 7, 20))
+    together(shop)
+    before = seen(shop)
+    assert len(before["postings"]) == 25
+
+    shop.program(text_of["30%"])
+    with pytest.raises(TooSurprising, match="correct 25 amounts of care"):
+        together(shop)
+
+    after = seen(shop)
+    for name in SEEN:
+        assert after[name] == before[name], f"{name}: what is refused leaves nothing behind"
+    together(shop, allow_many_corrections=True)
+    assert len(seen(shop)["postings"]) == 50
+    assert not shop.broken_promises()

@@ -261,6 +261,70 @@ def test_slots_that_a_clock_ten_hours_ahead_wrote_off_are_run_when_they_come(off
         assert missed == ["12:30", "12:45"], "while nobody was there, by the clock that is right"
 
 
+def test_a_slot_that_a_clock_that_was_ahead_has_run_is_run_when_it_comes(office):
+    """It ran ten hours early, on what was in the org then: its own hour must not find it done."""
+    clock, noon, done = office.opened.clock, office.opened.clock.now(), []
+
+    def work(app, slot):
+        done.append(f"{slot:%H:%M}")
+        with running(app, "sync", slot):
+            pass
+
+    job = Job("sync", QUARTER, work)
+    clock.moment = noon + timedelta(hours=10)
+    assert run_due(office.opened, job) == "ok"
+    clock.moment = noon
+    assert run_due(office.opened, job) == "ok"
+    clock.moment = noon + timedelta(hours=10)
+    assert run_due(office.opened, job) == "ok"
+    assert run_due(office.opened, job) == "skipped"
+    assert done == ["22:00", "12:00", "22:00"]
+    with office.opened.store.read() as tx:
+        assert len([run for run in runs.latest(tx, job="sync", limit=200) if run.outcome == "ok"]) == 3
+    assert not office.broken_promises()
+
+
+def test_a_nightly_slot_that_was_run_ahead_is_given_back_by_any_run_of_that_day(office):
+    clock, noon = office.opened.clock, office.opened.clock.now()
+    nightly, tonight, done = JobSchedule(cron="0 2 * * *"), noon + timedelta(hours=14), []
+
+    def work(app, slot):
+        with running(app, "reconcile", slot):
+            done.append(slot)
+
+    clock.moment = tonight
+    assert run_due(office.opened, Job("reconcile", nightly, work)) == "ok"
+    clock.moment = noon
+    office.sync()
+    with running(office.opened, "sync"):
+        pass
+    clock.moment = tonight
+    assert run_due(office.opened, Job("reconcile", nightly, work)) == "ok"
+    assert done == [tonight, tonight]
+
+
+@pytest.mark.parametrize("seconds", [1, 45])
+def test_a_clock_that_was_a_little_ahead_or_is_a_little_behind_runs_no_slot_twice(office, seconds):
+    clock, noon = office.opened.clock, office.opened.clock.now()
+    job = Job("sync", QUARTER, lambda app, slot: ran(office, slot))
+    clock.moment = noon + timedelta(minutes=15)
+    assert run_due(office.opened, job) == "ok"
+    clock.moment -= timedelta(seconds=seconds)
+    with running(office.opened, "compute"):
+        pass
+    clock.moment = noon + timedelta(minutes=15)
+    assert run_due(office.opened, job) == "skipped"
+
+
+def test_a_run_that_is_under_way_keeps_its_slot_whatever_the_clock_says(office):
+    clock, noon = office.opened.clock, office.opened.clock.now()
+    slot = noon + timedelta(hours=1)
+    with office.opened.store.transaction() as tx:
+        runs.start(tx, "sync", slot, owner="o", epoch=1, now=noon)
+        assert runs.give_back_slots(tx, to_come=noon, now=noon) == []
+        assert runs.start(tx, "sync", slot, owner="other", epoch=1, now=clock.now()) is None
+
+
 def test_a_scheduler_that_starts_after_a_clock_was_put_right_owes_the_newest_slot(office, monkeypatch):
     clock = office.opened.clock
     ran(office, clock.now() + timedelta(hours=10))

@@ -12,7 +12,16 @@ from connector.port import Page
 from jobs.tasks_in_org import by_id, by_key
 from mappings.file import read_mapping
 
-COLUMNS = ("Id", "Rebate_Key__c", "OwnerId", "CreatedById", "IsClosed", "IsDeleted", "Status")
+COLUMNS = (
+    "Id",
+    "Rebate_Key__c",
+    "OwnerId",
+    "CreatedById",
+    "IsClosed",
+    "IsDeleted",
+    "Status",
+    "LastModifiedById",
+)
 
 
 def page(*ids, locator=None):

@@ -181,3 +181,28 @@ def test_payouts_that_there_could_be_are_none(story):
 def test_a_mapping_is_written_into_a_folder_that_is_not_there_yet(story):
     done = story("mapping", "init", "nodir/m.toml")
     assert (done.code, (story.folder / "nodir" / "m.toml").exists()) == (0, True), done.text
+
+
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_a_dry_run_before_the_first_sync_shows_what_would_be_written_and_leaves_nothing_behind(
+    story, command
+):
+    before = {one.name for one in story.folder.iterdir()}
+    done = story(command, "--dry-run", "--json")
+    assert done.code == 0, done.text
+    assert done.data["writes_planned"] > 7
+    assert {one.name for one in story.folder.iterdir()} == before
+    assert story.rows("SELECT Id FROM Rebate_Standing__c") == []
+    assert story("sync", "--json").data["pushed"] == done.data["writes_planned"]
+
+
+@pytest.mark.postgres
+def test_a_dry_run_on_an_empty_server_makes_no_tables_there(story, postgres):
+    import psycopg
+
+    story.monkeypatch.setenv("REBATES_STATE_URL", postgres)
+    done = story("sync", "--dry-run", "--json")
+    assert (done.code, done.data["writes_planned"] > 7) == (0, True), done.text
+    with psycopg.connect(postgres.replace("+psycopg", "")) as server:
+        tables = server.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+    assert tables == (0,)

@@ -8,6 +8,7 @@ from connector.errors import Transient
 from connector.org import SalesforceOrg
 from emulator.actions import notifications
 from emulator.fault_kinds import Fault
+from emulator.seed_story import partner_orders_again
 from jobs import alerting
 from jobs.push import Sending
 
@@ -71,3 +72,51 @@ def test_passing_trouble_sets_no_bell_aside(story, monkeypatch, trouble):
     story.wait(minutes=31)
     assert story("sync").code == 0
     assert len(bells(story)) == 1
+
+
+def copied(world, *, paused):
+    """A bell waits, and the store is copied; what the copying said."""
+    world.org.faults.add(Fault("status", path="/actions/", status=503, times=0))
+    world("sync")
+    world.org.faults.clear()
+    assert not bells(world)
+    if paused:
+        world("pause")
+    return world(
+        "db", "copy", f"sqlite:///{world.folder}/rebates.db", f"sqlite:///{world.folder}/copy.db", "--json"
+    )
+
+
+def go_on_with(world, name):
+    world.wait(minutes=31)
+    world.monkeypatch.setenv("REBATES_STATE_URL", f"sqlite:///{world.folder}/{name}.db")
+    world("resume")
+    done = world("sync", "--json")
+    assert done.code == 0, done.text
+
+
+def test_a_bell_that_waits_in_a_paused_store_goes_along_with_its_copy(story):
+    assert copied(story, paused=True).warnings == []
+    go_on_with(story, "copy")
+    assert len(bells(story)) == 1
+    go_on_with(story, "copy")
+    assert len(bells(story)) == 1
+
+
+def test_a_bell_that_waits_in_a_store_that_is_not_paused_stays_there_and_that_is_said(story):
+    (said,) = copied(story, paused=False).warnings
+    assert "1 notification waits and is left to the store that was copied" in said
+    assert "rebates pause" in said
+    go_on_with(story, "copy")
+    assert not bells(story)
+    assert story("outbox", "list", "--json").data["rows"] == []
+
+
+def test_a_bell_is_not_rung_twice_where_the_store_that_was_copied_went_on(story):
+    copied(story, paused=True)
+    partner_orders_again(story.org)
+    go_on_with(story, "rebates")
+    rung = bells(story)
+    assert rung
+    go_on_with(story, "copy")
+    assert bells(story) == rung

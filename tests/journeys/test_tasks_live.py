@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 from emulator import lifecycle
 from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, find, user_named
@@ -226,6 +228,85 @@ def test_a_task_that_a_sleeping_sender_makes_after_it_was_given_up_is_closed_at_
     later(story, "reconcile")
     assert the_task(story)["IsClosed"]
     assert story("outbox", "list", "--json").data["rows"] == []
+
+
+def test_tasks_that_are_all_out_of_sight_are_lost_sharing_and_no_persons_decision(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    hidden = [row["Id"] for row in story.rows("SELECT Id FROM Task")]
+    story.org.faults.hide_rows("Task", hidden)
+    story.wait(minutes=15)
+    done = story("reconcile", "--json")
+    assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED")
+    assert "1 of our 1 open tasks are no longer visible" in done.data["stopped"]["Task"]["detail"]
+    assert "rebates reconcile --accept-missing" in done.data["stopped"]["Task"]["hint"]
+    assert state_of(story, key) == "open"
+    story.org.faults.show_rows()
+    later(story, "reconcile")
+    partner_orders_again(story.org)
+    later(story)
+    assert the_task(story)["IsClosed"], "it was looked after all the time"
+
+
+def test_a_push_that_does_not_see_a_task_leaves_it_to_the_night(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    story.org.faults.hide_rows("Task", [row["Id"] for row in story.rows("SELECT Id FROM Task")])
+    partner_orders_again(story.org)
+    later(story)
+    assert state_of(story, key) == "open", "that it cannot be seen is nobody's decision"
+    story.org.faults.show_rows()
+    story.wait(hours=24)
+    later(story)
+    assert the_task(story)["IsClosed"]
+    assert state_of(story, key) == "closed"
+
+
+def test_a_person_may_say_that_tasks_out_of_sight_are_deleted(story):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    story.org.faults.hide_rows("Task", [row["Id"] for row in story.rows("SELECT Id FROM Task")])
+    assert later(story, "reconcile", "--accept-missing").data["drift"]["tasks_dismissed"] == 1
+    assert state_of(story, key) == "dismissed"
+
+
+@pytest.mark.parametrize("noticed_by", ["push", "reconcile"])
+def test_a_closing_whose_answer_never_came_is_our_own_and_no_persons(story, noticed_by):
+    story("sync")
+    key = the_task(story)["Rebate_Key__c"]
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("pull")
+    story("compute")
+    story.org.faults.add(
+        Fault("empty", path="composite", nth=3, times=0)
+    )  # after the standings and the accounts
+    done = story("push", "--json")
+    story.org.faults.clear()
+    assert (done.data["retrying"], the_task(story)["IsClosed"]) == (1, True)
+    assert state_of(story, key) == "open", "nobody knows yet"
+    done = later(story, noticed_by)
+    assert state_of(story, key) == "closed"
+    if noticed_by == "reconcile":
+        assert done.data["drift"]["tasks_dismissed"] == 0
+    assert story("outbox", "list", "--json").data["rows"] == []
+
+
+def test_a_task_that_a_person_closed_before_our_closing_came_through_is_the_persons(story):
+    story("sync")
+    task = the_task(story)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    story("pull")
+    story("compute")
+    story.org.faults.add(
+        Fault("status", path="composite", nth=3, status=503, code="SERVER_UNAVAILABLE", times=0)
+    )
+    story("push")
+    story.org.faults.clear()
+    as_admin(story, "Task", task["Id"], Status="Completed", IsClosed=1)
+    later(story)
+    assert state_of(story, task["Rebate_Key__c"]) == "dismissed"
 
 
 def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_and_closed(story):
