@@ -15,6 +15,7 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Page
+from jobs import lost_rows
 from jobs.app import App
 from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
@@ -25,7 +26,6 @@ from state import acknowledged, addressees, meta, outbox, people
 
 log = structlog.get_logger()
 
-FEW = 5  # so many of our records may vanish without a question
 SAMPLES = 20
 
 
@@ -128,9 +128,10 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
         changed = sorted({one.key for one in found if one.field is not None})
         for one in found:
             result.note(target.object, one.key, one.field or "(the record is gone)")
-        allowed = max(FEW, int((compared + len(gone)) * app.settings.sync.lost_rows_share))
-        if len(gone) > allowed and not accept_missing:
-            result.stopped[target.object] = _vanished(target, len(gone), compared + len(gone))
+        known = compared + len(gone)
+        if len(gone) > lost_rows.allowed(app, known) and not accept_missing:
+            detail = f"{len(gone):,} of our {known:,} records are no longer visible; none was made again"
+            result.stopped[target.object] = lost_rows.vanished(target.object, detail)
             gone = []
         result.changed += len(changed)
         result.gone += len(gone)
@@ -141,16 +142,6 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
                 meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
     result.tasks = look_after_tasks(app)
     return result
-
-
-def _vanished(target: PushTarget, gone: int, known: int) -> errors.Misconfigured:
-    return errors.Misconfigured(
-        "ROWS_VANISHED",
-        sobject=target.object,
-        detail=f"{gone:,} of our {known:,} records are no longer visible; none was made again",
-        hint=f"Check that the integration user may still see every {target.object} (rebates doctor). "
-        "If they were really deleted: rebates reconcile --accept-missing",
-    )
 
 
 def same(told: Any, found: str | None) -> bool:

@@ -190,7 +190,7 @@ def test_an_account_is_found_however_its_name_is_typed(story, typed):
 
 
 def test_a_deep_verify_counts_the_accounts_that_a_sync_wrote_a_moment_ago(story, monkeypatch):
-    monkeypatch.setattr("jobs.counting.FEW", 0)
+    monkeypatch.setattr("jobs.lost_rows.FEW", 0)
     story("sync")
     assert story("verify", "--deep", "--json").data["violations"] == []
 
