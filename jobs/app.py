@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from connector.port import Org
-    from mappings.model import Mapping
+    from mappings.model import Mapping, PushTarget
     from rebates import Program
     from state.store import Store
 
@@ -105,6 +105,11 @@ class App:
         from mappings.file import read_mapping
 
         return read_mapping(self.settings.mapping, self.alias)
+
+    def written(self, name: str) -> PushTarget | None:
+        """The push table of that name where it is written at all: among `[push] targets`, and not `when = "never"`."""
+        target = self.mapping.push.get(name) if name in self.settings.push.targets else None
+        return None if target is None or target.when == "never" else target
 
     @cached_property
     def programs(self) -> ProgramFiles:

@@ -274,8 +274,8 @@ def _package(app: App) -> Iterator[Finding]:
             "fence", "warn", "no validation rule against stale writes: two workers converge only at the nightly reconcile",
             "rebates org deploy",
         )  # fmt: skip
-    account = app.mapping.push.get("account")
-    if account is None or account.when == "never" or "account" not in app.settings.push.targets:
+    account = app.written("account")
+    if account is None:
         return
     if "Account" not in fenced:
         yield Finding(

@@ -56,8 +56,8 @@ class Difference:
 def compared_targets(app: App) -> Iterator[PushTarget]:
     """The push tables whose records are states: standings and account fields."""
     for name in ("standing", "account"):
-        target = app.mapping.push.get(name)
-        if target is not None and name in app.settings.push.targets and target.when != "never":
+        target = app.written(name)
+        if target is not None:
             yield target
 
 

@@ -108,6 +108,8 @@ def payouts_shown_in_another(app: App) -> list[tuple[str, str, int]]:
 
 
 def _written(app: App) -> Iterator[tuple[str, PushTarget]]:
+    """Whether or not `[push] targets` lists them (so not `App.written`): preflight is not asked again when one is added there,
+    and amounts that nobody knows to be in the record's currency would be written wrong."""
     for name in _TARGETS:
         target = app.mapping.push.get(name)
         if target is not None and target.when != "never":

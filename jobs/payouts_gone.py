@@ -43,9 +43,13 @@ def too_many(
 
 def make_again(app: App, key: str) -> None:
     """A payout that was deleted in the org is owed after all: the next sync makes it, under the same key."""
-    target = app.mapping.push.get("payout")
+    target = app.written("payout")
     if target is None:
-        raise Unusable("this mapping makes no payouts", "add the table [push.payout] (docs/mapping.md)")
+        raise Unusable(
+            "no payouts are made here",
+            'the mapping needs a table [push.payout] that is not `when = "never"`, and [push] targets the word "payout" '
+            "(docs/mapping.md)",
+        )
     with running(app, "make-payout-again"), app.store.transaction() as tx:
         if payouts_gone.is_rejected(tx, key):
             raise Unusable(

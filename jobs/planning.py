@@ -151,9 +151,8 @@ def push_targets(app: App, tx: Connection) -> dict[str, PushTarget]:
     from jobs.preflight import fitted_targets
 
     held = held_back(tx)
-    wanted = [name for name in app.settings.push.targets if name not in held]
-    targets = {name: app.mapping.push[name] for name in wanted if name in app.mapping.push}
-    return fitted_targets(tx, {name: target for name, target in targets.items() if target.when != "never"})
+    targets = {name: app.written(name) for name in app.settings.push.targets if name not in held}
+    return fitted_targets(tx, {name: target for name, target in targets.items() if target is not None})
 
 
 def fingerprint(mapping: PushMapping) -> str:

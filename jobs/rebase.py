@@ -69,7 +69,7 @@ def rebase(run: Running) -> Rebased | None:
                 found[target.object], compared = compare(app, target, unknown)
                 result.compared += compared
     run.beat()
-    task = app.mapping.push.get("task")
+    task = app.written("task")
     with app.store.transaction() as tx:
         result.renumbered = rebasing.number_above(tx, result.newest_sequence)
         for key, sf_id in in_org.items():
@@ -136,8 +136,8 @@ def newest_sequence(app: App, fenced: Sequence[PushTarget] | None = None) -> int
 
 def _task_keys(run: Running) -> dict[str, str]:
     """Key → id of every task of ours, from the recycle bin too: a deleted one is not made again."""
-    app, target = run.app, run.app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.match is None:
+    app, target = run.app, run.app.written("task")
+    if target is None or target.match is None:
         return {}
     query = f"SELECT Id, {target.match} FROM {target.object} WHERE {target.match} != null"
     with app.store.read() as tx:

@@ -41,8 +41,8 @@ class TasksSeen:
 
 def look_after_tasks(app: App) -> TasksSeen:
     """Ask for each of them, and write down what was found."""
-    result, target = TasksSeen(), app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.match is None:
+    result, target = TasksSeen(), app.written("task")
+    if target is None or target.match is None:
         return result
     with app.store.read() as tx:
         open_ones = tasks.still_open(tx)
