@@ -145,7 +145,9 @@ def test_the_night_leaves_tasks_alone_that_are_not_written_any_more(story):
     map_tasks(story, 'when = "never"', created="Not Started")
     later(story)
     german(story)
-    as_a_person(story, IsClosed=0)  # closed by us, and open: while tasks were written it would be closed again
+    as_a_person(
+        story, IsClosed=0
+    )  # closed by us, and open: while tasks were written it would be closed again
     asked = []
     inner = story.org.handle
     story.monkeypatch.setattr(
