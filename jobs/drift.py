@@ -21,6 +21,7 @@ from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
 from jobs.tasks_at_night import TasksSeen, look_after_tasks
+from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people
 
@@ -139,7 +140,7 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             log.warning("drift.found", object=target.object, changed=len(changed), gone=len(gone))
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
-                meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
+                compare_everything(tx)
     result.tasks = look_after_tasks(app)
     return result
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from jobs.whole_plan import compare_everything
 from mappings.fieldpaths import Describes
 from mappings.model import PushTarget
 from mappings.record_currency import (
@@ -41,7 +42,7 @@ def note(app: App, tx: Connection, described: Describes) -> None:
         if object_ is not None and shown is not None:
             found[name] = shown if name == "account" or may_name_it(target, object_) else []
     if found != noted(tx):
-        meta.drop(tx, "push.mapping")
+        compare_everything(tx)
     meta.put(tx, NOTED, json.dumps(found, sort_keys=True))
 
 

@@ -22,6 +22,7 @@ from jobs.preflight import fitted_targets
 from jobs.running import Running
 from jobs.strangers import Stranger, note
 from jobs.takeover import LEFT, adopt, payouts_in_org
+from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, rebasing
 
@@ -88,7 +89,7 @@ def rebase(run: Running) -> Rebased | None:
         # Standings that the backup does not know are not compared: what the plan makes of them is sent under their key
         # anyway, and it makes something of each.
         note(tx, unknown)
-        meta.drop(tx, "push.mapping")
+        compare_everything(tx)
         if asked == "1":
             rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
             meta.put(tx, NEEDED, "the store was restored from a backup")
