@@ -16,7 +16,7 @@ from jobs.task_statuses import closing_status
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
-from state import meta, people, tasks
+from state import people, rebasing, tasks
 from state.events import EventRow
 from state.in_force import out_of_force
 from state.outbox import Wanted
@@ -28,11 +28,6 @@ from state.totals import Cell
 TASK_CHANGE = "Task.change"
 BELL = "Notification"
 
-AFTER_RESTORE = (
-    "rebase_needed"  # in `meta`: set by a restore, answered by `jobs.rebase` with QUIET, dropped here
-)
-QUIET = "quiet"
-
 DUE_WITHIN = timedelta(days=2)  # a call that waits longer is not made
 URGENT_DAYS = 3
 
@@ -41,9 +36,9 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
     """Outbox rows for what happened, and for tasks that are over."""
     plan_news(planning, news)
     # After a restore it is not known which bells rang: one that is left out is better than one that rings twice.
-    if meta.get(planning.tx, AFTER_RESTORE) == QUIET:
+    if rebasing.stage(planning.tx) is rebasing.Stage.QUIET:
         # while the org was not read yet, a compute alone must not answer for it
-        meta.drop(planning.tx, AFTER_RESTORE)
+        rebasing.leave(planning.tx)
     _look_after_tasks(planning, touched, turned=turned)
 
 
@@ -67,7 +62,7 @@ def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
             bells.append(_bell(planning, one, event, view, owner))
     planning.unusual["tasks"] += len(new_tasks)
     planning.enqueue("task", new_tasks)
-    if meta.get(planning.tx, AFTER_RESTORE) is None:
+    if rebasing.stage(planning.tx) is None:
         planning.enqueue("notification", bells)
 
 

@@ -158,7 +158,7 @@ def new_epoch(
     rebasing.renumber(tx)
     for known in (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF):  # a person looked, or we write it anew
         meta.drop(tx, known)
-    meta.put(tx, "rebase_needed", "1")
+    rebasing.enter(tx, rebasing.Stage.RESTORED)
     audit.append(tx, actor=actor, action=action, object="store", detail={"epoch": epoch, **detail}, now=now)
     return epoch
 
