@@ -172,13 +172,14 @@ def pause(
 ) -> None:
     """Stop everything: no run starts until `rebates resume`. What is running finishes."""
     from cli.opening import opened
-    from state import meta
+    from jobs.person import person
+    from state import pausing
 
     with (
         opened(context, quiet=True, reads_store=True, any_version=True) as application,
         application.store.transaction() as tx,
     ):
-        meta.put(tx, "paused", reason)
+        pausing.pause(tx, reason, actor=person(), now=application.clock.now())
     emit(
         "pause",
         {"paused": reason},
@@ -190,13 +191,13 @@ def pause(
 def resume(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Let runs start again."""
     from cli.opening import opened
-    from state import meta
+    from jobs.person import person
+    from state import pausing
 
     with (
         opened(context, quiet=True, reads_store=True, any_version=True) as application,
         application.store.transaction() as tx,
     ):
-        was = meta.get(tx, "paused")
-        meta.drop(tx, "paused")
+        was = pausing.resume(tx, actor=person(), now=application.clock.now())
     said = "runs may start again" if was else "nothing was paused"
     emit("resume", {"was": was}, as_json=as_json, human=lambda console: console.print(said))

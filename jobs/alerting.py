@@ -28,11 +28,6 @@ from state.totals import Cell
 TASK_CHANGE = "Task.change"
 BELL = "Notification"
 
-AFTER_RESTORE = (
-    "rebase_needed"  # in `meta`: set by a restore, answered by `jobs.rebase` with QUIET, dropped here
-)
-QUIET = "quiet"
-
 DUE_WITHIN = timedelta(days=2)  # a call that waits longer is not made
 URGENT_DAYS = 3
 
@@ -41,9 +36,9 @@ def plan_alerts(planning: Planning, news: Sequence[EventRow], touched: set[Cell]
     """Outbox rows for what happened, and for tasks that are over."""
     plan_news(planning, news)
     # After a restore it is not known which bells rang: one that is left out is better than one that rings twice.
-    if meta.get(planning.tx, AFTER_RESTORE) == QUIET:
+    if rebasing.stage(planning.tx) is rebasing.Stage.QUIET:
         # while the org was not read yet, a compute alone must not answer for it
-        meta.drop(planning.tx, AFTER_RESTORE)
+        rebasing.leave(planning.tx)
     _look_after_tasks(planning, touched, turned=turned)
 
 
@@ -68,7 +63,7 @@ def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
     planning.unusual["tasks"] += len(new_tasks)
     planning.enqueue("task", new_tasks)
     handed_over = meta.get(planning.tx, rebasing.HANDED_OVER) is not None  # until the org was read
-    if meta.get(planning.tx, AFTER_RESTORE) is None or handed_over:
+    if rebasing.stage(planning.tx) is None or handed_over:
         planning.enqueue("notification", bells)
 
 

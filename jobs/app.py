@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from connector.port import Org
-    from mappings.model import Mapping
+    from mappings.model import Mapping, PushTarget
     from rebates import Program
     from state.store import Store
 
@@ -106,6 +107,11 @@ class App:
 
         return read_mapping(self.settings.mapping, self.alias)
 
+    def written(self, name: str) -> PushTarget | None:
+        """The push table of that name where it is written at all: among `[push] targets`, and not `when = "never"`."""
+        target = self.mapping.push.get(name) if name in self.settings.push.targets else None
+        return None if target is None or target.when == "never" else target
+
     @cached_property
     def programs(self) -> ProgramFiles:
         """The program files: those that are valid, and what is wrong with the others."""
@@ -113,10 +119,14 @@ class App:
 
     def programs_in_force(self, tx: Connection) -> list[Program]:
         """The valid programs, and for a broken file the last text of it that was valid."""
-        for path, text in self.programs.texts.items():
-            if (meta.get(tx, f"program.{path.name}") or "") != text:
-                meta.put(tx, f"program.{path.name}", text)
+        for path, text in self.programs_changed(tx).items():
+            meta.put(tx, f"program.{path.name}", text)
         return self.programs_in_force_read(tx)
+
+    def programs_changed(self, tx: Connection) -> dict[Path, str]:
+        """Valid files whose text is not the one that was last computed by, with what they say now."""
+        texts = self.programs.texts.items()
+        return {path: text for path, text in texts if (meta.get(tx, f"program.{path.name}") or "") != text}
 
     def programs_in_force_read(self, tx: Connection) -> list[Program]:
         """The same without writing anything down; versions of one program as one."""

@@ -33,8 +33,9 @@ from state.totals import Cell, Late, Share, waiting_cells
 
 CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
 KEPT_AT_MOST = 2_000  # documents, of some kilobytes each
+_DAY = "day."  # in `meta`, with the key of a program: see `last_day`
 # In `meta`, over a crash between the shares of a run and the rest of it:
-TURNED = "day.turned"  # a day has turned and not everything that depends on it was looked at
+TURNED = "days_turned"  # a day has turned and not everything that depends on it was looked at
 UNFINISHED = "compute.unfinished"  # runs whose shares were saved and whose rest was not
 
 
@@ -177,6 +178,12 @@ def _keep(
             done.kept[cell] = Kept(cell, one.program.key, one.period, document)
 
 
+def last_day(tx: Connection, program: str) -> date | None:
+    """The program's local day when what time alone changes was last looked at; None: it never was."""
+    found = meta.get(tx, f"{_DAY}{program}")
+    return date.fromisoformat(found) if found else None
+
+
 def _turn_of_the_day(
     tx: Connection, programs: Iterable[Program], now: datetime, *, fresh: Collection[str]
 ) -> bool:
@@ -187,19 +194,18 @@ def _turn_of_the_day(
     turned = False
     for program in programs:
         today = program.day_of(now)
-        key = f"day.{program.key}"
-        last = meta.get(tx, key)
-        if last == today.isoformat() and program.key not in fresh:
+        last = last_day(tx, program.key)
+        if last == today and program.key not in fresh:
             continue
-        turned = turned or last != today.isoformat()
-        since = date.fromisoformat(last) if last else today
+        turned = turned or last != today
+        since = last or today
         rows = rollover.periods_of(tx, program.key)
         closes = {p.start: program.settlement.closes_on(p) for p in program.periods()}
         rollover.mark_again(tx, [row.pk for row in rows if row.start <= today and closes[row.start] >= since])
         for number, row in enumerate(rows):
             if row.start <= today and row.end > since:  # those that passed without a sync, too
                 rollover.open_for(tx, row.pk, [earlier.pk for earlier in rows[:number]])
-        meta.put(tx, key, today.isoformat())
+        meta.put(tx, f"{_DAY}{program.key}", today.isoformat())
     return turned
 
 

@@ -12,8 +12,8 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
+from jobs import lost_rows
 from jobs.app import App
-from jobs.inventory import FEW
 from jobs.running import Running
 from mappings import soql
 from mappings.canonical import ENTITIES
@@ -65,15 +65,8 @@ def compare_counts(app: App, complete: Collection[str]) -> list[tuple[str, error
     with app.store.read() as tx:
         for entity, page in zip(wanted, pages, strict=True):
             known, shown = inventory.live_count(tx, entity.entity), page.total or 0
-            if known - shown <= max(FEW, int(known * app.settings.sync.lost_rows_share)):
-                continue
-            lost = errors.Misconfigured(
-                "ROWS_VANISHED",
-                sobject=entity.object,
-                detail=f"{known:,} records are known, {shown:,} are visible; nothing was reversed",
-                hint="Check sharing and permission sets of the integration user; then: rebates reconcile --dry-run",
-            )
-            vanished.append((entity.entity, lost))
+            if known - shown > lost_rows.allowed(app, known):
+                vanished.append((entity.entity, lost_rows.fewer_shown(entity.object, known, shown)))
     return vanished
 
 

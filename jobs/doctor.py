@@ -17,7 +17,7 @@ from mappings.check import check, gather
 from mappings.problems import Finder, MappingProblems
 from mappings.task_status import check_closing, closing
 from rebates.problems import InvalidProgram
-from state import invariants, meta, people
+from state import invariants, meta, pausing, people
 from state.errors import NoTables, StoreError
 from state.store import Store
 from state.urls import file_of
@@ -87,7 +87,7 @@ def _store(app: App) -> Iterator[Finding]:
         return
     with app.store.read() as tx:
         broken = invariants.check(tx)
-        paused = meta.get(tx, "paused")
+        paused = pausing.reason(tx)
     yield Finding("store", "fail" if broken else "ok", str(broken[0]) if broken else app.store.where)
     if paused:
         yield Finding("paused", "warn", paused, "rebates resume")
@@ -274,8 +274,8 @@ def _package(app: App) -> Iterator[Finding]:
             "fence", "warn", "no validation rule against stale writes: two workers converge only at the nightly reconcile",
             "rebates org deploy",
         )  # fmt: skip
-    account = app.mapping.push.get("account")
-    if account is None or account.when == "never" or "account" not in app.settings.push.targets:
+    account = app.written("account")
+    if account is None:
         return
     if "Account" not in fenced:
         yield Finding(

@@ -32,8 +32,8 @@ def sharing(app: App, *, has_store: bool) -> Iterator[Finding]:
     user_id = getattr(app.org, "user_id", None)
     if user_id is None:
         return
-    account = app.mapping.push.get("account")
-    if account is not None and account.when != "never" and "account" in app.settings.push.targets:
+    account = app.written("account")
+    if account is not None:
         yield _told(
             app,
             user_id,

@@ -15,17 +15,18 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Page
+from jobs import lost_rows
 from jobs.app import App
 from jobs.left_behind import left_keys
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
 from jobs.tasks_at_night import TasksSeen, look_after_tasks
+from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people
 
 log = structlog.get_logger()
 
-FEW = 5  # so many of our records may vanish without a question
 SAMPLES = 20
 
 
@@ -56,8 +57,8 @@ class Difference:
 def compared_targets(app: App) -> Iterator[PushTarget]:
     """The push tables whose records are states: standings and account fields."""
     for name in ("standing", "account"):
-        target = app.mapping.push.get(name)
-        if target is not None and name in app.settings.push.targets and target.when != "never":
+        target = app.written(name)
+        if target is not None:
             yield target
 
 
@@ -128,9 +129,10 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
         changed = sorted({one.key for one in found if one.field is not None})
         for one in found:
             result.note(target.object, one.key, one.field or "(the record is gone)")
-        allowed = max(FEW, int((compared + len(gone)) * app.settings.sync.lost_rows_share))
-        if len(gone) > allowed and not accept_missing:
-            result.stopped[target.object] = _vanished(target, len(gone), compared + len(gone))
+        known = compared + len(gone)
+        if len(gone) > lost_rows.allowed(app, known) and not accept_missing:
+            detail = f"{len(gone):,} of our {known:,} records are no longer visible; none was made again"
+            result.stopped[target.object] = lost_rows.vanished(target.object, detail)
             gone = []
         result.changed += len(changed)
         result.gone += len(gone)
@@ -138,20 +140,10 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             log.warning("drift.found", object=target.object, changed=len(changed), gone=len(gone))
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
-                meta.drop(tx, "push.mapping")  # the next plan compares everything, not only what moved
+                compare_everything(tx)
     result.tasks = look_after_tasks(app, accept_missing=accept_missing)
     result.stopped |= result.tasks.stopped
     return result
-
-
-def _vanished(target: PushTarget, gone: int, known: int) -> errors.Misconfigured:
-    return errors.Misconfigured(
-        "ROWS_VANISHED",
-        sobject=target.object,
-        detail=f"{gone:,} of our {known:,} records are no longer visible; none was made again",
-        hint=f"Check that the integration user may still see every {target.object} (rebates doctor). "
-        "If they were really deleted: rebates reconcile --accept-missing",
-    )
 
 
 def same(told: Any, found: str | None) -> bool:

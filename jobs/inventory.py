@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Page
+from jobs import lost_rows
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
 from jobs.reading import read_whole
@@ -39,7 +40,6 @@ from state.rejected import RejectedRow
 log = structlog.get_logger()
 
 STREAMS = ("user", "product", "account", "order", "order_line")  # rates are kept by currency, not by id
-FEW = 5  # so many may vanish from a small org without a question
 LOST = "inventory.lost"  # accounts that were buried and whose orders were not read again yet
 NEEDED = "inventory_needed"  # why the next sync takes an inventory by itself
 SAMPLES = 5
@@ -142,7 +142,7 @@ def _last_look(
 
     What is there after all was saved since `until`: the next pull reads it. Nothing is asked when nothing is missing.
     """
-    nothing_to_bury = entity.entity == "user" and len(found.missing) <= _allowed(app, found)
+    nothing_to_bury = entity.entity == "user" and len(found.missing) <= lost_rows.allowed(app, found.live)
     ids = {*(() if nothing_to_bury else found.missing), *(one for one in unseen if one)}
     shown = shown_after_all(app, entity, ids, until=until)
     if shown:
@@ -206,19 +206,13 @@ def _ids(page: pa.Table) -> pa.Table:
 
 def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: bool) -> None:
     """Too many gone at once: that is lost sharing, until a person says that it is not."""
-    if len(found.missing) <= _allowed(app, found) or accept_missing:
+    if len(found.missing) <= lost_rows.allowed(app, found.live) or accept_missing:
         return
-    raise errors.Misconfigured(
-        "ROWS_VANISHED",
-        sobject=entity.object,
-        detail=f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
-        hint=f"Check that the integration user may still see every {entity.object} (sharing, permission set). "
-        "If they were really deleted: rebates reconcile --accept-missing",
+    raise lost_rows.vanished(
+        entity.object,
+        f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
+        look_at="sharing, permission set",
     )
-
-
-def _allowed(app: App, found: Compared) -> int:
-    return max(FEW, int(found.live * app.settings.sync.lost_rows_share))
 
 
 def _read_again(run: Running, entity: PullEntity, found: Compared) -> int:

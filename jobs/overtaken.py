@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs.rebase import FLAG, newest_sequence
+from jobs.rebase import newest_sequence
 from state import backup, meta, rebasing
 from state.instants import micros
 
@@ -49,7 +49,7 @@ def answer(run: Running, pushed: Pushed) -> None:
     newest = newest_sequence(app)
     with app.store.transaction() as tx:
         now, epoch = app.clock.now(), meta.epoch(tx)
-        if meta.get(tx, FLAG) == "1":
+        if rebasing.stage(tx) is rebasing.Stage.RESTORED:
             return  # done: the answer to this very commit was lost, and it is made again
         given_out = newest < meta.take_sequence(
             tx, 1

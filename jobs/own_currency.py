@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from jobs.whole_plan import compare_everything
 from mappings.fieldpaths import Describes
 from mappings.model import PushTarget
 from mappings.record_currency import (
@@ -41,7 +42,7 @@ def note(app: App, tx: Connection, described: Describes) -> None:
         if object_ is not None and shown is not None:
             found[name] = shown if name == "account" or may_name_it(target, object_) else []
     if found != noted(tx):
-        meta.drop(tx, "push.mapping")
+        compare_everything(tx)
     meta.put(tx, NOTED, json.dumps(found, sort_keys=True))
 
 
@@ -108,6 +109,8 @@ def payouts_shown_in_another(app: App) -> list[tuple[str, str, int]]:
 
 
 def _written(app: App) -> Iterator[tuple[str, PushTarget]]:
+    """Whether or not `[push] targets` lists them (so not `App.written`): preflight is not asked again when one is added there,
+    and amounts that nobody knows to be in the record's currency would be written wrong."""
     for name in _TARGETS:
         target = app.mapping.push.get(name)
         if target is not None and target.when != "never":

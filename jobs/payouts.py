@@ -136,8 +136,8 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
 
     With everything asked for, what does not come is gone. `accept_missing`: a person says so, however many they are."""
     result = ReadBack()
-    target = app.mapping.push.get("payout")
-    if target is None or "payout" not in app.settings.push.targets or target.when == "never":
+    target = app.written("payout")
+    if target is None:
         return result
     with app.store.read() as tx:
         result.unreadable = payouts.unreadable(tx)
@@ -187,8 +187,8 @@ def _instant(at: datetime) -> str:
 
 def what_stays(app: App) -> PushTarget | None:
     """The payout table without what people decide and what only the org knows: the rest must stay as it was sent."""
-    target = app.mapping.push.get("payout")
-    if target is None or "payout" not in app.settings.push.targets or target.when == "never":
+    target = app.written("payout")
+    if target is None:
         return None
     moving = {*target.reads.values(), target.written_from("payout.standing_id")}
     return replace(

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs.drift import FEW
+from jobs import lost_rows
 from jobs.person import person
 from jobs.refusals import Unusable
 from jobs.running import running
@@ -34,22 +34,22 @@ def too_many(
     alone = sum(of.get(key) not in lost for key in missing)
     if missing:
         log.warning("payouts.gone", payouts=len(missing))
-    if alone <= max(FEW, int(known * app.settings.sync.lost_rows_share)):
+    if alone <= lost_rows.allowed(app, known):
         return None
-    return errors.Misconfigured(
-        "ROWS_VANISHED",
-        sobject=target.object,
-        detail=f"{alone:,} of our {known:,} payouts are no longer visible; none was taken for deleted",
-        hint=f"Check that the integration user may still see every {target.object} (rebates doctor). "
-        "If they were really deleted: rebates reconcile --accept-missing",
+    return lost_rows.vanished(
+        target.object, f"{alone:,} of our {known:,} payouts are no longer visible; none was taken for deleted"
     )
 
 
 def make_again(app: App, key: str) -> None:
     """A payout that was deleted in the org is owed after all: the next sync makes it, under the same key."""
-    target = app.mapping.push.get("payout")
+    target = app.written("payout")
     if target is None:
-        raise Unusable("this mapping makes no payouts", "add the table [push.payout] (docs/mapping.md)")
+        raise Unusable(
+            "no payouts are made here",
+            'the mapping needs a table [push.payout] that is not `when = "never"`, and [push] targets the word "payout" '
+            "(docs/mapping.md)",
+        )
     with running(app, "make-payout-again"), app.store.transaction() as tx:
         if payouts_gone.is_rejected(tx, key):
             raise Unusable(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from jobs import alerting, fuses, losers_of_pulls
+from jobs import alerting, fuses, losers_of_pulls, whole_plan
 from jobs.documents import Kept
 from jobs.left_behind import let_go_of_left
 from jobs.merged import close_left_records
@@ -151,9 +151,8 @@ def push_targets(app: App, tx: Connection) -> dict[str, PushTarget]:
     from jobs.preflight import fitted_targets
 
     held = held_back(tx)
-    wanted = [name for name in app.settings.push.targets if name not in held]
-    targets = {name: app.mapping.push[name] for name in wanted if name in app.mapping.push}
-    return fitted_targets(tx, {name: target for name, target in targets.items() if target.when != "never"})
+    targets = {name: app.written(name) for name in app.settings.push.targets if name not in held}
+    return fitted_targets(tx, {name: target for name, target in targets.items() if target is not None})
 
 
 def fingerprint(mapping: PushMapping) -> str:
@@ -164,10 +163,7 @@ def fingerprint(mapping: PushMapping) -> str:
 
 def _mapping_changed(planning: Planning) -> bool:
     found = fingerprint(planning.app.mapping) + ":" + ",".join(sorted(planning.targets))
-    if meta.get(planning.tx, "push.mapping") == found:
-        return False
-    meta.put(planning.tx, "push.mapping", found)
-    return True
+    return whole_plan.is_due(planning.tx, found)
 
 
 def _standings(planning: Planning, cells: Sequence[Cell]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from jobs import own_currency, schema, task_statuses
+from jobs.whole_plan import compare_everything
 from mappings.check import TOO_FINE, check, gather
 from mappings.check_pull import MIXED
 from mappings.check_push import awaited, left_out
@@ -84,7 +85,7 @@ def note_fields(app: App, tx: Connection, described: MappingOf[str, ObjectDescri
     for name, found in (("push.lengths", _lengths(app, described)), ("push.scales", _scales(app, described))):
         said = json.dumps(found, sort_keys=True)
         if meta.get(tx, name) not in (None, said):
-            meta.drop(tx, "push.mapping")
+            compare_everything(tx)
         meta.put(tx, name, said)
     meta.put(tx, "push.absent", json.dumps(absent, sort_keys=True))
     return bool(to_come)

@@ -14,7 +14,7 @@ from decimal import Decimal
 import structlog
 
 from connector import choose, errors
-from jobs.alerting import AFTER_RESTORE, BELL, QUIET
+from jobs.alerting import BELL
 from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
 from jobs.inventory import NEEDED
@@ -22,15 +22,12 @@ from jobs.preflight import fitted_targets
 from jobs.running import Running
 from jobs.strangers import Stranger, note
 from jobs.takeover import LEFT, adopt, payouts_in_org
+from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, rebasing
+from state.rebasing import Stage
 
 log = structlog.get_logger()
-
-# "1": a restore put it there; NEW: the store has just met its org; QUIET: the org was read, the next compute rings no
-# bells.
-FLAG = AFTER_RESTORE
-NEW = "new"
 
 
 @dataclass
@@ -49,27 +46,27 @@ def rebase(run: Running) -> Rebased | None:
     """Do it if a restore or a new store asks for it; None: nothing to do. Killed anywhere, the next run does it again."""
     app = run.app
     with app.store.read() as tx:
-        asked = meta.get(tx, FLAG)
-    if asked not in ("1", NEW):
+        asked = rebasing.stage(tx)
+    if asked not in (Stage.RESTORED, Stage.NEW):
         return None
     result = Rebased()
     with app.progress.step("read what the org knows"):
         fenced = _fenced(app)
         result.newest_sequence = newest_sequence(app, fenced)
-        if asked == NEW and fenced and not result.newest_sequence:
+        if asked is Stage.NEW and fenced and not result.newest_sequence:
             with app.store.transaction() as tx:
-                meta.drop(tx, FLAG)  # nobody wrote there before
+                rebasing.leave(tx)  # nobody wrote there before
             return None
         in_org = _task_keys(run)
         payouts = payouts_in_org(app)
         found: dict[str, list[Difference]] = {}
         unknown: list[Stranger] = []
         for target in compared_targets(app):
-            if asked == "1" or target.name == "standing":
+            if asked is Stage.RESTORED or target.name == "standing":
                 found[target.object], compared = compare(app, target, unknown)
                 result.compared += compared
     run.beat()
-    task = app.mapping.push.get("task")
+    task = app.written("task")
     with app.store.transaction() as tx:
         result.renumbered = rebasing.number_above(tx, result.newest_sequence)
         for key, sf_id in in_org.items():
@@ -88,17 +85,17 @@ def rebase(run: Running) -> Rebased | None:
         # Standings that the backup does not know are not compared: what the plan makes of them is sent under their key
         # anyway, and it makes something of each.
         note(tx, unknown)
-        meta.drop(tx, "push.mapping")
+        compare_everything(tx)
         handed_over = rebasing.is_handed_over(tx, result.newest_sequence)
-        if asked == "1":
+        if asked is Stage.RESTORED:
             if not handed_over:
                 rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
             meta.put(tx, NEEDED, "the store was restored from a backup, or copied")
         meta.drop(tx, rebasing.HANDED_OVER)
         if handed_over:
-            meta.drop(tx, FLAG)  # nobody but us has rung, or will
+            rebasing.leave(tx)  # nobody but us has rung, or will
         else:
-            meta.put(tx, FLAG, QUIET)
+            rebasing.enter(tx, Stage.QUIET)
     log.warning(
         "store.rebased", tasks=result.tasks, sequence=result.newest_sequence, renumbered=result.renumbered,
         compared=result.compared, different=len(result.differences),
@@ -109,7 +106,7 @@ def rebase(run: Running) -> Rebased | None:
 def wants_a_sync(app: App) -> dict[str, errors.SyncError]:
     """Why a push alone sends nothing: what waits was computed before the org went on, and would go above what it has."""
     with app.store.read() as tx:
-        if meta.get(tx, FLAG) != "1":
+        if rebasing.stage(tx) is not Stage.RESTORED:
             return {}
     error = errors.Misconfigured(
         "STORE_BEHIND",
@@ -142,8 +139,8 @@ def newest_sequence(app: App, fenced: Sequence[PushTarget] | None = None) -> int
 
 def _task_keys(run: Running) -> dict[str, str]:
     """Key → id of every task of ours, from the recycle bin too: a deleted one is not made again."""
-    app, target = run.app, run.app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.match is None:
+    app, target = run.app, run.app.written("task")
+    if target is None or target.match is None:
         return {}
     query = f"SELECT Id, {target.match} FROM {target.object} WHERE {target.match} != null"
     with app.store.read() as tx:

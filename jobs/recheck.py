@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from jobs.app import App
-from jobs.computing import CELLS_PER_BATCH
+from jobs.computing import CELLS_PER_BATCH, last_day
 from jobs.documents import row_of
 from jobs.inputs import Calculator
 from jobs.refused_programs import sort_out_in
 from rebates.money import to_micro
-from state import gaps, invariants, meta, standings
+from state import gaps, invariants, standings
 from state.invariants import Violation
 from state.rules import installed
 from state.standings import StandingView
@@ -47,15 +47,11 @@ def recheck(app: App, tx: Connection, advance: Callable[[int], None] = lambda co
     programs, _ = sort_out_in(tx, app.programs_in_force_read(tx))
     known = installed(tx)
     programs = [program for program in programs if program.key in known]
-    for name in sorted(
-        path.name
-        for path, text in app.programs.texts.items()
-        if (meta.get(tx, f"program.{path.name}") or "") != text
-    ):
+    for name in sorted(path.name for path in app.programs_changed(tx)):
         result.behind.append(f"{name} changed since the last compute (rebates compute)")
     if result.behind:
         return result
-    turned = {one.key for one in programs if meta.get(tx, f"day.{one.key}") != one.day_of(now).isoformat()}
+    turned = {one.key for one in programs if last_day(tx, one.key) != one.day_of(now)}
     if turned:
         result.behind.append(f"a day has turned for {', '.join(sorted(turned))} (rebates compute)")
     calculator = Calculator(tx, programs, now, gaps.find(tx, app.local_day(), programs))

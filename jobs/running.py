@@ -25,7 +25,7 @@ from jobs.clock_ahead import give_back_slots
 from jobs.login_pause import note_refused
 from jobs.pace import Unhurried
 from jobs.refusals import AnotherRun, Interrupted, Paused, Refused, SlotTaken, TookTooLong
-from state import leases, meta, runs
+from state import leases, pausing, runs
 from state.errors import LeaseInUse
 from state.leases import ORG as LEASE
 from state.leases import Lease
@@ -155,7 +155,7 @@ def _claim(app: App, job: str, when: datetime) -> tuple[Lease, int | None]:
         raise Interrupted  # nothing is claimed that would not be done
     with app.store.transaction() as tx:
         now, leased = app.clock.now(), app.lease_time(tx)
-        if (reason := meta.get(tx, "paused")) is not None:
+        if (reason := pausing.reason(tx)) is not None:
             raise Paused(f"everything is paused: {reason}", "rebates resume")
         lease = leases.acquire(tx, LEASE, owner=app.owner, ttl=LEASE_TTL, now=leased)
         if lease is None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from mappings.problems import MappingProblems
 from rebates.periods import Period, midnight
 from rebates.program import Program
-from state import gaps, meta, postings, rejected, rollover, watermarks
+from state import gaps, meta, postings, rebasing, rejected, rollover, watermarks
 from state.rollover import PeriodRow
 
 if TYPE_CHECKING:
@@ -84,13 +84,12 @@ class Facts:
 def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> Facts:
     """What the store knows of its own completeness."""
     from jobs.inventory import LOST, NEEDED
-    from jobs.rebase import FLAG
     from jobs.takeover import LEFT, in_another_currency
 
     owed = []
     if (why := meta.get(tx, NEEDED)) is not None:
         owed.append(f"a comparison of all ids with the org ({why})")
-    if meta.get(tx, FLAG) not in (None, "quiet"):
+    if rebasing.is_unread(tx):
         owed.append("the org's own knowledge, after a restore")
     if meta.get(tx, LOST) is not None:
         owed.append("whose the orders of accounts are that are gone")

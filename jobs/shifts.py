@@ -20,7 +20,7 @@ from jobs.app import App
 from jobs.refusals import Interrupted
 from jobs.rules_in_use import rules_in_use
 from jobs.running import Running
-from state import meta, outbox, runs, shards
+from state import outbox, pausing, runs, shards
 from state.errors import LostLease, StoreError
 from state.instants import micros, moment
 from state.leases import Lease
@@ -189,7 +189,7 @@ def _claim(
     app = hand.app
     run_pk = leads.pk if leads is not None else like.pk if like is not None else None
     with app.store.transaction() as tx:
-        if leads is None and meta.get(tx, "paused") is not None:
+        if leads is None and pausing.reason(tx) is not None:
             return None
         shard = shards.claim(
             tx,

@@ -14,7 +14,7 @@ from jobs import first_seen, overtaken, owed, periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out_in
 from jobs.slots import next_slot, slots_between
-from state import leases, meta, outbox, payouts, rejected, runs, watermarks
+from state import leases, meta, outbox, pausing, payouts, rejected, runs, watermarks
 
 LATE_AFTER = 2  # slots without a success
 LOOK_BACK = timedelta(days=32)
@@ -32,7 +32,7 @@ def status(app: App) -> dict[str, Any]:
         return {
             "org_id": meta.org_id(tx),
             "store": app.store.where,
-            "paused": meta.get(tx, "paused"),
+            "paused": pausing.reason(tx),
             "running": [{"owner": one.owner, "until": one.expires_at} for one in held],
             "streams": [
                 {

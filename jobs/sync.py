@@ -22,12 +22,12 @@ from jobs.preflight import preflight
 from jobs.pull import Pulled, pull
 from jobs.push import push
 from jobs.pushed import Pushed
-from jobs.rebase import FLAG, NEW, Rebased, rebase, wants_a_sync
+from jobs.rebase import Rebased, rebase, wants_a_sync
 from jobs.rehearsal import Preview, leaving_no_store, preview, rehearse
 from jobs.running import Running, running
 from jobs.schema import stopped_pushes
 from jobs.takeover import Row, adopt_the_rest
-from state import meta, outbox, rejected
+from state import meta, outbox, rebasing, rejected
 
 Part = Literal["pull", "compute", "push"]
 EVERYTHING: tuple[Part, ...] = ("pull", "compute", "push")
@@ -237,7 +237,7 @@ def bind_to_org(app: App) -> str:
         with app.store.transaction() as tx:
             meta.pin_org(tx, org_id, where=app.store.where)
             if known is None:  # what another store wrote there before is read before anything is sent
-                meta.put(tx, FLAG, NEW)
+                rebasing.enter(tx, rebasing.Stage.NEW)
     return org_id
 
 

@@ -40,7 +40,7 @@ Named = tuple[str, str]  # a program and a period, by their keys
 
 def payouts_in_org(app: App) -> list[Row]:
     """Every payout of ours, deleted ones too, as the org has it."""
-    target = _target(app)
+    target = app.written("payout")
     if target is None:
         return []
     columns = ["Id", str(target.match), "IsDeleted", *_columns(target).values()]
@@ -95,7 +95,7 @@ def place(
     we compute (or that is `coming`). What belongs to programs that are not in force waits for them to come back.
     Returns how many were posted.
     """
-    target = _target(app)
+    target = app.written("payout")
     if target is None:
         for name in (LEFT, IN_ANOTHER_CURRENCY):
             meta.drop(tx, name)
@@ -173,7 +173,7 @@ def _elsewhere(tx: Connection) -> set[Named]:
 
 def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[int, list[Row]]:
     """How many were posted, and what could not be placed."""
-    target, org_id = _target(app), meta.org_id(tx)
+    target, org_id = app.written("payout"), meta.org_id(tx)
     if target is None or org_id is None:
         return 0, []
     found, strange, amount = list[Found](), list[Row](), _columns(target).get("payout.amount", "")
@@ -199,11 +199,6 @@ def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[
     if strange:
         log.warning("payouts.of_nobody_here", payouts=len(strange))
     return len(takeover.take_over(tx, found, now=app.clock.now(), run_pk=run_pk)), strange
-
-
-def _target(app: App) -> PushTarget | None:
-    target = app.mapping.push.get("payout")
-    return target if "payout" in app.settings.push.targets and target and target.when != "never" else None
 
 
 def _columns(target: PushTarget) -> dict[str, str]:

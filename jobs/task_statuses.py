@@ -27,10 +27,8 @@ QUERY = "SELECT ApiName, IsClosed, IsDefault FROM TaskStatus ORDER BY SortOrder"
 
 def task_target(app: App) -> PushTarget | None:
     """The target of tasks, where tasks are written at all and are tasks of Salesforce's own."""
-    target = app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.when == "never":
-        return None
-    return target if target.object == "Task" else None
+    target = app.written("task")
+    return target if target is not None and target.object == "Task" else None
 
 
 def ask(app: App) -> list[TaskStatus]:

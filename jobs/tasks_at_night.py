@@ -18,6 +18,7 @@ from connector import errors
 from jobs import task_statuses
 from jobs.alerting import TASK_CHANGE
 from jobs.app import App
+from jobs.lost_rows import allowed, vanished
 from jobs.tasks_in_org import TaskState, by_id, by_key, is_reassigned, reassigned
 from mappings.model import PushTarget
 from mappings.task_status import TaskStatus, closing, left_open_by
@@ -27,7 +28,6 @@ from state.tasks import TaskRow
 
 log = structlog.get_logger()
 
-FEW = 5  # so many may be gone without a trace, while others of ours are in sight
 SEEN_CLOSED = "tasks.seen_closed"  # in `meta`: what we closed until then was seen closed in the org
 CLOSED_AT_ONCE = 10_000  # of closed tasks that are looked at in one night
 STILL_BEING_WRITTEN = timedelta(minutes=10)  # another worker may close one now and commit later
@@ -46,8 +46,8 @@ class TasksSeen:
 def look_after_tasks(app: App, *, accept_missing: bool = False) -> TasksSeen:
     """Ask for each of them, and write down what was found. `accept_missing`: a person says that those out of sight are
     deleted."""
-    result, target = TasksSeen(), app.mapping.push.get("task")
-    if target is None or "task" not in app.settings.push.targets or target.match is None:
+    result, target = TasksSeen(), app.written("task")
+    if target is None or target.match is None:
         return result
     with app.store.read() as tx:
         open_ones = tasks.still_open(tx)
@@ -78,8 +78,8 @@ def look_after_tasks(app: App, *, accept_missing: bool = False) -> TasksSeen:
                 key = closed_ones[found.sf_id].key
                 result.closed_again += _close_again(app, target, key, found.status, statuses)
     gone = sorted(made.keys() - seen)
-    allowed = max(FEW, int(len(made) * app.settings.sync.lost_rows_share)) if seen or others_seen else 0
-    if len(gone) > allowed and not accept_missing:
+    usual = allowed(app, len(made)) if seen or others_seen else 0
+    if len(gone) > usual and not accept_missing:
         result.stopped[target.object] = _out_of_sight(target, len(gone), len(made))
         return result
     with app.store.transaction() as tx:
@@ -92,12 +92,10 @@ def look_after_tasks(app: App, *, accept_missing: bool = False) -> TasksSeen:
 
 def _out_of_sight(target: PushTarget, gone: int, known: int) -> errors.Misconfigured:
     log.error("tasks.out_of_sight", gone=gone, known=known)
-    return errors.Misconfigured(
-        "ROWS_VANISHED",
-        sobject=target.object,
-        detail=f"{gone:,} of our {known:,} open tasks are no longer visible; none was taken for deleted by a person",
-        hint=f"Check that the integration user may still see every {target.object} of ours (sharing of activities, profile, "
-        "permission set; rebates doctor). If they were really deleted: rebates reconcile --accept-missing",
+    return vanished(
+        target.object,
+        f"{gone:,} of our {known:,} open tasks are no longer visible; none was taken for deleted by a person",
+        look_at="sharing of activities, profile, permission set; rebates doctor",
     )
 
 

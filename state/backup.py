@@ -159,7 +159,7 @@ def new_epoch(
     known_before = (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF, rebasing.HANDED_OVER)
     for known in known_before:  # a person looked, or we write it anew
         meta.drop(tx, known)
-    meta.put(tx, "rebase_needed", "1")
+    rebasing.enter(tx, rebasing.Stage.RESTORED)
     audit.append(tx, actor=actor, action=action, object="store", detail={"epoch": epoch, **detail}, now=now)
     return epoch
 

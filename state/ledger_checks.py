@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists,
 from state import postings as ledger
 from state.payouts import APPROVED, not_exact, refused
 from state.postings import COMPLETE, settles_e6
+from state.standings import PAYOUT_BEGINS
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, program_versions, programs
@@ -87,7 +88,7 @@ def _settled() -> Select[Any]:
             and_(posted.c.member_pk == standings.c.member_pk, posted.c.period_pk == standings.c.period_pk),
         )
         .where(standings.c.document.contains(COMPLETE, autoescape=True), ~waits)
-        .where(or_(amount != standings.c.rebate_e6, standings.c.document.contains('"payout":{', autoescape=True)))
+        .where(or_(amount != standings.c.rebate_e6, standings.c.document.contains(PAYOUT_BEGINS, autoescape=True)))
     )  # fmt: skip
 
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, cast, exists, func, select
 
+from state.standings import CARRIED_BEGINS
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
 from state.tables.work import closed_periods, postings, standings
 from state.totals import from_e6
 
-_CARRIED = '"payout":{"carried":"'  # as documents are spelled
-_NOTHING = f'{_CARRIED}0"'
+_NOTHING = f'{CARRIED_BEGINS}0"'
 ROWS_AT_ONCE = 400
 
 
@@ -64,7 +64,7 @@ def open_balances(
         .where(
             and_(
                 standings.c.period_pk.in_(carrying),
-                standings.c.document.contains(_CARRIED, autoescape=True),
+                standings.c.document.contains(CARRIED_BEGINS, autoescape=True),
                 ~standings.c.document.contains(_NOTHING, autoescape=True),
                 ~settled_later,
             )
@@ -92,7 +92,7 @@ def _carrying(tx: Connection) -> list[int]:
     closed = (
         tx.execute(select(closed_periods.c.period_pk).order_by(closed_periods.c.period_pk)).scalars().all()
     )
-    return [pk for pk in closed if _CARRIED in (tx.execute(some, {"of": pk}).scalar() or "")]
+    return [pk for pk in closed if CARRIED_BEGINS in (tx.execute(some, {"of": pk}).scalar() or "")]
 
 
 def corrected_since(tx: Connection, posting_pks: Collection[int]) -> dict[int, Decimal]:

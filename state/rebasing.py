@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection, select, update
 
@@ -19,6 +20,34 @@ HANDED_OVER = (
     "handed_over"  # in `meta`: the first number that the paused store that was copied did not give out
 )
 ADOPTED = "adopted"  # stands for the hash of a payload that nobody here remembers
+_STAGE = "rebase_needed"  # in `meta`
+
+
+class Stage(StrEnum):
+    """How far a store is that may know less than its org. Where it has none, it knows what the org knows."""
+
+    RESTORED = "1"  # it was put back to an older state: the org is read before anything is sent
+    NEW = "new"  # it has just met its org, to which another store may have written
+    QUIET = "quiet"  # the org was read; the next compute rings no bells, and ends this
+
+
+def stage(tx: Connection) -> Stage | None:
+    found = meta.get(tx, _STAGE)
+    return None if found is None else Stage(found)
+
+
+def enter(tx: Connection, at: Stage) -> None:
+    meta.put(tx, _STAGE, at.value)
+
+
+def leave(tx: Connection) -> None:
+    """Nothing that the org knows is unknown here."""
+    meta.drop(tx, _STAGE)
+
+
+def is_unread(tx: Connection) -> bool:
+    """Whether the org has still to be read."""
+    return stage(tx) in (Stage.RESTORED, Stage.NEW)
 
 
 def adopted(amount_e6: int | None) -> str:

@@ -21,6 +21,12 @@ from state.tables.work import dirty_cells, standing_history, standings
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
 T = TypeVar("T")
+PAYOUT_BEGINS = (
+    '"payout":{'  # in a document, as `jobs.documents` spells it: names in the order of the alphabet
+)
+CARRIED_BEGINS = (
+    f'{PAYOUT_BEGINS}"carried":"'  # the first of the names in it: open balances are looked for by this
+)
 SHOWN = standings.c.program_version > 0  # not one that was let go, or that should never have been
 
 

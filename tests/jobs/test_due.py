@@ -16,7 +16,7 @@ from jobs.refusals import Interrupted
 from jobs.running import LEASE_TTL, running
 from jobs.settings import JobSchedule
 from jobs.status import status
-from state import leases, meta, runs
+from state import leases, pausing, runs
 from state.errors import StoreLocked
 
 NIGHTLY = JobSchedule(cron="0 2 * * *")
@@ -76,10 +76,10 @@ def test_a_slot_that_met_the_lease_of_a_dead_process_is_run_once_the_lease_ends(
 
 def test_a_slot_that_met_a_pause_is_run_when_the_pause_ends(night):
     with night.opened.store.transaction() as tx:
-        meta.put(tx, "paused", "freeze")
+        pausing.pause(tx, "freeze", actor="mia@sync-1", now=night.opened.clock.now())
     assert look_each_minute(night, night.job, 5) == (5, PUT_OFF)
     with night.opened.store.transaction() as tx:
-        meta.drop(tx, "paused")
+        pausing.resume(tx, actor="mia@sync-1", now=night.opened.clock.now())
     assert look_each_minute(night, night.job, 5) == (0, "ok")
 
 

@@ -9,7 +9,8 @@ import pytest
 from jobs.compute import compute
 from jobs.left_behind import left_keys
 from jobs.refusals import TooSurprising
-from state import acknowledged, meta, outbox, people, standings, tasks
+from jobs.whole_plan import compare_everything
+from state import acknowledged, outbox, people, standings, tasks
 
 
 def program(key="care", period="month", more="", starts="2026-01-01"):
@@ -143,7 +144,7 @@ def test_a_program_that_is_refused_keeps_what_it_shows(near, monkeypatch, period
     near.program(program(period=period))
     near.today(date(2026, 6, 16))
     with near.opened.store.transaction() as tx:
-        meta.drop(tx, "push.mapping")  # everything is compared
+        compare_everything(tx)
     sync(near)
     assert (shown(near), open_tasks(near)) == (before, 1)
 
@@ -178,7 +179,7 @@ def test_periods_that_are_put_right_again_show_their_own_numbers(near):
     after = ({**before[0], ("care", "2026-Q2"): ("Closed", "0")}, before[1])
     assert shown(near) == after
     with near.opened.store.transaction() as tx:
-        meta.drop(tx, "push.mapping")  # as a reconcile does that found something
+        compare_everything(tx)  # as a reconcile does that found something
     assert sync(near).total == 0
     assert shown(near) == after
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs.compute import compute
+from jobs.computing import last_day
 from state.tables.work import dirty_cells, outbox, standing_history, standings, totals
 
 PLAIN = """
@@ -34,6 +35,17 @@ def others(shop, many):
     shop.orders(
         [(f"9{n}", "Other", date(2026, 6, 1), [{"amount": 1}], {}) for n in range(many)],
     )
+
+
+def test_a_program_may_have_any_key_and_its_day_is_known(shop):
+    shop.program(PLAIN.replace('"plain"', '"turned"'))
+    shop.account("Acme")
+    for day in (date(2026, 6, 5), date(2026, 6, 6)):
+        shop.today(day)
+        shop.sync()
+        with shop.opened.store.read() as tx:
+            assert last_day(tx, "turned") == day
+            assert last_day(tx, "another") is None
 
 
 def shown(shop, account):

@@ -13,7 +13,7 @@ from jobs.configuration import load_configuration
 from jobs.refusals import AnotherRun, Paused
 from jobs.rehearsal import rehearse
 from jobs.running import BEAT_EVERY, DEAD_AFTER, LEASE_TTL, Interrupted, running
-from state import meta, runs
+from state import pausing, runs
 
 
 class StandingClock:
@@ -153,7 +153,7 @@ def test_asked_to_stop_it_stops_between_batches(make):
 def test_paused_no_run_starts(make):
     app = make()
     with app.store.transaction() as tx:
-        meta.put(tx, "paused", "freeze")
+        pausing.pause(tx, "freeze", actor="mia@sync-1", now=app.clock.now())
     with pytest.raises(Paused, match="freeze"), running(app, "sync"):
         raise AssertionError("never inside")
 
@@ -162,18 +162,18 @@ def test_a_rehearsal_leaves_the_store_as_it_was(make):
     app = make()
     with rehearse(app):
         with app.store.transaction() as tx:
-            meta.put(tx, "paused", "only rehearsed")
+            pausing.pause(tx, "only rehearsed", actor="mia@sync-1", now=app.clock.now())
         with app.store.read() as tx:
-            assert meta.get(tx, "paused") == "only rehearsed"
+            assert pausing.reason(tx) == "only rehearsed"
     with app.store.read() as tx:
-        assert meta.get(tx, "paused") is None
+        assert pausing.reason(tx) is None
 
 
 def test_a_rehearsal_that_fails_leaves_the_store_as_it_was(make):
     app = make()
     with pytest.raises(ZeroDivisionError), rehearse(app):
         with app.store.transaction() as tx:
-            meta.put(tx, "paused", "only rehearsed")
+            pausing.pause(tx, "only rehearsed", actor="mia@sync-1", now=app.clock.now())
         raise ZeroDivisionError
     with app.store.read() as tx:
-        assert meta.get(tx, "paused") is None
+        assert pausing.reason(tx) is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from jobs import owed
 from jobs.payouts import key_of
@@ -14,6 +16,8 @@ from jobs.refusals import Unusable
 from jobs.status import status
 from state import payouts as payouts_of
 from state.payouts import Seen
+from state.standings import CARRIED_BEGINS, PAYOUT_BEGINS
+from state.tables.work import standings
 from tests.jobs.conftest import ORG
 from tests.jobs.test_what_is_carried_and_invoiced import (
     HEAD,
@@ -43,6 +47,18 @@ def test_what_settled_periods_left_over_is_listed_until_a_payout_has_it(opened):
     assert status(shop.opened)["open_balances"][0]["amount"] == Decimal(1002)
     on(shop, date(2026, 7, 1))
     assert balances(shop) == []
+
+
+def test_a_document_spells_what_is_carried_first(opened):
+    """Open balances are looked for in the text of documents: a name that sorts before would hide every one of them."""
+    shop = on(opened(at_least("2300"), 20040), date(2026, 2, 1))
+    with shop.opened.store.read() as tx:
+        documents = tx.execute(select(standings.c.document)).scalars().all()
+    paying = [text for text in documents if "payout" in json.loads(text)]
+    assert paying
+    assert all(f'{CARRIED_BEGINS}{json.loads(text)["payout"]["carried"]}"' in text for text in paying)
+    assert all(PAYOUT_BEGINS in text for text in paying)
+    assert not any(PAYOUT_BEGINS in text for text in documents if text not in paying)
 
 
 def test_what_was_paid_too_much_stays_open_when_no_payout_follows(opened):

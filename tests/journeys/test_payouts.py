@@ -523,9 +523,7 @@ def test_a_payout_that_was_deleted_by_mistake_is_made_again_once_when_a_person_s
 
 
 def test_payouts_that_vanish_in_numbers_were_hidden_rather_than_deleted(settled, monkeypatch):
-    from jobs import payouts_gone
-
-    monkeypatch.setattr(payouts_gone, "FEW", 0)
+    monkeypatch.setattr("jobs.lost_rows.FEW", 0)
     later(settled)
     purge(settled, payout(settled)["Id"])
     assert "ROWS_VANISHED" in later(settled, "reconcile", code=2).text

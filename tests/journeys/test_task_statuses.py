@@ -138,6 +138,27 @@ def test_tasks_that_an_earlier_version_closed_with_a_stray_status_are_closed_at_
     assert later(story, "reconcile").data["drift"]["tasks_closed_again"] == 0
 
 
+def test_the_night_leaves_tasks_alone_that_are_not_written_any_more(story):
+    story("sync")
+    partner_orders_again(story.org)
+    later(story)
+    map_tasks(story, 'when = "never"', created="Not Started")
+    later(story)
+    german(story)
+    as_a_person(
+        story, IsClosed=0
+    )  # closed by us, and open: while tasks were written it would be closed again
+    asked = []
+    inner = story.org.handle
+    story.monkeypatch.setattr(
+        story.org, "handle", lambda request: (asked.append(json.dumps(request.query)), inner(request))[1]
+    )
+    done = later(story, "reconcile")
+    assert done.data["drift"]["tasks_closed_again"] == 0
+    assert not [one for one in asked if "FROM Task" in one]
+    assert later(story, "outbox", "list").data["rows"] == [], "what is never sent is not put there"
+
+
 def test_a_closed_task_that_a_person_opened_again_stays_open(story):
     story("sync")
     partner_orders_again(story.org)

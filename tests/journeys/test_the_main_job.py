@@ -179,6 +179,11 @@ def test_paused_means_that_no_run_starts(story):
     assert "quarter end freeze" in done.error["message"]
     assert story("resume").code == 0
     assert story("sync").code == 0
+    story("resume")  # nothing was paused: nobody did anything
+    asked = [one for one in story("audit", "--json").data["entries"] if one["what"] in ("pause", "resume")]
+    assert [one["what"] for one in asked] == ["resume", "pause"]
+    assert {one["detail"]["reason"] for one in asked} == {"quarter end freeze"}
+    assert all("@" in one["who"] for one in asked)
 
 
 @pytest.mark.parametrize("typed", ["Lumiere", "LUMIÈRE BEAUTY", "lumière"])
@@ -190,7 +195,7 @@ def test_an_account_is_found_however_its_name_is_typed(story, typed):
 
 
 def test_a_deep_verify_counts_the_accounts_that_a_sync_wrote_a_moment_ago(story, monkeypatch):
-    monkeypatch.setattr("jobs.counting.FEW", 0)
+    monkeypatch.setattr("jobs.lost_rows.FEW", 0)
     story("sync")
     assert story("verify", "--deep", "--json").data["violations"] == []
 

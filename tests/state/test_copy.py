@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from state import audit, invariants, leases, meta, outbox
+from state import audit, invariants, leases, meta, outbox, rebasing
 from state import copy as copying
 from state.dialects import database_time
 from state.errors import StoreError, StoreLocked
@@ -65,7 +65,7 @@ def test_a_copy_to_go_on_with_reads_the_org_first_and_numbers_above_the_store(us
     with used.transaction() as tx:
         last = meta.take_sequence(tx, 1000)  # of whoever went on there all the same
     with target.transaction() as tx:
-        assert meta.get(tx, "rebase_needed") == "1"
+        assert rebasing.stage(tx) is rebasing.Stage.RESTORED
         assert min(row.seq for row in outbox.listed(tx)) > last
         (deed,) = audit.entries(tx)
         assert (deed.actor, deed.action, deed.detail["source"]) == ("ann", "copy", used.where)

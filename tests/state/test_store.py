@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, backup, invariants, meta, outbox, schema, watermarks
+from state import audit, backup, invariants, meta, outbox, rebasing, schema, watermarks
 from state import store as store_module
 from state.errors import (
     CorruptStore,
@@ -310,7 +310,7 @@ def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path
         waiting = outbox.listed(tx)
         assert [(row.ext_key, row.state) for row in waiting] == [("RB-0", "pending"), ("RB-1", "pending")]
         assert min(row.seq for row in waiting) > highest
-        assert (meta.epoch(tx), meta.get(tx, "rebase_needed")) == (2, "1")
+        assert (meta.epoch(tx), rebasing.stage(tx)) == (2, rebasing.Stage.RESTORED)
         assert [entry.action for entry in audit.entries(tx)] == ["restore"]
         assert invariants.check(tx) == []
     restored.close()
