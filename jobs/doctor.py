@@ -188,7 +188,8 @@ def _known(app: App) -> str | None:
 
 
 def _fields(app: App) -> Iterator[Finding]:
-    currencies = {program.key: program.currency for program in app.programs.programs}
+    today = app.local_day()
+    currencies = {program.key: program.currency for program in app.programs.programs if program.ends >= today}
     known = set[str]()
     with suppress(StoreError):
         if (store := _store_if_any(app)) is not None:

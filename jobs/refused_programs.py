@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from jobs import own_currency
 from jobs.inputs import is_chained
 from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
@@ -37,9 +38,10 @@ class RefusedProgram:
 
 
 def sort_out_in(tx: Connection, given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
-    """The programs that the store computes exactly as they are held against what it has settled, and the others."""
+    """The programs that the store computes exactly as they are held against what it has settled, and whose records the org
+    takes; and the others."""
     given = list(given)
-    return sort_out(given, out_of_frame(tx, given))
+    return sort_out(given, out_of_frame(tx, given) | own_currency.in_inactive(tx, given))
 
 
 def out_of_frame(tx: Connection, given: Iterable[Program]) -> dict[str, str]:
@@ -61,7 +63,7 @@ def sort_out(
 ) -> tuple[list[Program], list[RefusedProgram]]:
     """The programs that can be computed exactly, and the others with the reason.
 
-    `contradicting`: those that contradict what was settled (`out_of_frame`).
+    `contradicting`: those that contradict what was settled (`out_of_frame`), or the org.
     """
     given = list(given)
     apart = clashes(given)
