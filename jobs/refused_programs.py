@@ -14,6 +14,7 @@ from jobs import own_currency
 from jobs.inputs import is_chained
 from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
+from rebates.outdated import Outdated
 from rebates.program import Program
 from rebates.sequence import clashes, comes_after, exclude_each_other, lined_up
 from state import frames
@@ -75,7 +76,11 @@ def sort_out(
         if reason is None:
             accepted.append(program)
         else:
-            tried = program.key not in apart and why_not_added((*program.earlier, program)) is None
+            tried = (
+                program.key not in apart
+                and not isinstance(program, Outdated)
+                and why_not_added((*program.earlier, program)) is None
+            )
             refused.append(RefusedProgram(program.key, reason, by_try=tried))
     return _in_sequence(_whole_groups(accepted, refused, given), refused, given), refused
 
@@ -127,6 +132,11 @@ def _meets_others(program: Program) -> bool:
 
 def why_refused(program: Program) -> str | None:
     """What in a program the store would get wrong; None: nothing."""
+    if isinstance(program, Outdated):
+        return (
+            "the terms that were in force are not valid any more by the rules of this version (mend its file: `rebates "
+            "program check FILE` names the line)"
+        )
     try:
         require_expressible(program)
     except NotExpressible as error:
