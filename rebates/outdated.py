@@ -38,7 +38,12 @@ def outdated(text: str) -> Outdated | None:
         found = assemble.program(Reader().section(raw, "program", ()), [], Outdated)
         if found.key == key and found.periods():
             return found
-    except (ValueError, KeyError, TypeError):  # a time zone that is gone, a table of another form
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ):  # a time zone that is gone, a table of another form
         pass
     return Outdated(key, (), NO_DAY, NO_DAY)
 
