@@ -251,13 +251,14 @@ def _mapping_and_describes(
 
 
 def _currencies(context: typer.Context) -> dict[str, str]:
-    """Of the programs that can be read; a mapping can be checked before there is one."""
+    """Of the programs that can be read and have not ended; a mapping can be checked before there is one."""
     from cli.opening import opened
     from jobs.refusals import Refused
 
     with opened(context, quiet=True) as application:
         try:
-            return {program.key: program.currency for program in application.programs.programs}
+            today, given = application.local_day(), application.programs.programs
+            return {program.key: program.currency for program in given if program.ends >= today}
         except Refused:
             return {}
 

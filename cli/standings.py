@@ -212,7 +212,11 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{part.quantity:,f}",
             f"{part.amount:,.2f}",
         )
+    if (rest := one.otherwise) is not None:
+        table.add_row("as settled", "", str(rest.lines), f"{rest.quantity:,f}", f"{rest.amount:,.2f}")
     console.print(table)
+    if one.otherwise is not None:
+        console.print("  as settled: lines that were changed or deleted since, as they were counted then")
     if one.period is not None and one.period.state in SAID:
         why = "; ".join(one.period.waits_for) or "the next sync"
         console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}", markup=False)

@@ -50,6 +50,39 @@ def enable(org: Org, rates: Mapping[str, str] | None = None) -> None:
             insert(org, ctx, "CurrencyType", values | {"IsActive": True, "IsCorporate": code == CORPORATE})
 
 
+def activate(org: Org, code: str, rate: str) -> None:
+    """One currency more, as in Setup > Manage Currencies."""
+    from emulator.context import Context
+    from emulator.records import insert
+
+    codes = [*(org.storage.kept("org", "currencies") or ()), code]
+    admin = org.storage.row('SELECT "Id" FROM "User" ORDER BY "Id" LIMIT 1')
+    assert admin is not None, "an org without users"
+    with org.storage.transaction():
+        _add_shape(org, codes)
+        org.storage.keep("org", "currencies", codes)
+        values = {
+            "IsoCode": code,
+            "ConversionRate": Decimal(rate),
+            "DecimalPlaces": 0 if code == "JPY" else 2,
+        }
+        insert(
+            org,
+            Context(admin[0], system=True),
+            "CurrencyType",
+            values | {"IsActive": True, "IsCorporate": False},
+        )
+
+
+def deactivate(org: Org, code: str) -> None:
+    """A currency is given up: records in it stay in it, no other record takes it."""
+    codes = [one for one in org.storage.kept("org", "currencies") or () if one != code]
+    with org.storage.transaction():
+        _add_shape(org, codes)
+        org.storage.keep("org", "currencies", codes)
+        org.storage.execute('UPDATE "CurrencyType" SET "IsActive" = 0 WHERE "IsoCode" = ?', (code,))
+
+
 def restore(org: Org) -> None:
     """Bring back what a kept org had switched on."""
     codes = org.storage.kept("org", "currencies")

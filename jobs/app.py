@@ -27,8 +27,9 @@ from jobs.refusals import Unusable
 from jobs.settings import Settings
 from jobs.targets import beside, parse_with_targets
 from rebates import InvalidProgram
+from rebates.outdated import Outdated, outdated, superseded
 from rebates.versions import folded
-from state import leases, meta, runs
+from state import leases, meta, rules, runs
 from state.dialects import database_time
 from state.urls import file_of
 
@@ -129,8 +130,11 @@ class App:
         return {path: text for path, text in texts if (meta.get(tx, f"program.{path.name}") or "") != text}
 
     def programs_in_force_read(self, tx: Connection) -> list[Program]:
-        """The same without writing anything down; versions of one program as one."""
-        return folded([*self.programs.programs, *self.programs_kept(tx).values()])
+        """The same without writing anything down; versions of one program as one. A program that is only `Outdated` is
+        there, too: it is refused, and not removed."""
+        refused = {one.key: one for one in self.programs_outdated(tx).values()}
+        valid = (*self.programs.programs, *self.programs_kept(tx).values())
+        return [*folded(one for one in valid if one.key not in refused), *refused.values()]
 
     def programs_kept(self, tx: Connection) -> dict[str, Program]:
         """Name of a broken file → the last valid version of its program, which stays in force."""
@@ -143,9 +147,29 @@ class App:
                     kept[path.name] = parse_with_targets(text, path.name, targets)
         return kept
 
+    def programs_outdated(self, tx: Connection) -> dict[str, Outdated]:
+        """Name of a broken file → what is known of its program, where the text that was in force is not valid any more by
+        the rules of this version, or the file of a program in the store came under another name."""
+        kept = self.programs_kept(tx)
+        lost = [path for path, _ in self.programs.broken if path.name not in kept]
+        if not lost:
+            return {}
+        valid, known = (*self.programs.programs, *kept.values()), rules.installed(tx)
+        found: dict[str, Outdated] = {}
+        for path in lost:
+            text = meta.get(tx, f"program.{path.name}")
+            one = outdated(self.programs.broken_texts.get(path, "") if text is None else text)
+            if one is None or one.key not in known or superseded(one, valid):
+                continue
+            if text is not None or one.key not in {other.key for other in valid}:
+                found[path.name] = one
+        return found
+
     def invalid_programs(self, tx: Connection) -> list[str]:
         """What people are told of files that are not valid now: a line each."""
-        return self.programs.told(self.programs_kept(tx)) if self.programs.broken else []
+        if not self.programs.broken:
+            return []
+        return self.programs.told(self.programs_kept(tx), self.programs_outdated(tx))
 
     @cached_property
     def store(self) -> Store:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -114,7 +114,7 @@ def _mapping(app: App) -> Iterator[Finding]:
 
 def _programs(app: App) -> Iterator[Finding]:
     found = app.programs
-    for warning in found.told(_kept(app)):
+    for warning in _told(app):
         yield Finding("programs", "warn", warning, "rebates program check")
     if not found.programs:
         yield Finding(
@@ -124,16 +124,13 @@ def _programs(app: App) -> Iterator[Finding]:
         yield Finding("programs", "ok", ", ".join(program.key for program in found.programs))
 
 
-def _kept(app: App) -> Collection[str]:
-    """Names of the broken program files of which the store has a text that was valid; a store in trouble tells of none."""
-    try:
-        store = _store_if_any(app)
-        if store is None:
-            return ()
-        with store.read() as tx:
-            return app.programs_kept(tx)
-    except StoreError:
-        return ()
+def _told(app: App) -> list[str]:
+    """Of broken program files, held against the texts in the store; a store in trouble tells of none."""
+    with suppress(StoreError):
+        if (store := _store_if_any(app)) is not None:
+            with store.read() as tx:
+                return app.invalid_programs(tx)
+    return app.programs.told(())
 
 
 def _paused_login(app: App) -> Iterator[Finding]:
@@ -188,7 +185,8 @@ def _known(app: App) -> str | None:
 
 
 def _fields(app: App) -> Iterator[Finding]:
-    currencies = {program.key: program.currency for program in app.programs.programs}
+    today = app.local_day()
+    currencies = {program.key: program.currency for program in app.programs.programs if program.ends >= today}
     known = set[str]()
     with suppress(StoreError):
         if (store := _store_if_any(app)) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from jobs import periods
 from jobs.app import App
+from jobs.late_lines import Sum, as_settled
 from jobs.refusals import Unusable
 from jobs.settling import PeriodState
 from rebates.program import Program
@@ -41,6 +42,7 @@ class Explanation:
     not_counted: list[NotCounted]
     postings: list[PostingView] = field(default_factory=list)
     period: PeriodState | None = None
+    otherwise: Sum | None = None  # counted when it was settled, in a way that the lines do not show any more
 
     @property
     def settled(self) -> Decimal | None:
@@ -88,6 +90,7 @@ class Explanation:
                 }
                 for one in self.not_counted
             ],
+            "counted_otherwise": None if self.otherwise is None else self.otherwise._asdict(),
             "settlement": None if self.period is None else self.period.as_json(),
             "settled": self.settled,
             "postings": [_posting(one) for one in self.postings],
@@ -153,14 +156,36 @@ def _explanation(
     tx: Connection, row: StandingView, program: Program, period: PeriodState | None
 ) -> Explanation:
     counted = evidence.contributions_of(tx, row.cell, since=_since(row, program))
-    return Explanation(
-        row,
-        json.loads(row.document),
-        counted,
-        _not_counted(tx, row, program, {one.order_id for one in counted}),
-        postings.about(tx, row.cell),
-        period,
-    )
+    lines = list(evidence.lines_near(tx, row.cell, since=_since(row, program)))
+    not_counted = _not_counted(tx, row, program, lines, {one.order_id for one in counted})
+    document, about, otherwise = json.loads(row.document), postings.about(tx, row.cell), None
+    if (when := _kept_since(tx, row, program, period, about)) is not None:
+        out = {one.line.line_id for one in not_counted}
+        orders = {one.order_id for one in counted}
+        fitting = [line for line in lines if line.line_id not in out and line.order_id in orders]
+        found = as_settled(program, counted, fitting, document, when)
+        counted, otherwise = found.counted, found.otherwise
+        not_counted = sorted([*not_counted, *(NotCounted(*one) for one in found.late)], key=_in_order)
+    return Explanation(row, document, counted, not_counted, about, period, otherwise)
+
+
+def _kept_since(
+    tx: Connection,
+    row: StandingView,
+    program: Program,
+    period: PeriodState | None,
+    about: list[PostingView],
+) -> datetime | None:
+    """Since when a standing stays what it was settled at, whatever comes late; None: it does not, or it is a share of what
+    its group was settled at."""
+    if program.settlement.late_lines != "ignore" or program.hierarchy.is_shared:
+        return None
+    if period is None or period.settled_at is None:
+        return None
+    booked = [one.posted_at for one in about if one.period == row.period]
+    if not booked and row.cell.member_pk in postings.left_out(tx, row.cell.period_pk):
+        return None
+    return max(booked, default=period.settled_at)
 
 
 def _since(row: StandingView, program: Program) -> date:
@@ -170,9 +195,11 @@ def _since(row: StandingView, program: Program) -> date:
     return program.window(own)[0].start if own is not None and there else row.start
 
 
-def _not_counted(tx: Connection, row: StandingView, program: Program, counted: set[str]) -> list[NotCounted]:
+def _not_counted(
+    tx: Connection, row: StandingView, program: Program, lines: list[LineView], counted: set[str]
+) -> list[NotCounted]:
     found, fitting = [], []
-    for line in evidence.lines_near(tx, row.cell, since=_since(row, program)):
+    for line in lines:
         day = line.ordered_on or line.ordered_at
         reason = why_not(line, program if day is None else terms_on(program, program.day_of(day)))
         if reason is not None:
@@ -184,8 +211,11 @@ def _not_counted(tx: Connection, row: StandingView, program: Program, counted: s
         reason = _counts_elsewhere(line, row, program, spans)
         if reason is not None:
             found.append(NotCounted(line, reason))
-    found.sort(key=lambda one: (str(one.line.ordered_on or one.line.ordered_at), one.line.line_id))
-    return found
+    return sorted(found, key=_in_order)
+
+
+def _in_order(one: NotCounted) -> tuple[str, str]:
+    return str(one.line.ordered_on or one.line.ordered_at), one.line.line_id
 
 
 def _counts_elsewhere(line: LineView, row: StandingView, program: Program, spans: list[Span]) -> str | None:

@@ -67,19 +67,32 @@ def missing_of(found: Iterable[Computed]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said for one in found for said in one.standing.working.inputs.missing))
 
 
-def over_time(program: Program, found: Iterable[Computed]) -> Iterator[Computed]:
-    """Standings of chained periods in order, member by member: each lacks what those lacked that it is built on.
+class Earlier:
+    """What the periods before lacked, for one member's periods in the order of time.
 
     A new window begins with what it counts itself, unless limits go on over all windows or something is carried into it.
     """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lacked: dict[str, None] = {}
+        self._began: date | None = None
+
+    def lacking(self, at: Standing) -> Standing:
+        """The next standing, which also lacks what those lacked that it is built on."""
+        inputs, begins = at.working.inputs, self._program.window(at.period)[0].start
+        if begins != self._began and not inputs.carried and not carries_over(self._program):
+            self._lacked = {}
+        self._began = begins
+        now = lacking(at, "an earlier period", self._lacked)
+        self._lacked |= dict.fromkeys(inputs.missing)
+        return now
+
+
+def over_time(program: Program, found: Iterable[Computed]) -> Iterator[Computed]:
+    """Standings of chained periods in order, member by member: each lacks what those lacked that it is built on."""
     for _, whole in groupby(found, key=lambda one: one.one.cell.member_pk):
-        earlier: dict[str, None] = {}
-        began: date | None = None
+        earlier = Earlier(program)
         for one in whole:
-            begins = program.window(one.one.period)[0].start
-            if begins != began and not one.standing.working.inputs.carried and not carries_over(program):
-                earlier = {}
-            began = begins
-            at = lacking(one.standing, "an earlier period", earlier)
-            earlier |= dict.fromkeys(one.standing.working.inputs.missing)
+            at = earlier.lacking(one.standing)
             yield one if at is one.standing else one._replace(standing=at)

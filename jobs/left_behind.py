@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
@@ -59,6 +60,10 @@ class FormerProgram:
     method: str
     qualifiers: tuple[Qualifier, ...]
     paid_on: str
+
+    def tier_until(self, period: Period) -> date:
+        """Nothing counts any more."""
+        return period.last_day
 
 
 def let_go_of_left(planning: Planning, *, again: bool) -> set[int]:

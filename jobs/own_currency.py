@@ -6,7 +6,7 @@ Which of our fields the org shows in the record's currency is noted by preflight
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,19 @@ from mappings.record_currency import (
     CURRENCY_PATHS,
     ISO_CODE,
     MADE_BY_US,
+    inactive_currencies,
     may_name_it,
     said_in,
     shown_in_its_currency,
 )
+from rebates.program import Program
 from state import meta, retold
 
 if TYPE_CHECKING:
     from jobs.app import App
 
 NOTED = "push.own_currency"
+REFUSED = "push.inactive_currency"  # in `meta`: program → its currency, and why the org takes no record in it
 _TARGETS = (*MADE_BY_US, "account")
 
 
@@ -50,6 +53,33 @@ def noted(tx: Connection) -> dict[str, list[str]]:
     """Target → its amounts that the org shows in the record's currency; without the targets of an org of one currency."""
     found: dict[str, list[str]] = json.loads(meta.get(tx, NOTED) or "{}")
     return found
+
+
+def note_inactive(app: App, tx: Connection, described: Describes, currencies: Mapping[str, str]) -> bool:
+    """Write down which programs (key → currency) are refused because the org would refuse their records; whether there are any."""
+    found = {
+        key: (currencies[key], f"it is {one.is_in}: {one.mend}")
+        for one in inactive_currencies(app.mapping.push.values(), described, currencies)
+        for key in one.keys
+    }
+    meta.put(tx, REFUSED, json.dumps(found, sort_keys=True))
+    return bool(found)
+
+
+def inactive(tx: Connection) -> dict[str, str]:
+    """Currencies that the org has not active, with the reason, as far as programs are in them."""
+    return dict(_refused(tx).values())
+
+
+def in_inactive(tx: Connection, programs: Iterable[Program]) -> dict[str, str]:
+    """Programs that are refused because the org would refuse their records, with the reason."""
+    refused = _refused(tx)
+    named = ((one.key, one.currency, refused.get(one.key)) for one in programs) if refused else ()
+    return {key: found[1] for key, currency, found in named if found is not None and found[0] == currency}
+
+
+def _refused(tx: Connection) -> dict[str, tuple[str, str]]:
+    return {key: (found[0], found[1]) for key, found in json.loads(meta.get(tx, REFUSED) or "{}").items()}
 
 
 def of_one_currency(app: App, tx: Connection) -> list[str]:

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jobs.app import App
 
 ACCOUNTS_AT_ONCE = 1_000  # with all their running standings in memory
+DAYS_TOLD = "day.told"  # in `meta`: the day on which days left were last written to standings
 CONTRIBUTIONS_SHOWN = 10  # on a standing in the org; all of them are in `explain`
 
 
@@ -85,6 +86,8 @@ def plan(
     addressees.close_of(tx, gone, now=now, keep=close_left_records(planning, gone))
     everything = _mapping_changed(planning)
     cells = standings.cells(tx) - there if everything else touched
+    if turned:
+        cells = cells | (_moved_by_the_day(planning) - there)
     left = let_go_of_left(planning, again=everything)
     if "standing" in planning.targets:
         _standings(planning, sorted(cells))
@@ -164,6 +167,19 @@ def fingerprint(mapping: PushMapping) -> str:
 def _mapping_changed(planning: Planning) -> bool:
     found = fingerprint(planning.app.mapping) + ":" + ",".join(sorted(planning.targets))
     return whole_plan.is_due(planning.tx, found)
+
+
+def _moved_by_the_day(planning: Planning) -> set[Cell]:
+    """Standings whose record says how many days are left, or the day itself: of periods that are open, and of those that ended
+    since such were last told."""
+    target = planning.targets.get("standing")
+    days = sorted(planning.today(program) for program in planning.programs.values())
+    if target is None or not target.daily or not days:
+        return set()
+    told = meta.get(planning.tx, DAYS_TOLD)
+    since = min(days[0], days[0] if told is None else date.fromisoformat(told))
+    meta.put(planning.tx, DAYS_TOLD, days[0].isoformat())
+    return standings.cells_between(planning.tx, since, days[-1])
 
 
 def _standings(planning: Planning, cells: Sequence[Cell]) -> None:

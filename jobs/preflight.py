@@ -23,7 +23,7 @@ from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.model import PushTarget
 from mappings.outbound import CUT, fitted
 from mappings.problems import Finder, MappingProblems, Problem, has_errors
-from mappings.record_currency import in_record_currency
+from mappings.record_currency import INACTIVE, in_record_currency
 from mappings.task_status import check_closing
 from mappings.vocabulary import NUMBERS
 from state import meta
@@ -61,13 +61,14 @@ def preflight(app: App) -> list[Problem]:
         kept = task_statuses.known(tx) if looked_on == today and statuses_asked else None
     statuses = task_statuses.look(app) if kept is None else kept
     problems = check(app.mapping, described, currencies, known=seen, statuses=statuses)
-    problems = [one for one in problems if one.code != TOO_FINE]  # said with every sync (`decimals`)
+    # said with every sync: `decimals`, and the programs that it refuses
+    problems = [one for one in problems if one.code not in (TOO_FINE, INACTIVE)]
     if has_errors(problems):
         raise MappingProblems(problems)
     with app.store.transaction() as tx:
-        if note_fields(
-            app, tx, described
-        ):  # asked again by every sync, so that it is written as soon as it is there
+        to_come = note_fields(app, tx, described)
+        # asked again by every sync, so that it is written as soon as it is there
+        if own_currency.note_inactive(app, tx, described, currencies) or to_come:
             meta.drop(tx, "preflight")
         else:
             meta.put(tx, "preflight", key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from jobs.targets import read_with_targets
 from jobs.trial_files import read_accounts
 from rebates import InvalidProgram, Program
 from rebates.amendments import why_not_added
-from rebates.frames import NEW_PROGRAM, Frame
+from rebates.frames import NEW_PROGRAM
 from rebates.lint import Facts, Finding, lint, lint_together
 from rebates.positions import key_places, place_of
 from rebates.problems import Problem, problem
@@ -96,7 +96,7 @@ def check_files(
         together = tuple((finding, None) for finding in lint_together(programs, facts))
         last = next(n for n in reversed(range(len(checked))) if checked[n].program is not None)
         checked[last] = replace(checked[last], findings=(*checked[last].findings, *together))
-    return _refused_by_a_sync(checked, {} if known is None else known.settled)
+    return _refused_by_a_sync(checked, Facts() if known is None else known)
 
 
 def _families(checked: Sequence[Checked]) -> list[Checked]:
@@ -133,13 +133,14 @@ def _unusable(file: Path, problems: Iterable[Problem]) -> Checked:
     )
 
 
-def _refused_by_a_sync(checked: Sequence[Checked], settled: Mapping[str, Frame]) -> list[Checked]:
+def _refused_by_a_sync(checked: Sequence[Checked], known: Facts) -> list[Checked]:
     """What `program try` computes and a sync refuses is said beforehand, at the newest version."""
     out = list(checked)
     programs = [entry.program for entry in checked if entry.program is not None]
     newest_of = folded(programs)
-    contradicting = contradictions(newest_of, settled)
-    reasons = {one.key: one.reason for one in sort_out(newest_of, contradicting)[1]}
+    contradicting = contradictions(newest_of, known.settled)
+    unwritable = {one.key: why for one in newest_of if (why := known.inactive.get(one.currency)) is not None}
+    reasons = {one.key: one.reason for one in sort_out(newest_of, contradicting | unwritable)[1]}
     for key, reason in reasons.items():
         mine = [(p.effective, n) for n, entry in enumerate(out) if (p := entry.program) and p.key == key]
         newest = max(mine)[1]
@@ -147,6 +148,8 @@ def _refused_by_a_sync(checked: Sequence[Checked], settled: Mapping[str, Frame])
         if any(finding.code == "nobody-paid" for finding, _ in entry.findings):
             continue  # said there, with the way out
         hint = NEW_PROGRAM if reason == contradicting.get(key) else _ONLY_FILES
+        if reason == unwritable.get(key):
+            hint = "until then `rebates program try` computes it from files"
         said = Finding("warning", "not-in-a-sync", f"a sync refuses this program: {reason}", hint)
         out[newest] = replace(entry, findings=((said, None), *entry.findings))
     return out

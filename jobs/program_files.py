@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,14 +24,18 @@ class ProgramFiles:
     texts: Mapping[Path, str] = field(
         default_factory=dict
     )  # of the valid files, and of the targets beside them
+    broken_texts: Mapping[Path, str] = field(default_factory=dict)  # of those that can be read at all
 
-    def told(self, kept: Collection[str]) -> list[str]:
-        """One line a broken file, for people. `kept`: those of which the store has an earlier text that was valid."""
+    def told(self, kept: Collection[str], outdated: Collection[str] = ()) -> list[str]:
+        """One line a broken file, for people. `kept`: those of which the store has an earlier text that is valid;
+        `outdated`: those of which it has one that was valid by the rules of its time."""
         return [
             f"{path.name} is not valid ({len(problems)} problem{'s' if len(problems) > 1 else ''}): "
             + (
                 "its last valid version stays in force"
                 if path.name in kept
+                else "its program is refused, its standings and what was settled stay as they were"
+                if path.name in outdated
                 else "it never was, so its program is not computed"
             )
             + f"; see `rebates program check {path}`"
@@ -48,6 +53,7 @@ def read_program_files(folder: Path) -> ProgramFiles:
     programs: list[Program] = []
     broken: list[tuple[Path, tuple[Problem, ...]]] = []
     texts: dict[Path, str] = {}
+    broken_texts: dict[Path, str] = {}
     for path in sorted(folder.glob("*.toml")):
         if path.name.startswith("."):
             continue  # an editor's lock or copy, which comes and goes
@@ -58,12 +64,14 @@ def read_program_files(folder: Path) -> ProgramFiles:
             texts[targets] = targets.read_text("utf-8-sig") if targets.is_file() else ""
         except InvalidProgram as error:
             broken.append((path, error.problems))
+            with suppress(OSError):
+                broken_texts[path] = path.read_text("utf-8-sig", errors="replace")
         except OSError as error:  # a link to nowhere, no right to read it, a file that is just being replaced
             reason = f"cannot be read: {error.strerror or type(error).__name__}"
             hint = "is it a link to a file that is gone? may this user read it?"
             broken.append((path, (Problem("", reason, hint, str(error.filename or path)),)))
     _require_versions(folder, programs)
-    return ProgramFiles(folder, tuple(programs), tuple(broken), texts)
+    return ProgramFiles(folder, tuple(programs), tuple(broken), texts, broken_texts)
 
 
 def _require_versions(folder: Path, programs: list[Program]) -> None:

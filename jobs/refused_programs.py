@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from jobs import own_currency
 from jobs.inputs import is_chained
 from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
+from rebates.outdated import Outdated
 from rebates.program import Program
 from rebates.sequence import clashes, comes_after, exclude_each_other, lined_up
 from state import frames
@@ -37,9 +39,10 @@ class RefusedProgram:
 
 
 def sort_out_in(tx: Connection, given: Iterable[Program]) -> tuple[list[Program], list[RefusedProgram]]:
-    """The programs that the store computes exactly as they are held against what it has settled, and the others."""
+    """The programs that the store computes exactly as they are held against what it has settled, and whose records the org
+    takes; and the others."""
     given = list(given)
-    return sort_out(given, out_of_frame(tx, given))
+    return sort_out(given, out_of_frame(tx, given) | own_currency.in_inactive(tx, given))
 
 
 def out_of_frame(tx: Connection, given: Iterable[Program]) -> dict[str, str]:
@@ -61,7 +64,7 @@ def sort_out(
 ) -> tuple[list[Program], list[RefusedProgram]]:
     """The programs that can be computed exactly, and the others with the reason.
 
-    `contradicting`: those that contradict what was settled (`out_of_frame`).
+    `contradicting`: those that contradict what was settled (`out_of_frame`), or the org.
     """
     given = list(given)
     apart = clashes(given)
@@ -73,7 +76,11 @@ def sort_out(
         if reason is None:
             accepted.append(program)
         else:
-            tried = program.key not in apart and why_not_added((*program.earlier, program)) is None
+            tried = (
+                program.key not in apart
+                and not isinstance(program, Outdated)
+                and why_not_added((*program.earlier, program)) is None
+            )
             refused.append(RefusedProgram(program.key, reason, by_try=tried))
     return _in_sequence(_whole_groups(accepted, refused, given), refused, given), refused
 
@@ -125,6 +132,11 @@ def _meets_others(program: Program) -> bool:
 
 def why_refused(program: Program) -> str | None:
     """What in a program the store would get wrong; None: nothing."""
+    if isinstance(program, Outdated):
+        return (
+            "the terms that were in force are not valid any more by the rules of this version (mend its file: `rebates "
+            "program check FILE` names the line)"
+        )
     try:
         require_expressible(program)
     except NotExpressible as error:

@@ -107,12 +107,12 @@ def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
 def _programs(app: App, tx: Connection) -> dict[str, Any]:
     """Which programs run as their files say, which run as an earlier file said, which do not run at all."""
     _, refused = sort_out_in(tx, app.programs_in_force_read(tx))
-    kept = app.programs_kept(tx)
+    kept, outdated = app.programs_kept(tx), app.programs_outdated(tx)
     return {
-        "warnings": app.programs.told(kept),
+        "warnings": app.programs.told(kept, outdated),
         "valid": [program.key for program in app.programs.programs],
         "last_valid_version": [{"program": one.key, "file": file} for file, one in kept.items()],
-        "unknown": [path.name for path, _ in app.programs.broken if path.name not in kept],
+        "unknown": [path.name for path, _ in app.programs.broken if path.name not in {*kept, *outdated}],
         "refused": [{"program": one.key, "reason": one.reason} for one in refused],
     }
 

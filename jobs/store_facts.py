@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from jobs import own_currency
 from jobs.app import App
 from jobs.inputs import Calculator
 from jobs.program_diff import ProgramDiff, Standings, compared
@@ -64,8 +65,8 @@ def facts_of_store(app: App) -> Facts:
     """Accounts, values in use, currencies, rates and programs in force: what a linter can hold rules against."""
     with app.store.read() as tx:
         known, programs = known_values.read(tx), tuple(app.programs_in_force_read(tx))
-        settled = frames.settled(tx)
-    return Facts(known.accounts, known.values, known.currencies, known.rated, programs, settled)
+        settled, inactive = frames.settled(tx), own_currency.inactive(tx)
+    return Facts(known.accounts, known.values, known.currencies, known.rated, programs, settled, inactive)
 
 
 def _standings(app: App, tx: Connection, program: Program) -> Standings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
+from jobs.lacking import Earlier, lacking
 from jobs.trial_counting import Excluded, count
 from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding
@@ -73,7 +74,15 @@ def _best_deals(runs: Sequence[ProgramRun]) -> None:
             for member, period in run.rows:
                 cells.setdefault((member, period.start, period.end), []).append((run, (member, period)))
     lost: dict[tuple[str, str], dict[Period, Decimal]] = {}
+    unsure: list[tuple[ProgramRun, tuple[str, Period], list[str]]] = []
     for claims in cells.values():
+        lack = [(run.program, run.rows[key].standing.working.inputs.missing) for run, key in claims]
+        for run, key in claims:
+            group = run.program.stacking.group
+            rivals = ((one, there) for one, there in lack if one.stacking.group == group)
+            theirs = [said for one, there in rivals if one is not run.program for said in there]
+            if theirs:
+                unsure.append((run, key, theirs))
         deals = [
             (run.program.key, run.program.stacking, run.rows[key].standing.rebate) for run, key in claims
         ]
@@ -92,6 +101,19 @@ def _best_deals(runs: Sequence[ProgramRun]) -> None:
         for member in {member for member, _ in run.rows}:
             if mine := lost.get((run.program.key, member)):
                 _pay_again(run, member, mine)
+    _spread(unsure)
+
+
+def _spread(unsure: Sequence[tuple[ProgramRun, tuple[str, Period], list[str]]]) -> None:
+    """While a rival lacks something, who wins is not known, and so what is built on it is not either."""
+    for run, key, theirs in unsure:
+        row = run.rows[key]
+        at = lacking(row.standing, f"a rival in {run.program.stacking.group}", theirs)
+        run.rows[key] = replace(row, standing=at)
+    for run, member in {(run.program.key, key[0]): (run, key[0]) for run, key, _ in unsure}.values():
+        earlier = Earlier(run.program)
+        for key in sorted((one for one in run.rows if one[0] == member), key=lambda one: one[1].start):
+            run.rows[key] = replace(run.rows[key], standing=earlier.lacking(run.rows[key].standing))
 
 
 def _promising(key: str, row: TrialStanding, deals: Sequence[tuple[str, Stacking, Decimal]]) -> TrialStanding:

@@ -39,15 +39,25 @@ class Counted:
     buckets: tuple[str, ...]
     tally: Tally
     special: bool = False
+    rated: bool = True  # False: what it was in money is not known, so that only its quantity counts
 
 
 @dataclass
 class Counts:
-    """All lines of one program, told apart. `missing` has members' reasons for an incomplete standing."""
+    """All lines of one program, told apart. `missing` has by member what could not be had, with the day of the line: a rate."""
 
     counted: list[Counted] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
-    missing: dict[tuple[str, Period], list[str]] = field(default_factory=dict)
+    missing: dict[str, list[tuple[date, str]]] = field(default_factory=dict)
+
+    def missing_in(self, member: str, spans: Iterable[tuple[date, date]]) -> tuple[str, ...]:
+        """What could not be had of a member's lines in these days (half-open), by day."""
+        mine, spans = self.missing.get(member, ()), list(spans)
+        return tuple(
+            dict.fromkeys(
+                said for day, said in sorted(mine) if any(start <= day < end for start, end in spans)
+            )
+        )
 
     def totals(self, lines: Iterable[Counted]) -> dict[str, Tally]:
         """Exact sums per bucket."""
@@ -108,17 +118,18 @@ class _Counting:
         if not names:
             return self._exclude(line, terms.why_not(account, product, order, own) or "no rule counts it")
         period = self.newest.period_of(day)
-        try:
-            factor = self._factor(terms, line, day, period)
-        except NoRate as error:
-            if period is not None:
-                self.counts.missing.setdefault((member, period), []).append(f"order {line.order_id}: {error}")
-            return self._exclude(line, str(error))
-        tally = converted(Tally(line.amount, line.quantity, 1), factor)
         if period is None and not self._is_history(day):
             return self._exclude(
                 line, f"{day} lies outside the program ({self.newest.starts} to {self.newest.ends})"
             )
+        try:
+            tally = converted(Tally(line.amount, line.quantity, 1), self._factor(terms, line, day, period))
+        except NoRate as error:  # as in a sync: it is there, and what it was is not known
+            self.counts.missing.setdefault(member, []).append((day, f"order {line.order_id}: {error}"))
+            self._exclude(line, f"{error}: only its quantity counts")
+            nothing = Tally(Decimal(0), line.quantity, 1)
+            self.counts.counted.append(Counted(line, member, day, names, nothing, rated=False))
+            return None
         self.counts.counted.append(Counted(line, member, day, names, tally))
         return None
 

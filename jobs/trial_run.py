@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from jobs.lacking import Earlier, and_elsewhere, carries_over, lacking
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
 from rebates.beside import Budget, overruled, promising, shared_out
@@ -60,6 +61,7 @@ class _Late(NamedTuple):
 class _Past:
     """What one member's periods so far came to. `before` is what it has and is still owed from before the window."""
 
+    earlier: Earlier
     carried: Decimal = ZERO
     kept: Decimal = ZERO
     before: Decimal = ZERO
@@ -113,19 +115,17 @@ class ProgramRun:
         return self.program.period_of(day) or self.program.periods()[-1]
 
     def work(self) -> None:
-        for member, period in self.counts.missing:  # lines without a rate are all that some members have
-            self.cells.setdefault(member, {}).setdefault(period, [])
-        past = {member: _Past() for member in self.cells}
+        past = {member: _Past(Earlier(self.program)) for member in self.cells}
         for period in sorted({period for mine in self.cells.values() for period in mine}):
             standings = {
                 member: self._stand(member, period, past[member])
                 for member in sorted(self.cells)
                 if period in self.cells[member]
             }
-            budget = self._granted(period, standings)
+            budget, everybody = self._granted(period, standings), _missing_of(standings.values())
             for member, now in standings.items():
                 if budget is not None:
-                    now = _within(budget, member, now)
+                    now = _within(budget, member, lacking(now, "others of the budget", everybody))
                 self._pay(member, period, past[member], now)
 
     def _stand(self, member: str, period: Period, past: _Past) -> Standing:
@@ -148,7 +148,8 @@ class ProgramRun:
         if late is not None:
             past.pending.append(late)
             past.booked += [late] if late.booked_in == period else []
-        return now
+        hangs_together = self.program.settlement.window != "period" or carries_over(self.program)
+        return past.earlier.lacking(now) if hangs_together else now
 
     def _granted(self, period: Period, standings: Mapping[str, Standing]) -> Budget | None:
         """What the budget leaves each member of what it earns beside what was settled in a longer window."""
@@ -249,16 +250,20 @@ class ProgramRun:
     def _inputs(self, member: str, period: Period, terms: Program) -> Inputs:
         account = self.files.accounts.get(member, {})
         first, last = account.get("active_from"), account.get("active_to")
-        missing = tuple(sorted(set(self.counts.missing.get((member, period), ()))))
+        missing = self.counts.missing_in(member, [(self.program.window(period)[0].start, period.end)])
+        if terms.growth is not None and terms.growth.baseline != "fixed":
+            missing += self.counts.missing_in(member, terms.growth.windows(period))
         inputs = Inputs(
-            missing=missing,
+            missing=tuple(dict.fromkeys(missing)),
             active_from=date.fromisoformat(first) if first else None,
             active_to=date.fromisoformat(last) if last else None,
         )
         inputs = self._given.with_given(self.program.with_given(inputs, member, period), member, period)
         inputs = self._baseline(member, period, terms, inputs)
         inputs = replace(inputs, notes=self._notes(member, period))
-        reduction = self._reduction(member, period)
+        reduction, there = self._reduction(member, period)
+        if there:
+            inputs = replace(inputs, missing=and_elsewhere(inputs.missing, "a program paid before", there))
         return replace(inputs, reduction=reduction) if reduction else inputs
 
     def _notes(self, member: str, period: Period) -> tuple[str, ...]:
@@ -271,7 +276,7 @@ class ProgramRun:
         foreign: dict[tuple[str, Policy], tuple[Decimal, Fraction]] = {}
         for counted in self._lines(member, period, late=False):
             code = counted.line.currency
-            if code and code != self.program.currency:
+            if code and code != self.program.currency and counted.rated:
                 key = code, in_force(self.versions, counted.day).conversion.policy
                 own, ours = foreign.get(key, (ZERO, Fraction(0)))
                 foreign[key] = (own + counted.line.amount, ours + fraction(counted.tally.amount))
@@ -300,25 +305,27 @@ class ProgramRun:
         at = bisect_left(self.days, start)
         return at < len(self.days) and self.days[at] < end
 
-    def _reduction(self, member: str, period: Period) -> Fraction:
-        """What earlier programs of a sequence already paid on the lines that this one is paid on."""
+    def _reduction(self, member: str, period: Period) -> tuple[Fraction, list[str]]:
+        """What earlier programs of a sequence already paid on the lines that this one is paid on, and what they lack."""
         own = self.program.stacking
         if own.mode != "sequential" or own.base == "full":
-            return Fraction(0)
+            return Fraction(0), []
         mine = {
             counted.line.number
             for counted in self._lines(member, period, late=False)
             if self.program.measure_bucket in counted.buckets
         }
-        taken = Fraction(0)
+        taken, missing = Fraction(0), list[str]()
         for run in self.earlier:
             other = run.program.stacking
             if other.mode != "sequential" or other.group != own.group or not other.reduces:
                 continue
             for their_period in run.cells.get(member, ()):
-                rebate = run.rows[member, their_period].standing.rebate
-                taken += _part_on(run, member, their_period, rebate, mine)
-        return taken
+                at = run.rows[member, their_period].standing
+                taken += _part_on(run, member, their_period, at.rebate, mine)
+                if any(one.line.number in mine for one in _paid_lines(run, member, their_period)):
+                    missing += at.working.inputs.missing
+        return taken, missing
 
     def _shares(self, member: str, period: Period, at: Standing) -> tuple[tuple[str, Decimal], ...]:
         if not self.program.hierarchy.is_shared:
@@ -345,9 +352,17 @@ def _within(budget: Budget, member: str, at: Standing) -> Standing:
     return overruled(at, by, at_next=at_next, capped=True)
 
 
+def _paid_lines(run: ProgramRun, member: str, period: Period) -> list[Counted]:
+    return [c for c in run._lines(member, period, late=False) if run.program.measure_bucket in c.buckets]
+
+
+def _missing_of(standings: Iterable[Standing]) -> list[str]:
+    return list(dict.fromkeys(said for one in standings for said in one.working.inputs.missing))
+
+
 def _part_on(run: ProgramRun, member: str, period: Period, rebate: Decimal, lines: set[int]) -> Fraction:
     """The part of another program's rebate that fell on these lines, by their measure."""
-    theirs = [c for c in run._lines(member, period, late=False) if run.program.measure_bucket in c.buckets]
+    theirs = _paid_lines(run, member, period)
     whole = sum((fraction(c.tally.amount) for c in theirs), Fraction(0))
     shared = sum((fraction(c.tally.amount) for c in theirs if c.line.number in lines), Fraction(0))
     return fraction(rebate) * shared / whole if whole > 0 else Fraction(0)

@@ -61,6 +61,7 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
             "next_benefit": document["next_benefit"],
             "progress": _progress(document),
             "days_left": period.days_left(today),
+            "tier_until": program.tier_until(period),
             "tier_ladder": _ladder(document["ladder"]),
             "contributions": [_contribution(trace) for trace in traces],
             "steps": "\n".join(step["text"] for step in document["steps"]),

@@ -8,7 +8,7 @@ from mappings.check_picklists import check_values
 from mappings.check_pull import COMPOUND, TEXTS
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import EDIT_NOTE, Describes, suggestion
-from mappings.model import Mapping, PushTarget, Value
+from mappings.model import DAILY, Mapping, PushTarget, Value
 from mappings.problems import Finder, Place
 from mappings.push_table import with_namespace
 from mappings.record_currency import may_lack
@@ -78,6 +78,7 @@ def check_push(target: PushTarget, mapping: Mapping, describes: Describes, finde
         return
     for name, value in target.fields.items():
         _check_written(name, value, target, mapping, described, finder)
+    _check_daily(target, described, finder)
     if creates:
         _check_required(target, described, finder)
     for left, name in target.reads.items():
@@ -167,6 +168,23 @@ def awaited(target: PushTarget, described: ObjectDescribe) -> frozenset[str]:
     """Those of them that the next deploy brings."""
     fields = ((name, described.field(name)) for name in target.fields if _may_be_left_out(target, name))
     return frozenset(name for name, field in fields if field is None or not field.updateable)
+
+
+def _check_daily(target: PushTarget, described: ObjectDescribe, finder: Finder) -> None:
+    """What is another every day is written every day: that has its price, and a formula of the org has none."""
+    if target.name not in ("standing", "account"):
+        return
+    whose = "standing whose period is open" if target.name == "standing" else "account that shows a standing"
+    for name in sorted(target.daily):
+        value = target.fields[name]
+        (what, *_) = sorted(value.reads & DAILY)
+        finder.warning(
+            "M216",
+            f"{described.name}.{name} says {what}, which is another every day: every {whose} is written at the first sync "
+            "of a day, some 200 of them with a call",
+            _key_place(name, value.place),
+            'map "period.last_day", and let a formula of the org count the days (the package has Days_Left__c on the standing)',
+        )
 
 
 def _check_written(

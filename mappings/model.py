@@ -105,6 +105,9 @@ class PullEntity:
         return tuple(once.values())
 
 
+DAILY = frozenset({"standing.days_left", "standing.as_of"})  # another every day, whatever happens
+
+
 @dataclass(frozen=True)
 class Value:
     """What one Salesforce field is written from: exactly one of `from_`, `const`, `text`."""
@@ -121,6 +124,12 @@ class Value:
     max_length: int | None = None  # longer text is cut to it
     scale: int | None = None  # decimals that the org's field shows: a number is not written with more
     place: Place = field(default_factory=Place, compare=False, repr=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The values that it is made of."""
+        named = {piece.path for piece in self.text or () if isinstance(piece, Placeholder)}
+        return frozenset(named | ({self.from_} if self.from_ else set()))
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,11 @@ class PushTarget:
             for name, value in self.fields.items()
             if value.from_ in ("standing.synced_at", "standing.seq")
         )
+
+    @cached_property
+    def daily(self) -> frozenset[str]:
+        """Fields that are others every day, whatever happens: how many days are left, and the day itself."""
+        return frozenset(name for name, value in self.fields.items() if DAILY & value.reads)
 
     @cached_property
     def fence(self) -> str | None:

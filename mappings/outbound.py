@@ -183,6 +183,10 @@ def _event_words(view: View) -> dict[str, str]:
     headline, detail = _EVENT_WORDS[_look_up(view, "event.kind")]
     if _look_up(view, "event.kind") == "tier_lost" and _look_up(view, "standing.to_next_tier") is None:
         detail = _LOST_TO_SOMETHING_ELSE
+    if _look_up(view, "standing.tier_until") > _look_up(
+        view, "period.last_day"
+    ):  # of a window over several periods
+        detail = _IN_A_WINDOW.get(_look_up(view, "event.kind"), detail)
     return {
         "headline": _rendered(template.parse(headline), view),
         "detail": _rendered(template.parse(detail), view),
@@ -191,6 +195,12 @@ def _event_words(view: View) -> dict[str, str]:
 
 _NEXT = "{standing.days_left:days} left in {program.name}, {period.name}."
 _LOST_TO_SOMETHING_ELSE = "The rebate is {standing.rebate:money} now. " + _NEXT  # not a matter of buying more
+_IN_A_WINDOW = {
+    "near_tier": "{standing.next_tier} is worth {standing.uplift:money} more. "
+    + _NEXT
+    + " What is bought later counts toward it, too, until {standing.tier_until:date}.",
+    "at_risk": "At this pace the tier is below {event.tier} on {standing.tier_until:date}. " + _NEXT,
+}
 _EVENT_WORDS = {
     "near_tier": (
         "{standing.to_next_tier:qualifier} to {standing.next_tier}",

@@ -9,16 +9,17 @@ amounts in its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mappings.describe import ObjectDescribe
 from mappings.model import PushTarget, Value
-from mappings.problems import Finder
+from mappings.problems import Finder, Place
 from mappings.rounding import counts_units, currency_of
 from mappings.vocabulary import kind_of
 
 ISO_CODE = "CurrencyIsoCode"
+INACTIVE = "M310"  # a program is refused for it; everything else goes on
 MADE_BY_US: Mapping[str, str] = {"standing": "standing.currency", "payout": "payout.currency"}
 CURRENCY_PATHS = frozenset({"standing.currency", "payout.currency", "program.currency"})
 _AMOUNTS = frozenset({"amount", "qualifier"})
@@ -77,6 +78,47 @@ def foreign_amounts(target: PushTarget, view: Mapping[str, Mapping[str, Any]]) -
     return [name for name, kind in kinds.items() if not (kind == "qualifier" and units)]
 
 
+@dataclass(frozen=True)
+class Inactive:
+    """Programs in a currency that the org would refuse on every record."""
+
+    keys: tuple[str, ...]
+    written: str
+    active: tuple[str, ...]
+    place: Place
+
+    @property
+    def is_in(self) -> str:
+        """What is wrong, without who."""
+        return f"in {self.written}, which is no active currency of this org (it has {', '.join(self.active)})"
+
+    @property
+    def mend(self) -> str:
+        return f"activate {self.written} in Setup > Manage Currencies, or correct `currency` in the program"
+
+
+def inactive_currencies(
+    targets: Iterable[PushTarget],
+    describes: Mapping[str, ObjectDescribe | None],
+    currencies: Mapping[str, str],
+) -> list[Inactive]:
+    """Of programs (key → currency), those whose currency the org would refuse, each currency once."""
+    found: dict[str, Inactive] = {}
+    for target in targets:
+        described = _of_several(target, describes)
+        if described is None or not may_name_it(target, described):
+            continue
+        value = target.fields.get(ISO_CODE, Value(from_=MADE_BY_US[target.name]))
+        field = described.field(ISO_CODE)
+        active = () if field is None else tuple(field.picklist_values)
+        place = value.place if ISO_CODE in target.fields else target.place
+        for currency, keys in sorted(_by_currency(currencies).items()):
+            written = str((value.values or {}).get(currency, currency))
+            if value.from_ in CURRENCY_PATHS and active and written not in active:
+                found.setdefault(currency, Inactive(tuple(keys), written, active, place))
+    return list(found.values())
+
+
 def check_currencies(
     targets: Iterable[PushTarget],
     describes: Mapping[str, ObjectDescribe | None],
@@ -84,35 +126,33 @@ def check_currencies(
     finder: Finder,
 ) -> None:
     """Programs (key → currency) whose currency the org would refuse, each currency once; and objects that do not take any."""
-    told = set[str]()
+    targets = list(targets)
     for target in targets:
-        described = describes.get(target.object)
-        field = described.field(ISO_CODE) if described is not None else None
-        if described is None or field is None or target.name not in MADE_BY_US or target.when == "never":
-            continue
-        if not may_name_it(target, described):
+        described = _of_several(target, describes)
+        if described is not None and not may_name_it(target, described):
             finder.warning(
                 "M214",
                 f"{described.name}.{ISO_CODE} cannot be written: its amounts are shown in the currency of the integration user",
                 target.place,
                 "give the integration user that currency, or write amounts to Number fields",
             )
-            continue
-        value = target.fields.get(ISO_CODE, Value(from_=MADE_BY_US[target.name]))
-        active = field.picklist_values
-        for currency, keys in sorted(_by_currency(currencies).items()):
-            written = str((value.values or {}).get(currency, currency))
-            if value.from_ not in CURRENCY_PATHS or not active or written in active or currency in told:
-                continue
-            told.add(currency)
-            several = len(keys) > 1
-            finder.error(
-                "M310",
-                f"program{'s' if several else ''} {', '.join(keys)} {'are' if several else 'is'} in {written}, which is no "
-                f"active currency of this org (it has {', '.join(active)})",
-                value.place if ISO_CODE in target.fields else target.place,
-                f"activate {written} in Setup > Manage Currencies, or correct `currency` in the program",
-            )
+    for one in inactive_currencies(targets, describes, currencies):
+        several = len(one.keys) > 1
+        finder.error(
+            INACTIVE,
+            f"program{'s' if several else ''} {', '.join(one.keys)} {'are' if several else 'is'} {one.is_in}: a sync refuses "
+            f"{'them' if several else 'it'}, and goes on with the others",
+            one.place,
+            one.mend,
+        )
+
+
+def _of_several(target: PushTarget, describes: Mapping[str, ObjectDescribe | None]) -> ObjectDescribe | None:
+    """The object of records that we make, where the org has several currencies."""
+    described = describes.get(target.object)
+    if target.name not in MADE_BY_US or target.when == "never" or described is None:
+        return None
+    return described if described.field(ISO_CODE) is not None else None
 
 
 def _by_currency(currencies: Mapping[str, str]) -> dict[str, list[str]]:

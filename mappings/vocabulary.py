@@ -55,7 +55,8 @@ VALUES: dict[str, dict[str, Kind]] = {
         "rebate_at_next_tier": "amount",
         "uplift": "amount",
         "progress": "rate",  # 0.5 = half way
-        "days_left": "int",
+        "days_left": "int",  # in the period, today included
+        "tier_until": "day",  # the last day whose lines count toward the tier: with a longer window, the window's
         "tier_ladder": "json",
         "contributions": "json",
         "steps": "text",

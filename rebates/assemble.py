@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from rebates.agreements import Agreement, ShipAndDebit
 from rebates.calendars import Cut
@@ -24,15 +24,16 @@ from rebates.stacking import Stacking
 from rebates.tiers import Tier, named
 
 Values = Mapping[str, Any]
+Made = TypeVar("Made", bound=Program)
 ONE = Decimal(1)
 
 
-def program(values: Values, problems: list[Problem]) -> Program:
+def program(values: Values, problems: list[Problem], made: type[Made]) -> Made:
     """Raises `InvalidProgram` with what the terms themselves do not allow; adds to `problems` what it notices."""
     qualifiers = _qualifiers(values, problems)
     tiers = named(tier(entry) for entry in values.get("tiers", ()))
     growth = _growth(values, tiers, problems)
-    return Program(
+    return made(
         key=values.get("key", "unnamed"),
         name=values.get("name", values.get("key", "")),
         currency=values.get("currency", "USD"),

@@ -70,13 +70,16 @@ def events(program: Program, before: Standing | None, after: Standing, as_of: da
             f"{gap} short of {after.next_tier}, {after.days_left} days left: "
             f"{text(after.uplift or Decimal(0))} {currency} more"
         )
+        if (until := terms.tier_until(at)) > at.last_day:
+            words += f" (what is bought later counts toward it, too, until {until})"
         tell("near_tier", after.next_tier, words, after.to_next_tier, at.last_day)
     if after.status == "at_risk":
-        last = after.working.inputs.last_tier
+        last, until = after.working.inputs.last_tier, terms.tier_until(at)
+        ends = "the period ends" if until == at.last_day else f"its tier on {until} is"
         tell(
             "at_risk",
             last,
-            f"at this pace the period ends below {last}, the tier of the period before",
+            f"at this pace {ends} below {last}, the tier of the period before",
             due=at.last_day,
         )
     if _near_cap(after) and not (before is not None and _near_cap(before)):

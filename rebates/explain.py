@@ -109,7 +109,12 @@ def payout_steps(at: Standing, made: Payout) -> tuple[Step, ...]:
         return f"{money_text(value, terms.currency)} {terms.currency}"
 
     parts = []
-    if inputs.settled:
+    if any(by.kind == "beaten" for by in inputs.overruled):
+        # What it earned is not its own; where it earned less to date than was paid, that is taken back all the same.
+        back = inputs.carried - made.due
+        if back > 0:
+            parts.append(f"{money(back)} of what was paid in the periods before is not earned any more")
+    elif inputs.settled:
         before = f"less {money(inputs.settled)} to date in the period before"
         parts.append(f"{money(at.rebate)} to date {before}")
     if inputs.carried > 0:

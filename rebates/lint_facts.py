@@ -32,7 +32,7 @@ class Finding:
 @dataclass(frozen=True)
 class Facts:
     """What a store knows: accounts by id, values of fields in use, currencies in use and with rates, the programs
-    that are in force, and what was settled by program key.
+    that are in force, what was settled by program key, and currencies that the org has not active, with the reason.
     """
 
     accounts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class Facts:
     rated: frozenset[str] = frozenset()
     programs: tuple[Program, ...] = ()
     settled: Mapping[str, Frame] = field(default_factory=dict)
+    inactive: Mapping[str, str] = field(default_factory=dict)
 
 
 def filters_of(program: Program) -> list[tuple[str, Filter]]:

@@ -240,6 +240,19 @@ class Program:
         """The periods whose totals make up a period's standing: itself, or all since the window began."""
         return self._windows[period]
 
+    @cached_property
+    def _window_ends(self) -> Mapping[date, date]:
+        last: dict[date, date] = {}
+        for inside in self._windows.values():  # in the order of time
+            last[inside[0].start] = inside[-1].last_day
+        return {period.start: last[inside[0].start] for period, inside in self._windows.items()}
+
+    def tier_until(self, period: Period) -> date:
+        """The last day whose lines count toward the tier that a period's standing has: with a longer window, the window's."""
+        if self.settlement.window == "period" or period not in self._windows:
+            return period.last_day
+        return self._window_ends[period.start]
+
     # --- given values ---------------------------------------------------------------------------
 
     @cached_property

@@ -53,7 +53,7 @@ def parse_program(text: str, name: str = "program") -> Program:
     problems = reader.problems
     program = None
     try:
-        program = assemble.program(values, reader.problems)
+        program = assemble.program(values, reader.problems, Program)
     except InvalidProgram as error:
         seen = {entry.path for entry in problems}
         if seen & {("starts",), ("ends",)}:  # how long it runs follows from both

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -63,15 +63,24 @@ def is_near(terms: Program, gap: Exact, threshold: Exact, days_left: int) -> boo
 
 
 def behind_last_tier(terms: Program, case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> bool:
-    """Whether the pace so far would end below the tier of the period before."""
+    """Whether the pace so far would end below the tier of the period before. With a longer window it is the window's pace: its
+    tier is counted to date, and a new window begins at nothing."""
     names = [tier.name for tier in terms.tiers]
     if inputs.last_tier not in names:
         return False
-    return pace_index(case, period, as_of, inputs) < names.index(inputs.last_tier)
+    return pace_index(case, counted_over(terms, period), as_of, inputs) < names.index(inputs.last_tier)
+
+
+def counted_over(terms: Program, period: Period) -> Period:
+    """The days that a period's tier is counted over: its own, or with a longer window all of the window's."""
+    if terms.settlement.window == "period":
+        return period
+    start, last = terms.window(period)[0].start, terms.tier_until(period)
+    return Period(start, last + timedelta(days=1), period.key, period.zone)
 
 
 def pace_index(case: Case[Any], period: Period, as_of: date, inputs: Inputs) -> int:
-    """The tier that the pace so far leads to: by elapsed days, growth against the like elapsed baseline."""
+    """The tier that the pace so far leads to at the end of what it is counted over: by elapsed days, growth against the like elapsed baseline."""
     if case.closed:
         return -1
     scale = case.scales[0]

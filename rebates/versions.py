@@ -21,6 +21,7 @@ from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
 from rebates.standing import Standing, due_of, rebate_of, standing
+from rebates.tiers import Tier
 from rebates.totals import NO_INPUTS, NOTHING, Inputs, Tally, Totals, add_totals
 
 
@@ -150,12 +151,17 @@ def standing_across(
         return last
     with exact():
         pieces = _pieces(parts, period, member, inputs)
-        earned = sum(pieces, Fraction(0))
+        earned = _together(parts, pieces)
         notes = [
             f"{text(totals.get(version.measure_bucket, NOTHING).amount)} {version.currency} on the terms from "
             f"{version.effective}: {money_text(piece, version.currency)}"
             for (version, totals), piece in zip(parts, pieces, strict=True)
         ]
+        if (below := sum(pieces, Fraction(0))) != earned:
+            notes.append(
+                f"the tiers of all terms together come to less than 0, and pay nothing: {money_text(below, terms.currency)} "
+                f"is {money_text(earned, terms.currency)}"
+            )
         notes += [
             f"of it {agreement.words(sold, version.currency)} at the prices from {version.effective}"
             for version, totals in parts
@@ -166,7 +172,7 @@ def standing_across(
         if last.to_next_tier is not None and last.rebate_at_next_tier is not None:
             # What is still to be bought is bought on the newest terms.
             more = (*parts[:-1], (terms, _with_more(terms, parts[-1][1], last.to_next_tier)))
-            then = sum(_pieces(more, period, member, inputs), Fraction(0))
+            then = _together(more, _pieces(more, period, member, inputs))
             at_next = round_money(
                 limited(then, terms.limits, terms.proration, period, inputs).rebate, terms.currency
             )
@@ -195,16 +201,52 @@ def _pieces(
             )
             before = now
         else:  # its share of what the period's tier pays on everything, and its own units at its own special prices
-            share = _share(version, totals, whole, is_last=totals is parts[-1][1])
             on_tiers = _all(version, period, whole, member, inputs) - version.special.owed(whole)
+            share = _share(version, totals, parts, _tier_of(version, period, whole, member, inputs))
             pieces.append(on_tiers * share + version.special.owed(totals))
     return pieces
 
 
-def _share(version: Program, totals: Totals, whole: Totals, *, is_last: bool) -> Fraction:
-    own, everything = totals.get(version.measure_bucket, NOTHING), whole.get(version.measure_bucket, NOTHING)
-    base = fraction(everything.of(version.paid_on))
-    return fraction(own.of(version.paid_on)) / base if base else Fraction(int(is_last))
+def _together(parts: Sequence[tuple[Program, Totals]], pieces: Sequence[Fraction]) -> Fraction:
+    """What the parts come to. Tiers pay nothing below zero, here as on one ladder; price differences are taken back."""
+    owed = sum((version.special.owed(totals) for version, totals in parts), Fraction(0))
+    return max(Fraction(0), sum(pieces, Fraction(0)) - owed) + owed
+
+
+def _share(
+    version: Program, totals: Totals, parts: Sequence[tuple[Program, Totals]], tier: Tier | None
+) -> Fraction:
+    """A version's part of what the period's tier pays on everything: that of its lines in what is paid on.
+
+    A rate or an amount per unit goes with each line, a return too. Anything else is paid for the whole: it is shared by what
+    was bought on which terms, and returns are no purchase. Where nobody bought for anything, by the lines.
+    """
+    if tier is None:
+        return Fraction(0)
+    bucket, of = version.measure_bucket, version.paid_on
+    by_line = tier.kind != "amount" and tier.per is None and not tier.linear and tier.max_measure is None
+    if by_line:
+        of = "quantity" if tier.kind == "per_unit" else "amount"
+    volumes = [fraction(some.get(bucket, NOTHING).of(of)) for _, some in parts]
+    own = fraction(totals.get(bucket, NOTHING).of(of))
+    if by_line and (whole := sum(volumes, Fraction(0))) > 0:
+        return own / whole
+    if bought := sum((max(Fraction(0), one) for one in volumes), Fraction(0)):
+        return max(Fraction(0), own) / bought
+    lines = [_lines(version, some) for _, some in parts]
+    return Fraction(_lines(version, totals), sum(lines)) if any(lines) else Fraction(0)
+
+
+def _lines(version: Program, totals: Totals) -> int:
+    """How many lines of a part there are in what decides the tier."""
+    return totals.get(version.qualifiers[0].bucket, NOTHING).lines
+
+
+def _tier_of(
+    version: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs
+) -> Tier | None:
+    index = set_out(version, period, totals, member, inputs).index()
+    return version.tiers[index] if index >= 0 else None
 
 
 def _all(version: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs) -> Fraction:

@@ -70,6 +70,8 @@ class LineView:
     quantity: Decimal
     order_active: bool
     deleted: bool  # the line or its order
+    changed_at: datetime  # in the org
+    order_changed_at: datetime
     account_fields: dict[str, object]
     product_fields: dict[str, object]
     order_fields: dict[str, object]
@@ -172,6 +174,8 @@ def lines_where(
             order_lines.c.sf_id.label("line_id"),
             order_lines.c.amount_e6,
             order_lines.c.quantity_e6,
+            order_lines.c.modstamp,
+            orders.c.modstamp.label("order_modstamp"),
             or_(order_lines.c.deleted, orders.c.deleted).label("gone"),
             line_kinds.c.attributes.label("line_attributes"),
             orders.c.sf_id.label("order_id"),
@@ -219,6 +223,8 @@ def lines_where(
             from_e6(row.quantity_e6),
             bool(row.active),
             bool(row.gone),
+            moment(row.modstamp),
+            moment(row.order_modstamp),
             of_accounts[row.account_pk],
             product_fields[row.product_pk],
             order_fields,

@@ -243,6 +243,19 @@ def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
     ]
 
 
+def cells_between(tx: Connection, first: date, last: date) -> set[Cell]:
+    """The places of all saved standings in force whose period holds one of these days."""
+    query = (
+        select(standings.c.member_pk, standings.c.period_pk)
+        .join(periods, periods.c.pk == standings.c.period_pk)
+        .join(programs, programs.c.pk == periods.c.program_pk)
+        .where(
+            IN_FORCE, SHOWN, periods.c.start_day <= last.toordinal(), periods.c.end_day > first.toordinal()
+        )
+    )
+    return {Cell(*row) for row in tx.execute(query)}
+
+
 def history(tx: Connection, cell: Cell, *, since: datetime | None = None) -> list[Past]:
     """What a standing was, oldest first; with `since`, the one that held then comes first."""
     mine = (standing_history.c.member_pk == cell.member_pk) & (standing_history.c.period_pk == cell.period_pk)

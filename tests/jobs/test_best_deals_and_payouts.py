@@ -89,3 +89,57 @@ def test_the_store_says_what_the_trial_says(make_shop, terms):
         assert beaten > 3
         sales.into(shop, {sales.add(), sales.change(), sales.change()})
     assert shop.broken_promises() == []
+
+
+def test_the_steps_of_a_beaten_period_in_a_window_add_up_in_words(shop):
+    """100 is paid in January; returns bring the year down to 60 in a February that the rival wins; March brings it to 90."""
+    to_date = (
+        '[counts]\nproduct.family = ["A"]\n' + FLAT.replace("4%", "10%") + '[settlement]\nwindow = "year"\n'
+    )
+    rival = '[counts]\nproduct.family = ["B"]\n' + FLAT
+    shop.program(HEAD.format(key="todate", period="month") + to_date + EXCLUSIVE, "p0")
+    shop.program(HEAD.format(key="rival", period="month") + rival + EXCLUSIVE, "p1")
+    shop.account("Acme")
+    for family in "AB":
+        shop.product(family, family=family)
+    shop.order("1", "Acme", date(2026, 1, 5), {"amount": 1000, "product": "A"})
+    shop.order(
+        "2", "Acme", date(2026, 2, 5), {"amount": -400, "product": "A"}, {"amount": 5000, "product": "B"}
+    )
+    shop.order("3", "Acme", date(2026, 3, 5), {"amount": 300, "product": "A"})
+    shop.today(date(2026, 3, 20))
+    shop.sync()
+    found = {period: doc for (_, _, period), doc in shop.standings("todate").items()}
+    last = {period: [(s["text"], D(s["amount"])) for s in doc["steps"]][-2:] for period, doc in found.items()}
+    assert last["2026-02"] == [
+        ("not paid: rival is the better deal of the group g", D(0)),
+        (
+            "payout 0.00 USD: 40.00 USD of what was paid in the periods before is not earned any more; 40.00 USD was paid too much, "
+            "and it is taken from the next payout",
+            D(0),
+        ),
+    ]
+    assert last["2026-03"] == [
+        ("rebate 90.00 USD (exact)", D(90)),
+        (
+            "payout 0.00 USD: 90.00 USD to date less 60.00 USD to date in the period before; 40.00 USD still to be taken "
+            "back from the periods before; 10.00 USD was paid too much, and it is taken from the next payout",
+            D(0),
+        ),
+    ]
+
+
+def test_a_beaten_period_in_a_window_that_takes_nothing_back_says_why_nothing_is_paid(shop):
+    window = FLAT + '[settlement]\nwindow = "year"\n' + EXCLUSIVE
+    shop.program(HEAD.format(key="todate", period="month") + window, "p0")
+    shop.program(HEAD.format(key="rival", period="month") + FLAT.replace("4%", "9%") + EXCLUSIVE, "p1")
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 1, 5), {"amount": 1000})
+    shop.order("2", "Acme", date(2026, 2, 5), {"amount": 1000})
+    shop.today(date(2026, 2, 20))
+    shop.sync()
+    step = shop.standings("todate")["todate", "Acme", "2026-02"]["steps"][-1]
+    assert (step["text"], step["amount"]) == (
+        "payout 0.00 USD: another program of the group is the better deal",
+        "0",
+    )

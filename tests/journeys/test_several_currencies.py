@@ -153,17 +153,49 @@ def test_a_payout_that_waited_since_before_the_upgrade_is_sent_with_its_currency
     assert {row["CurrencyIsoCode"] for row in euros.rows(PAYOUTS)} == {"EUR"}
 
 
-def test_a_program_whose_currency_is_not_active_is_named_before_anything_is_written(euros):
-    use_programs(euros, yen=EURO.replace("euro-2026", "yen-2026").replace('"EUR"', '"JPY"'))
-    for command in (("mapping", "check"), ("doctor",), ("sync",)):
+def yen(key="yen-2026"):
+    return EURO.replace("euro-2026", key).replace('"EUR"', '"JPY"')
+
+
+def test_a_program_whose_currency_is_not_active_is_refused_alone_until_the_org_has_it(euros):
+    use_programs(euros, yen=yen())
+    for command in (("mapping", "check"), ("doctor",)):
         done = euros(*command)
         told = " ".join(done.text.split())
         assert done.code in (1, 2), told
         assert "program yen-2026 is in JPY, which is no active currency of this org (it has USD, EUR)" in told
+        assert "a sync refuses it, and goes on with the others" in told
         assert "activate JPY in Setup > Manage Currencies" in told
-    assert euros.rows(STANDINGS) == []
-    use_programs(euros, yen=EURO.replace("euro-2026", "yen-2026"))
+    done = euros("sync", "--json")
+    assert done.code == 2, done.text
+    assert "program 'yen-2026' is not computed: it is in JPY" in done.error["message"], done.text
+    assert "activate JPY in Setup > Manage Currencies" in done.error["message"]
+    written = {row["CurrencyIsoCode"] for row in euros.rows(STANDINGS)}
+    assert written == {"EUR"}, "the others go on, and nothing of it is written"
+    (refused,) = euros("status", "--json").data["programs"]["refused"]
+    assert refused["program"] == "yen-2026"
+    told = " ".join(euros("program", "check", "--store", str(euros.folder / "own" / "yen.toml")).text.split())
+    assert "a sync refuses this program: it is in JPY" in told
+
+    multi_currency.activate(euros.org, "JPY", "150")
+    euros.wait(minutes=15)
+    done = euros("sync")
+    assert done.code == 0, done.text
+    assert {row["CurrencyIsoCode"] for row in euros.rows(STANDINGS)} == {"EUR", "JPY"}
+
+
+def test_a_program_whose_currency_the_org_gave_up_keeps_its_standings_and_what_was_settled(euros):
+    use_programs(euros, yen=yen())
+    multi_currency.activate(euros.org, "JPY", "150")
     assert euros("sync").code == 0
+    before = {row["Sync_Key__c"]: row["Rebate__c"] for row in euros.rows(STANDINGS)}
+    multi_currency.deactivate(euros.org, "JPY")
+    with sqlite3.connect(euros.folder / "rebates.db") as store:
+        store.execute("DELETE FROM meta WHERE key = 'preflight'")
+    euros.wait(minutes=15)
+    assert euros("sync").code == 2
+    assert {row["Sync_Key__c"]: row["Rebate__c"] for row in euros.rows(STANDINGS)} == before
+    assert euros("verify", "--deep").code == 0
 
 
 def test_an_org_of_one_currency_that_switches_on_several_has_its_standings_in_theirs_the_next_day(story):

@@ -581,7 +581,8 @@ def test_programs_in_a_currency_that_is_not_active_are_named_once_with_what_to_d
     (problem,) = [one for one in found if one.code != "M212"]
     assert (problem.level, problem.code) == ("error", "M310")
     assert problem.in_a_line == (
-        "programs japan, osaka are in JPY, which is no active currency of this org (it has USD, KWD) "
+        "programs japan, osaka are in JPY, which is no active currency of this org (it has USD, KWD): a sync refuses "
+        "them, and goes on with the others "
         "(activate JPY in Setup > Manage Currencies, or correct `currency` in the program)"
     )
     assert check(

@@ -35,7 +35,7 @@ VIEW = {
         "tier": "Silver", "benefit": "10%", "rebate": Decimal("9518.80"), "next_tier": "Gold",
         "next_threshold": Decimal("100000"), "next_benefit": "15%", "to_next_tier": Decimal("4812"),
         "rebate_at_next_tier": Decimal("15000"), "uplift": Decimal("5481.20"), "progress": Decimal("0.95188"),
-        "days_left": 7, "tier_ladder": [{"name": "Gold", "threshold": Decimal("100000.00")}],
+        "days_left": 7, "tier_until": date(2026, 11, 30), "tier_ladder": [{"name": "Gold", "threshold": Decimal("100000.00")}],
         "contributions": [{"order": n, "amount": Decimal("10.50")} for n in range(10)],
         "steps": "95,188 qualifies", "incomplete": None, "as_of": date(2026, 11, 23),
         "synced_at": datetime(2026, 11, 23, 15, 0, 0, 5000, UTC), "seq": 42,
@@ -384,3 +384,15 @@ def test_no_text_is_longer_than_its_field_and_no_pair_is_cut_in_two(text, length
     assert units(kept) <= length
     assert kept == text or kept.endswith("…")
     kept.encode("utf-8")
+
+
+def test_words_of_a_window_over_several_periods_say_until_when_its_tier_is_counted(mapping_of):
+    view = VIEW | {"standing": VIEW["standing"] | {"tier_until": date(2026, 12, 31)}}
+    said = '{ text = "{event.detail}" }'
+    near = written(mapping_of, said)
+    assert near == "Gold is worth $5,481.20 more. 7 days left in Retail partners 2026, November 2026."
+    assert written(mapping_of, said, view).startswith(
+        near + " What is bought later counts toward it, too, until "
+    )
+    risk = view | {"event": {"kind": "at_risk", "tier": "Gold", "key": "RB-1"}}
+    assert written(mapping_of, said, risk).startswith("At this pace the tier is below Gold on ")

@@ -108,3 +108,52 @@ def test_on_a_changed_ladder_a_tier_is_known_by_its_name(former, now, amount, to
         standing(parse_program(head + ladder), amount=amount, as_of=DAY) for ladder in (former, now)
     )
     assert [(event.kind, event.tier) for event in events(PROGRAM, before, after, DAY)] == told
+
+
+TO_DATE = parse_program(
+    'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\nperiod = "month"\n[settlement]\nwindow = "half_year"\n' + SILVER + TOP
+    + '[alerts.near_tier]\nwithin = "500"\n'
+)  # fmt: skip
+
+
+def to_date(amount: str, day: date, **inputs):
+    return standing(
+        TO_DATE, TO_DATE.period_of(day), amount=amount, as_of=day, member="A1", inputs=Inputs(**inputs)
+    )
+
+
+def test_news_of_a_gap_in_a_window_say_until_when_it_can_be_closed():
+    """The days left are the period's, as everywhere; what is bought in the months after counts toward the tier, too."""
+    near = to_date("4600", date(2026, 2, 26))
+    assert (near.status, near.days_left) == ("near_next_tier", 3)
+    (event,) = (one for one in events(TO_DATE, None, near, date(2026, 2, 26)) if one.kind == "near_tier")
+    assert event.due == date(2026, 2, 28)
+    assert event.text == (
+        "400 USD short of Top, 3 days left: 154.00 USD more (what is bought later counts toward it, too, until 2026-06-30)"
+    )
+    last = to_date("4600", date(2026, 6, 26))
+    (event,) = (one for one in events(TO_DATE, None, last, date(2026, 6, 26)) if one.kind == "near_tier")
+    assert event.text == "400 USD short of Top, 5 days left: 154.00 USD more"
+
+
+def test_the_pace_of_a_window_is_that_of_the_window():
+    """900 in the first of six months leads to some 5,400, which is Top again; 300 does not."""
+    day = date(2026, 7, 31)
+    assert to_date("900", day, last_tier="Top").status == "on_track"
+    slow = to_date("300", day, last_tier="Top")
+    assert slow.status == "at_risk"
+    (event,) = (one for one in events(TO_DATE, None, slow, day) if one.kind == "at_risk")
+    assert event.text == "at this pace its tier on 2026-12-31 is below Top, the tier of the period before"
+
+
+def test_a_tier_is_counted_until_the_end_of_its_window_or_of_the_program():
+    def until(text: str, month: int) -> date:
+        program = parse_program(
+            'key = "p"\nstarts = 2026-01-01\nends = 2026-11-30\nperiod = "month"\n' + text + SILVER
+        )
+        return program.tier_until(program.periods()[month - 1])
+
+    assert until("", 2) == date(2026, 2, 28)
+    assert until('[settlement]\nwindow = "quarter"\n', 2) == date(2026, 3, 31)
+    assert until('[settlement]\nwindow = "quarter"\n', 10) == date(2026, 11, 30)
+    assert until('[settlement]\nwindow = "program"\n', 1) == date(2026, 11, 30)

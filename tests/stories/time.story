@@ -225,6 +225,73 @@ on 2026-12-31 A1 earns 125.00 at One
 on 2026-12-31 A1 needs 600 for Two
 on 2026-12-31 A1 then earns 680.00 at Two
 
+== 2.23 versions: a fixed amount of lines that take each other back is that of the terms they were bought on
+program retrospective by year on amount called deal
+tier One from 0 pays 100 fixed
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 200 fixed
+order 2026-03-06 A1 300
+order 2026-03-12 A1 -300
+on 2026-12-31 A1 earns 100.00 at One
+
+== 2.23 versions: a fixed amount of lines that cost nothing is shared by the lines
+program retrospective by year on amount called deal
+tier One from 0 pays 100 fixed
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 200 fixed
+order 2026-03-06 A1 0
+order 2026-03-12 A1 0
+on 2026-12-31 A1 earns 150.00 at One
+
+== 2.23 versions: terms on whose days nothing was bought pay nothing of it
+program retrospective by year on amount called deal
+tier One from 0 pays 100 fixed
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 200 fixed
+order 2026-02-06 A1 300
+order 2026-03-06 A1 -300
+on 2026-12-31 A1 earns 100.00 at One
+
+== 2.23 versions: a return is no purchase on the terms of its day
+program retrospective by year on amount called deal
+tier One from 0 pays 100 fixed
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 200 fixed
+order 2026-03-06 A1 300
+order 2026-03-12 A1 -200
+on 2026-12-31 A1 earns 100.00 at One
+
+== 2.23 versions: a rate goes with each line, a return too
+program retrospective by year on amount called deal
+tier One from 0 pays 10%
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 15%
+order 2026-03-06 A1 300
+order 2026-03-12 A1 -100
+on 2026-12-31 A1 earns 15.00 at One
+
+== 2.23 versions: tiers of all terms together pay nothing below zero
+program retrospective by year on amount called deal
+tier One from 0 pays 10%
+program retrospective by year on amount called deal
+terms effective_from = 2026-03-10
+terms amendment = "as_of"
+tier One from 0 pays 15%
+order 2026-03-06 A1 300
+order 2026-03-12 A1 -299
+on 2026-12-31 A1 earns 0.00 at One
+on 2026-12-31 A1 says "the tiers of all terms together come to less than 0, and pay nothing: -14.85 is 0.00"
+
 == 2.23 versions: the latest terms hold for past and future
 program retrospective by year on amount called deal
 tier One from 0 pays 10%
