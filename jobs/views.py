@@ -47,11 +47,13 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
         )
     }
     account = _account(shown.member)
+    in_units = program.qualifiers[0].dimension == "quantity"
     return {
         "member": account,
         "account": account,
         "standing": {
             **decimals,
+            "amount_to_next_tier": None if in_units else decimals["to_next_tier"],
             "key": sync_key(org_id, program.key, shown.member.id, period.key, "standing"),
             "tier": document["tier"],
             "benefit": document["benefit"],
