@@ -171,7 +171,7 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
             return {
                 ...row,
                 day: day(row.date),
-                counted: qualifier === "Quantity" ? number(counted) : money(counted, currency),
+                counted: qualifier === "Quantity" ? number(counted) : money(counted, row.currency ?? currency),
                 isReturn: counted < 0
             };
         });

@@ -102,7 +102,8 @@ function readContributions(text) {
             order: row.order ?? "",
             date: row.date ?? "",
             amount: amount(row.amount),
-            quantity: amount(row.quantity)
+            quantity: amount(row.quantity),
+            currency: row.currency ?? null // of an order in another currency than its program
         })),
         contributionsBroken: false
     };

@@ -51,6 +51,16 @@ describe("one program", () => {
         expect(rows[1].textContent).toContain("-$1,512.00");
     });
 
+    it("shows an order in the currency that it was placed in", async () => {
+        const rows = [
+            { order: "1", date: "2026-11-23", amount: 500, quantity: 1, currency: "EUR" },
+            { order: "2", date: "2026-11-23", amount: 500, quantity: 1 }
+        ];
+        const element = await program({ Contributions__c: JSON.stringify(rows) });
+        const shown = [...element.shadowRoot.querySelectorAll("tbody .number")].map((node) => node.textContent);
+        expect(shown).toEqual(["€500.00", "$500.00"]);
+    });
+
     it("shows payouts with their status, in their own currency", async () => {
         const payout = { id: "a02", period: "2026-10", status: "Paid", statusLabel: "Paid", amount: 10, currency: "EUR", paidOn: "2026-11-15" };
         const element = await program({}, [payout]);
