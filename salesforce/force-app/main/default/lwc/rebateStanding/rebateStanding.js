@@ -7,7 +7,10 @@ export const PAYOUT = "Rebate_Payout__c";
 
 const NEEDED = [
     "Program_Name__c",
+    "Program_Key__c",
     "Status__c",
+    "Qualifier__c",
+    "Currency_Code__c",
     "Rebate__c",
     "Rebate_at_Next_Tier__c",
     "To_Next_Tier__c",
@@ -16,11 +19,8 @@ const NEEDED = [
 ];
 
 const OTHERS = [
-    "Program_Key__c",
     "Period__c",
     "Period_Start__c",
-    "Qualifier__c",
-    "Currency_Code__c",
     "Qualifying_Amount__c",
     "Qualifying_Quantity__c",
     "Tier__c",
@@ -49,6 +49,8 @@ const PAYOUT_NAMES = [
 export const STANDING_FIELDS = [...NEEDED, ...OTHERS].map((name) => `${STANDING}.${name}`);
 export const PAYOUT_FIELDS = PAYOUT_NAMES.map((name) => `${PAYOUT}.${name}`);
 
+/** What counts toward the tier, by qualifier; unknown where that is hidden. */
+const COUNTED = { Amount: "Qualifying_Amount__c", Quantity: "Qualifying_Quantity__c" };
 const MILLISECONDS_A_DAY = 86400000;
 
 /** Days left with today counted, as the formula Days_Left__c has it; for users who may not see the formula. */
@@ -114,7 +116,7 @@ export function readStanding(record, today) {
     const at = (name) => record.fields[name]?.value ?? null;
     const rebate = amount(at("Rebate__c"));
     const rebateAtNext = amount(at("Rebate_at_Next_Tier__c"));
-    const qualifier = at("Qualifier__c") ?? "Amount";
+    const qualifier = at("Qualifier__c");
     const shownDays = amount(at("Days_Left__c"));
     return {
         id: record.id,
@@ -127,7 +129,7 @@ export function readStanding(record, today) {
         statusLabel: record.fields.Status__c?.displayValue ?? at("Status__c") ?? "",
         qualifier,
         currency: at("Currency_Code__c"),
-        counted: amount(at(qualifier === "Quantity" ? "Qualifying_Quantity__c" : "Qualifying_Amount__c")),
+        counted: COUNTED[qualifier] ? amount(at(COUNTED[qualifier])) : null,
         tier: at("Tier__c"),
         benefit: at("Benefit__c"),
         rebate,

@@ -22,6 +22,8 @@ describe("the headline", () => {
         ["$4,812 to Gold: worth $2,981 more, 7 days left", { Next_Benefit__c: null }],
         ["$12.34 to 15 %: worth $9.50 more, 7 days left", { To_Next_Tier__c: 12.34, Rebate_at_Next_Tier__c: 4528.3 }],
         ["620 units to 15 %: worth $2,981 more, 7 days left", { Qualifier__c: "Quantity", To_Next_Tier__c: 620 }],
+        ["620 to 15 %: worth $2,981 more, 7 days left", { Qualifier__c: null, To_Next_Tier__c: 620 }],
+        ["4,812 to 15 %: worth 2,981 more, 7 days left", { Qualifier__c: null, Currency_Code__c: null }],
         ["$4,812 to 15 %, 7 days left", { Rebate_at_Next_Tier__c: null }],
         ["Top tier reached: 18 %, 7 days left", { Status__c: "Top_Tier", To_Next_Tier__c: null, Benefit__c: "18 %" }],
         ["Top tier reached, 7 days left", { Status__c: "Top_Tier", To_Next_Tier__c: null, Benefit__c: null }],
