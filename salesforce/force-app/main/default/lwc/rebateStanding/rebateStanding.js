@@ -15,7 +15,8 @@ const NEEDED = [
     "Rebate_at_Next_Tier__c",
     "To_Next_Tier__c",
     "Tier_Ladder__c",
-    "Period_End__c"
+    "Period_End__c",
+    "Settled__c"
 ];
 
 const OTHERS = [
@@ -132,7 +133,9 @@ export function readStanding(record, today) {
         counted: COUNTED[qualifier] ? amount(at(COUNTED[qualifier])) : null,
         tier: at("Tier__c"),
         benefit: at("Benefit__c"),
-        rebate,
+        rebate, // of a window that is longer than the period: to date
+        settled: amount(at("Settled__c")), // what this period is paid
+        isSettled: at("Settled__c") !== null || !("Settled__c" in record.fields),
         nextTier: at("Next_Tier__c"),
         nextThreshold: amount(at("Next_Threshold__c")),
         nextBenefit: at("Next_Benefit__c"),

@@ -33,6 +33,8 @@ describe("the headline", () => {
             { Status__c: "On_Track", To_Next_Tier__c: null, Next_Tier__c: null, Next_Benefit__c: null }
         ],
         ["Closed at Silver: $4,518.80 earned", { Status__c: "Closed" }],
+        ["Closed at Gold: settled at $4,000.00", { Status__c: "Closed", Tier__c: "Gold", Rebate__c: 12000, Settled__c: 4000 }],
+        ["Closed: settled at $0.00", { Status__c: "Closed", Tier__c: null, Rebate__c: 12000, Settled__c: 0 }],
         ["Closed: $0.00 earned", { Status__c: "Closed", Tier__c: null, Rebate__c: 0 }],
         ["Starts on Nov 1, 2026", { Status__c: "Not_Started" }]
     ])("says %s", async (sentence, changes) => {
@@ -44,6 +46,24 @@ describe("one program", () => {
     it("shows the rebate now, at the next tier, and the extra, to the cent", async () => {
         const figures = [...(await program()).shadowRoot.querySelectorAll(".figure")].map((node) => node.textContent);
         expect(figures).toEqual(["Rebate now$4,518.80", "At Gold$7,500.00", "Extra+$2,981.20"]);
+    });
+
+    it("shows a closed period with what it is paid, not with the year to date", async () => {
+        const closed = { Status__c: "Closed", Rebate__c: 12000, Settled__c: 4000, To_Next_Tier__c: null };
+        const element = await program(closed);
+        expect(element.shadowRoot.querySelector(".figure").textContent).toBe("Settled$4,000.00");
+        expect(words(element)).not.toContain("12,000");
+    });
+
+    it("does not take the year to date for what is paid where that is hidden", async () => {
+        const element = createElement("c-rebate-program", { is: RebateProgram });
+        const seen = standing({ Status__c: "Closed", Rebate__c: 12000, To_Next_Tier__c: null });
+        delete seen.fields.Settled__c;
+        element.standing = readStanding(seen, new Date());
+        document.body.append(element);
+        await settled();
+        expect(headline(element)).toBe("Closed at Silver: settled at –");
+        expect(element.standing.hidden).toEqual(["Settled__c"]);
     });
 
     it("marks returns", async () => {
