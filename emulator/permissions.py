@@ -2,7 +2,8 @@
 
 A custom field that arrives by metadata is invisible, also to an administrator, until a permission set of the
 user grants it; required and master-detail fields always show. Sources: Metadata API Developer Guide,
-"PermissionSet"; Salesforce help, "Field-Level Security". Assumed: standard fields are visible by profile.
+"PermissionSet"; Salesforce help, "Field-Level Security". Assumed: standard fields are visible by profile, but for those
+of tasks and events that have field-level security: the profile of users who may only use the API grants none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from emulator.org import Org
 
 ADMIN_PROFILE = "System Administrator"
+API_ONLY_PROFILE = "Minimum Access - API Only Integrations"
+HIDDEN_BY_API_ONLY = frozenset(("task", "event"))
 ACTIONS = ("create", "read", "edit", "delete")
 GOVERNED = frozenset(("account", "contact", "contract", "order", "product2", "pricebook2"))
 """Standard objects that need an object permission; the rest is open to every user (Assumed)."""
@@ -40,6 +43,7 @@ class Grants:
     """What one user has, from profile and permission sets together."""
 
     admin: bool
+    api_only: bool  # by profile, which grants no fields
     system: frozenset[str]
     objects: frozenset[tuple[str, str]]  # (object, action), lower case
     readable: frozenset[str]  # "account.rebate_tier__c"
@@ -94,6 +98,7 @@ class Permissions:
         )
         return Grants(
             admin,
+            bool(profile) and profile[0][0] == API_ONLY_PROFILE,
             frozenset(system),
             frozenset(objects),
             frozenset(name for name, read, edit in fields if read or edit),
@@ -109,15 +114,21 @@ class Permissions:
         name = f"{sobject.name}.{field.name}".lower()
         if name in self._hidden:
             return False
-        if not field.custom or not field.permissionable or sobject.field(field.name) is None:
+        if sobject.field(field.name) is None or not self._granted_by_name(user_id, sobject, field):
             return True
         return name in self.grants(user_id).readable
 
     def editable(self, user_id: str, sobject: SObject, field: Field) -> bool:
-        if not field.custom or not field.permissionable:
+        if not self._granted_by_name(user_id, sobject, field):
             return self.readable(user_id, sobject, field)
         name = f"{sobject.name}.{field.name}".lower()
         return name not in self._hidden and name in self.grants(user_id).editable
+
+    def _granted_by_name(self, user_id: str, sobject: SObject, field: Field) -> bool:
+        """Whether the user sees the field only where a permission set names it."""
+        if not field.permissionable:
+            return False
+        return field.custom or (sobject.name.lower() in HIDDEN_BY_API_ONLY and self.grants(user_id).api_only)
 
     visible = readable
 

@@ -26,7 +26,17 @@ from mappings.keys import sync_key
 from mappings.model import PushTarget
 from mappings.outbound import record
 from rebates.money import to_micro
-from state import acknowledged, meta, outbox, payouts, payouts_gone, people, purged_merges, rebasing
+from state import (
+    acknowledged,
+    meta,
+    outbox,
+    payouts,
+    payouts_gone,
+    payouts_moved,
+    people,
+    purged_merges,
+    rebasing,
+)
 from state.outbox import Row, Wanted
 from state.payouts import Due, PayoutView
 
@@ -48,16 +58,26 @@ class ReadBack:
     unreadable: list[tuple[str, str]] = field(
         default_factory=list
     )  # key, and what of it: those of earlier looks, too
+    moved: list[payouts_moved.Moved] = field(default_factory=list)  # of those just read
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
 
     @property
+    def aside(self) -> int:
+        """Payouts that a person has to look at."""
+        return len(self.unreadable) + len(self.moved)
+
+    @property
     def said(self) -> list[str]:
-        """A sentence for those of which something could not be read."""
-        some = [f"{key} ({name})" for key, name in self.unreadable]
-        if not some:
-            return []
-        more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
-        return [f"what finance wrote of a payout could not be read: {', '.join(some[:NAMED])}{more}"]
+        """A sentence for those of which something could not be read, one for those that were moved."""
+        out = list[str]()
+        if some := [f"{key} ({name})" for key, name in self.unreadable]:
+            out.append(f"what finance wrote of a payout could not be read: {_first(some)}")
+        if some := [f"{one.key} of {one.settled_for} stands under {one.stands_under}" for one in self.moved]:
+            out.append(
+                f"payouts were moved to another account in the org, which would be paid for what it did not earn: {_first(some)}; "
+                "where it was not paid yet, delete it there, then `rebates payouts make-again KEY`"
+            )
+        return out
 
 
 def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
@@ -168,6 +188,7 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
         payouts.note_unreadable(tx, {one.key for one in seen}, bad)
         result.unreadable = payouts.unreadable(tx)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
+        result.moved = payouts_moved.note(tx, seen)
         if since is None:
             missing = there - {one.key for one in seen}
             if hidden := too_many(app, tx, target, missing, len(there)) if not accept_missing else None:
@@ -179,6 +200,10 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
             losers_of_pulls.note(tx, losers)
         meta.put(tx, READ_UNTIL, _instant(until))
     return result
+
+
+def _first(some: Sequence[str]) -> str:
+    return ", ".join(some[:NAMED]) + (f" and {len(some) - NAMED} more" if len(some) > NAMED else "")
 
 
 def _instant(at: datetime) -> str:

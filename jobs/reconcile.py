@@ -73,7 +73,7 @@ class Reconciled:
         return (
             self.rejected_waiting
             + self.payouts_aside
-            + len(self.payouts.unreadable)
+            + self.payouts.aside
             + self.outbox.get("quarantined", 0)
         )
 

@@ -76,7 +76,7 @@ class SyncReport:
         return (
             self.rejected_waiting
             + self.payouts_aside
-            + len(self.payouts.unreadable)
+            + self.payouts.aside
             + self.outbox.get("quarantined", 0)
         )
 

@@ -47,11 +47,13 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
         )
     }
     account = _account(shown.member)
+    in_units = program.qualifiers[0].dimension == "quantity"
     return {
         "member": account,
         "account": account,
         "standing": {
             **decimals,
+            "amount_to_next_tier": None if in_units else decimals["to_next_tier"],
             "key": sync_key(org_id, program.key, shown.member.id, period.key, "standing"),
             "tier": document["tier"],
             "benefit": document["benefit"],
@@ -63,7 +65,7 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
             "days_left": period.days_left(today),
             "tier_until": program.tier_until(period),
             "tier_ladder": _ladder(document["ladder"]),
-            "contributions": [_contribution(trace) for trace in traces],
+            "contributions": [_contribution(trace, program, document["currency"]) for trace in traces],
             "steps": "\n".join(step["text"] for step in document["steps"]),
             "incomplete": "; ".join(document["incomplete"]) or None,
             **_settlement(shown),
@@ -152,10 +154,12 @@ def _ladder(ladder: dict[str, Any]) -> dict[str, Any]:
     return {**ladder, "value": Decimal(ladder["value"]), "tiers": tiers}
 
 
-def _contribution(trace: Trace) -> dict[str, Any]:
+def _contribution(trace: Trace, program: Program, currency: str) -> dict[str, Any]:
+    """An order as its people know it: on its day where the program is, in its own currency, which is named where it is another."""
+    foreign = trace.currency not in ("", currency)
     return {
         "order": trace.number or trace.order_id,
-        "date": trace.day,
+        "date": None if trace.dated is None else program.day_of(trace.dated),
         "amount": trace.amount,
         "quantity": trace.quantity,
-    }
+    } | ({"currency": trace.currency} if foreign else {})

@@ -231,6 +231,15 @@ def _check_written(
         return
     if not _check_type(label, value, field, at, finder):
         return
+    if field.type == "currency" and value.as_ is None and kind_of(value.from_ or "") == "qualifier":
+        finder.warning(
+            "M217",
+            f"{label} is a field of money, and programs that count units write theirs into it",
+            at,
+            'write from = "standing.amount_to_next_tier" (empty where units count), or write to a Number field'
+            if value.from_ == "standing.to_next_tier"
+            else "write to a Number field",
+        )
     check_values(label, value, field, finder)
     _check_size(label, value, field, at, finder)
 

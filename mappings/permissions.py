@@ -36,11 +36,12 @@ _ALWAYS_VISIBLE_ON = {
         "Product2Id",
         "Quantity",
         "UnitPrice",
+        "TotalPrice",
         "PricebookEntryId",
         "OriginalOrderItemId",
     },
     "Product2": {"IsActive"},
-    "Task": {"Subject", "Description", "WhatId", "WhoId", "ActivityDate", "Status", "Priority"},
+    "Task": {"Subject", "Status", "Priority"},
     "User": {"IsActive", "Username"},
 }
 _PARENT_BY_RELATIONSHIP = {

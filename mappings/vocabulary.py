@@ -52,6 +52,7 @@ VALUES: dict[str, dict[str, Kind]] = {
         "next_threshold": "qualifier",
         "next_benefit": "text",
         "to_next_tier": "qualifier",
+        "amount_to_next_tier": "amount",  # the same; empty where the program counts units
         "rebate_at_next_tier": "amount",
         "uplift": "amount",
         "progress": "rate",  # 0.5 = half way

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,12 +19,13 @@ from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
 
 class Trace(NamedTuple):
-    """What one order adds to one standing. `amount` is in `currency` (empty: the org has only one)."""
+    """What one order adds to one standing. `amount` is in `currency` (empty: the org has only one). `dated`: its day, or the
+    moment at which it was made, whose day is the program's business."""
 
     order_id: str
     number: str | None
     account_id: str
-    day: date | None
+    dated: date | datetime | None
     amount: Decimal
     quantity: Decimal
     lines: int
@@ -113,11 +114,11 @@ def _made(row: Any) -> Trace:
         currency,
         *_,
     ) = row
-    day: date | None
+    dated: date | datetime | None
     if ordered_on is not None:
-        day = date.fromordinal(ordered_on)
+        dated = date.fromordinal(ordered_on)
     else:
-        day = moment(ordered_at).astimezone(UTC).date() if ordered_at is not None else None
+        dated = moment(ordered_at) if ordered_at is not None else None
     return Trace(
-        order_id, number, account_id, day, from_e6(amount), from_e6(quantity), lines, currency, bucket
+        order_id, number, account_id, dated, from_e6(amount), from_e6(quantity), lines, currency, bucket
     )

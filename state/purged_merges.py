@@ -4,9 +4,10 @@ The org gives the payouts of a merged account to the winner, as all children, an
 settled for an account that is gone for good and stands under another one, that one is the winner: otherwise what was
 paid there would be settled for the winner's larger sales a second time.
 
-A person may give a payout away, too, and its account may be deleted since; then nobody took its orders over. So a merge is
-only believed of an account that vanished without a word (of one in the recycle bin the org says who won, if anybody did),
-and only where a reading of all payouts shows none of its own elsewhere: a merge leaves no child behind.
+A person could give a payout away, too (the package no longer lets them), and its account may be deleted since; then nobody
+took its orders over. So a payout that was seen elsewhere while its account was there says nothing, and a merge is only
+believed of an account that vanished without a word (of one in the recycle bin the org says who won, if anybody did), and
+only where a reading of all payouts shows none of its own elsewhere: a merge leaves no child behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from state import dirty, meta
+from state import dirty, meta, payouts_moved
 from state.payouts import DELETED, Seen
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
@@ -60,12 +61,15 @@ def learn(tx: Connection, seen: Sequence[Seen]) -> list[str]:
     """
     vanished = _vanished(tx)
     gone = {row.key: row for row in tx.execute(_OF_THE_GONE)} if vanished else {}
+    given = payouts_moved.noted(tx) if gone else {}
     under: dict[int, set[str | None]] = {}
     ids: dict[int, str] = {}
     for one in seen:
         row = gone.get(one.key)
         # What was read of an account since it vanished moved its stamp: it came back, and the org had its say.
-        if row is not None and one.status != DELETED and vanished.get(row.sf_id) == row.modstamp:
+        if row is None or one.status == DELETED or vanished.get(row.sf_id) != row.modstamp:
+            continue
+        if one.account is None or given.get(one.key) != one.account:
             under.setdefault(row.pk, set()).add(one.account)
             ids[row.pk] = row.sf_id
     said = {

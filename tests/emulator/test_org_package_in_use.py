@@ -366,3 +366,24 @@ def test_objects_that_are_deployed_to_an_org_of_several_currencies_are_born_with
         while not call("GET", f"metadata/deployRequest/{sent.json()['id']}").json()["deployResult"]["done"]:
             pass
         assert iso_code(call, "Rebate_Payout__c") is not None
+
+
+def test_a_user_who_may_only_use_the_api_sees_of_a_task_what_a_permission_set_grants(
+    member: str, call: Any, org: Org
+) -> None:
+    """Its profile grants no fields; what the package grants is enough to make a task of an account."""
+
+    def seen() -> set[str]:
+        return {field["name"] for field in call("GET", "sobjects/Task/describe").json()["fields"]}
+
+    values = {"Subject": "Call", "Status": "Not Started", "Priority": "High"}
+    granted = {"WhatId": member, "Description": "4,812 short", "ActivityDate": "2026-11-30"}
+    assert {*granted, "Rebate_Key__c", "Subject"} <= seen()
+    assert "WhoId" not in seen(), "has field-level security, too, and is not ours"
+    made = call("POST", "sobjects/Task", json={**values, **granted, "Rebate_Key__c": "k"})
+    assert made.status == 201
+    org.storage.execute('DELETE FROM "FieldPermissions" WHERE "Field" = \'Task.WhatId\'')
+    permissions_of(org).forget()
+    assert "WhatId" not in seen()
+    refused = call("POST", "sobjects/Task", json={**values, "WhatId": member})
+    assert (refused.status, "WhatId" in refused.json()[0]["message"]) == (400, True)

@@ -13,7 +13,7 @@ from jobs import takeover as found_in_org
 from jobs.decimals import unwritable
 from jobs.payouts import key_of
 from jobs.status import status
-from state import inventory, ledger_checks, meta, outbox, payouts, purged_merges
+from state import inventory, ledger_checks, meta, outbox, payouts, payouts_moved, purged_merges
 from state.payouts import Seen
 from tests.jobs.conftest import ORG
 
@@ -228,21 +228,59 @@ def vanish(shop, name):
         purged_merges.note_vanished(tx, [shop.id_of(name)])
 
 
-def shown_under(shop, *whose):
-    """What the merges are that all payouts of Acme tell of, as the org shows them."""
-    seen = [
+def as_shown(shop, *whose):
+    """All payouts of Acme as the org shows them: under whom, and their status."""
+    return [
         Seen(key_of(ORG, "care", shop.id_of("Acme"), "2026-05", n), f"a00{n}", status, Decimal(1), "USD",
              None, None, None, None, None, shop.id_of(account) if account else None)
         for n, (account, status) in enumerate(whose, 1)
     ]  # fmt: skip
+
+
+def shown_under(shop, *whose):
+    """What the merges are that they tell of."""
     with shop.opened.store.transaction() as tx:
-        return purged_merges.learn(tx, seen)
+        return purged_merges.learn(tx, as_shown(shop, *whose))
+
+
+def moved(shop, *whose):
+    with shop.opened.store.transaction() as tx:
+        return [
+            (one.settled_for[:4], one.stands_under[:4])
+            for one in payouts_moved.note(tx, as_shown(shop, *whose))
+        ]
 
 
 def test_a_payout_given_away_by_hand_and_its_account_deleted_is_no_merge(settled):
     """The org said of the deleted account that nobody took it over: its orders stay nobody's."""
     settled.account("Acme", deleted=True)
     assert shown_under(settled, ("Bell", "Paid")) == []
+
+
+def test_a_payout_given_away_before_its_account_vanished_is_no_merge(settled):
+    """It was seen under Bell while Acme was there: a person moved it, and nobody took Acme's orders over."""
+    assert moved(settled, ("Bell", "Approved")) == [("Acme", "Bell")]
+    vanish(settled, "Acme")
+    assert moved(settled, ("Bell", "Approved")) == [], "it is not known any more whose it is"
+    assert shown_under(settled, ("Bell", "Approved")) == []
+
+
+def test_a_payout_that_was_given_back_tells_of_a_merge_again(settled):
+    assert moved(settled, ("Bell", "Approved")) == [("Acme", "Bell")]
+    assert moved(settled, ("Acme", "Approved")) == []
+    vanish(settled, "Acme")
+    assert shown_under(settled, ("Bell", "Approved")) == [settled.id_of("Acme")]
+
+
+def test_a_payout_of_a_merged_account_was_not_moved(settled):
+    merged = {
+        "id": settled.id_of("Acme"),
+        "name": "Acme",
+        "deleted": True,
+        "master_id": settled.id_of("Bell"),
+    }
+    settled.pull("account", merged)
+    assert moved(settled, ("Bell", "Approved")) == []
 
 
 def test_an_account_of_which_one_payout_stayed_was_not_merged(settled):

@@ -402,9 +402,33 @@ def test_a_payout_that_somebody_gave_to_another_account_is_no_merge(settled):
     later(story)
     made = payout(story)
     change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=id_of(story, MAGASIN))
-    later(story, "reconcile")
+    later(story, "reconcile", code=3)
     later(story)
     assert {row["Type__c"] for row in story.rows(PAYOUTS)} == {"Settlement"}
+
+
+def test_finance_cannot_give_a_payout_to_another_partner(settled):
+    story = settled
+    later(story)
+    made = payout(story)
+    status, said = act(story, DANA, "Rebate_Payout__c", made["Id"], Account__c=id_of(story, MAGASIN))
+    assert (status, "Account__c" in said) == (400, True), said
+    assert payout(story)["Id"] == made["Id"]
+
+
+def test_a_payout_that_stands_under_another_partner_is_named_until_it_is_back(settled):
+    """An earlier package let an admin give one away: the wrong partner would be paid."""
+    story = settled
+    later(story)
+    made = payout(story)
+    change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=id_of(story, MAGASIN))
+    for _ in range(2):
+        said = " ".join(later(story, "reconcile", code=3).warnings)
+        assert made["Sync_Key__c"] in said
+        assert f"of {LUMIERE}" in said
+        assert f"stands under {MAGASIN}" in said
+    change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=made["Account__c"])
+    assert not later(story, "reconcile").warnings
 
 
 def reading_paid_on_from(world, field, **more):

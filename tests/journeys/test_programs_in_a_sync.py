@@ -98,3 +98,19 @@ def test_why_changed_and_diff_tell_what_other_terms_do(story):
     assert Decimal(november["change"]) == Decimal("451.88")  # 1 % of 45,188.00
     assert {cause["kind"] for cause in november["causes"]} >= {"version"}
     assert "version 1 became version 2" in story("why-changed", "Lumi", "--since", str(first)).out
+
+
+def test_what_is_missing_in_units_stands_on_no_account_as_money(story):
+    units = RETAIL.replace('qualifier = "amount"', 'qualifier = "quantity"')
+    assert units != RETAIL
+    own_programs(story, retail=units)
+    assert story("sync").code == 0
+    short = story.rows(
+        "SELECT Account__c FROM Rebate_Standing__c WHERE Qualifier__c = 'Quantity' AND To_Next_Tier__c > 0 AND Period__c = '2026-11'"
+    )
+    assert short
+    shown = story.rows(
+        "SELECT Rebate_To_Next_Tier__c, Rebate_Next_Tier__c FROM Account WHERE Rebate_Program__c = 'Retail partners 2026'"
+    )
+    assert any(row["Rebate_Next_Tier__c"] for row in shown)
+    assert {row["Rebate_To_Next_Tier__c"] for row in shown} == {None}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -235,3 +237,40 @@ def test_a_currency_that_somebody_changes_on_a_standing_is_put_back_by_the_night
     euros.wait(minutes=15)
     assert euros("sync").code == 0
     assert {row["CurrencyIsoCode"] for row in euros.rows(STANDINGS)} == {"EUR"}
+
+
+DOLLARS = EURO.replace("euro-2026", "dollar-2026").replace(
+    'currency = "EUR"', 'currency = "USD"\ntime_zone = "Asia/Tokyo"\ncurrency_policy = "fixed"'
+).replace("[members]", '[rates]\nEUR = "1.1"\n[members]')  # fmt: skip
+
+
+def test_an_order_in_another_currency_is_shown_in_its_own_and_on_the_programs_day(euros):
+    """A rep took 500 euros for 500 dollars, and an order of the morning in Tokyo for one of the day before."""
+    use_mapping(
+        euros, mapped(standard_text().replace('ordered_on = "EffectiveDate"', 'ordered_at = "ActivatedDate"'))
+    )
+    use_programs(euros, dollar=DOLLARS, euro=EURO)
+    done = euros("sync", "--json")
+    assert done.code in (0, 3), f"a draft has no moment of activation: {done.text}"
+    shown = {
+        key: json.loads(
+            euros.rows(
+                "SELECT Contributions__c FROM Rebate_Standing__c WHERE Period__c = '2026-11' "
+                f"AND Program_Key__c = '{key}' AND Account__r.Name = '{LUMIERE}'"
+            )[0]["Contributions__c"]
+        )
+        for key in ("dollar-2026", "euro-2026")
+    }
+    assert {row["currency"] for row in shown["dollar-2026"]} == {"EUR"}
+    assert all("currency" not in row for row in shown["euro-2026"]), "as the program's, so nothing is said"
+    dates = {key: {row["order"]: row["date"] for row in rows} for key, rows in shown.items()}
+    orders = {
+        row["OrderNumber"]: datetime.fromisoformat(row["ActivatedDate"].replace("+0000", "+00:00"))
+        for row in euros.rows(
+            f"SELECT OrderNumber, ActivatedDate FROM Order WHERE Account.Name = '{LUMIERE}' AND ActivatedDate != null"
+        )
+    }
+    for key, zone in (("dollar-2026", "Asia/Tokyo"), ("euro-2026", "UTC")):
+        for number, day in dates[key].items():
+            assert day == f"{orders[number].astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+    assert dates["dollar-2026"] != dates["euro-2026"]

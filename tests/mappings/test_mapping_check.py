@@ -608,3 +608,13 @@ def test_accounts_whose_currency_is_not_read_are_warned_of():
     (problem,) = check(SHIPPED, of_several_currencies("USD"), {"retail": "USD"})
     assert problem.code == "M204"
     assert "amounts in another currency would be shown in the account's" in problem.message
+
+
+@pytest.mark.parametrize("name", ["to_next_tier", "next_threshold"])
+def test_what_may_be_units_in_a_field_of_money_is_said(name):
+    org = org_with("Account", field("Gap__c", "currency", precision=18, scale=2))
+    problem = only(f'{PUSH}Gap__c = {{ from = "standing.{name}", round = "currency" }}\n', org)
+    assert (problem.level, problem.code) == ("warning", "M217")
+    assert ("standing.amount_to_next_tier" in problem.in_a_line) == (name == "to_next_tier")
+    number = org_with("Account", field("Gap__c", "double", precision=18, scale=2))
+    assert not found(f'{PUSH}Gap__c = {{ from = "standing.{name}", round = "currency" }}\n', number)

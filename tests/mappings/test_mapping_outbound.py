@@ -33,7 +33,7 @@ VIEW = {
         "key": "RB-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "status": "near_next_tier", "currency": "USD",
         "qualifying_amount": Decimal("95188"), "qualifying_quantity": Decimal("2310.5"),
         "tier": "Silver", "benefit": "10%", "rebate": Decimal("9518.80"), "next_tier": "Gold",
-        "next_threshold": Decimal("100000"), "next_benefit": "15%", "to_next_tier": Decimal("4812"),
+        "next_threshold": Decimal("100000"), "next_benefit": "15%", "to_next_tier": Decimal("4812"), "amount_to_next_tier": Decimal("4812"),
         "rebate_at_next_tier": Decimal("15000"), "uplift": Decimal("5481.20"), "progress": Decimal("0.95188"),
         "days_left": 7, "tier_until": date(2026, 11, 30), "tier_ladder": [{"name": "Gold", "threshold": Decimal("100000.00")}],
         "contributions": [{"order": n, "amount": Decimal("10.50")} for n in range(10)],

@@ -69,15 +69,27 @@ def test_without_an_org_standard_fields_that_everyone_sees_are_left_out():
     got = grants(permission_set_xml(read_mapping("standard")))
 
     assert (
-        not {"Account.Id", "Account.Name", "Order.AccountId", "Order.Status", "OrderItem.Quantity"}
+        not {
+            "Account.Id",
+            "Account.Name",
+            "Order.AccountId",
+            "Order.Status",
+            "OrderItem.Quantity",
+            "OrderItem.TotalPrice",
+        }
         & got["read"]
     )
-    assert {"Account.Type", "Account.BillingAddress", "Product2.Family", "OrderItem.TotalPrice"} <= got[
-        "read"
-    ]
+    assert {"Account.Type", "Account.BillingAddress", "Product2.Family"} <= got["read"]
     assert {"Rebate_Standing__c.Rebate__c", "Account.Rebate_Tier__c", "Task.Rebate_Key__c"} <= got["edit"]
     assert got["users"] == {"ApiEnabled", "EditTask", "SendCustomNotifications"}
     assert got["objects"] == {"Account", "Order", "Product2", "Rebate_Payout__c", "Rebate_Standing__c"}
+
+
+def test_what_is_written_of_a_task_is_granted_where_it_has_security():
+    got = grants(permission_set_xml(read_mapping("standard")))
+
+    of_tasks = {name for name in got["edit"] if name.startswith("Task.")}
+    assert of_tasks == {f"Task.{name}" for name in ("ActivityDate", "Description", "Rebate_Key__c", "WhatId")}
 
 
 def test_required_and_master_detail_fields_are_left_out_where_the_org_says_so():

@@ -22,6 +22,7 @@ export function standing(changes = {}) {
         Tier__c: "Silver",
         Benefit__c: "10 %",
         Rebate__c: 4518.8,
+        Settled__c: null,
         Next_Tier__c: "Gold",
         Next_Threshold__c: 50000,
         Next_Benefit__c: "15 %",

@@ -23,6 +23,7 @@ STANDARD_FIELDS = {
     },
     "Order": {"OriginalOrderId", "Type"},
     "Product2": {"Family", "IsActive", "ProductCode"},
+    "Task": {"ActivityDate", "Description", "WhatId"},
 }
 # What every custom object has besides its own fields.
 SYSTEM_FIELDS = {"Name", "CreatedById", "LastModifiedById"}

@@ -27,6 +27,9 @@ import periodLabel from "@salesforce/label/c.Rebate_Period";
 import qualifyingLabel from "@salesforce/label/c.Rebate_Qualifying";
 import quantityLabel from "@salesforce/label/c.Rebate_Quantity";
 import returnLabel from "@salesforce/label/c.Rebate_Return";
+import settledLabel from "@salesforce/label/c.Rebate_Settled";
+import settledHeadlineLabel from "@salesforce/label/c.Rebate_Headline_Settled";
+import settledPlainLabel from "@salesforce/label/c.Rebate_Headline_Settled_Plain";
 import statusLabel from "@salesforce/label/c.Rebate_Status";
 import stepsLabel from "@salesforce/label/c.Rebate_Steps";
 import tierNowLabel from "@salesforce/label/c.Rebate_Tier_Now";
@@ -100,6 +103,10 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
     /** The part of the headline that is bold: the gap and what it leads to. */
     get headline() {
         const s = this.standing;
+        if (s.status === "Closed" && s.isSettled) {
+            const paid = money(s.settled, s.currency);
+            return s.tier ? fill(settledHeadlineLabel, s.tier, paid) : fill(settledPlainLabel, paid);
+        }
         if (s.status === "Closed") {
             const earned = money(s.rebate, s.currency);
             return s.tier ? fill(closedLabel, s.tier, earned) : fill(closedPlainLabel, earned);
@@ -126,7 +133,12 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
 
     get figures() {
         const s = this.standing;
-        const figures = [{ key: "now", label: nowLabel, value: money(s.rebate, s.currency), css: "figure" }];
+        const settled = s.status === "Closed" && s.isSettled;
+        const figures = [
+            settled
+                ? { key: "settled", label: settledLabel, value: money(s.settled, s.currency), css: "figure" }
+                : { key: "now", label: nowLabel, value: money(s.rebate, s.currency), css: "figure" }
+        ];
         if (s.gap !== null) {
             figures.push({
                 key: "next",
@@ -171,7 +183,7 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
             return {
                 ...row,
                 day: day(row.date),
-                counted: qualifier === "Quantity" ? number(counted) : money(counted, currency),
+                counted: qualifier === "Quantity" ? number(counted) : money(counted, row.currency ?? currency),
                 isReturn: counted < 0
             };
         });

@@ -88,7 +88,10 @@ export default class RebateProgress extends LightningElement {
         return shown.map((standing, index) => ({
             key: standing.id,
             standing,
-            payouts: this.payouts.filter((payout) => payout.programKey === standing.programKey),
+            // without its key nobody knows whose payouts they are
+            payouts: standing.programKey
+                ? this.payouts.filter((payout) => payout.programKey === standing.programKey)
+                : [],
             expanded: index === 0
         }));
     }

@@ -7,20 +7,21 @@ export const PAYOUT = "Rebate_Payout__c";
 
 const NEEDED = [
     "Program_Name__c",
+    "Program_Key__c",
     "Status__c",
+    "Qualifier__c",
+    "Currency_Code__c",
     "Rebate__c",
     "Rebate_at_Next_Tier__c",
     "To_Next_Tier__c",
     "Tier_Ladder__c",
-    "Period_End__c"
+    "Period_End__c",
+    "Settled__c"
 ];
 
 const OTHERS = [
-    "Program_Key__c",
     "Period__c",
     "Period_Start__c",
-    "Qualifier__c",
-    "Currency_Code__c",
     "Qualifying_Amount__c",
     "Qualifying_Quantity__c",
     "Tier__c",
@@ -49,6 +50,8 @@ const PAYOUT_NAMES = [
 export const STANDING_FIELDS = [...NEEDED, ...OTHERS].map((name) => `${STANDING}.${name}`);
 export const PAYOUT_FIELDS = PAYOUT_NAMES.map((name) => `${PAYOUT}.${name}`);
 
+/** What counts toward the tier, by qualifier; unknown where that is hidden. */
+const COUNTED = { Amount: "Qualifying_Amount__c", Quantity: "Qualifying_Quantity__c" };
 const MILLISECONDS_A_DAY = 86400000;
 
 /** Days left with today counted, as the formula Days_Left__c has it; for users who may not see the formula. */
@@ -102,7 +105,8 @@ function readContributions(text) {
             order: row.order ?? "",
             date: row.date ?? "",
             amount: amount(row.amount),
-            quantity: amount(row.quantity)
+            quantity: amount(row.quantity),
+            currency: row.currency ?? null // of an order in another currency than its program
         })),
         contributionsBroken: false
     };
@@ -113,7 +117,7 @@ export function readStanding(record, today) {
     const at = (name) => record.fields[name]?.value ?? null;
     const rebate = amount(at("Rebate__c"));
     const rebateAtNext = amount(at("Rebate_at_Next_Tier__c"));
-    const qualifier = at("Qualifier__c") ?? "Amount";
+    const qualifier = at("Qualifier__c");
     const shownDays = amount(at("Days_Left__c"));
     return {
         id: record.id,
@@ -126,10 +130,12 @@ export function readStanding(record, today) {
         statusLabel: record.fields.Status__c?.displayValue ?? at("Status__c") ?? "",
         qualifier,
         currency: at("Currency_Code__c"),
-        counted: amount(at(qualifier === "Quantity" ? "Qualifying_Quantity__c" : "Qualifying_Amount__c")),
+        counted: COUNTED[qualifier] ? amount(at(COUNTED[qualifier])) : null,
         tier: at("Tier__c"),
         benefit: at("Benefit__c"),
-        rebate,
+        rebate, // of a window that is longer than the period: to date
+        settled: amount(at("Settled__c")), // what this period is paid
+        isSettled: at("Settled__c") !== null || !("Settled__c" in record.fields),
         nextTier: at("Next_Tier__c"),
         nextThreshold: amount(at("Next_Threshold__c")),
         nextBenefit: at("Next_Benefit__c"),

@@ -46,9 +46,10 @@ export function number(value, { compact = false } = {}) {
     return new Intl.NumberFormat(LOCALE, options).format(value);
 }
 
-/** What counts toward the tier: an amount, or a quantity in units. */
+/** What counts toward the tier: an amount, or a quantity in units; a number alone where nobody may see which. */
 export function measured(value, qualifier, currency, options = {}) {
     if (value === null || value === undefined) return "–";
+    if (!qualifier) return number(value, options);
     if (qualifier !== "Quantity") return money(value, currency, options);
     return fill(value === 1 ? oneUnitLabel : unitsLabel, number(value, options));
 }

@@ -90,6 +90,16 @@ describe("the card", () => {
         expect(programs(element)[0].payouts).toEqual([]);
     });
 
+    it("gives no program a payout where nobody may see which program either is of", async () => {
+        const seen = standing();
+        delete seen.fields.Program_Key__c;
+        const element = await filled([seen]);
+        getRelatedListRecords.emit({ records: [record("p1", { Amount__c: 5 })] }, payouts);
+        await settled();
+        expect(programs(element)[0].payouts).toEqual([]);
+        expect(words(element)).toContain("Hidden from you: Program Key.");
+    });
+
     it("names what is hidden from the user", async () => {
         const seen = standing();
         delete seen.fields.Rebate_at_Next_Tier__c;

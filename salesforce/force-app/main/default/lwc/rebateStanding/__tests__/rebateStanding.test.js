@@ -49,6 +49,20 @@ describe("reading a standing", () => {
         expect(readStanding(seen, TODAY)).toMatchObject({ rebate: null, extra: null, hidden: ["Rebate__c"] });
     });
 
+    it.each(["Qualifier__c", "Currency_Code__c", "Program_Key__c"])("guesses no %s that is hidden", (name) => {
+        const seen = standing();
+        delete seen.fields[name];
+        const found = readStanding(seen, TODAY);
+        expect(found.hidden).toEqual([name]);
+        expect([found.qualifier, found.currency, found.programKey]).toContain(null);
+    });
+
+    it("does not say what counts where the qualifier is hidden", () => {
+        const seen = standing();
+        delete seen.fields.Qualifier__c;
+        expect(readStanding(seen, TODAY)).toMatchObject({ qualifier: null, counted: null, gap: 4812 });
+    });
+
     it("reads a payout", () => {
         const payout = readPayout(record("a02", { Amount__c: 7780.52, Status__c: "Pending", Program_Key__c: "k" }));
         expect(payout).toMatchObject({ id: "a02", amount: 7780.52, status: "Pending", programKey: "k", paidOn: null });
