@@ -91,10 +91,12 @@ def _few(said: list[str]) -> tuple[str, ...]:
 
 
 def _cells(tx: Connection, entity: str, sf_id: str, parent: str | None, today: date) -> Iterable[Cell]:
-    if entity == "order_line":
-        return _of_order(tx, parent)
+    if (
+        entity == "order_line"
+    ):  # what lies on a draft, or on an order that is gone, adds nothing whatever it says
+        return _of_order(tx, parent, rejected.COUNTING)
     if entity == "order":
-        return list(_of_order(tx, sf_id)) or _open(tx, parent, today)
+        return list(_of_order(tx, sf_id, true())) or _open(tx, parent, today)
     return ()
 
 
@@ -193,10 +195,10 @@ def _since_read(tx: Connection, stream: str, stamp: ColumnElement[int]) -> Colum
     return true() if mark is None else stamp >= micros(mark.ceiling - LATE)
 
 
-def _of_order(tx: Connection, order_id: str | None) -> Iterable[Cell]:
+def _of_order(tx: Connection, order_id: str | None, which: ColumnElement[bool]) -> Iterable[Cell]:
     if order_id is None:
         return ()
-    return [Cell(*row) for row in tx.execute(_counted_in(orders.c.sf_id == order_id))]
+    return [Cell(*row) for row in tx.execute(_counted_in(and_(orders.c.sf_id == order_id, which)))]
 
 
 def _counted_in(which: ColumnElement[bool], *, buyer: ColumnElement[Any] | None = None) -> Select[int, int]:
