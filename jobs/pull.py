@@ -26,6 +26,7 @@ from jobs.bulk_streams import Stream, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows, note_counted
 from jobs.inventory import NEEDED, set_aside
+from jobs.orders_of_lines import look_for_orders
 from jobs.org_time import TOLERANCE
 from jobs.reading import Method, Reading
 from jobs.rejecting import CODE as TOO_MANY
@@ -154,6 +155,7 @@ def pull(run: Running) -> Pulled:
             note_counted(tx)
     elif done:
         stopped += count_rows(run, {stream.name for stream, _ in done})
+    look_for_orders(run, {stream.name for stream, _ in done})
     note_stopped(app, "pull", dict(stopped))
     return Pulled(tuple(results), tuple(stopped), tuple(reading.slow.items()))
 

@@ -208,7 +208,8 @@ def _of_lines(tx: Connection, row: StandingView, program: Program | None, since:
         yield _line(line, row.currency, reason)
     for order in changes.orders_elsewhere_since(tx, row.cell, since):
         number = order.number or order.id
-        words = f"order {number} is of {order.day} now: where it was of {row.period} before, that moved it"
+        now = f"is of {order.day} now" if order.day else "is not active and has no day now"
+        words = f"order {number} {now}: where it was of {row.period} before, that moved it"
         yield Cause("elsewhere", words, number)
 
 

@@ -2,7 +2,7 @@
 
 A bad row is a value here, never an exception: good rows flow, bad ones say which field and why, and never carry
 a customer's data into a message. A row that says it is deleted is a deletion, whatever else of it cannot be read, and so
-is one that the mapping skips and an order that is not active and has no account.
+is one that the mapping skips and an order that is not active. Such an order needs no day, either: it counts on none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
-_WHOSE_ORDER = {("order", "account_id"), ("order", "active")}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Reader:
         skipped: set[int] = set()
         arrays: dict[str, pa.Array] = {}
         unclear: set[int] = set()  # rows that do not tell whom an account was merged into
-        unclear_owner: set[int] = set()  # rows that do not tell whose an order is, or whether it is active
+        idle: set[int] = set()  # orders that are not active
         for one in self.entity.fields:
             column = self._column(one, page_columns, rows)
             _note(bad, one.name, column)
@@ -86,17 +85,17 @@ class Reader:
                         bad.setdefault(row, (one.name, "missing"))
             if one.name == "master_id":
                 unclear |= column.bad.keys()
-            if (self.entity.name, one.name) in _WHOSE_ORDER:
-                unclear_owner |= column.bad.keys()
+            if (self.entity.name, one.name) == ("order", "active"):
+                idle = _not_active(column)
             arrays[one.name] = column.array
-        if self.entity.name == "order":
-            skipped |= _nobodys_drafts(arrays) - unclear_owner
-        self._require_a_day(arrays, bad)
+        self._require_a_day(arrays, bad, idle)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
         skipped -= unclear
         if skipped:
             self._leave_out(arrays, skipped, bad)
+        if nobodys := idle & bad.keys():
+            arrays["deleted"] = _with_true(arrays["deleted"], nobodys)
         gone = self._gone(arrays, (bad.keys() | skipped) - unclear)
         skipped.difference_update(gone, bad)
         table = pa.table([arrays[name] for name in self.entity.schema.names], schema=self.entity.schema)
@@ -142,13 +141,15 @@ class Reader:
             pieces.append(pc.fill_null(column.array, "null"))
         return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
 
-    def _require_a_day(self, arrays: dict[str, pa.Array], bad: dict[int, tuple[str, str]]) -> None:
-        """An order has a business day or a business instant."""
+    def _require_a_day(
+        self, arrays: dict[str, pa.Array], bad: dict[int, tuple[str, str]], idle: set[int]
+    ) -> None:
+        """An order that counts has a business day or a business instant; one that is not active may get it later."""
         if self.entity.name != "order" or not arrays["ordered_on"].null_count:
             return
         neither = pc.and_(pc.is_null(arrays["ordered_on"]), pc.is_null(arrays["ordered_at"]))
         mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
-        for row in pc.indices_nonzero(neither).to_pylist():
+        for row in set(pc.indices_nonzero(neither).to_pylist()) - idle:
             bad.setdefault(row, (mapped, "missing"))
 
     def _leave_out(
@@ -257,11 +258,13 @@ def _note(bad: dict[int, tuple[str, str]], name: str, column: Column) -> None:
         bad.setdefault(row, (name, code))
 
 
-def _nobodys_drafts(arrays: dict[str, pa.Array]) -> set[int]:
-    """Orders that are not active and have no account yet: a cart, a draft made by an interface. They count for nobody, so
-    there is nothing to mend; what such an order was before counts no more, and with an account it comes back."""
-    waiting = pc.and_(pc.is_null(arrays["account_id"]), pc.equal(arrays["active"], False))
-    return set(pc.indices_nonzero(pc.fill_null(waiting, False)).to_pylist())
+def _not_active(active: Column) -> set[int]:
+    """Orders that say they are not active: carts, drafts, what was cancelled. They count for nobody, so there is nothing to
+    mend; what such an order was before counts no more, and it comes back once it is active and can be read."""
+    return (
+        set(pc.indices_nonzero(pc.fill_null(pc.equal(active.array, False), False)).to_pylist())
+        - active.bad.keys()
+    )
 
 
 def _null_rows(array: pa.Array) -> list[int]:

@@ -13,7 +13,7 @@ from mappings.model import SYSTEM_FIELDS, As, Case, PullEntity, Scalar, Sign, So
 from mappings.places import Node
 from mappings.problems import Finder, did_you_mean
 from mappings.settings import Settings, type_word
-from mappings.where import where_problem
+from mappings.where import relative_date, where_problem
 
 PULL_SETTINGS = (
     "field", "first", "const", "expr", "values", "other", "default", "as", "trim", "case", "sign",
@@ -69,8 +69,11 @@ def _read_entity(entity: Entity, node: Node, finder: Finder) -> PullEntity | Non
     object_name = table.object_name(f"pull.{entity.name}")
     where = table.text("where")
     where_node = table.get("where")
-    if where is not None and where_node is not None and (problem := where_problem(where)) is not None:
-        finder.error("M010", problem.message, where_node.place.of(problem.text), problem.help)
+    if where is not None and where_node is not None:
+        if (problem := where_problem(where)) is not None:
+            finder.error("M010", problem.message, where_node.place.of(problem.text), problem.help)
+        elif (moving := relative_date(where)) is not None:
+            finder.error("M018", moving.message, where_node.place.of(moving.text), moving.help)
     deleted = table.choice("deleted", ("keep", "ignore"), "keep")
     refresh = table.choice("refresh", ("changed", "daily"), "changed")
     fields_node = table.fields(f"pull.{entity.name}")

@@ -11,6 +11,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<name>[A-Za-z_][\w.]*(?::\d+)?)|(?P<number>[-+]?\d[\w:.+-]*)"
     r"|(?P<op><=|>=|!=|<>|[=<>(),]))"
 )
+_COMPARES = frozenset({"=", "!=", "<>", "<", ">", "<=", ">="})
 # What would turn the condition into something else than one.
 _NOT_A_CONDITION = frozenset(
     {"order", "limit", "group", "having", "offset", "for", "all", "with", "using", "where"}
@@ -36,6 +37,14 @@ _WORDS = (
         ]
     )
     | _NOT_A_CONDITION
+)
+
+# Dates that are others tomorrow.
+_RELATIVE = re.compile(
+    r"(?:yesterday|today|tomorrow|(?:last|this|next)_(?:fiscal_)?(?:week|month|quarter|year)|(?:last|next)_90_days"
+    r"|(?:last|next)_n_(?:fiscal_)?(?:days|weeks|months|quarters|years)"
+    r"|n_(?:fiscal_)?(?:days|weeks|months|quarters|years)_ago)(?::\d+)?",
+    re.IGNORECASE,
 )
 
 
@@ -76,6 +85,21 @@ def where_problem(where: str) -> WhereProblem | None:
     return None if missing is None else WhereProblem(*missing)
 
 
+def relative_date(where: str) -> WhereProblem | None:
+    """A date that moves on by itself: what it left behind would be taken back, a few records a night, settled or not."""
+    before = ["", ""]
+    for kind, word, _ in _tokens(where):
+        if kind == "name" and _RELATIVE.fullmatch(word):
+            field = before[0] if before[1] in _COMPARES else "CreatedDate"
+            return WhereProblem(
+                f"{word} is another day tomorrow: records that it no longer shows would be taken back from what was settled",
+                word,
+                f"write the first day that counts, as in {field} >= 2026-01-01 (a date-time: 2026-01-01T00:00:00Z)",
+            )
+        before = [before[1], word]
+    return None
+
+
 def where_paths(where: str) -> tuple[str, ...]:
     """The field paths a valid condition names (those of nested selects left out), each once."""
     paths: dict[str, None] = {}
@@ -90,7 +114,7 @@ def where_paths(where: str) -> tuple[str, ...]:
         elif kind == "name" and not any(nested) and word.lower() not in _WORDS:
             previous = tokens[index - 1][1] if index else ""
             is_function = following == "("
-            is_literal = previous in ("=", "!=", "<>", "<", ">", "<=", ">=")
+            is_literal = previous in _COMPARES
             if not is_function and not is_literal and ":" not in word:
                 paths.setdefault(word)
     return tuple(paths)

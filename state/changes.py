@@ -65,11 +65,12 @@ class ChangedProduct:
 
 @dataclass(frozen=True)
 class OrderElsewhere:
-    """An order of the member's accounts that changed and lies outside of the period now."""
+    """An order of the member's accounts that changed and lies outside of the period now; without a day where it has none,
+    because it is not active any more."""
 
     id: str
     number: str | None
-    day: date
+    day: date | None
     changed_at: datetime
 
 
@@ -151,12 +152,17 @@ def orders_elsewhere_since(tx: Connection, cell: Cell, since: datetime) -> list[
         OrderElsewhere(
             row.sf_id,
             row.number,
-            date.fromordinal(row.ordered_on) if row.ordered_on is not None else moment(row.ordered_at).date(),
+            _day_of(row),
             moment(row.modstamp),
         )
         for row in tx.execute(query)
-        if row.ordered_on is not None or row.ordered_at is not None
     ]
+
+
+def _day_of(order: Any) -> date | None:
+    if order.ordered_on is not None:
+        return date.fromordinal(order.ordered_on)
+    return None if order.ordered_at is None else moment(order.ordered_at).date()
 
 
 def definitions(tx: Connection, program: str, versions: tuple[int, int]) -> tuple[str | None, str | None]:

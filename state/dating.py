@@ -1,7 +1,7 @@
 """On which day an order counts: on its own; where a program says so, a return on that of the order it takes back from.
 
 A day decides, or an instant where the order has no day. What an order takes back from may be deleted since: its day
-is still known. While it has not arrived, the return counts on its own day.
+is still known. While it has not arrived, or has no day (a draft that was not activated), the return counts on its own.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ OWN = Dated(orders.c.ordered_on, orders.c.ordered_at)
 
 
 def with_originals(tables: FromClause) -> FromClause:
-    """The same rows, each order beside the one that it takes back from."""
-    return tables.outerjoin(original, and_(original.c.sf_id == orders.c.original_order_id, original.c.known))
+    """The same rows, each order beside the one that it takes back from, where that has a day."""
+    has_day = or_(original.c.ordered_on.is_not(None), original.c.ordered_at.is_not(None))
+    found = and_(original.c.sf_id == orders.c.original_order_id, original.c.known, has_day)
+    return tables.outerjoin(original, found)
 
 
 def by_original(applies: ColumnElement[bool]) -> Dated:

@@ -3,7 +3,8 @@
 A line belongs to its order, an order to its account; the standings are those that the order counts in, and where its
 day is not known, those of the account that are open today. A product belongs to the orders that have it: while no version
 of it was ever read, its lines are missing wherever a program asks what they are. An account that was never read is missing
-in what its parent gets for it. While order lines cannot be read at all, orders that came since without any lack theirs.
+in what its parent gets for it. While order lines cannot be read at all, orders that came since without any lack theirs; while
+products or accounts cannot, so does what was bought of or by those that came since.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from datetime import date, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, true
 
 from rebates.program import Program
 from state import dating, dirty, meta, rejected, watermarks
 from state.instants import micros
-from state.tables.facts import accounts, order_lines, orders
+from state.keys import NO_PRODUCT
+from state.tables.facts import accounts, order_lines, orders, products
 from state.tables.programs import periods, program_members, programs
 from state.tables.running import rejected_rows
 from state.totals import Cell
@@ -27,7 +29,7 @@ from state.totals import Cell
 NAMED = 3  # rows named in one standing; the others are counted
 LATE = timedelta(minutes=10)  # lines that were committed so late may have been missed by the last window
 _KEY = "gaps"
-_STOPPED = (
+_PULL_STOPPED = (
     "stopped.pull"  # written by jobs: streams that could not be read, with the code of what stopped them
 )
 
@@ -48,9 +50,10 @@ def find(tx: Connection, today: date, given: Iterable[Program]) -> Gaps:
     programs_in_force = list(given)
     rolled_up = [one.key for one in programs_in_force if one.hierarchy.roll_up == "parent"]
     found: dict[Cell, list[str]] = {}
-    for cell, said in _without_lines(tx):
+    asking = [one.key for one in programs_in_force if asks_of_products(one)]
+    for cell, said in (*_without_lines(tx), *_new_products(tx, asking), *_new_accounts(tx, rolled_up)):
         found.setdefault(cell, []).append(said)
-    by_product = _of_products(tx, [one.key for one in programs_in_force if asks_of_products(one)], today)
+    by_product = _of_products(tx, asking, today)
     for row in tx.execute(_REJECTED).all():
         said = f"{row.entity.replace('_', ' ')} {row.sf_id} could not be read: {row.reason}"
         if row.entity == "product":
@@ -88,10 +91,12 @@ def _few(said: list[str]) -> tuple[str, ...]:
 
 
 def _cells(tx: Connection, entity: str, sf_id: str, parent: str | None, today: date) -> Iterable[Cell]:
-    if entity == "order_line":
-        return _of_order(tx, parent)
+    if (
+        entity == "order_line"
+    ):  # what lies on a draft, or on an order that is gone, adds nothing whatever it says
+        return _of_order(tx, parent, rejected.COUNTING)
     if entity == "order":
-        return list(_of_order(tx, sf_id)) or _open(tx, parent, today)
+        return list(_of_order(tx, sf_id, true())) or _open(tx, parent, today)
     return ()
 
 
@@ -127,21 +132,73 @@ def _of_products(tx: Connection, asking: Sequence[str], today: date) -> Mapping[
 
 def _without_lines(tx: Connection) -> Iterable[tuple[Cell, str]]:
     """Orders that arrived while order lines stand still, and have none: what they add is not known."""
-    code = json.loads(meta.get(tx, _STOPPED) or "{}").get("order_line")
+    code = _stopped(tx, "order_line")
     if code is None:
         return
-    lines = watermarks.read(tx, "order_line")
-    mine = and_(orders.c.active, ~orders.c.deleted, ~exists().where(order_lines.c.order_pk == orders.c.pk))
-    if lines is not None:
-        mine = and_(mine, orders.c.modstamp >= micros(lines.ceiling - LATE))
+    bare = ~exists().where(order_lines.c.order_pk == orders.c.pk)
+    mine = and_(orders.c.active, ~orders.c.deleted, bare, _since_read(tx, "order_line", orders.c.modstamp))
     for row in tx.execute(_counted_in(mine).add_columns(orders.c.sf_id).order_by(orders.c.sf_id)):
         yield Cell(row[0], row[1]), f"the lines of order {row[2]} could not be read: {code}"
 
 
-def _of_order(tx: Connection, order_id: str | None) -> Iterable[Cell]:
+def _new_products(tx: Connection, asking: Sequence[str]) -> Iterable[tuple[Cell, str]]:
+    """Lines that were saved while products stand still, of products that were never read: nobody knows what they are."""
+    code = _stopped(tx, "product")
+    if code is None or not asking:
+        return
+    aside = select(rejected_rows.c.sf_id).where(rejected_rows.c.entity == "product")
+    lines = (
+        select(order_lines.c.order_pk, products.c.sf_id)
+        .join(products, products.c.pk == order_lines.c.product_pk)
+        .where(~products.c.known, products.c.pk != NO_PRODUCT, products.c.sf_id.not_in(aside))
+        .where(~order_lines.c.deleted, _since_read(tx, "product", order_lines.c.modstamp))
+        .distinct()
+        .subquery()
+    )
+    query = _counted_in(and_(rejected.COUNTING, programs.c.key.in_(asking)))
+    query = query.join(lines, lines.c.order_pk == orders.c.pk)
+    for row in tx.execute(query.add_columns(lines.c.sf_id).order_by(lines.c.sf_id)):
+        yield Cell(row[0], row[1]), f"product {row[2]} could not be read: {code}"
+
+
+def _new_accounts(tx: Connection, rolled_up: Sequence[str]) -> Iterable[tuple[Cell, str]]:
+    """Orders that were saved while accounts stand still, of accounts that were never read: they may belong to any family."""
+    code = _stopped(tx, "account")
+    if code is None or not rolled_up:
+        return
+    bought = (
+        select(orders.c.pk)
+        .join(accounts, accounts.c.pk == orders.c.account_pk)
+        .where(~accounts.c.known, _since_read(tx, "account", orders.c.modstamp))
+    )
+    children = program_members.alias("children")
+    family = (
+        select(children.c.member_pk)
+        .join(programs, programs.c.pk == children.c.program_pk)
+        .where(programs.c.key.in_(rolled_up), children.c.account_pk != children.c.member_pk)
+    )
+    mine = and_(rejected.COUNTING, orders.c.pk.in_(bought), programs.c.key.in_(rolled_up))
+    families = and_(mine, program_members.c.member_pk.in_(family))
+    for cell in tx.execute(_counted_in(families, buyer=program_members.c.account_pk)):
+        yield Cell(*cell), f"an account that bought something could not be read: {code}"
+
+
+def _stopped(tx: Connection, stream: str) -> str | None:
+    """The code of what keeps a stream from being read."""
+    found: dict[str, str] = json.loads(meta.get(tx, _PULL_STOPPED) or "{}")
+    return found.get(stream)
+
+
+def _since_read(tx: Connection, stream: str, stamp: ColumnElement[int]) -> ColumnElement[bool]:
+    """Saved since the stream was read last."""
+    mark = watermarks.read(tx, stream)
+    return true() if mark is None else stamp >= micros(mark.ceiling - LATE)
+
+
+def _of_order(tx: Connection, order_id: str | None, which: ColumnElement[bool]) -> Iterable[Cell]:
     if order_id is None:
         return ()
-    return [Cell(*row) for row in tx.execute(_counted_in(orders.c.sf_id == order_id))]
+    return [Cell(*row) for row in tx.execute(_counted_in(and_(orders.c.sf_id == order_id, which)))]
 
 
 def _counted_in(which: ColumnElement[bool], *, buyer: ColumnElement[Any] | None = None) -> Select[int, int]:

@@ -6,6 +6,8 @@ pages of the entity, applied after them. A record that was never known here is n
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
@@ -59,6 +61,14 @@ def apply(tx: Connection, run_pk: int, entity: str) -> tuple[int, int]:
         _move_on(tx, entity, {sf_id: newest[sf_id] for sf_id in ids})
     _forget_rejected(tx, run_pk, entity)
     return rows, len(ids)
+
+
+def leave_out(tx: Connection, order_ids: Collection[str]) -> None:
+    """Orders that the org shows and the mapping does not: none of ours, until one is read. Their lines wait for nothing."""
+    if not order_ids:
+        return
+    mine = keys.resolve(tx, orders, pa.chunked_array([pa.array(sorted(order_ids), pa.string())]))
+    tx.execute(update(orders).where(orders.c.pk.in_(mine.to_pylist()), ~orders.c.known).values(deleted=True))
 
 
 def _staged(tx: Connection, run_pk: int, entity: str) -> tuple[int, dict[str, tuple[int, str | None]]]:

@@ -150,8 +150,9 @@ def _references() -> Iterator[_Check]:
     for column, parent in (("account_pk", accounts), ("kind_pk", order_kinds)):
         orphan = select(orders.c[column]).where(known).distinct().except_(select(parent.c.pk))
         yield _Check(f"orders.{column} leads nowhere", orphan, "run: rebates db check")
+    counting = and_(known, orders.c.active, ~orders.c.deleted)
     undated = select(orders.c.sf_id).where(
-        known, orders.c.ordered_on.is_(None), orders.c.ordered_at.is_(None)
+        counting, orders.c.ordered_on.is_(None), orders.c.ordered_at.is_(None)
     )
     yield _Check("an order has no date and counts nowhere", undated, "map order.ordered_on")
     for table in (contributions, totals):

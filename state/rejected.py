@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select
 
 from state.dialects import upsert
 from state.instants import micros, moment
@@ -106,17 +106,32 @@ COUNTING: ColumnElement[bool] = and_(orders.c.known, orders.c.active, not_(order
 
 
 def without_day(tx: Connection) -> int:
-    """Rejected records that were never read and may be about any period: orders, lines of such orders, and accounts that
-    bought something or stand above others."""
+    """Rejected records that may be about any period: orders of no known day, lines of orders that nobody knows, and accounts
+    that bought something or stand above others."""
     return sum(int(tx.execute(query).scalar_one()) for query in _without_day())
+
+
+_HAS_DAY = or_(orders.c.ordered_on.is_not(None), orders.c.ordered_at.is_not(None))
+# A line's order was read, or is none of ours (`gone.leave_out`).
+_PLACED = exists().where(orders.c.sf_id == rejected_rows.c.parent_id, or_(orders.c.known, orders.c.deleted))
+
+
+def orders_nobody_knows(tx: Connection) -> list[str]:
+    """The orders of rejected lines that were neither read nor set aside themselves, by id."""
+    row, own = rejected_rows.c, rejected_rows.alias("own")
+    aside = select(own.c.sf_id).where(own.c.entity == "order")
+    query = select(row.parent_id).where(row.entity == "order_line", row.parent_id.is_not(None), ~_PLACED)
+    return list(
+        tx.execute(query.where(row.parent_id.not_in(aside)).distinct().order_by(row.parent_id)).scalars()
+    )
 
 
 @cache
 def _without_day() -> tuple[Select[Any], Select[Any]]:
     row = rejected_rows.c
-    order_id = case((row.entity == "order", row.sf_id), else_=row.parent_id)
-    placed = exists().where(orders.c.sf_id == order_id, orders.c.known)
-    lost = select(row.entity, row.sf_id).where(row.entity.in_(("order", "order_line")), ~placed).distinct()
+    dated = exists().where(orders.c.sf_id == row.sf_id, orders.c.known, _HAS_DAY)
+    nowhere = or_(and_(row.entity == "order", ~dated), and_(row.entity == "order_line", ~_PLACED))
+    lost = select(row.entity, row.sf_id).where(nowhere).distinct()
     child = accounts.alias("child")
     bought = exists().where(orders.c.account_pk == accounts.c.pk, COUNTING)
     above = exists().where(child.c.parent_pk == accounts.c.pk, child.c.known, not_(child.c.deleted))

@@ -183,6 +183,37 @@ def test_a_period_waits_for_an_order_whose_day_nobody_knows(story):
     assert state(story, "2026-05").waits_for == ("1 rejected record that could belong to any period",)
 
 
+@pytest.mark.parametrize("how", [{"active": False, "status": "Draft"}, {"deleted": True}])
+def test_a_line_that_cannot_be_read_holds_nothing_up_on_an_order_that_counts_nowhere(story, how):
+    story.order("9", "Acme", MAY, {"amount": 300}, **how)
+    story.today(date(2026, 6, 10))
+    set_aside(story, RejectedRow("order_line", "802x", "amount", "is empty", story.order_id("9")))
+    story.sync()
+    assert story.standings()["care", "Acme", "2026-05"]["incomplete"] == []
+    assert settled(story) == [("settled", 60)]
+    assert story.broken_promises() == []
+
+
+def test_a_line_that_cannot_be_read_is_missing_once_its_draft_is_activated(story):
+    story.order("9", "Acme", MAY, {"amount": 300}, active=False, status="Draft")
+    set_aside(story, RejectedRow("order_line", "802x", "amount", "is empty", story.order_id("9")))
+    story.sync()
+    story.order("9", "Acme", MAY)
+    story.today(date(2026, 6, 10))
+    story.sync()
+    (said,) = story.standings()["care", "Acme", "2026-05"]["incomplete"]
+    assert said.startswith("order line 802x could not be read")
+    assert settled(story) == []
+
+
+def test_an_order_that_was_read_without_a_day_and_cannot_be_read_now_could_be_of_any_period(story):
+    story.order("9", "Acme", None, {"amount": 300}, active=False, status="Draft")
+    story.today(date(2026, 6, 10))
+    set_aside(story, RejectedRow("order", story.order_id("9"), "type", "has no rule", story.id_of("Acme")))
+    story.sync()
+    assert state(story, "2026-05").waits_for == ("1 rejected record that could belong to any period",)
+
+
 def test_a_period_waits_while_its_program_file_is_not_valid(story):
     story.today(date(2026, 6, 10))
     story.program(PROGRAM.replace("10%", "many"))

@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
-from jobs import periods
+from connector.errors import Misconfigured
+from jobs import periods, settling
+from jobs.compute import compute
 from jobs.explanation import explain
 from state import rejected
 from state.rejected import RejectedRow
@@ -170,4 +172,78 @@ def test_an_account_whose_days_of_taking_part_are_none_is_named_and_lacks_that_a
     story.account("Bell", active_from="2026-06-01")
     assert story.sync().problems == ()
     assert lacks(story, "2026-06", "Bell") == []
+    assert story.broken_promises() == []
+
+
+@pytest.fixture
+def stand_still(shop):
+    """A stream that cannot be read, since a field of it may not be."""
+
+    def stop(*streams):
+        stopped = {name: Misconfigured("INVALID_FIELD", detail="no such field") for name in streams}
+        settling.note_stopped(shop.opened, "pull", stopped)
+
+    return stop
+
+
+def go_on(shop, day, *still):
+    """A sync of a day in June that reads all streams but these."""
+    shop.today(date(2026, 6, day))
+    shop.close()
+    shop.runs += 1
+    read = {"account", "product", "order", "order_line"} - set(still)
+    shop.read_until(shop.clock.now(), *sorted(read))
+    compute(shop.opened, shop.runs)
+
+
+def test_what_was_bought_of_new_products_is_missing_while_products_stand_still(story, stand_still):
+    stand_still("product")
+    story.order("2", "Acme", JUNE, {"amount": 300, "product": "Serum"})
+    go_on(story, 4, "product")
+    assert lacks(story, "2026-06") == [f"product {sf_id('01t', 'Serum')} could not be read: INVALID_FIELD"]
+    assert lacks(story) == []
+    stand_still()
+    story.product("Serum", family="Skin care")
+    june(story, day=5)
+    assert lacks(story, "2026-06") == []
+    assert story.standings()["care", "Acme", "2026-06"]["rebate"] == "30.00"
+    assert story.broken_promises() == []
+
+
+def test_a_product_that_nobody_reads_on_purpose_is_not_missing_while_products_stand_still(story, stand_still):
+    """The mapping leaves it out: its lines were there before and count as ever."""
+    story.order("2", "Acme", JUNE, {"amount": 300, "product": "Hidden"})
+    story.order("3", "Acme", JUNE, {"amount": 200, "product": "Cream"})
+    june(story, day=4)
+    stand_still("product")
+    go_on(story, 5, "product")
+    assert lacks(story, "2026-06") == []
+
+
+def test_a_program_that_takes_every_product_lacks_nothing_while_products_stand_still(story, stand_still):
+    story.program(OF_EVERYTHING)
+    stand_still("product")
+    story.order("2", "Acme", JUNE, {"amount": 300, "product": "Serum"})
+    go_on(story, 4, "product")
+    assert lacks(story, "2026-06") == []
+
+
+def test_what_new_accounts_bought_is_missing_in_families_while_accounts_stand_still(story, stand_still):
+    story.program(ROLLED_UP)
+    story.account("Branch", parent="Acme")
+    story.account("Bell")
+    for number, name in enumerate(("Acme", "Bell")):
+        story.order(f"2{number}", name, JUNE, {"amount": 300})
+    story.sync()
+    stand_still("account")
+    story.order("3", "New branch", JUNE, {"amount": 300})
+    go_on(story, 4, "account")
+    assert lacks(story, "2026-06") == ["an account that bought something could not be read: INVALID_FIELD"]
+    assert lacks(story, "2026-06", "Bell") == [], "it has no family"
+    assert lacks(story) == []
+    stand_still()
+    story.account("New branch", parent="Acme")
+    june(story, day=5)
+    assert lacks(story, "2026-06") == []
+    assert story.standings()["care", "Acme", "2026-06"]["rebate"] == "60.00"
     assert story.broken_promises() == []

@@ -14,7 +14,7 @@ from emulator import multi_currency, records
 from emulator.context import Context
 from emulator.fault_kinds import Fault
 from emulator.life import permissions_of
-from emulator.raw_rows import change, user_named
+from emulator.raw_rows import change, put, user_named
 from emulator.seed_story import LUMIERE, partner_orders_again
 
 STANDING = (
@@ -119,6 +119,22 @@ def test_a_field_that_may_no_longer_be_read_stops_its_stream_alone_and_lowers_no
     assert qualifying(story) == Decimal("50588"), "it comes back by itself"
     assert standing(story)["Incomplete__c"] is None
     assert story("verify", "--deep").code == 0
+
+
+def test_a_line_of_a_new_product_is_missed_by_name_while_products_may_not_be_read(story):
+    story("sync")
+    line = story.rows("SELECT Id FROM OrderItem WHERE Order.EffectiveDate = 2026-11-09")[0]["Id"]
+    with story.org.storage.transaction():
+        fields = {"Name": "New Serum", "ProductCode": "NS", "Family": "Skin care", "IsActive": 1}
+        product = put(story.org, "Product2", user_named(story.org), **fields)
+        change(story.org, "OrderItem", line, user_named(story.org), Product2Id=product)
+    permissions_of(story.org).hide("Product2.ProductCode")
+    later(story, code=2)
+    assert qualifying(story) < Decimal("45188"), "what the product is, and whether it counts, is not known"
+    assert standing(story)["Incomplete__c"] == f"product {product} could not be read: INVALID_FIELD"
+    permissions_of(story.org).show("Product2.ProductCode")
+    later(story)
+    assert (standing(story)["Incomplete__c"], qualifying(story)) == (None, Decimal("45188"))
 
 
 # --- the day's API calls ----------------------------------------------------------------------------------

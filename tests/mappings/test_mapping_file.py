@@ -405,14 +405,34 @@ def test_a_condition_that_is_not_whole_is_said_before_the_org_is_asked(problems_
 @pytest.mark.parametrize(
     "where",
     [
-        "", "Type = 'A'", "Type = 'A' AND (NOT Name LIKE 'x%' OR Name = null)", "CreatedDate >= LAST_N_DAYS:30",
-        "CreatedDate > 2026-01-01T00:00:00Z", "Id IN (SELECT AccountId FROM Order WHERE Status = 'A')",
+        "", "Type = 'A'", "Type = 'A' AND (NOT Name LIKE 'x%' OR Name = null)", "CreatedDate >= 2026-01-01",
+        "Last_Year__c = 2026", "Today__c = true", "Kind__c = 'TODAY'", "CreatedDate > 2026-01-01T00:00:00Z", "Id IN (SELECT AccountId FROM Order WHERE Status = 'A')",
         "Type NOT IN ('A', 'B')", "Kinds__c INCLUDES ('A;B', 'C')", "CALENDAR_YEAR(CreatedDate) = 2026",
         "DISTANCE(Place__c, GEOLOCATION(37.7, -122.4), 'mi') < 20", "AnnualRevenue > USD5000", "NOT(IsDeleted = true)",
         "((Type = 'A'))", "Amount__c > -5 and IsDeleted = FALSE",
     ],
 )  # fmt: skip
 def test_a_whole_condition_is_taken_as_it_is(where):
-    from mappings.where import where_problem
+    from mappings.where import relative_date, where_problem
 
     assert where_problem(where) is None
+    assert relative_date(where) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "word"),
+    [
+        ("CreatedDate = LAST_N_DAYS:30", "LAST_N_DAYS:30"),
+        ("Type = 'A' AND (EffectiveDate >= this_fiscal_quarter)", "this_fiscal_quarter"),
+        ("EffectiveDate IN (TODAY, YESTERDAY)", "TODAY"),
+        ("Id IN (SELECT OrderId FROM OrderItem WHERE CreatedDate > N_MONTHS_AGO:3)", "N_MONTHS_AGO:3"),
+        ("EndDate < NEXT_90_DAYS", "NEXT_90_DAYS"), ("EndDate < Last_N_Fiscal_Years:2", "Last_N_Fiscal_Years:2"),
+        ("EndDate != NEXT_YEAR", "NEXT_YEAR"), ("EndDate = LAST_WEEK", "LAST_WEEK"), ("EndDate < TOMORROW", "TOMORROW"),
+    ],
+)  # fmt: skip
+def test_a_date_that_is_another_one_tomorrow_is_refused_in_a_condition(problems_of, where, word):
+    (problem,) = problems_of(
+        f'[pull.account]\nobject = "Account"\nwhere = "{where}"\n[pull.account.fields]\nname = "Name"'
+    )
+    assert (problem.code, problem.message.split()[0]) == ("M018", word)
+    assert "write the first day that counts" in problem.help

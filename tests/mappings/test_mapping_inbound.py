@@ -205,7 +205,8 @@ def test_dates_are_ordinals_and_wrong_ones_are_set_aside(page_of):
     page = page_of(
         AccountId=["001000000000001AAA"] * 3,
         EffectiveDate=["2026-02-28", "2026-02-30", None],
-        **dict.fromkeys(("OrderNumber", "Status", "StatusCode", "Type", "OriginalOrderId"), [None] * 3),
+        StatusCode=["Activated"] * 3,
+        **dict.fromkeys(("OrderNumber", "Status", "Type", "OriginalOrderId"), [None] * 3),
     )
     mapping = read_mapping("standard")
     inbound = reader(mapping.pull["order"], mapping).read(page)
@@ -607,8 +608,31 @@ def test_an_active_order_without_an_account_is_set_aside(page_of):
     )
 
 
-def test_an_order_is_set_aside_where_its_status_or_its_account_cannot_be_read(page_of):
-    inbound = read(WITH_STATUS, orders(page_of, (None, "Mars"), ("nobody", "Open")), "order")
+def test_an_order_is_set_aside_where_its_status_cannot_be_read(page_of):
+    page = orders(page_of, (None, "Mars"), ("nobody", "Mars"), ("nobody", "Won"))
+    inbound = read(WITH_STATUS, page, "order")
 
-    assert [field for field, _ in why(inbound)] == ["account_id", "account_id"]
+    assert [field for field, _ in why(inbound)] == ["account_id"] * 3
     assert inbound.gone.num_rows == 0
+
+
+def test_nothing_of_an_order_that_is_not_active_has_to_be_mended(page_of):
+    text = WITH_STATUS + 'type = { field = "Type", values = { Web = "Web" } }\n'
+    page = orders(page_of, ("nobody", "Open"), (SOME_ACCOUNT, "Open"), (SOME_ACCOUNT, "Won"))
+    inbound = read(text, page.append_column("Type", [["Web", "Fax", "Fax"]]), "order")
+
+    assert why(inbound) == [("type", "no_rule")], "the one that counts"
+    assert inbound.gone["id"].to_pylist() == page["Id"].to_pylist()[:2]
+
+
+@pytest.mark.parametrize("day", ['ordered_on = { field = "At", as = "date" }', 'ordered_at = "At"'])
+def test_an_order_that_was_never_activated_has_no_day_and_needs_none(page_of, day):
+    text = WITH_STATUS.replace('ordered_on = "EffectiveDate"', day)
+    page = orders(page_of, (SOME_ACCOUNT, "Open"), (SOME_ACCOUNT, "Won"), (SOME_ACCOUNT, "Won"))
+    inbound = read(text, page.append_column("At", [[None, "2026-11-09T10:00:00.000Z", None]]), "order")
+
+    left = day.split()[0]
+    assert why(inbound) == [(left, "missing")], "one that counts needs a day"
+    assert inbound.table["active"].to_pylist() == [False, True]
+    assert [one is None for one in inbound.table[left].to_pylist()] == [True, False]
+    assert inbound.gone.num_rows == 0, "it is there: nobody has to ask for it again"

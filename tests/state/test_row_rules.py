@@ -194,6 +194,15 @@ def test_a_deleted_original_still_dates_what_was_taken_back_from_it(returning):
     assert returning.violations() == []
 
 
+def test_an_original_without_a_day_leaves_its_returns_on_their_own(returning):
+    """A draft, set back from an activated order: nobody could say when it was."""
+    sale = {"id": "SALE", "account_id": "ACME", "ordered_on": None, "active": False}
+    returning.pull("order", sale, modstamp=9)
+    returning.compute()
+    assert returning.amounts() == {("ACME", "2026-03"): Decimal(-40)}
+    assert returning.violations() == []
+
+
 def test_a_return_is_told_another_original(returning):
     returning.pull("order", {"id": "BACK", "account_id": "ACME", "ordered_on": MARCH})
     returning.compute()
