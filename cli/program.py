@@ -46,14 +46,15 @@ def check(
     """Problems, warnings and notes of program files, with line and suggestion. Exit 2 when one cannot be used."""
     from jobs.program_check import check_files
 
-    known = None
     if store:
         from cli.opening import opened
+        from jobs.checked_settled import with_settled
         from jobs.store_facts import facts_of_store
 
         with opened(context, quiet=True, reads_store=True) as application:
-            known = facts_of_store(application)
-    checked = check_files(files, accounts, known)
+            checked = with_settled(application, check_files(files, accounts, facts_of_store(application)))
+    else:
+        checked = check_files(files, accounts)
     data = {"files": [entry.as_json() for entry in checked]}
     bad = [entry for entry in checked if entry.problems]
     error = None

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from jobs.documents import document_from
 from jobs.inputs import Computed, is_chained
+from jobs.settled_changes import Cause, Causes, Correction
 from jobs.settling import Facts, look, withdraw
 from jobs.told_apart import Former, late_part
 from rebates.money import to_micro
@@ -34,9 +35,9 @@ class Ledger:
         self._closed = postings.closed(tx)
         self._left_out: dict[int, set[int]] = {}
         self._versions = postings.versions(tx)
-        self.corrected = dict[
-            str, set[Cell]
-        ]()  # program → standings of closed periods that come to another amount
+        self._causes = Causes(tx, programs) if self._closed else None
+        # program → standings of closed periods that come to another amount
+        self.corrected = dict[str, dict[Cell, Correction]]()
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
     def correct(self, computed: Sequence[Computed], saved: Iterable[Saved] = ()) -> list[Computed]:
@@ -66,10 +67,12 @@ class Ledger:
         if self._books:
             postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
         booked_for = {one.cell for one in made}
-        moved = {one.cell for one in made if one.amount_e6}
+        moved = {one.cell: one.amount_e6 for one in made if one.amount_e6}
         for found in late:
             if found.one.cell in moved and not self._was_left_out(found):
-                self.corrected.setdefault(found.one.program.key, set()).add(found.one.cell)
+                mine, cell = self.corrected.setdefault(found.one.program.key, {}), found.one.cell
+                before = mine[cell].amount_e6 if cell in mine else 0
+                mine[cell] = Correction(before + moved[cell], self._cause(found))
         return [found for found in late if found.one.cell in booked_for]
 
     def _was_left_out(self, found: Computed) -> bool:
@@ -78,6 +81,11 @@ class Ledger:
         if period not in self._left_out:
             self._left_out[period] = postings.left_out(self.tx, period)
         return found.one.cell.member_pk in self._left_out[period]
+
+    def _cause(self, found: Computed) -> Cause:
+        if self._causes is None:
+            return Cause()
+        return self._causes.of(found.one.program, found.one.cell.member_pk)
 
     def close(self, known: Facts) -> int:
         """Settle the periods whose grace has passed and which wait for nothing; returns how many standings."""
@@ -102,9 +110,11 @@ class Ledger:
         worth = at.rebate if found.payout is None else found.payout.settles
         total = to_micro(worth) - (before.amount_e6 if before else 0)
         version = self._versions[found.one.program.key]
-        late = (
-            late_part(found, before, version, total, formers, earlier) if total or found.payout is None else 0
-        )
+        late: int | None = 0
+        if self._cause(found).accounts:
+            late = None  # no line came late: orders of other accounts count, or the account's own do no more
+        elif total or found.payout is None:
+            late = late_part(found, before, version, total, formers, earlier)
         return Booking(
             found.one.cell,
             self._open(found.one.program),

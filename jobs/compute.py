@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from jobs import fuses
+from jobs import fuses, settled_changes
 from jobs.app import App
 from jobs.closing import Ledger
 from jobs.compute_beside import compute_beside, second_process
@@ -71,6 +71,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 fuses.require_few_corrections(app, tx, ledger.corrected)
+                told = settled_changes.told(tx, begun.programs, ledger.corrected)
                 others = set[Cell]() if shared is None else shared.cells(tx)
                 empty = vanished.emptied(tx, rest.emptied | others)
                 never = vanished.put_away(tx, empty, but_not_of=begun.calculator.shared)
@@ -91,7 +92,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
         len(rest.news),
         planned,
         (*installed.added, *installed.changed, *installed.retired),
-        installed.problems,
+        (*installed.problems, *told),
         tuple(begun.refused),
     )
     return found if shared is None else shared.added_to(found)

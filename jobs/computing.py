@@ -23,7 +23,18 @@ from jobs.refused_programs import RefusedProgram, sort_out_in
 from rebates.events import Event, events
 from rebates.program import Program
 from rebates.standing import Standing, Working
-from state import chains, contributions, dirty, gaps, meta, retold, rollover, rules, standings
+from state import (
+    chains,
+    changed_accounts,
+    contributions,
+    dirty,
+    gaps,
+    meta,
+    retold,
+    rollover,
+    rules,
+    standings,
+)
 from state import events as event_log
 from state.engines import Engine
 from state.events import EventRow
@@ -81,6 +92,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
     records = chains.changed_accounts(tx)
     own_currency.tell_again(tx)
     installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
+    changed_accounts.note_terms(tx, installed.changed)
     if scratch:
         contributions.rebuild(tx, engine=engine)
         dirty.mark_all_cells(tx)
@@ -111,6 +123,7 @@ def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
 def finish(tx: Connection) -> None:
     """The run is whole."""
     retold.forget(tx)
+    changed_accounts.forget(tx)
     meta.drop(tx, TURNED)
     meta.drop(tx, UNFINISHED)
 

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from jobs.refusals import TooSurprising
 from mappings.model import PushTarget
+from rebates.money import text
 from state import acknowledged, meta, postings
 from state.payloads import payload_hash
-from state.totals import Cell
+from state.totals import from_e6
 
 if TYPE_CHECKING:
     from jobs.app import App
+    from jobs.settled_changes import Corrections
 
 FEW = 5  # clearing this many accounts is never a surprise
 FEW_CORRECTIONS = 20  # nor are so many late changes of settled amounts in one run
+ADVICE = (
+    "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if "
+    "it is right: the same sync without --dry-run"
+)
 COUNTED = "fuses.counted"  # in `meta`: of shares that were saved while their run is not over
 
 
@@ -33,24 +40,35 @@ def require_usual(app: App, tx: Connection, found: Mapping[str, int]) -> None:
     _guard_storm(app, together["tasks"])
 
 
-def require_few_corrections(app: App, tx: Connection, corrected: Mapping[str, Collection[Cell]]) -> None:
+def require_few_corrections(app: App, tx: Connection, corrected: Corrections) -> None:
     """Raises TooSurprising when too much of what a program settled would be settled otherwise: late lines move some of it,
     a mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
 
-    `corrected`: program → standings of closed periods that come to another amount, those that had none there, too.
+    `corrected`: program → standings of closed periods that come to another amount, those that had none there, too. What
+    other terms or a changed account move is held against the money, too: a few large partners can be most of it.
     """
     if app.allow_many_corrections:
         return
     for program, cells in corrected.items():
         periods = {cell.period_pk for cell in cells}
-        count, settled = len(cells), postings.settled_in(tx, periods)
+        count, (settled, money_e6) = len(cells), postings.settled_in(tx, periods)
+        closed = f"{len(periods)} closed period{'' if len(periods) == 1 else 's'}"
         if count > FEW_CORRECTIONS and count > settled * app.settings.payouts.correct_share:
             raise TooSurprising(
-                f"this would correct {count} amounts of {program} in {len(periods)} closed "
-                f"period{'' if len(periods) == 1 else 's'}, where {settled} were settled. Late orders correct a few; a "
+                f"this would correct {count} amounts of {program} in {closed}, where {settled} were settled. Late orders correct a few; a "
                 "changed program, product family or account type can correct most. Nothing of it was booked",
-                "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if "
-                "it is right: the same sync without --dry-run",
+                ADVICE,
+                program=program,
+                corrections=count,
+                settled=settled,
+            )
+        otherwise_e6 = sum(abs(one.amount_e6) for one in cells.values() if one.cause)
+        share = Decimal(str(app.settings.payouts.correct_share))
+        if settled > FEW_CORRECTIONS and otherwise_e6 > money_e6 * share:
+            raise TooSurprising(
+                f"other terms of {program}, or changed accounts, would move {text(from_e6(otherwise_e6))} of the "
+                f"{text(from_e6(money_e6))} that it settled in {closed}. Nothing of it was booked",
+                ADVICE,
                 program=program,
                 corrections=count,
                 settled=settled,

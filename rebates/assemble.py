@@ -33,6 +33,7 @@ def program(values: Values, problems: list[Problem], made: type[Made]) -> Made:
     qualifiers = _qualifiers(values, problems)
     tiers = named(tier(entry) for entry in values.get("tiers", ()))
     growth = _growth(values, tiers, problems)
+    _amendment(values, problems)
     return made(
         key=values.get("key", "unnamed"),
         name=values.get("name", values.get("key", "")),
@@ -146,6 +147,24 @@ def _compare(values: Values, tiers: tuple[Tier, ...], problems: list[Problem]) -
             )
         )
     return "index"
+
+
+def _amendment(values: Values, problems: list[Problem]) -> None:
+    """Terms that begin later than their program: the file must say what holds for the days before, settled ones too."""
+    begins = values.get("effective_from")
+    if begins is None or "amendment" in values or begins <= values.get("starts", begins):
+        return
+    if any(entry.path == ("amendment",) for entry in problems):
+        return  # there is one, and it cannot be read
+    problems.append(
+        problem(
+            ("effective_from",),
+            f"the file does not say what holds before {begins}",
+            'amendment = "as_of": the earlier file\'s terms (keep it beside this one); amendment = "latest": these terms, '
+            "and what was settled before is corrected",
+            "missing-key",
+        )
+    )
 
 
 def _limits(values: Values) -> Limits:

@@ -118,11 +118,15 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("rates", "amounts", "Fixed rates: program currency for one unit of the other, by code."),
         Key("stacking", "stacking", "How it behaves beside other programs.", of="stacking"),
         Key("ship_and_debit", "table", "Lines sold at a special price.", of="ship_and_debit"),
-        Key("effective_from", "date", "First day of this version's terms."),
+        Key(
+            "effective_from",
+            "date",
+            "First day of this version's terms; `amendment` says what holds before it.",
+        ),
         Key(
             "amendment",
             "choice",
-            "as_of: earlier lines keep the earlier version's terms; latest: the newest terms hold for all.",
+            "as_of: earlier lines keep the earlier version's terms; latest: the newest terms hold for all, and what was settled is corrected.",
             ("as_of", "latest"),
         ),
         Key("alerts", "table", "When to speak up.", of="alerts"),

@@ -15,7 +15,7 @@ from rebates.hierarchy import DEPTH_MAX, SHARE, Hierarchy, paying_member, share_
 from rebates.periods import midnight
 from rebates.program import Program
 from rebates.versions import Reign, reigns
-from state import bulk, chains, dirty
+from state import bulk, chains, changed_accounts, dirty
 from state.instants import micros
 from state.tables.base import FIRST_AT, FIRST_DAY, LAST_AT, LAST_DAY
 from state.tables.facts import accounts, orders
@@ -107,6 +107,9 @@ def judge(
         rows = _replace(tx, program_pk, wanted, pks)
         changed = {row[0] for row in rows}
         if changed and not whole:
+            by_pk = {account.pk: account for account in affected}
+            moved = ((row[2], _behind(row[0], by_pk, everyone, set(dirty_pks))) for row in rows)
+            changed_accounts.note_members(tx, program_pk, moved)
             marks = dirty.Orders(tx, facts_changed=False)
             for some in _slices(sorted(changed)):
                 marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))
@@ -115,6 +118,16 @@ def judge(
                 # stands for the group that it left or came to (`shares.widen` has the rest of that group wait, too).
                 chains.widen_members(tx, program_pk, sorted(changed | {row[2] for row in rows}))
     return problems
+
+
+def _behind(pk: int, by_pk: Mapping[int, Known], everyone: Accounts, dirty_pks: Collection[int]) -> int:
+    """The account whose record made this one's orders count for others: itself, or one above it."""
+    account = by_pk.get(pk)
+    for _ in range(DEPTH_MAX):
+        if account is None or account.pk in dirty_pks:
+            break
+        account = everyone.by_id.get(account.parent) if account.parent else None
+    return pk if account is None else account.pk
 
 
 class _Enrolled:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from state import bulk, dirty, keys, moved_lines, parts, rates
+from state import bulk, changed_accounts, dirty, keys, moved_lines, parts, rates
 from state.merge_statements import REJECTED, Target, anything, comparison, counting, upserting
 from state.tables.facts import accounts, order_lines, orders, products, users
 from state.tables.programs import programs
@@ -174,6 +174,8 @@ class Merge:
         inserted, updated = self._count(changed)
         if self.entity == "product" and updated + inserted:
             dirty.mark_products(self.tx, _CHANGED_PRODUCTS, judged=True)
+        if self.entity == "account" and updated:
+            changed_accounts.note_fields(self.tx, target.scratch, changed)
         self._upsert(target)
         if self._moves:
             self._moves.look(inserted)

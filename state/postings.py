@@ -104,7 +104,7 @@ _LAST = select(func.coalesce(func.max(postings.c.pk), 0))
 _CLOSED = select(closed_periods)
 _CLOSED_PKS = select(closed_periods.c.period_pk)
 _SETTLED_IN = (
-    select(func.count())
+    select(func.count(), cast(func.coalesce(func.sum(func.abs(postings.c.amount_e6)), 0), BigInteger))
     .select_from(postings)
     .where(postings.c.kind == "settled", postings.c.period_pk.in_(bindparam("pks", expanding=True)))
 )
@@ -116,9 +116,10 @@ _AFTER = (
 _VERSIONS = select(programs.c.key, programs.c.version)
 
 
-def settled_in(tx: Connection, period_pks: Collection[int]) -> int:
-    """How many standings were settled for these periods."""
-    return int(tx.execute(_SETTLED_IN, {"pks": sorted(period_pks)}).scalar_one())
+def settled_in(tx: Connection, period_pks: Collection[int]) -> tuple[int, int]:
+    """How many standings were settled for these periods, and at how much money, in millionths."""
+    count, money_e6 = tx.execute(_SETTLED_IN, {"pks": sorted(period_pks)}).one()
+    return int(count), int(money_e6)
 
 
 def closed(tx: Connection) -> set[int]:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from jobs.checked_settled import with_settled
 from jobs.program_check import check_files
 from jobs.refusals import Unusable
 from jobs.store_facts import diff_store, facts_of_store
@@ -68,3 +69,28 @@ def test_a_rule_that_matches_nothing_in_the_store_is_found(story, tmp_path):
     path.write_text(PROGRAM)
     (checked,) = check_files([path], known=facts_of_store(story.opened))
     assert not any("Care" in finding.message for finding, _ in checked.findings)
+
+
+def warned(shop, *texts):
+    files = []
+    for number, text in enumerate(texts):
+        files.append(shop.folder / f"new{number}.toml")
+        files[-1].write_text(text)
+    checked = with_settled(shop.opened, check_files(files, known=facts_of_store(shop.opened)))
+    return [finding.message for one in checked for finding, _ in one.findings if finding.code == "settled"]
+
+
+def test_terms_that_would_correct_what_was_settled_say_so_with_the_money(story):
+    story.today(date(2026, 7, 2))
+    story.sync()
+    assert warned(story, PROGRAM) == []
+    cheaper = PROGRAM.replace('"10%"', '"6%"')
+    told = "with these terms a sync changes 1 amount that care had settled by -32.00 USD"
+    assert warned(story, cheaper) == [told]
+    later = cheaper.replace("starts =", 'effective_from = 2026-07-01\namendment = "{}"\nstarts =')
+    assert warned(story, later.format("latest")) == [told]
+    assert warned(story, later.format("as_of")) == [], "the earlier terms are in force"
+    assert warned(story, PROGRAM, later.format("as_of")) == []
+    story.program(cheaper)
+    assert "by -32.00 USD" in story.sync().problems[0]
+    assert story.broken_promises() == []

@@ -59,7 +59,7 @@ FAMILIES: dict[str, list[str]] = {
         "", LADDER, AS_OF.format("2026-04-11"), CARE + BETTER, AS_OF.format("2026-04-21"), LADDER + MARKET,
     ],
     "a correction in between": [
-        "", CARE + LADDER, "effective_from = 2026-03-01\n", LADDER, AS_OF.format("2026-06-11"), BETTER,
+        "", CARE + LADDER, 'effective_from = 2026-03-01\namendment = "latest"\n', LADDER, AS_OF.format("2026-06-11"), BETTER,
     ],
     "returns to the terms of their original": [
         'returns = "original_period"\n', LADDER, AS_OF.format("2026-05-17") + 'returns = "original_period"\n', BETTER,

@@ -114,3 +114,20 @@ def test_what_is_missing_in_units_stands_on_no_account_as_money(story):
     )
     assert any(row["Rebate_Next_Tier__c"] for row in shown)
     assert {row["Rebate_To_Next_Tier__c"] for row in shown} == {None}
+
+
+def test_later_terms_that_do_not_say_what_holds_before_them_move_nothing(story):
+    """The earlier terms stay in force, and the two ways to say it are shown with the line."""
+    assert story("sync").code == 0
+    before = story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"]
+    later = RETAIL.replace("period =", "effective_from = 2026-12-01\nperiod =", 1).replace("15%", "12%")
+    own_programs(story, retail=RETAIL, later=later)
+    done = story("sync", "--json")
+    assert done.code == 2
+    assert "later.toml is not valid" in done.error["message"]
+    assert story("explain", "Lumi", "--program", "retail-2026", "--json").data["standings"] == before
+    checked = story("program", "check", "own/retail.toml", "own/later.toml")
+    assert checked.code == 2
+    assert "does not say what holds before 2026-12-01" in checked.out
+    assert 'amendment = "as_of"' in checked.out
+    assert 'amendment = "latest"' in checked.out

@@ -113,6 +113,19 @@ def test_a_mistake_has_its_line_and_a_way_out(text, line, message, suggestion):
     assert suggestion is None or suggestion in (hits[0][2] or "")
 
 
+def test_later_terms_must_say_what_holds_before_them():
+    """Left out, everything that was settled before would be settled otherwise, and nobody said so."""
+    later = HEAD + "effective_from = 2026-06-01\n" + TIER
+    ((line, message, suggestion),) = problems(later)
+    assert (line, message) == (4, "the file does not say what holds before 2026-06-01")
+    assert 'amendment = "as_of"' in suggestion
+    assert 'amendment = "latest"' in suggestion
+    for said in ("as_of", "latest"):
+        assert parse_program(f'amendment = "{said}"\n{later}').amendment == said
+    assert parse_program(HEAD + "effective_from = 2026-01-01\n" + TIER).effective == date(2026, 1, 1)
+    assert len(problems(f'amendment = "newest"\n{later}')) == 1
+
+
 def test_a_program_whose_start_cannot_be_read_is_not_said_to_run_too_long():
     text = HEAD.replace("2026-01-01", '"soon"') + 'period = "week"\n' + TIER
     assert [message for _, message, _ in problems(text)] == ["'soon' is not a day"]

@@ -1,0 +1,88 @@
+"""What checked program files would change about money that is settled already, worked out as a sync would and then undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from jobs.app import App
+from jobs.closing import Ledger
+from jobs.inputs import Calculator
+from jobs.program_check import Checked
+from jobs.refused_programs import sort_out_in, why_refused
+from jobs.rehearsal import rehearse
+from jobs.settled_changes import in_all
+from rebates import InvalidProgram, Program
+from rebates.lint import Finding
+from rebates.sequence import lined_up
+from rebates.versions import folded
+from state import chains, contributions, frames, postings, rules
+
+CELLS_AT_ONCE = 2_000
+HINT = (
+    '`rebates program diff OLD NEW --store` shows each; for terms from a day on: effective_from with amendment = "as_of", beside '
+    "the earlier file"
+)
+
+
+def with_settled(app: App, checked: Sequence[Checked]) -> list[Checked]:
+    """The same with a warning at the newest file of each program that would correct what closed periods were settled at."""
+    out = list(checked)
+    with app.store.read() as tx:
+        settled = frames.settled(tx).keys()
+        families = {key: found for key in settled if (found := _with_those_in_force(app, tx, key, out))}
+    if not families:
+        return out
+    with rehearse(app):
+        for program in families.values():
+            with app.store.transaction() as tx:
+                said = _corrected(app, tx, program)
+            if said is not None:
+                mine = [n for n, one in enumerate(out) if one.program and one.program.key == program.key]
+                newest = max(mine, key=lambda n: _effective(out[n]))
+                warning = Finding("warning", "settled", said, HINT)
+                out[newest] = replace(out[newest], findings=((warning, None), *out[newest].findings))
+    return out
+
+
+def _effective(one: Checked) -> str:
+    assert one.program is not None
+    return one.program.effective.isoformat()
+
+
+def _with_those_in_force(app: App, tx: Connection, key: str, checked: Sequence[Checked]) -> Program | None:
+    """The program of the files, with the versions in force that they leave; None: no file is of it, or a sync would not
+    compute it, which is said already."""
+    given = [one.program for one in checked if one.program is not None and one.program.key == key]
+    if not given:
+        return None
+    days = {program.effective for program in given}
+    mine = next((one for one in app.programs_in_force_read(tx) if one.key == key), None)
+    known = () if mine is None else (*mine.earlier, replace(mine, earlier=()))
+    try:
+        program = folded([*(one for one in known if one.effective not in days), *given])[0]
+    except InvalidProgram:
+        return None
+    return program if why_refused(program) is None else None
+
+
+def _corrected(app: App, tx: Connection, program: Program) -> str | None:
+    accepted, refused = sort_out_in(tx, app.programs_in_force_read(tx))
+    programs = lined_up([program, *(one for one in accepted if one.key != program.key)])
+    now = app.clock.now()
+    kept = {one.key for one in refused if one.key != program.key}
+    installed = rules.install_programs(tx, programs, now, keep=kept)
+    if program.key not in installed.changed:
+        return None
+    contributions.recompute_dirty(tx)
+    calculator, ledger = Calculator(tx, programs, now), Ledger(tx, programs, now, run_pk=0)
+    closed = postings.closed(tx)
+    cells = [
+        cell for cell in chains.all_cells(tx, rules.installed(tx)[program.key]) if cell.period_pk in closed
+    ]
+    for at in range(0, len(cells), CELLS_AT_ONCE):
+        ledger.correct(calculator.compute(cells[at : at + CELLS_AT_ONCE]))
+    amounts = [one.amount_e6 for one in ledger.corrected.get(program.key, {}).values() if one.amount_e6]
+    return f"with these terms a sync changes {in_all(program, amounts)}" if amounts else None

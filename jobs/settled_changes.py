@@ -1,0 +1,138 @@
+"""What moves settled money besides late orders: other terms, and accounts whose orders count for others now.
+
+A late order explains itself. A field that somebody changed on an account, or a file that holds for the past, takes back
+what was settled and paid without one: whoever reads what a sync did is told, with what it was before and the money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from rebates.money import money_text
+from rebates.program import Program
+from state import changed_accounts, rules
+from state.changed_accounts import Known
+from state.totals import Cell, from_e6
+
+TOLD = 20  # accounts and programs: a sync's warnings are read by people
+DAYS = ("active_from", "active_to")
+PUT_BACK = "if it is not meant, put it back: the next sync books the opposite"
+
+
+class Cause(NamedTuple):
+    """Why a settled amount is another one now; neither: late orders, or what others leave."""
+
+    terms: bool = False
+    accounts: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.terms or bool(self.accounts)
+
+
+class Correction(NamedTuple):
+    """By how much a settled amount changes, in millionths, and why."""
+
+    amount_e6: int
+    cause: Cause
+
+
+Corrections = Mapping[str, Mapping[Cell, Correction]]  # by program
+
+
+class Causes:
+    """What was noted since standings were computed last, asked by program and member."""
+
+    def __init__(self, tx: Connection, programs: Sequence[Program]) -> None:
+        self._noted = changed_accounts.read(tx)
+        pks = rules.installed(tx) if self._noted.members else {}
+        self._members: dict[str, Mapping[int, Iterable[int]]] = {
+            program.key: self._noted.members.get(pks.get(program.key, 0), {}) for program in programs
+        }
+        self._rivals = {
+            program.key: [other.key for other in programs if _compete(program, other)] for program in programs
+        }
+        self._fields_of_markets = {program.key: frozenset(_of_markets(program)) for program in programs}
+
+    def of(self, program: Program, member: int) -> Cause:
+        """Why what this member was settled at may be another amount."""
+        found = set[int]()
+        for key in (program.key, *self._rivals.get(program.key, ())):
+            found |= set(self._members.get(key, {}).get(member, ()))
+        if self._noted.fields.get(member, {}).keys() & self._fields_of_markets.get(program.key, frozenset()):
+            found.add(member)
+        return Cause(program.key in self._noted.terms, frozenset(found))
+
+
+def _compete(one: Program, other: Program) -> bool:
+    """What one of them pays depends on the other's."""
+    mine, theirs = one.stacking, other.stacking
+    if one.key == other.key or mine.mode == "parallel" or mine.mode != theirs.mode:
+        return False
+    return mine.mode != "exclusive" or mine.group == theirs.group
+
+
+def _of_markets(program: Program) -> Iterator[str]:
+    for version in (*program.earlier, program):
+        for market in version.markets:
+            yield from (condition.field for condition in market.when.conditions)
+
+
+def asked_of_accounts(program: Program) -> frozenset[str]:
+    """Account fields that decide what a program counts for whom, in any version whose terms still hold."""
+    found = {*DAYS, "deleted", *_of_markets(program)}
+    for version in (*program.earlier, program):
+        filters = (version.members, *(bucket.filter for bucket in version.buckets))
+        found |= {one.field for each in filters for one in each.conditions if one.side == "account"}
+        if version.hierarchy.roll_up == "parent":
+            found.add("parent_id")
+    return frozenset(found)
+
+
+def told(tx: Connection, programs: Iterable[Program], corrections: Corrections) -> list[str]:
+    """A sentence for each program whose terms, and each account whose record, moved what was settled."""
+    noted, by_key = changed_accounts.read(tx), {program.key: program for program in programs}
+    sums: dict[tuple[str, Cause], list[int]] = {}
+    for key, cells in corrections.items():
+        for one in cells.values():
+            if one.cause and one.amount_e6:
+                cause = Cause(terms=True) if one.cause.terms else one.cause
+                sums.setdefault((key, cause), []).append(one.amount_e6)
+    names = changed_accounts.known(tx, {pk for _, cause in sums for pk in cause.accounts})
+    said = []
+    for (key, cause), amounts in sorted(sums.items(), key=lambda each: -sum(map(abs, each[1]))):
+        program = by_key[key]
+        what = in_all(program, amounts)
+        if cause.terms:
+            said.append(f"the terms of {key} changed, and with them {what} (`rebates payouts list`)")
+            continue
+        asked = asked_of_accounts(program)
+        records = [_record(names[pk], noted.fields.get(pk, {}), asked) for pk in sorted(cause.accounts)]
+        few = "; ".join(records[:3]) + (f"; and {len(records) - 3} more" if len(records) > 3 else "")
+        said.append(f"{few}: that changes {what}; {PUT_BACK}")
+    more = len(said) - TOLD
+    return said[:TOLD] + (
+        [f"and {more} more changes of what was settled: `rebates payouts list`"] if more > 0 else []
+    )
+
+
+def in_all(program: Program, amounts_e6: Sequence[int]) -> str:
+    """How many settled amounts of a program move, and by how much."""
+    many = "1 amount" if len(amounts_e6) == 1 else f"{len(amounts_e6)} amounts"
+    total = money_text(from_e6(sum(amounts_e6)), program.currency)
+    of = "" if len(amounts_e6) == 1 else ", together"
+    return f"{many} that {program.key} had settled{of} by {total} {program.currency}"
+
+
+def _record(account: Known, fields: Mapping[str, tuple[object, object]], asked: frozenset[str]) -> str:
+    name = f"{account.name} ({account.sf_id})" if account.name else account.sf_id
+    moved = [
+        f"{field} {_value(both[0])} -> {_value(both[1])}" for field, both in fields.items() if field in asked
+    ]
+    return f"the account {name}: {', '.join(moved)}" if moved else f"the record of the account {name} changed"
+
+
+def _value(value: object) -> str:
+    return "not set" if value in (None, "") else str(value)

@@ -1,0 +1,114 @@
+"""A field that somebody changes on an account takes back what was settled and paid: a sync says so, with the money."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from jobs.refusals import TooSurprising
+from state import payouts
+
+PROGRAM = """
+key = "partners"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+[members]
+type = ["Partner"]
+[[tiers]]
+name = "All"
+threshold = "0"
+rate = "10%"
+"""
+CHAIN = PROGRAM.replace("[[tiers]]", '[hierarchy]\nroll_up = "parent"\n[[tiers]]', 1).replace(
+    '[members]\ntype = ["Partner"]\n', ""
+)
+JUNE = date(2026, 6, 10)
+
+
+@pytest.fixture
+def world(make_shop):
+    def made(program=PROGRAM, **accounts):
+        shop = make_shop()
+        shop.today(date(2026, 6, 12))
+        shop.program(program)
+        for name, (amount, fields) in accounts.items():
+            shop.account(name, **fields)
+            if amount:
+                shop.order(f"of {name}", name, JUNE, {"amount": amount})
+        shop.sync()
+        shop.today(date(2026, 7, 2))
+        shop.sync()
+        shop.today(date(2026, 7, 4))
+        return shop
+
+    return made
+
+
+def booked(shop):
+    with shop.opened.store.read() as tx:
+        return [
+            (one.due.amount, one.due.told_apart) for one in payouts.listed(tx) if one.due.kind == "adjustment"
+        ]
+
+
+def test_a_partner_that_becomes_something_else_is_named_with_the_field_and_the_money(world):
+    shop = world(Acme=(83400, {"type": "Partner"}), Bolt=(100, {"type": "Partner"}))
+    shop.account("Acme", type="Distributor")
+    (said,) = shop.sync().problems
+    assert f"the account Acme ({shop.id_of('Acme')}): type Partner -> Distributor" in said
+    assert "1 amount that partners had settled by -8340.00 USD" in said
+    assert booked(shop) == [(Decimal(-8340), False)], "no line was late, so none is called late"
+    assert shop.sync().problems == (), "it is told once"
+    shop.account("Acme", type="Partner")
+    assert "by 8340.00 USD" in shop.sync().problems[0]
+    assert shop.broken_promises() == []
+
+
+def test_a_child_that_leaves_its_family_takes_its_share_with_it(world):
+    shop = world(CHAIN, Parent=(1000, {}), Child=(500, {"parent": "Parent"}))
+    shop.account("Child")
+    (said,) = shop.sync().problems
+    assert f"parent_id {shop.id_of('Parent')} -> not set" in said
+    assert "2 amounts that partners had settled, together by 0.00 USD" in said
+    assert booked(shop) == [(Decimal(-50), False), (Decimal(50), False)]
+
+
+def test_fields_that_no_program_asks_and_late_orders_are_no_such_news(world):
+    shop = world(Acme=(1000, {"type": "Partner"}))
+    shop.account("Acme", type="Partner", city="Ulm")
+    shop.order("late", "Acme", JUNE, {"amount": 100})
+    assert shop.sync().problems == ()
+    assert booked(shop) == [(Decimal(10), True)]
+
+
+def test_a_market_that_an_account_comes_to_moves_what_was_settled(world):
+    market = '[market.emea]\nregion = ["EMEA"]\n[market.emea.tiers.All]\nrate = "20%"\n'
+    shop = world(PROGRAM + market, Acme=(1000, {"type": "Partner", "region": "US"}))
+    shop.account("Acme", type="Partner", region="EMEA")
+    (said,) = shop.sync().problems
+    assert "region US -> EMEA" in said
+    assert booked(shop) == [(Decimal(100), False)]
+
+
+def test_terms_that_hold_for_the_past_say_what_they_correct(world):
+    shop = world(Acme=(1000, {"type": "Partner"}), Bolt=(100, {"type": "Partner"}))
+    shop.program(PROGRAM.replace("10%", "12%"))
+    (said,) = shop.sync().problems
+    assert said.startswith("the terms of partners changed, and with them 2 amounts that partners had settled")
+    assert "together by 22.00 USD" in said
+
+
+def test_a_few_large_partners_that_are_most_of_the_money_stop_at_the_fuse(world):
+    small = {f"Small{n}": (10, {"type": "Partner"}) for n in range(25)}
+    shop = world(Acme=(83400, {"type": "Partner"}), **small)
+    shop.account("Acme", type="Distributor")
+    with pytest.raises(TooSurprising, match="changed accounts, would move 8340 of the 8365 that it settled"):
+        shop.sync()
+    assert booked(shop) == []
+    shop.settings["payouts.correct_share"] = 1
+    assert "type Partner -> Distributor" in shop.sync().problems[0], "what was refused is still known"
+    shop.account("Small1", type="Distributor")
+    assert "by -1.00 USD" in shop.sync().problems[0], "a small one passes, and is named"
