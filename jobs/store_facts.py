@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from jobs import own_currency
+from jobs import own_currency, program_look
 from jobs.app import App
 from jobs.inputs import Calculator
 from jobs.program_diff import ProgramDiff, Standings, compared
@@ -66,7 +66,8 @@ def facts_of_store(app: App) -> Facts:
     with app.store.read() as tx:
         known, programs = known_values.read(tx), tuple(app.programs_in_force_read(tx))
         settled, inactive = frames.settled(tx), own_currency.inactive(tx)
-    return Facts(known.accounts, known.values, known.currencies, known.rated, programs, settled, inactive)
+    seen = (known.accounts, known.values, known.currencies, known.rated)
+    return Facts(*seen, programs, settled, inactive, program_look.mapped(app))
 
 
 def _standings(app: App, tx: Connection, program: Program) -> Standings:

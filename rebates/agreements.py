@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from rebates.conditions import Condition, Filter
+from rebates.conditions import Condition, Fields, Filter, as_text
 from rebates.money import fraction, money_text, text, units_text
 from rebates.totals import Tally, Totals
 
@@ -61,6 +61,14 @@ class ShipAndDebit:
         if self.lines == "count":
             return Filter()
         return Filter((Condition("line", self.field, present=False),))
+
+    def why_not(self, line: Fields) -> str | None:
+        """Why a line that names an agreement is not paid by its units; None: it may be, or it names none."""
+        name = as_text(line.get(self.field)) if self.lines == "price_difference" else None
+        names = [agreement.name for agreement in self.agreements]
+        if name is None or name in names:
+            return None
+        return f'{self.field} "{name}" is not in this program ({", ".join(names)})'
 
     def special(self, agreement: Agreement) -> Filter:
         return Filter((Condition("line", self.field, one_of=(agreement.name,)),)) + agreement.counts

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Literal
 
-from rebates.conditions import Filter
+from rebates.conditions import Condition, Filter
 from rebates.frames import Frame
 from rebates.hierarchy import double_paid, paying_member
 from rebates.problems import Path, did_you_mean, dotted
@@ -42,6 +42,7 @@ class Facts:
     programs: tuple[Program, ...] = ()
     settled: Mapping[str, Frame] = field(default_factory=dict)
     inactive: Mapping[str, str] = field(default_factory=dict)
+    mapped: Mapping[str, frozenset[str]] = field(default_factory=dict)  # side → fields that the mapping has
 
 
 def filters_of(program: Program) -> list[tuple[str, Filter]]:
@@ -52,7 +53,11 @@ def filters_of(program: Program) -> list[tuple[str, Filter]]:
         ("measure_counts", program.measure_counts),
     ]
     pairs += [(f"qualifiers.{q.name}", q.counts) for q in (*program.qualifiers, *program.gates)]
-    return pairs + [(f"market.{market.name}", market.when) for market in program.markets]
+    pairs += [(f"market.{market.name}", market.when) for market in program.markets]
+    special = program.special
+    if special.lines == "price_difference":
+        pairs += [("ship_and_debit.agreements", special.special(one)) for one in special.agreements]
+    return [*pairs, ("ship_and_debit", special.not_special)]
 
 
 def lint_together(programs: Sequence[Program], facts: Facts) -> list[Finding]:
@@ -132,15 +137,20 @@ def against(program: Program, facts: Facts) -> list[Finding]:
         )
     if program.hierarchy.roll_up == "parent":
         found += _chains(program, facts)
+    found += unmapped(program, facts) + _unknown_agreements(program, facts)
+    sides = {side for side, _ in facts.values}
     for place, filter_ in filters_of(program):
         for condition in filter_.conditions:
             seen = facts.values.get((condition.side, condition.field))
+            if seen is None and condition.side in sides and _is_value(condition, facts):
+                seen = frozenset()  # the mapping has it, and no record does
             if seen is None:
                 continue
             wanted = condition.one_of or ()
             for value in wanted:
                 if value not in seen:
-                    hint = did_you_mean(value, sorted(seen)) or f"in use: {', '.join(sorted(seen)[:5])}"
+                    in_use = f"in use: {', '.join(sorted(seen)[:5])}" if seen else "none has any"
+                    hint = did_you_mean(value, sorted(seen)) or in_use
                     found.append(
                         Finding(
                             "warning",
@@ -161,6 +171,71 @@ def against(program: Program, facts: Facts) -> list[Finding]:
             )
         )
     return found
+
+
+def unmapped(program: Program, facts: Facts) -> list[Finding]:
+    """Fields that a program asks for and the mapping does not have: for a sync every record is without them."""
+    found, told = list[Finding](), set[tuple[str, str]]()
+    asked: list[tuple[str, str, str]] = [
+        (place, condition.side, condition.field)
+        for place, filter_ in filters_of(program)
+        for condition in filter_.conditions
+    ]
+    categories = [entry for entry in (*program.qualifiers, *program.gates) if entry.of == "categories"]
+    asked += [(f"qualifiers.{one.name}", *_side_of(one.field)) for one in categories]
+    for place, side, name in asked:
+        known = facts.mapped.get(side)
+        if known is None or name in known or (side, name) in told or (side, name) in ALWAYS:
+            continue
+        told.add((side, name))
+        entity = "order_line" if side == "line" else side
+        hint = (
+            did_you_mean(name, sorted(known))
+            or f'[pull.{entity}.fields] {name} = "THE_ORGS_FIELD" (docs/mapping.md)'
+        )
+        words = f"the mapping has no {side}.{name}, so no {side} has one"
+        found.append(Finding("warning", "unmapped", words, hint, (place, name)))
+    return found
+
+
+def _side_of(field_path: str) -> tuple[str, str]:
+    side, _, name = field_path.partition(".")
+    return side, name
+
+
+# What the store knows of each record by itself.
+ALWAYS = {("line", "order_id"), *((side, "id") for side in ("account", "product", "order", "line"))}
+# What differs from row to row: nobody lists all of it.
+OF_ROWS = ALWAYS | {
+    *(("order", name) for name in ("number", "account_id", "original_order_id", "ordered_on", "ordered_at")),
+    *(("line", name) for name in ("product_id", "amount", "quantity")),
+}
+
+
+def _is_value(condition: Condition, facts: Facts) -> bool:
+    """Whether records in use would show this field's values, if they had any."""
+    place = (condition.side, condition.field)
+    return place not in OF_ROWS and condition.field in facts.mapped.get(condition.side, ())
+
+
+def _unknown_agreements(program: Program, facts: Facts) -> list[Finding]:
+    """Special prices that lines name and the program does not know: such lines are neither volume nor paid by their units."""
+    special = program.special
+    if special.lines != "price_difference":
+        return []
+    names = {one.name for version in (*program.earlier, program) for one in version.special.agreements}
+    unknown = sorted(facts.values.get(("line", special.field), frozenset()) - names)
+    if not unknown:
+        return []
+    words = (
+        f"lines name the {special.field} {_few(unknown)}, which is not in this program ({', '.join(sorted(names))}): they are "
+        "neither counted nor paid by their units"
+    )
+    hint = (
+        did_you_mean(unknown[0], sorted(names))
+        or "add it to [[ship_and_debit.agreements]], or mend the lines"
+    )
+    return [Finding("warning", "unknown-agreement", words, hint, ("ship_and_debit", "agreements"))]
 
 
 def _chains(program: Program, facts: Facts) -> list[Finding]:

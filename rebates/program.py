@@ -177,6 +177,8 @@ class Program:
     def why_not(self, account: Fields, product: Fields, order: Fields, line: Fields) -> str | None:
         """Why a line counts in no bucket of this program; None when it counts in at least one."""
         reason = None
+        if Bucket("", self.counts).why_not(account, product, order, line) is None:
+            reason = self.special.why_not(line)
         for bucket in self.own_buckets:
             this = bucket.why_not(account, product, order, line)
             if this is None:

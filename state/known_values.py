@@ -25,10 +25,14 @@ class Known:
     rated: frozenset[str] = frozenset()
 
 
-def read(tx: Connection) -> Known:
-    """Everything that is known of accounts, products, kinds of orders and lines, and rates."""
+def read(tx: Connection, *, of_accounts: bool = True) -> Known:
+    """Everything that is known of accounts (unless nobody asks), products, kinds of orders and lines, and rates."""
     out, found = Known(), dict[tuple[str, str], set[str]]()
-    pks = list(tx.execute(select(accounts.c.pk).where(accounts.c.known, ~accounts.c.deleted)).scalars())
+    pks = (
+        []
+        if not of_accounts
+        else list(tx.execute(select(accounts.c.pk).where(accounts.c.known, ~accounts.c.deleted)).scalars())
+    )
     for at in range(0, len(pks), PKS_AT_ONCE):
         for record in evidence.account_fields(tx, set(pks[at : at + PKS_AT_ONCE])).values():
             out.accounts[str(record["id"])] = record

@@ -118,3 +118,82 @@ def test_growth_over_weeks_is_compared_by_date_and_says_so(period, baseline, tol
     )
     found = [entry for entry in lint(parse_program(text)) if entry.code == "growth-by-date"]
     assert [entry.level for entry in found] == (["warning"] if told else [])
+
+
+SPECIAL = '[ship_and_debit]\nfield = "spa"\n[[ship_and_debit.agreements]]\nname = "SPA-7"\nreference = "10"\nprice = "8"\n'
+MAPPED = {
+    "account": frozenset({"type"}),
+    "product": frozenset({"family"}),
+    "order": frozenset({"status"}),
+    "line": frozenset({"promo"}),
+}
+
+
+def said(text: str, facts: Facts) -> list[tuple[str, str]]:
+    return [(one.code, one.message) for one in lint(program(text, tiers=(("0", "1%"),)), facts)]
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (SPECIAL, "line.spa"),
+        ('[ship_and_debit]\nlines = "exclude"\n', "line.agreement"),
+        ('[counts]\norder.channel = ["Web"]\n', "order.channel"),
+        ('[measure_counts]\nproduct.brand = ["Own"]\n', "product.brand"),
+        ('[members]\nsegment = ["Key"]\n', "account.segment"),
+        (
+            '[[qualifiers]]\nname = "q"\nof = "categories"\nfield = "product.line"\nvalues = ["A"]\n',
+            "product.line",
+        ),
+    ],
+)
+def test_a_field_that_the_mapping_does_not_have_is_told(text, field):
+    """Every record is without it, so that nothing is counted, or nothing left out, and nobody was told."""
+    side = field.partition(".")[0]
+    assert ("unmapped", f"the mapping has no {field}, so no {side} has one") in said(
+        text, Facts(mapped=MAPPED)
+    )
+    assert "unmapped" not in [code for code, _ in said(text, Facts())], "without a mapping nobody knows"
+
+
+def test_what_differs_from_row_to_row_is_no_field_without_values():
+    facts = Facts(
+        values={("line", "promo"): frozenset({"X"}), ("order", "status"): frozenset({"Activated"})},
+        mapped=MAPPED,
+    )
+    mapped = {**MAPPED, "line": frozenset({"promo", "amount"}), "order": frozenset({"status", "number"})}
+    text = '[counts]\nline.amount = ["5"]\norder.number = ["1"]\nline.promo = ["Y"]\n'
+    assert said(text, Facts(values=facts.values, mapped=mapped)) == [
+        ("matches-nothing", 'no line has promo "Y"')
+    ]
+
+
+def test_a_mapped_field_that_no_record_has_a_value_of_matches_nothing():
+    facts = Facts(
+        values={("product", "family"): frozenset({"Care"})},
+        mapped={**MAPPED, "product": frozenset({"family", "brand"})},
+    )
+    (found,) = lint(program('[counts]\nproduct.brand = ["Own"]\n', tiers=(("0", "1%"),)), facts)
+    assert (found.message, found.suggestion) == ('no product has brand "Own"', "none has any")
+
+
+def test_a_special_price_that_only_the_lines_or_only_the_program_know_is_told():
+    facts = Facts(values={("line", "spa"): frozenset({"SPA-8"})}, mapped={"line": frozenset({"spa"})})
+    told = said(SPECIAL, facts)
+    assert ("matches-nothing", 'no line has spa "SPA-7"') in told
+    assert any(
+        code == "unknown-agreement" and "the spa SPA-8, which is not in this program (SPA-7)" in words
+        for code, words in told
+    )
+    both = Facts(values={("line", "spa"): frozenset({"SPA-7"})}, mapped={"line": frozenset({"spa"})})
+    assert said(SPECIAL, both) == []
+
+
+def test_a_line_says_that_its_special_price_is_not_in_the_program():
+    terms = program(SPECIAL + '[counts]\nproduct.family = ["Care"]\n', tiers=(("0", "1%"),))
+    assert (
+        terms.why_not({}, {"family": "Care"}, {}, {"spa": "SPA-8"})
+        == 'spa "SPA-8" is not in this program (SPA-7)'
+    )
+    assert terms.why_not({}, {"family": "Care"}, {}, {"spa": "SPA-7"}) is None
+    assert "product.family" in (terms.why_not({}, {"family": "Tools"}, {}, {"spa": "SPA-8"}) or "")
