@@ -10,10 +10,9 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs.app import App
-from jobs.inventory import NEEDED
 from jobs.rereading import parent_fields, read_again
 from jobs.settling import MONEY_STREAMS, stopped_by
-from state import inventory, meta
+from state import inventory, inventory_asked
 
 if TYPE_CHECKING:
     from jobs.bulk_streams import Stream
@@ -26,21 +25,21 @@ MAPPING = "the mapping of "  # so begins the reason for an inventory that nothin
 
 def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) -> None:
     """What a window cannot show must be looked for by id: purged records after a long gap, rows that left the filter."""
-    known = meta.get(tx, NEEDED)
+    known = inventory_asked.why(tx)
     if before is None or (known or "").startswith(MAPPING):
         return
     assert stream.window.until is not None
     if stream.again == "its mapping changed":  # weighs more than any other reason: see `held_back`
-        meta.put(tx, NEEDED, f"{MAPPING}{stream.name} changed")
+        inventory_asked.ask(tx, f"{MAPPING}{stream.name} changed")
     elif known is None and stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
-        meta.put(tx, NEEDED, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
+        inventory_asked.ask(tx, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
 
 
 def held_back(app: App) -> dict[str, errors.SyncError]:
     """Why nothing may be computed or written: a changed mapping shows other records, and those that it showed before could
     not be taken back yet. Both would count, in the org too."""
     with app.store.read() as tx:
-        why, stopped = meta.get(tx, NEEDED) or "", stopped_by(tx, "inventory")
+        why, stopped = inventory_asked.why(tx) or "", stopped_by(tx, "inventory")
     names = sorted(stopped.keys() & set(MONEY_STREAMS))
     if not why.startswith(MAPPING) or not names:
         return {}

@@ -7,7 +7,6 @@ stops: records that a user may no longer see look exactly like records that were
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,7 +31,7 @@ from mappings.canonical import ENTITIES
 from mappings.inbound import Rejected
 from mappings.model import PullEntity
 from mappings.soql import Window
-from state import fact_checks, inventory, meta, purged_merges, rejected, staging
+from state import fact_checks, inventory, inventory_asked, purged_merges, rejected, staging
 from state.instants import micros
 from state.inventory import Compared
 from state.rejected import RejectedRow
@@ -40,8 +39,6 @@ from state.rejected import RejectedRow
 log = structlog.get_logger()
 
 STREAMS = ("user", "product", "account", "order", "order_line")  # rates are kept by currency, not by id
-LOST = "inventory.lost"  # accounts that were buried and whose orders were not read again yet
-NEEDED = "inventory_needed"  # why the next sync takes an inventory by itself
 SAMPLES = 5
 
 
@@ -68,9 +65,9 @@ class Inventory:
 
 
 def is_needed(app: App) -> str | None:
-    """Why the sync must take an inventory now: a long gap, a restore, a new filter in the mapping; None: no need."""
+    """Why the sync must take an inventory now; None: no need."""
     with app.store.read() as tx:
-        return meta.get(tx, NEEDED)
+        return inventory_asked.why(tx)
 
 
 def take_inventory(run: Running, *, accept_missing: bool = False, without: Collection[str] = ()) -> Inventory:
@@ -95,7 +92,7 @@ def take_inventory(run: Running, *, accept_missing: bool = False, without: Colle
     note_stopped(app, "inventory", result.stopped)
     if not result.stopped and not without:
         with app.store.transaction() as tx:
-            meta.drop(tx, NEEDED)
+            inventory_asked.taken(tx)
     return result
 
 
@@ -118,7 +115,7 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
-            _note_lost(tx, found.missing)
+            inventory_asked.note_buried(tx, found.missing)
             purged_merges.note_vanished(tx, found.missing)
     stock = Stock(
         name, found.live, found.there, len(found.missing), buried, len(found.newer),
@@ -151,18 +148,12 @@ def _last_look(
     return replace(found, missing=missing), [one for one in unseen if one not in shown]
 
 
-def _note_lost(tx: Connection, account_ids: Sequence[str]) -> None:
-    """With the transaction that buries them: a run that ends before it followed them leaves that to the next."""
-    known = json.loads(meta.get(tx, LOST) or "[]")
-    meta.put(tx, LOST, json.dumps(sorted({*known, *account_ids})))
-
-
 def follow_the_lost(run: Running) -> bool:
     """An account that is gone without a trace may have been merged and the bin emptied: what was its own belongs to
     somebody else now, and its stamps did not move. Returns whether there was any."""
     app = run.app
     with app.store.read() as tx:
-        account_ids: list[str] = json.loads(meta.get(tx, LOST) or "[]")
+        account_ids = inventory_asked.buried(tx)
     if not account_ids:
         return False
     for name in ("account", "order"):
@@ -176,7 +167,7 @@ def follow_the_lost(run: Running) -> bool:
             staging.apply(tx, staging.again(run.pk), name, now=app.clock.now())
             set_aside(tx, bad, run_pk=run.pk, now=app.clock.now())
     with app.store.transaction() as tx:
-        meta.drop(tx, LOST)
+        inventory_asked.orders_read_again(tx)
     return True
 
 

@@ -18,12 +18,12 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from jobs.documents import document_from
+from jobs.nobodys_records import keyed
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.schema import held_back
 from jobs.views import Shown, view_of
 from mappings.keys import sync_key
 from mappings.model import PushTarget
-from mappings.outbound import Writer
 from rebates.periods import Period, local_day
 from rebates.program import Program
 from rebates.qualifiers import Qualifier
@@ -167,14 +167,8 @@ def _closed(
     shown = Shown(row.cell, document, cast(Program, _former(row, terms)), period, member)
     view = view_of(shown, org_id=planning.org_id, today=local_day(planning.now, terms.time_zone))
     view["standing"]["progress"] = Decimal(0)
-    payload: dict[str, Any] = Writer(target, leave_out=target.volatile).record(view)
-    key = str(payload.pop(str(target.match)))
-    if not member.gone:
-        return Wanted("state", target.object, key, payload, member.id)
-    for name, value in target.fields.items():  # merged: whose it is now is the org's business
-        if (value.from_ or "").startswith("member."):
-            payload.pop(name, None)
-    return Wanted("state", target.object, key, payload)
+    key, payload = keyed(target, view, with_member=not member.gone)  # gone: merged
+    return Wanted("state", target.object, key, payload, None if member.gone else member.id)
 
 
 def nothing_of(document: Mapping[str, Any], why: str) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Any
 
 from jobs import losers_of_pulls
+from jobs.nobodys_records import keyed
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows, of_its_own
 from jobs.views import Shown, view_of
 from mappings.model import PushTarget
-from mappings.outbound import Writer
 from rebates.periods import Period
 from state import addressees, people, postings, standings
 from state.outbox import Wanted
@@ -52,11 +51,8 @@ def _closing(
     period = of_its_own(program, Period(row.start, row.end, row.period))
     shown = Shown(row.cell, document, program, period, member, paid)
     view = view_of(shown, org_id=planning.org_id, today=program.day_of(planning.now))
-    payload: dict[str, Any] = Writer(target, leave_out=target.volatile).record(view)
-    key = str(payload.pop(str(target.match)))
+    key, payload = keyed(target, view, with_member=False)
     for name, value in target.fields.items():
-        if (value.from_ or "").startswith("member."):
-            payload.pop(name, None)  # whose it is now is the org's business
-        elif value.from_ == "standing.status":
+        if value.from_ == "standing.status":
             payload[name] = (value.values or {}).get(CLOSED, CLOSED)
     return Wanted("state", target.object, key, payload, member.id)

@@ -25,7 +25,7 @@ from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import count_rows, note_counted
-from jobs.inventory import NEEDED, set_aside
+from jobs.inventory import set_aside
 from jobs.orders_of_lines import look_for_orders
 from jobs.org_time import TOLERANCE
 from jobs.reading import Method, Reading
@@ -33,7 +33,7 @@ from jobs.rejecting import CODE as TOO_MANY
 from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings.soql import Window
-from state import meta, staging, watermarks
+from state import inventory_asked, meta, staging, watermarks
 from state.instants import moment
 from state.staging import Applied
 
@@ -238,10 +238,10 @@ def _ceiling(stream: Stream, before: datetime | None, newest: int) -> datetime:
 def _note_healed(tx: Connection, done: Sequence[Stream], before: Mapping[str, datetime]) -> None:
     """What was entered before a watermark that lay in the future may never have been read: only ids and stamps tell."""
     healed = [stream.name for stream in done if stream.healed]
-    if healed and meta.get(tx, NEEDED) is None:
+    if healed and inventory_asked.why(tx) is None:
         ahead = before[healed[0]]
-        meta.put(
-            tx, NEEDED, f"{healed[0]} was read up to {ahead:%Y-%m-%d %H:%M} UTC, later than the org's clock"
+        inventory_asked.ask(
+            tx, f"{healed[0]} was read up to {ahead:%Y-%m-%d %H:%M} UTC, later than the org's clock"
         )
 
 

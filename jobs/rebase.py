@@ -14,17 +14,17 @@ from decimal import Decimal
 import structlog
 
 from connector import choose, errors
+from jobs import unplaced
 from jobs.alerting import BELL
 from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
-from jobs.inventory import NEEDED
 from jobs.preflight import fitted_targets
 from jobs.running import Running
 from jobs.strangers import Stranger, note
-from jobs.takeover import LEFT, adopt, payouts_in_org
+from jobs.takeover import adopt, payouts_in_org
 from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
-from state import acknowledged, addressees, meta, rebasing
+from state import acknowledged, addressees, inventory_asked, meta, rebasing
 from state.rebasing import Stage
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ def rebase(run: Running) -> Rebased | None:
             rebasing.adopt_event(tx, task.object, key, sf_id, now=app.clock.now())
         result.payouts, strange = adopt(app, tx, payouts, run_pk=run.pk)
         if strange:
-            meta.put(tx, LEFT, str(strange))
+            unplaced.note_left(tx, strange)
         for object_name, differences in found.items():
             acknowledged.distrust(tx, object_name, sorted({one.key for one in differences}))
             result.differences += [
@@ -90,7 +90,7 @@ def rebase(run: Running) -> Rebased | None:
         if asked is Stage.RESTORED:
             if not handed_over:
                 rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
-            meta.put(tx, NEEDED, "the store was restored from a backup, or copied")
+            inventory_asked.ask(tx, "the store was restored from a backup, or copied")
         meta.drop(tx, rebasing.HANDED_OVER)
         if handed_over:
             rebasing.leave(tx)  # nobody but us has rung, or will

@@ -200,7 +200,8 @@ def _rules(app: App) -> str | None:
 
     try:
         return rules_in_use(app)
-    except Exception:  # noqa: BLE001 whatever it is, how the run ended is written down
+    except Exception as error:  # noqa: BLE001 whatever it is, how the run ended is written down
+        log.warning("run.rules_unread", error=type(error).__name__)
         return None
 
 

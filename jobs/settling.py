@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
 
+from jobs.unplaced import in_another_currency, some_left
 from mappings.problems import MappingProblems
 from rebates.periods import Period, midnight
 from rebates.program import Program
-from state import gaps, meta, postings, rebasing, rejected, rollover, watermarks
+from state import gaps, inventory_asked, meta, postings, rebasing, rejected, rollover, watermarks
 from state.rollover import PeriodRow
 
 if TYPE_CHECKING:
@@ -83,17 +84,14 @@ class Facts:
 
 def facts(app: App, tx: Connection, refused: Iterable[RefusedProgram] = ()) -> Facts:
     """What the store knows of its own completeness."""
-    from jobs.inventory import LOST, NEEDED
-    from jobs.takeover import LEFT, in_another_currency
-
     owed = []
-    if (why := meta.get(tx, NEEDED)) is not None:
+    if (why := inventory_asked.why(tx)) is not None:
         owed.append(f"a comparison of all ids with the org ({why})")
     if rebasing.is_unread(tx):
         owed.append("the org's own knowledge, after a restore")
-    if meta.get(tx, LOST) is not None:
+    if inventory_asked.buried(tx):
         owed.append("whose the orders of accounts are that are gone")
-    if meta.get(tx, LEFT) is not None:
+    if some_left(tx):
         owed.append("whose some payouts in the org are, after a restore or with a new store")
     if lost := rejected.without_day(tx):
         owed.append(f"{lost} rejected record{'s' if lost > 1 else ''} that could belong to any period")

@@ -6,7 +6,6 @@ merged since is the winner's in the org, and under the loser's key: whose it was
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -14,9 +13,11 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection
 
+from jobs import unplaced
 from jobs.app import App
 from jobs.payouts import READ_UNTIL, key_of
 from jobs.running import Running
+from jobs.unplaced import Named
 from mappings.model import PushTarget
 from mappings.record_currency import said_in
 from rebates.money import to_micro
@@ -25,17 +26,9 @@ from state.takeover import Found
 
 log = structlog.get_logger()
 
-# In `meta`: so many payouts could not be placed yet; nothing is settled until they are looked at again, after the next
-# pull and when its programs are installed.
-LEFT = "takeover.left"
-ELSEWHERE = "takeover.elsewhere"  # programs and periods of others that are not in force: placed when they are
-IN_ANOTHER_CURRENCY = (
-    "takeover.currency"  # periods with such payouts: none of a period's is placed while it has one
-)
 SPARE = 50  # numbers beyond those that we know of: how often a period was corrected since the backup
 
 Row = dict[str, str]
-Named = tuple[str, str]  # a program and a period, by their keys
 
 
 def payouts_in_org(app: App) -> list[Row]:
@@ -74,7 +67,7 @@ def adopt_the_rest(run: Running) -> list[Row]:
     force now that was not. Returns all payouts of the org where some are still to be placed: see `place`."""
     app = run.app
     with app.store.read() as tx:
-        left, elsewhere = _are_left(tx), _elsewhere(tx)
+        left, elsewhere = unplaced.some_wait(tx), unplaced.elsewhere(tx)
         if not left and not elsewhere:
             return []
         in_force = {(one.key, each.key) for one in app.programs_in_force_read(tx) for each in one.periods()}
@@ -83,7 +76,7 @@ def adopt_the_rest(run: Running) -> list[Row]:
     rows = payouts_in_org(app)
     with app.store.transaction() as tx:
         place(app, tx, rows, run_pk=run.pk, coming=in_force)
-        return rows if _are_left(tx) else []
+        return rows if unplaced.some_wait(tx) else []
 
 
 def place(
@@ -97,8 +90,7 @@ def place(
     """
     target = app.written("payout")
     if target is None:
-        for name in (LEFT, IN_ANOTHER_CURRENCY):
-            meta.drop(tx, name)
+        unplaced.none_wait(tx)
         return 0
     posted, strange = _adopt(app, tx, rows, run_pk)
     foreign = _in_another_currency(tx, target, rows)
@@ -118,37 +110,12 @@ def place(
         else:
             elsewhere.add((program, period))
     count = sum(amount != 0 for amount in left.values())  # what was taken back again is nobody's
-    _note(tx, LEFT, str(count) if count else None)
-    named = [[*named, *currencies] for named, currencies in sorted(foreign.items())]
-    _note(tx, IN_ANOTHER_CURRENCY, json.dumps(named) if named else None)
-    _note(tx, ELSEWHERE, json.dumps(sorted(elsewhere)) if elsewhere else None)
+    unplaced.note_left(tx, count)
+    unplaced.note_in_another_currency(tx, foreign)
+    unplaced.note_elsewhere(tx, elsewhere)
     if posted:
         meta.drop(tx, READ_UNTIL)  # what finance made of them was never read here
     return posted
-
-
-def _note(tx: Connection, name: str, value: str | None) -> None:
-    if value is None:
-        meta.drop(tx, name)
-    else:
-        meta.put(tx, name, value)
-
-
-def in_another_currency(tx: Connection) -> dict[Named, str]:
-    """Periods that wait because the org has payouts of them in another currency than their program's; what is said of it."""
-    said = json.loads(meta.get(tx, IN_ANOTHER_CURRENCY) or "[]")
-    return {
-        (
-            program,
-            period,
-        ): f"payouts of this period that the org has in {', '.join(theirs)}: the program is in {ours}, so "
-        "they cannot be placed"
-        for program, period, ours, *theirs in said
-    }
-
-
-def _are_left(tx: Connection) -> bool:
-    return meta.get(tx, LEFT) is not None or meta.get(tx, IN_ANOTHER_CURRENCY) is not None
 
 
 def _in_another_currency(tx: Connection, target: PushTarget, rows: Sequence[Row]) -> dict[Named, list[str]]:
@@ -165,10 +132,6 @@ def _in_another_currency(tx: Connection, target: PushTarget, rows: Sequence[Row]
         if not takeover.is_ours(tx, row[match]):
             found.setdefault((told[1], told[2]), set()).add(theirs)
     return {named: [ours[named[0]], *sorted(some)] for named, some in found.items()}
-
-
-def _elsewhere(tx: Connection) -> set[Named]:
-    return {(program, period) for program, period in json.loads(meta.get(tx, ELSEWHERE) or "[]")}
 
 
 def _adopt(app: App, tx: Connection, rows: Sequence[Row], run_pk: int) -> tuple[int, list[Row]]:

@@ -7,10 +7,9 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 from jobs import payouts as work
-from jobs import periods, takeover
+from jobs import periods, takeover, unplaced
 from jobs.compute import compute
 from jobs.payouts import key_of
-from state import meta
 from tests.jobs.conftest import ORG
 from tests.jobs.test_payouts_in_the_store import MAY, PROGRAM, waiting
 
@@ -112,7 +111,7 @@ def test_payouts_of_a_program_that_is_not_in_force_are_placed_when_it_comes_back
         return takeover.adopt_the_rest(SimpleNamespace(app=shop.opened, pk=1))
 
     with shop.opened.store.transaction() as tx:
-        meta.put(tx, takeover.LEFT, "2")
+        unplaced.note_left(tx, 2)
     assert (look(), look(), len(asked)) == ([], [], 1), "nobody waits for a program that is not in force"
     shop.program(PROGRAM)
     shop.close()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobs.app import App
 from jobs.configuration import load_configuration
@@ -156,6 +157,20 @@ def test_paused_no_run_starts(make):
         pausing.pause(tx, "freeze", actor="mia@sync-1", now=app.clock.now())
     with pytest.raises(Paused, match="freeze"), running(app, "sync"):
         raise AssertionError("never inside")
+
+
+def test_a_run_whose_rules_cannot_be_read_is_written_down_and_the_log_says_why(make, monkeypatch):
+    def broken(app):
+        raise ZeroDivisionError("what it says may be a customer's")
+
+    monkeypatch.setattr("jobs.rules_in_use.rules_in_use", broken)
+    app = make()
+    with capture_logs() as said, running(app, "sync") as run:
+        pass
+    assert outcome_of(app, run.pk) == "ok"
+    told = [line for line in said if line["event"] == "run.rules_unread"]
+    assert [(line["log_level"], line["error"]) for line in told] == [("warning", "ZeroDivisionError")]
+    assert "customer" not in str(told)
 
 
 def test_a_rehearsal_leaves_the_store_as_it_was(make):
