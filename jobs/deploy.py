@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from connector import errors
 from connector.package_zip import build_package, build_removal, components
 from connector.port import DeployProgress
 from jobs.app import App
 from jobs.refusals import Refused, Unusable
+from mappings import soql
 
 PERMISSION_SET = "Rebate_Sync_Integration"
+BY_NAME = (
+    f"`rebates org deploy --for USERNAME` gives {PERMISSION_SET} to the user that the service logs in as"
+)
+NO_RIGHTS = "INSUFFICIENT_ACCESS"
 
 
 class DeployFailed(Refused):
@@ -29,7 +35,21 @@ class Deployed:
     components: int
     permission_set: str | None  # assigned | already assigned | None
     api_calls: int
+    assigned_to: str | None = None  # username
     manual: str | None = None
+
+
+class Assigned(NamedTuple):
+    """What became of the permission set, for whom, and what a person still has to do."""
+
+    state: str | None
+    username: str | None
+    manual: str | None
+
+
+class User(NamedTuple):
+    id: str
+    name: str
 
 
 def package_source() -> Path:
@@ -42,12 +62,16 @@ def package_source() -> Path:
     raise Unusable("the Salesforce package is not installed with this program", "install rebate-sync again")
 
 
-def deploy(app: App, *, check_only: bool = False) -> Deployed:
-    """Send the package, wait for the org, report each refused component. Never deletes anything in the org."""
+def deploy(app: App, *, check_only: bool = False, username: str | None = None) -> Deployed:
+    """Send the package, wait for the org, report each refused component. Never deletes anything in the org.
+
+    `username`: who gets the permission set of the service, where somebody else deploys."""
     package = build_package(package_source(), app.configuration.org().api_version)
     last = _send(app, "deploy", package, check_only=check_only)
-    state, manual = (None, None) if check_only else _assign(app)
-    return Deployed(last.id, check_only, last.components, state, app.org.usage.calls, manual)
+    done = Assigned(None, None, None) if check_only else _assign(app, username)
+    return Deployed(
+        last.id, check_only, last.components, done.state, app.org.usage.calls, done.username, done.manual
+    )
 
 
 @dataclass(frozen=True)
@@ -87,10 +111,20 @@ def _send(app: App, name: str, package: bytes, *, check_only: bool) -> DeployPro
     last: DeployProgress | None = None
     with app.progress.step(name) as step:
         shown = 0
-        for last in app.org.deploy(package, check_only=check_only):
-            step.total(last.components or None)
-            step.advance(last.deployed - shown)
-            shown = last.deployed
+        try:
+            for last in app.org.deploy(package, check_only=check_only):
+                step.total(last.components or None)
+                step.advance(last.deployed - shown)
+                shown = last.deployed
+        except errors.Misconfigured as refused:
+            if refused.code != NO_RIGHTS:
+                raise
+            raise errors.Misconfigured(
+                refused.code,
+                detail=refused.detail,
+                hint="deploy with an administrator's login (a section [org.setup] of its own: `rebates --org setup org deploy --for "
+                "USERNAME`), or give this user Modify Metadata Through Metadata API Functions for the set-up",
+            ) from refused
     assert last is not None, "a deploy reports at least once"
     if not last.ok:
         listed = "".join(
@@ -105,31 +139,62 @@ def _send(app: App, name: str, package: bytes, *, check_only: bool) -> DeployPro
     return last
 
 
-def _assign(app: App) -> tuple[str | None, str | None]:
-    """The permission set for our own user; an org may reserve this to an administrator, who is then told."""
-    username = app.configuration.org().username
-    by_hand = (
-        f"assign the permission set {PERMISSION_SET} to {username or 'the integration user'} "
-        "(Setup > Permission Sets > Manage Assignments)"
-    )
-    user_id = getattr(app.org, "user_id", None)
-    if user_id is None:
-        return None, by_hand
-    found = _ids(app, f"SELECT Id FROM PermissionSet WHERE Name = '{PERMISSION_SET}'")
-    if not found:
-        return None, by_hand
-    query = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = '{found[0]}' AND AssigneeId = '{user_id}'"
-    if _ids(app, query):
-        return "already assigned", None
+def _assign(app: App, username: str | None) -> Assigned:
+    """The permission set for the integration user: the one that is named, or our own where it can be no other.
+
+    An administrator who deploys is not the one who syncs: nobody else is ever given it without being named.
+    """
+    found = _ids(app, f"SELECT Id FROM PermissionSet WHERE Name = {soql.text(PERMISSION_SET)}")
+    user = _user(app, username)
+    if user is None and username is not None:
+        return Assigned(None, None, f"this org has no active user {username}: {BY_NAME}")
+    if user is None or not found:
+        return Assigned(None, None, by_hand(username or "the integration user"))
+    if username is None and not _may_only_use_the_api(app, user.id):
+        return Assigned(
+            None, None, f"{user.name} may log in with a browser, too, so it was not taken for the integration user: {BY_NAME}"
+        )  # fmt: skip
+    taken = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = '{found[0]}' AND AssigneeId = '{user.id}'"
+    if _ids(app, taken):
+        return Assigned("already assigned", user.name, None)
     try:
         (result,) = app.org.create(
-            "PermissionSetAssignment", [{"PermissionSetId": found[0], "AssigneeId": user_id}]
+            "PermissionSetAssignment", [{"PermissionSetId": found[0], "AssigneeId": user.id}]
         )
     except errors.Misconfigured:
-        return None, by_hand
+        return Assigned(None, None, by_hand(user.name))
     if not result.ok:
-        return None, by_hand
-    return "assigned", None
+        return Assigned(None, None, by_hand(user.name))
+    return Assigned("assigned", user.name, None)
+
+
+def by_hand(username: str) -> str:
+    return f"assign the permission set {PERMISSION_SET} to {username} (Setup > Permission Sets > Manage Assignments)"
+
+
+def _user(app: App, username: str | None) -> User | None:
+    """The user with this name, or the one that we log in as."""
+    own: str | None = getattr(app.org, "user_id", None)
+    if username is not None:
+        which = f"Username = {soql.text(username)}"
+    elif own is not None:
+        which = f"Id = {soql.record_id(own)}"
+    else:
+        return None
+    for page in app.org.query(f"SELECT Id, Username FROM User WHERE IsActive = true AND {which}"):
+        for row in page.table.to_pylist():
+            return User(row["Id"], row["Username"])
+    return None
+
+
+def _may_only_use_the_api(app: App, user_id: str) -> bool:
+    """By its profile or a permission set: both are assignments."""
+    query = f"SELECT PermissionSet.PermissionsApiUserOnly FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'"
+    return any(
+        row["PermissionSet.PermissionsApiUserOnly"] == "true"
+        for page in app.org.query(query)
+        for row in page.table.to_pylist()
+    )
 
 
 def _ids(app: App, query: str) -> list[str]:
