@@ -161,11 +161,19 @@ def _assign(app: App, username: str | None) -> Assigned:
         (result,) = app.org.create(
             "PermissionSetAssignment", [{"PermissionSetId": found[0], "AssigneeId": user.id}]
         )
-    except errors.Misconfigured:
-        return Assigned(None, None, by_hand(user.name))
+    except errors.Misconfigured as refused:
+        return Assigned(None, None, refused_for(user.name, f"{refused.code}: {refused.detail}"))
     if not result.ok:
-        return Assigned(None, None, by_hand(user.name))
+        return Assigned(None, None, refused_for(user.name, f"{result.code}: {result.message}"))
     return Assigned("assigned", user.name, None)
+
+
+def refused_for(username: str, said: str) -> str:
+    """What the org said, and what is most often behind it."""
+    return (
+        f"{by_hand(username)}. The org refused it ({said}): a user with the license Salesforce Integration first needs the "
+        "permission set license Salesforce API Integration (on the user's page: Permission Set License Assignments)"
+    )
 
 
 def by_hand(username: str) -> str:

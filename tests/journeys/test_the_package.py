@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from emulator.fault_kinds import Fault
 from emulator.raw_rows import find
 from emulator.seed_story import seed_story
 
@@ -122,3 +123,19 @@ def test_a_user_who_may_not_deploy_is_told_who_may(new_world):
     assert done.code == 2, done.text
     assert "administrator" in done.error["hint"]
     assert "--for USERNAME" in done.error["hint"]
+
+
+def test_what_the_org_says_against_the_permission_set_is_passed_on(new_world):
+    """A user of the license Salesforce Integration without its permission set license."""
+    world = new_world(seed_story)
+    refused = Fault("row_error", path="^PermissionSetAssignment$", code="FIELD_INTEGRITY_EXCEPTION", times=0)
+    world.org.faults.add(refused)
+    done = world("org", "deploy", "--json")
+    assert (done.code, done.data["permission_set"]) == (0, None), done.text
+    (said,) = done.warnings
+    for part in (
+        INTEGRATION,
+        "FIELD_INTEGRITY_EXCEPTION",
+        "permission set license Salesforce API Integration",
+    ):
+        assert part in said
