@@ -44,6 +44,8 @@ def deploy(
     def human(console: Console) -> None:
         what = "would deploy" if check_only else "deployed"
         console.print(f"{what} {done.components} components ({done.api_calls} API calls)")
+        for name in done.kept:
+            console.print(f"stays as the org has it: {name}", markup=False)
         if done.permission_set:
             console.print(
                 f"permission set {work.PERMISSION_SET}: {done.permission_set} ({done.assigned_to})",

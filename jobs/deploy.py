@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from connector import errors
-from connector.package_zip import build_package, build_removal, components
+from connector.package_zip import Component, build_package, build_removal, components
 from connector.port import DeployProgress
 from jobs.app import App
 from jobs.refusals import Refused, Unusable
 from mappings import soql
 
+log = structlog.get_logger()
+
 PERMISSION_SET = "Rebate_Sync_Integration"
 BY_NAME = (
     f"`rebates org deploy --for USERNAME` gives {PERMISSION_SET} to the user that the service logs in as"
 )
+REGION = Component("CustomField", "Rebate_Standing__c.Region__c")
+"""A formula that admins are asked to make their own: sent once, and then as the org has it."""
+REGION_IS_THERE = "SELECT Id FROM CustomField WHERE DeveloperName = 'Region' AND EntityDefinition.DeveloperName = 'Rebate_Standing'"
 NO_RIGHTS = "INSUFFICIENT_ACCESS"
 
 
@@ -37,6 +44,7 @@ class Deployed:
     api_calls: int
     assigned_to: str | None = None  # username
     manual: str | None = None
+    kept: tuple[str, ...] = ()  # components that stay as the org has them
 
 
 class Assigned(NamedTuple):
@@ -66,12 +74,30 @@ def deploy(app: App, *, check_only: bool = False, username: str | None = None) -
     """Send the package, wait for the org, report each refused component. Never deletes anything in the org.
 
     `username`: who gets the permission set of the service, where somebody else deploys."""
-    package = build_package(package_source(), app.configuration.org().api_version)
+    kept = _admins_own(app)
+    package = build_package(package_source(), app.configuration.org().api_version, leave_out=kept)
     last = _send(app, "deploy", package, check_only=check_only)
     done = Assigned(None, None, None) if check_only else _assign(app, username)
+    names = tuple(one.name for one in kept)
     return Deployed(
-        last.id, check_only, last.components, done.state, app.org.usage.calls, done.username, done.manual
+        last.id,
+        check_only,
+        last.components,
+        done.state,
+        app.org.usage.calls,
+        done.username,
+        done.manual,
+        names,
     )
+
+
+def _admins_own(app: App) -> list[Component]:
+    """What the org has already and an admin may have changed, as we asked."""
+    try:
+        return [REGION] if app.org.tooling_query(REGION_IS_THERE) else []
+    except (errors.Misconfigured, errors.RowRefused) as refused:  # who may not look may hardly deploy
+        log.warning("deploy.region_not_looked_at", code=refused.code)
+        return []
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from emulator.fault_kinds import Fault
-from emulator.raw_rows import find
+from emulator.metadata_deploy import deploy
+from emulator.metadata_read import Component, Package
+from emulator.raw_rows import find, user_named
 from emulator.seed_story import seed_story
+from emulator.tooling import element
+from emulator.xml_tree import Element
 
 ADMIN, INTEGRATION = "admin@northwind.example", "integration@northwind.example"
 
@@ -139,3 +143,29 @@ def test_what_the_org_says_against_the_permission_set_is_passed_on(new_world):
         "permission set license Salesforce API Integration",
     ):
         assert part in said
+
+
+def test_a_second_deploy_leaves_the_region_as_the_admin_made_it(story):
+    body = {
+        "FullName": "Rebate_Standing__c.Region__c",
+        "Metadata": {"label": "Region", "type": "Text", "formula": "UPPER(Account__r.BillingCountry)"},
+    }
+    made = Component(
+        "CustomField",
+        body["FullName"],
+        "objects/Rebate_Standing__c.object",
+        element("CustomField", body["Metadata"]),
+    )
+    assert not deploy(story.org, Package([made]), user_named(story.org)).problems
+    look = story("org", "deploy", "--check-only", "--json")
+    assert look.data["kept"] == ["Rebate_Standing__c.Region__c"]
+    assert story("org", "deploy", "--json").code == 0
+    kept = Element.of(story.org.storage.kept("metadata", "CustomField:Rebate_Standing__c.Region__c")["body"])
+    assert kept.get("formula") == body["Metadata"]["formula"]
+
+
+def test_the_first_deploy_brings_every_field(new_world):
+    world = new_world(seed_story)
+    done = world("org", "deploy", "--json")
+    assert (done.code, done.data["kept"]) == (0, []), done.text
+    assert world.org.schema.sobject("Rebate_Standing__c").field("Region__c") is not None
