@@ -29,6 +29,10 @@ def deploy(
             help="Who gets the permission set of the service, where an administrator deploys.",
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="Leave a part out that the rest does without: dashboard."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Put the package into the org: objects, fields, permission sets, notification type, components.
@@ -39,7 +43,7 @@ def deploy(
     from jobs import deploy as work
 
     with opened(context, quiet=as_json) as application:
-        done = work.deploy(application, check_only=check_only, username=username)
+        done = work.deploy(application, check_only=check_only, username=username, without=without or ())
 
     def human(console: Console) -> None:
         what = "would deploy" if check_only else "deployed"

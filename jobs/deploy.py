@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,9 @@ BY_NAME = (
 REGION = Component("CustomField", "Rebate_Standing__c.Region__c")
 """A formula that admins are asked to make their own: sent once, and then as the org has it."""
 REGION_IS_THERE = "SELECT Id FROM CustomField WHERE DeveloperName = 'Region' AND EntityDefinition.DeveloperName = 'Rebate_Standing'"
+MAY_BE_LEFT_OUT = {"dashboard": "Dashboard"}
+"""What the rest of the package does without, as a person says it: an org has room for only a few dashboards that show each
+viewer what they may see, or for none (Professional Edition)."""
 NO_RIGHTS = "INSUFFICIENT_ACCESS"
 
 
@@ -70,12 +74,21 @@ def package_source() -> Path:
     raise Unusable("the Salesforce package is not installed with this program", "install rebate-sync again")
 
 
-def deploy(app: App, *, check_only: bool = False, username: str | None = None) -> Deployed:
+def deploy(
+    app: App, *, check_only: bool = False, username: str | None = None, without: Sequence[str] = ()
+) -> Deployed:
     """Send the package, wait for the org, report each refused component. Never deletes anything in the org.
 
-    `username`: who gets the permission set of the service, where somebody else deploys."""
-    kept = _admins_own(app)
-    package = build_package(package_source(), app.configuration.org().api_version, leave_out=kept)
+    `username`: who gets the permission set of the service, where somebody else deploys. `without`: what stays at home."""
+    if unknown := sorted(set(without) - MAY_BE_LEFT_OUT.keys()):
+        raise Unusable(
+            f"the package cannot do without {', '.join(unknown)}",
+            f"--without takes: {', '.join(MAY_BE_LEFT_OUT)}",
+        )
+    source, kept = package_source(), _admins_own(app)
+    at_home = {MAY_BE_LEFT_OUT[name] for name in without}
+    leave_out = [*kept, *(one for one in components(source) if one.type in at_home)]
+    package = build_package(source, app.configuration.org().api_version, leave_out=leave_out)
     last = _send(app, "deploy", package, check_only=check_only)
     done = Assigned(None, None, None) if check_only else _assign(app, username)
     names = tuple(one.name for one in kept)
@@ -156,9 +169,12 @@ def _send(app: App, name: str, package: bytes, *, check_only: bool) -> DeployPro
         listed = "".join(
             f"\n  - {file}: {component}: {problem}" for file, component, problem in last.failures
         )
+        dashboards = all(file.startswith("dashboards/") for file, _, _ in last.failures)
         raise DeployFailed(
             f"the org refused {len(last.failures)} of {last.components} components; nothing was changed{listed}",
-            "mend what is named above; `rebates org deploy --check-only` tries without changing anything",
+            "`rebates org deploy --without dashboard` deploys everything else: an org has room for few dynamic dashboards, or none"
+            if dashboards and name == "deploy"
+            else "mend what is named above; `rebates org deploy --check-only` tries without changing anything",
             deploy_id=last.id,
             failures=[{"file": f, "component": c, "problem": p} for f, c, p in last.failures],
         )

@@ -169,3 +169,20 @@ def test_the_first_deploy_brings_every_field(new_world):
     done = world("org", "deploy", "--json")
     assert (done.code, done.data["kept"]) == (0, []), done.text
     assert world.org.schema.sobject("Rebate_Standing__c").field("Region__c") is not None
+
+
+def test_an_org_without_room_for_a_dashboard_gets_everything_else(new_world):
+    world = new_world(seed_story)
+    world.org.storage.keep("limits", "dynamic_dashboards", 0)
+    refused = world("org", "deploy", "--json")
+    assert refused.code == 1, refused.text
+    assert "Rebates/Rebate_Overview" in refused.error["message"]
+    assert "--without dashboard" in refused.error["hint"]
+    assert world.org.schema.sobject("Rebate_Standing__c") is None
+    done = world("org", "deploy", "--without", "dashboard", "--json")
+    assert done.code == 0, done.text
+    deployed = world.org.storage.kept_all("metadata")
+    assert not [name for name in deployed if name.startswith("Dashboard:")]
+    assert "Report:Rebates/Standings_by_Status" in deployed
+    unknown = world("org", "deploy", "--without", "card", "--json")
+    assert (unknown.code, "dashboard" in unknown.error["hint"]) == (2, True)
