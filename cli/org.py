@@ -21,6 +21,18 @@ def deploy(
     check_only: Annotated[
         bool, typer.Option("--check-only", help="Let the org check everything and change nothing.")
     ] = False,
+    username: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="USERNAME",
+            help="Who gets the permission set of the service, where an administrator deploys.",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="Leave a part out that the rest does without: dashboard."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Put the package into the org: objects, fields, permission sets, notification type, components.
@@ -31,13 +43,18 @@ def deploy(
     from jobs import deploy as work
 
     with opened(context, quiet=as_json) as application:
-        done = work.deploy(application, check_only=check_only)
+        done = work.deploy(application, check_only=check_only, username=username, without=without or ())
 
     def human(console: Console) -> None:
         what = "would deploy" if check_only else "deployed"
         console.print(f"{what} {done.components} components ({done.api_calls} API calls)")
+        for name in done.kept:
+            console.print(f"stays as the org has it: {name}", markup=False)
         if done.permission_set:
-            console.print(f"permission set {work.PERMISSION_SET}: {done.permission_set}")
+            console.print(
+                f"permission set {work.PERMISSION_SET}: {done.permission_set} ({done.assigned_to})",
+                markup=False,
+            )
 
     warnings = [f"one step is left to an administrator: {done.manual}"] if done.manual else []
     emit("org deploy", done, as_json=as_json, human=human, warnings=warnings)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
@@ -61,13 +61,16 @@ _PARTS = {
 _NOT_DEPLOYED = ("__tests__", "jsconfig.json", ".eslintrc.json", ".DS_Store")
 
 
-def build_package(source_dir: Path | Sequence[Path], api_version: str) -> bytes:
+def build_package(
+    source_dir: Path | Sequence[Path], api_version: str, *, leave_out: Collection[Component] = ()
+) -> bytes:
     """The zip for `deployRequest`: every component under `source_dir` and a package.xml that names each.
 
     `source_dir` is a package directory (`salesforce/force-app`), or several that are deployed together;
-    `api_version` such as "62.0". Raises PackageError for an empty folder or a file of no known kind.
+    `api_version` such as "62.0". `leave_out`: components that stay at home, and what the org has of them as it is.
+    Raises PackageError for an empty folder or a file of no known kind.
     """
-    files, components = _read(source_dir)
+    files, components = _read(source_dir, frozenset(leave_out))
     files["package.xml"] = _manifest(components, api_version)
     return _zip(files)
 
@@ -102,14 +105,18 @@ def components(source_dir: Path | Sequence[Path]) -> tuple[Component, ...]:
     return tuple(sorted(_read(source_dir)[1]))
 
 
-def _read(source_dir: Path | Sequence[Path]) -> tuple[dict[str, bytes], set[Component]]:
+def _read(
+    source_dir: Path | Sequence[Path], leave_out: frozenset[Component] = frozenset()
+) -> tuple[dict[str, bytes], set[Component]]:
     files: dict[str, bytes] = {}
     found: set[Component] = set()
     for folder in [source_dir] if isinstance(source_dir, Path) else source_dir:
         if not folder.is_dir():
             raise PackageError(f"{folder} is not a folder: the Salesforce package is not installed")
         for root in _roots(folder):
-            for path, content, names in _convert(root):
+            for path, content, names in _convert(root, leave_out):
+                if leave_out.issuperset(names):
+                    continue
                 if path in files:
                     raise PackageError(f"{path} comes from two places of the package")
                 files[path] = content
@@ -125,11 +132,11 @@ def _roots(folder: Path) -> list[Path]:
     return nested or [folder]
 
 
-def _convert(root: Path) -> Iterator[tuple[str, bytes, list[Component]]]:
+def _convert(root: Path, leave_out: frozenset[Component]) -> Iterator[tuple[str, bytes, list[Component]]]:
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         if folder.name == "objects":
             for item in sorted(path for path in folder.iterdir() if path.is_dir()):
-                yield _object(item)
+                yield _object(item, leave_out)
         elif folder.name == "objectTranslations":
             for item in sorted(path for path in folder.iterdir() if path.is_dir()):
                 yield _object_translation(item)
@@ -186,7 +193,7 @@ def _foldered(folder: Path) -> Iterator[tuple[str, bytes, list[Component]]]:
         yield target, path.read_bytes(), [Component(type_, name)]
 
 
-def _object(folder: Path) -> tuple[str, bytes, list[Component]]:
+def _object(folder: Path, leave_out: frozenset[Component]) -> tuple[str, bytes, list[Component]]:
     name = folder.name
     own = folder / f"{name}.object-meta.xml"
     names = []
@@ -202,11 +209,13 @@ def _object(folder: Path) -> tuple[str, bytes, list[Component]]:
             raise PackageError(f"{part}: no part of an object this package may hold")
         element, type_, suffix = _PARTS[part.name]
         for path in _files(part):
-            full_name = _stem(path, suffix)
+            component = Component(type_, f"{name}.{_stem(path, suffix)}")
+            if component in leave_out:
+                continue
             item = _parse(path, type_)
             item.tag = f"{{{NAMESPACE}}}{element}"
             merged.append(item)
-            names.append(Component(type_, f"{name}.{full_name}"))
+            names.append(component)
     return f"objects/{name}.object", _xml(merged), names
 
 

@@ -31,6 +31,7 @@ from emulator.metadata_shape import (
 from emulator.multi_currency import with_currency
 from emulator.raw_rows import change, find, put
 from emulator.schema import ACTIVITY, Schema
+from emulator.xml_tree import Element
 
 if TYPE_CHECKING:
     from emulator.org import Org
@@ -102,6 +103,7 @@ class _Attempt:
             "StandardValueSet": self._value_set,
             "CustomNotificationType": self._notification_type,
             "PermissionSet": self._permission_set,
+            "Dashboard": self._dashboard,
         }
         try:
             make = makers.get(component.type)
@@ -134,6 +136,22 @@ class _Attempt:
             self.org.storage.keep("metadata", f"{component.type}:{component.full_name}", kept)
 
         return remembered
+
+    def _dashboard(self, component: Component) -> Step:
+        """One that runs as whoever looks is one of a few that an edition allows (kept as `limits`, `dynamic_dashboards`; not
+        kept: enough). Source: Salesforce help, "Dynamic Dashboards". The wording is assumed."""
+        allowed = self.org.storage.kept("limits", "dynamic_dashboards")
+        if allowed is None or component.body.get("dashboardType") != "LoggedInUser":
+            return _nothing
+        there = {
+            name.partition(":")[2]
+            for name, each in self.org.storage.kept_all("metadata").items()
+            if name.startswith("Dashboard:")
+            and Element.of(each["body"]).get("dashboardType") == "LoggedInUser"
+        }
+        if len(there | {component.full_name}) > allowed:
+            raise Refused("You have reached the limit of dynamic dashboards for your organization")
+        return _nothing
 
     # -- objects and fields ------------------------------------------------------------------------------
 

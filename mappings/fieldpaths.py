@@ -19,7 +19,8 @@ FLS_NOTE = (
 )
 EDIT_NOTE = (
     "fields of ours come with `rebates org deploy`; a field that is there needs edit access for the integration user "
-    "(field-level security): the permission set Rebate Sync Integration, or `rebates mapping permission-set`"
+    "(field-level security): the permission set Rebate Sync Integration, or `rebates mapping permission-set` (a user with the "
+    "license Salesforce Integration first needs the permission set license Salesforce API Integration)"
 )
 
 

@@ -12,6 +12,7 @@ import heldLabel from "@salesforce/label/c.Rebate_Headline_Held";
 import incompleteLabel from "@salesforce/label/c.Rebate_Incomplete";
 import ladderBrokenLabel from "@salesforce/label/c.Rebate_Ladder_Broken";
 import noNextLabel from "@salesforce/label/c.Rebate_Headline_No_Next";
+import noOrdersLabel from "@salesforce/label/c.Rebate_Headline_No_Orders";
 import noTierLabel from "@salesforce/label/c.Rebate_No_Tier";
 import notStartedLabel from "@salesforce/label/c.Rebate_Headline_Not_Started";
 import nowLabel from "@salesforce/label/c.Rebate_Now";
@@ -111,21 +112,28 @@ export default class RebateProgram extends NavigationMixin(LightningElement) {
             const earned = money(s.rebate, s.currency);
             return s.tier ? fill(closedLabel, s.tier, earned) : fill(closedPlainLabel, earned);
         }
-        if (s.status === "Not_Started") return fill(notStartedLabel, day(s.periodStart));
-        if (s.gap !== null) {
-            const gap = measured(s.gap, s.qualifier, s.currency, { whole: s.gap >= 100, toward: "up" });
-            return fill(gapLabel, gap, s.nextBenefit || s.nextTier || "");
-        }
+        if (s.status === "Not_Started") return s.begun ? noOrdersLabel : fill(notStartedLabel, day(s.periodStart));
+        if (s.gap !== null) return this.gapText;
         if (s.status !== "Top_Tier" && s.nextTier) return fill(heldLabel, s.nextTier);
         if (s.status === "Top_Tier") return s.benefit ? fill(topLabel, s.benefit) : topPlainLabel;
         return noNextLabel;
     }
 
+    get gapText() {
+        const s = this.standing;
+        const gap = measured(s.gap, s.qualifier, s.currency, { whole: s.gap >= 100, toward: "up" });
+        return fill(gapLabel, gap, s.nextBenefit || s.nextTier || "");
+    }
+
     /** The rest of the sentence: what it is worth and how long there is. */
     get headlineRest() {
         const s = this.standing;
-        if (s.status === "Closed" || s.status === "Not_Started") return "";
+        if (s.status === "Closed" || (s.status === "Not_Started" && !s.begun)) return "";
         const left = daysLeft(s.daysLeft);
+        if (s.status === "Not_Started") {
+            const gap = s.gap === null ? "" : `: ${this.gapText}`;
+            return left ? `${gap}, ${left}` : gap;
+        }
         if (s.gap === null || !s.extra) return left ? `, ${left}` : "";
         const worth = fill(worthLabel, money(s.extra, s.currency, { whole: s.extra >= 100, toward: "down" }));
         return left ? `: ${worth}, ${left}` : `: ${worth}`;

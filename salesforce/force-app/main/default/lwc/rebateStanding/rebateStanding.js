@@ -54,6 +54,12 @@ export const PAYOUT_FIELDS = PAYOUT_NAMES.map((name) => `${PAYOUT}.${name}`);
 const COUNTED = { Amount: "Qualifying_Amount__c", Quantity: "Qualifying_Quantity__c" };
 const MILLISECONDS_A_DAY = 86400000;
 
+/** Whether a period runs already; one whose first day nobody may see does, as far as we know. */
+function begun(firstDay, today) {
+    if (!firstDay) return true;
+    return Date.parse(`${firstDay}T00:00:00Z`) <= Date.UTC(today.getFullYear(), today.getMonth(), today.getDate());
+}
+
 /** Days left with today counted, as the formula Days_Left__c has it; for users who may not see the formula. */
 function daysUntil(lastDay, today) {
     if (!lastDay) return null;
@@ -125,6 +131,7 @@ export function readStanding(record, today) {
         programKey: at("Program_Key__c"),
         period: at("Period__c") ?? "",
         periodStart: at("Period_Start__c"),
+        begun: begun(at("Period_Start__c"), today),
         periodEnd: at("Period_End__c"),
         status: at("Status__c"),
         statusLabel: record.fields.Status__c?.displayValue ?? at("Status__c") ?? "",

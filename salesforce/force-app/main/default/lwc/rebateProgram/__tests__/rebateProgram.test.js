@@ -36,7 +36,10 @@ describe("the headline", () => {
         ["Closed at Gold: settled at $4,000.00", { Status__c: "Closed", Tier__c: "Gold", Rebate__c: 12000, Settled__c: 4000 }],
         ["Closed: settled at $0.00", { Status__c: "Closed", Tier__c: null, Rebate__c: 12000, Settled__c: 0 }],
         ["Closed: $0.00 earned", { Status__c: "Closed", Tier__c: null, Rebate__c: 0 }],
-        ["Starts on Nov 1, 2026", { Status__c: "Not_Started" }]
+        ["No order counts yet: $20,000 to 10 %, 7 days left", { Status__c: "Not_Started", To_Next_Tier__c: 20000, Next_Benefit__c: "10 %" }],
+        ["No order counts yet, 7 days left", { Status__c: "Not_Started", To_Next_Tier__c: null }],
+        ["No order counts yet: $4,812 to 15 %, 7 days left", { Status__c: "Not_Started", Period_Start__c: "2026-11-24" }],
+        ["Starts on Dec 1, 2026", { Status__c: "Not_Started", Period_Start__c: "2026-12-01" }]
     ])("says %s", async (sentence, changes) => {
         expect(headline(await program(changes))).toBe(sentence);
     });
