@@ -70,6 +70,17 @@ def postgres_schemas() -> Iterator[Schemas]:
     schemas.close()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long is begun first, at either worker: each gets one half of the list, and takes over the other's last ones."""
+    if not hasattr(config, "workerinput"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    short = [item for item in items if not item.get_closest_marker("long")]
+    first, second = long[::2], long[1::2]
+    rest = len(items) // 2 - len(first)
+    items[:] = [*first, *short[:rest], *second, *short[rest:]]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
     """CI has PostgreSQL, Node and Chromium: there a test that skips for want of them has failed."""

@@ -105,6 +105,7 @@ def write_programs(shop):
 
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.postgres,
     pytest.mark.parametrize(
         "make_shop", ["postgresql"], indirect=True

@@ -15,6 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -259,6 +260,7 @@ def found(shop: Shop) -> dict[tuple[str, date, date], tuple[str | None, Fraction
     }
 
 
+@pytest.mark.long
 def test_the_store_says_what_the_oracle_says_after_every_change(make_shop, request, monkeypatch):
     # However many of the few orders changed: by the difference, never from scratch.
     monkeypatch.setattr(contributions, "REBUILD_FROM_ONE_IN", 0)

@@ -117,6 +117,7 @@ def assert_right_to_the_cent(world):
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", ["compute", "push"])
 def test_a_helper_that_is_killed_in_the_middle_is_taken_over_and_it_ends_right(busy, part):
@@ -147,6 +148,7 @@ def test_a_helper_that_is_killed_in_the_middle_is_taken_over_and_it_ends_right(b
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_leader_that_is_killed_loses_nothing_and_the_next_run_ends_right(busy):
     helper, leader = start(busy, "work"), None
@@ -173,6 +175,7 @@ def test_a_leader_that_is_killed_loses_nothing_and_the_next_run_ends_right(busy)
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_helper_that_is_asked_to_stop_ends_its_batch_and_gives_its_shards_back(busy):
     helper, leader = start(busy, "work"), None
@@ -195,6 +198,7 @@ def test_a_helper_that_is_asked_to_stop_ends_its_batch_and_gives_its_shards_back
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_one_command_starts_its_own_helpers_and_ends_them(busy):
     leader = start(busy, "sync", "--workers", "2", "--json")

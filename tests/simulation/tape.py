@@ -159,13 +159,13 @@ class Tape:
         made = cls(setup, None, chance)
         made._length = chance.choice(LENGTHS)
         made._swarm = Swarm.drawn(chance, kinds)
-        theme = random.Random(f"theme {seed}")  # apart: the other seeds stay the histories that they are
+        theme = _theme(seed)
         if theme.random() < SETTLING_SHARE:
             made._swarm.weights = SETTLING
             made._length = max(LENGTHS)
             setup |= {"fresh": False, "days": theme.choice((0, 5, 6, 8))}
             return made
-        saving = random.Random(f"saving {seed}")
+        saving = _saving(seed)
         if saving.random() < SAVING_SHARE:
             made._saving = saving
             made._swarm.weights = made._swarm.weights | {"reconcile": RECONCILES}
@@ -239,6 +239,20 @@ class Tape:
         if event is not None:
             step.events[number] = event
         return event
+
+
+def people_save(seed: int) -> bool:
+    """Whether people save records in this seed's history while runs of ours ask."""
+    return _theme(seed).random() >= SETTLING_SHARE and _saving(seed).random() < SAVING_SHARE
+
+
+def _theme(seed: int) -> random.Random:
+    """Apart from the history's own chance: the other seeds stay the histories that they are."""
+    return random.Random(f"theme {seed}")
+
+
+def _saving(seed: int) -> random.Random:
+    return random.Random(f"saving {seed}")
 
 
 def _args(chance: random.Random) -> list[int]:

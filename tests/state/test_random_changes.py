@@ -326,6 +326,7 @@ def by_the_difference(monkeypatch):
     monkeypatch.setattr(contributions, "REBUILD_FROM_ONE_IN", 0)
 
 
+@pytest.mark.long
 def test_any_sequence_of_changes_on_sqlite(tmp_path, program, new_scene, make_batch, monkeypatch):
     monkeypatch.setattr(parts, "ORDERS_PER_PART", 3)
     numbers = itertools.count()
