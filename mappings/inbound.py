@@ -21,7 +21,8 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
-_WHOSE_ORDER = {("order", "account_id"), ("order", "active")}
+WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
+_WHOSE_ORDER = {("order", name) for name in WHOSE}
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,17 @@ class Reader:
             bad.pop(row, None)
         rejected = self._rejected(page_columns, bad, parents)
         return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
+
+    def nobodys_drafts(self, page: pa.Table) -> set[int]:
+        """Which rows of a page with the columns of `WHOSE` are orders that `read` leaves out because they are nobody's."""
+        page_columns, rows = _Page(page), page.num_rows
+        found = {
+            name: self._column(field, page_columns, rows)
+            for name in WHOSE
+            if (field := self.entity.field(name)) is not None
+        }
+        unclear = {row for column in found.values() for row in column.bad}
+        return _nobodys_drafts({name: column.array for name, column in found.items()}) - unclear
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)
