@@ -95,6 +95,7 @@ def rebase(run: Running) -> Rebased | None:
                 rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
             meta.put(tx, NEEDED, "the store was restored from a backup, or copied")
         meta.drop(tx, rebasing.HANDED_OVER)
+        meta.drop(tx, rebasing.AHEAD)
         if handed_over:
             meta.drop(tx, FLAG)  # nobody but us has rung, or will
         else:
