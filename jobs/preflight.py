@@ -118,6 +118,11 @@ def _has_more_currencies(app: App) -> bool:
     return own_currency.has_several(described, objects)
 
 
+def was_made(tx: Connection) -> bool:
+    """Whether it is known what the org's fields are."""
+    return meta.get(tx, "preflight") is not None
+
+
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:
     """The targets with the lengths and decimals that the last preflight found, without the fields that the org can do
     without."""

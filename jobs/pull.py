@@ -11,7 +11,7 @@ the winner's orders and children along: their own stamps may not have moved (doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs import losers_of_pulls, org_time
+from jobs import losers_of_pulls, org_time, overtaken
 from jobs.aftermath import follow_merges, note_gap
 from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
@@ -28,7 +28,7 @@ from jobs.counting import count_rows, note_counted
 from jobs.inventory import set_aside
 from jobs.orders_of_lines import look_for_orders
 from jobs.org_time import TOLERANCE
-from jobs.reading import Method, Reading
+from jobs.reading import Method, Outcome, Reading
 from jobs.rejecting import CODE as TOO_MANY
 from jobs.running import Running
 from jobs.settling import note_stopped
@@ -105,7 +105,7 @@ def pull(run: Running) -> Pulled:
     by: dict[str, Method] = {}
     stopped: list[tuple[str, errors.SyncError]] = []
     for _ in range(1 + CATCH_UPS_MAX):
-        for stream, method, failure in reading.read_all(streams):
+        for stream, method, failure in _read(app, reading, streams):
             by[stream.name] = method
             if failure is not None:
                 # Its pages are dropped, those of an earlier round too: nothing of it was read.
@@ -146,6 +146,7 @@ def pull(run: Running) -> Pulled:
             results.append(StreamPulled(stream.name, method, applied, len(bad)))
             step.advance(applied.rows)
         losers_of_pulls.note(tx, losers)
+        overtaken.note_ahead(tx, reading.number)
         org_time.note(app, tx, clock, now=now)
         _note_healed(tx, [stream for stream, _ in done], before)
     whole = not before or all(stream.first for stream, _ in done)
@@ -158,6 +159,22 @@ def pull(run: Running) -> Pulled:
     look_for_orders(run, {stream.name for stream, _ in done})
     note_stopped(app, "pull", dict(stopped))
     return Pulled(tuple(results), tuple(stopped), tuple(reading.slow.items()))
+
+
+def _read(app: App, reading: Reading, streams: Sequence[Stream]) -> Iterator[Outcome]:
+    """As `Reading.read_all`; a stream that is refused is asked for once more without what stands beside its rows: that may
+    be hidden, and is no reason to stop it."""
+    plain: list[Stream] = []
+    for stream, method, failure in reading.read_all(streams):
+        if failure is not None and stream.entity.beside:
+            plain.append(replace(stream, entity=replace(stream.entity, beside=())))
+        else:
+            yield stream, method, failure
+    for stream, method, failure in reading.read_all(plain) if plain else ():
+        if failure is None:
+            with app.store.transaction() as tx:
+                overtaken.ask_no_more_today(app, tx)
+        yield stream, method, failure
 
 
 def plan_streams(app: App) -> list[Stream]:
@@ -175,6 +192,8 @@ def plan_streams(app: App) -> list[Stream]:
             entity = app.mapping.pull.get(name)
             if entity is None:
                 continue
+            if name == "account":
+                entity = replace(entity, beside=overtaken.asked_beside(app, tx))
             mark = watermarks.read(tx, name)
             same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity, app.mapping)
             if mark is None or not same:

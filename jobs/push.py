@@ -51,8 +51,7 @@ def push(run: Running) -> Pushed:
         sending.result.stopped["push"] = stop
         return sending.result
     again(run.app, lambda: _push(run, sending))
-    if sending.result.overtaken:
-        again(run.app, lambda: overtaken.answer(run, sending.result))
+    again(run.app, lambda: overtaken.after(run, sending.result))
     return sending.result
 
 
@@ -62,6 +61,8 @@ def _push(run: Running, sending: Sending) -> None:
         outbox.sweep(tx, now=app.lease_time(tx), unkeyed={alerting.BELL}, sender=app.owner)
         targets = push_targets(app, tx)
     sending.aim_at(targets)
+    if overtaken.is_behind(run, sending.result, objects_sent(targets)):
+        return
     bulk_push.take_up(run, sending.settle)
     with app.progress.step("push") as step:
         parts = push_shares.parts(run, _records(targets))
@@ -114,10 +115,7 @@ class Sending:
 
     def send_all(self, object_name: str, advance: Callable[[int], None]) -> None:
         """Batch after batch until nothing of this object is due, or the org turns out to be ahead of the store."""
-        while not self.result.overtaken:
-            rows = self._claim(object_name)
-            if not rows:
-                return
+        while not self.result.overtaken and (rows := self._claim(object_name)):
             began = self._app.clock.monotonic()
             try:
                 results = send_readable(rows, partial(self._send, object_name))

@@ -43,8 +43,9 @@ class Pushed:
         many = "1 write was" if self.overtaken == 1 else f"{self.overtaken:,} writes were"
         return [
             *slow,
-            f"{many} refused because the org holds newer numbers than this store ever gave out: the database lost its last "
-            "commits (a failover, an older copy put back). Nothing more was sent. The next sync reads what the org knows and "
+            f"{many} refused, or kept back, because the org holds newer numbers than this store ever gave out: the database "
+            "lost its last commits (a failover, an older copy put back), or another store writes to this org (stop it first). "
+            "Nothing more was sent. The next sync reads what the org knows and "
             "sends them again; at once: rebates sync, then: rebates verify --deep",
         ]
 

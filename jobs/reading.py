@@ -14,6 +14,7 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Org, Page
+from jobs import overtaken
 from jobs.app import App
 from jobs.bulk_streams import BulkStreams, Started, Stream, at_once
 from jobs.rejecting import IN_MEMORY, as_last_read, require_readable
@@ -67,6 +68,7 @@ class Reading:
         self.rejected: dict[str, list[Rejected]] = {}
         self.merged: list[tuple[str, str]] = []  # (loser, winner) of every account read
         self.newest: dict[str, int] = {}  # the latest stamp that was read of each stream
+        self.number = 0  # the highest of ours that an account shows
         self.slow: dict[str, errors.SyncError] = {}  # streams that were too much for one query
 
     def read_all(self, streams: Sequence[Stream]) -> Iterator[Outcome]:
@@ -284,6 +286,8 @@ class Reading:
             with self._app.store.read() as tx:
                 rows = staging.staged_rows(tx, self._pages_of, stream.name) + len(bad)
             require_readable(self._app, stream.entity, rows, bad)
+        for name in stream.entity.beside:
+            self.number = max(self.number, overtaken.highest(page.table[name]))
         if stream.name == "account":
             for some in (batch.table, batch.gone):
                 merged = some.filter(pc.is_valid(some["master_id"]))

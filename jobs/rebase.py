@@ -92,6 +92,7 @@ def rebase(run: Running) -> Rebased | None:
                 rebasing.forget_unkeyed(tx, BELL, now=app.clock.now())
             inventory_asked.ask(tx, "the store was restored from a backup, or copied")
         meta.drop(tx, rebasing.HANDED_OVER)
+        meta.drop(tx, rebasing.AHEAD)
         if handed_over:
             rebasing.leave(tx)  # nobody but us has rung, or will
         else:

@@ -21,6 +21,7 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
+WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,18 @@ class Reader:
             bad.pop(row, None)
         rejected = self._rejected(page_columns, bad, parents)
         return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
+
+    def nobodys_drafts(self, page: pa.Table) -> set[int]:
+        """Which rows of a page with the columns of `WHOSE` are orders that `read` leaves out because they have no account and
+        are not active."""
+        page_columns, rows = _Page(page), page.num_rows
+        found = {
+            name: self._column(field, page_columns, rows)
+            for name in WHOSE
+            if (field := self.entity.field(name)) is not None
+        }
+        account, active = (found[name] for name in WHOSE)
+        return set(_null_rows(account.array)) & _not_active(active) - account.bad.keys()
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)

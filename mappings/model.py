@@ -76,6 +76,7 @@ class PullEntity:
     refresh: Literal["changed", "daily"] = "changed"
     place: Place = field(default_factory=Place, compare=False, repr=False)
     where_place: Place = field(default_factory=Place, compare=False, repr=False)
+    beside: tuple[str, ...] = field(default=(), compare=False)  # asked for with each row, and no value of it
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -97,6 +98,7 @@ class PullEntity:
                 wanted.append(SYSTEM_FIELDS[name])
         for source in self.fields.values():
             wanted.extend(source.needs)
+        wanted.extend(self.beside)
         if "SystemModstamp" not in wanted:
             wanted.insert(1, "SystemModstamp")
         once: dict[str, str] = {}

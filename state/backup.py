@@ -156,7 +156,9 @@ def new_epoch(
     )
     close_outdated(tx, now=now)
     rebasing.renumber(tx)
-    known_before = (rebasing.ANOTHER_STORE, rebasing.BY_ITSELF, rebasing.HANDED_OVER)
+    known_before = (
+        rebasing.ANOTHER_STORE, rebasing.BY_ITSELF, rebasing.HANDED_OVER, rebasing.AHEAD, rebasing.PLACE,
+    )  # fmt: skip
     for known in known_before:  # a person looked, or we write it anew
         meta.drop(tx, known)
     rebasing.enter(tx, rebasing.Stage.RESTORED)

@@ -7,7 +7,7 @@ as deleted, as if the org had said so, and everything that counted it is compute
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -38,9 +38,10 @@ TABLES: dict[str, Table] = {
     "account": accounts, "product": products, "order": orders, "order_line": order_lines, "user": users,
 }  # fmt: skip
 SCHEMA = pa.schema([("sf_id", pa.string()), ("modstamp", pa.int64()), ("deleted", pa.bool_())])
+_STAGED = SCHEMA.append(pa.field("nobodys", pa.bool_()))
 IDS_AT_ONCE = 400
 
-present = bulk.scratch("present", sf_id="text!", modstamp="int", deleted="bool")
+present = bulk.scratch("present", sf_id="text!", modstamp="int", deleted="bool", nobodys="bool")
 doomed = bulk.scratch("doomed", sf_id="text!")
 doomed_lines = bulk.scratch("doomed_lines", order_pk="int!", sf_id="text!")
 
@@ -55,11 +56,14 @@ class Compared:
     newer: tuple[str, ...] = ()
 
 
-def stage(tx: Connection, run_pk: int, entity: str, page: pa.Table) -> None:
-    """Put one page of ids aside; its schema is `SCHEMA`."""
+def stage(tx: Connection, run_pk: int, entity: str, page: pa.Table, nobodys: Collection[int] = ()) -> None:
+    """Put one page of ids aside; its schema is `SCHEMA`. `nobodys`: rows that count for nobody, which the store does not
+    have, or has as deleted."""
+    mine = pa.array([row in nobodys for row in range(page.num_rows)], pa.bool_())
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(page.cast(SCHEMA))
+    page = page.append_column("nobodys", mine)
+    with pa.ipc.new_stream(sink, _STAGED, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(page.cast(_STAGED))
     body = sink.getvalue().to_pybytes()
     tx.execute(
         insert(staged_pages),
@@ -82,7 +86,10 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
     if "known" in table.c:
         differs = or_(differs, not_(table.c.known))
     if "deleted" in table.c:
-        differs = or_(differs, present.c.deleted != table.c.deleted)
+        left_out = or_(present.c.deleted, present.c.nobodys)
+        differs = or_(differs, left_out != table.c.deleted)
+    if "known" in table.c:  # of a record that counts for nobody, nothing but its id is ever kept
+        differs = and_(differs, or_(table.c.known, not_(present.c.nobodys)))
     changed = (
         select(present.c.sf_id)
         .select_from(table.join(present, present.c.sf_id == table.c.sf_id))
@@ -90,7 +97,7 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
     )
     # What lies in the recycle bin and was never here is nothing to us. Told apart by sets and not by an outer join:
     # order lines have no index on their id alone, and a look-up of each would read all of them every time.
-    unseen = select(present.c.sf_id).where(not_(present.c.deleted))
+    unseen = select(present.c.sf_id).where(not_(present.c.deleted), not_(present.c.nobodys))
     unseen_here = unseen.except_(select(table.c.sf_id).where(table.c.sf_id.is_not(None)))
     newer = sorted([*tx.execute(changed).scalars(), *tx.execute(unseen_here).scalars()])
     return Compared(live, there, tuple(tx.execute(absent).scalars()), tuple(newer))
@@ -129,10 +136,11 @@ def bury(tx: Connection, entity: str, ids: Sequence[str]) -> int:
 
 def rejected_gone(tx: Connection, entity: str) -> tuple[list[str], list[str]]:
     """Records set aside that are in the recycle bin, and those that the ids lack (call after `compare`)."""
+    left_out = or_(present.c.deleted, present.c.nobodys)
     mine = (
-        select(rejected_rows.c.sf_id, present.c.deleted)
+        select(rejected_rows.c.sf_id, left_out.label("deleted"))
         .select_from(rejected_rows.outerjoin(present, present.c.sf_id == rejected_rows.c.sf_id))
-        .where(rejected_rows.c.entity == entity, or_(present.c.sf_id.is_(None), present.c.deleted))
+        .where(rejected_rows.c.entity == entity, or_(present.c.sf_id.is_(None), left_out))
         .distinct()
         .order_by(rejected_rows.c.sf_id)
     )
@@ -208,8 +216,8 @@ def _load(tx: Connection, run_pk: int, entity: str) -> int:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             page = reader.read_all()
         # A record that moved while it was paged through may come twice: one row an id.
-        once = page.group_by("sf_id").aggregate([("modstamp", "max"), ("deleted", "max")])
-        once = once.rename_columns(["sf_id", "modstamp", "deleted"])
+        once = page.group_by("sf_id").aggregate([("modstamp", "max"), ("deleted", "max"), ("nobodys", "max")])
+        once = once.rename_columns(["sf_id", "modstamp", "deleted", "nobodys"])
         new = _not_present(tx, once) if rows else once
         bulk.fill(tx, present, new)
         rows += new.num_rows

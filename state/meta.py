@@ -58,6 +58,11 @@ def bump_epoch(tx: Connection) -> int:
     return new
 
 
+def following(tx: Connection) -> int:
+    """The next number to be given out: no record of the org can have it, or one above, from this store."""
+    return epoch(tx) * SEQUENCES_PER_EPOCH + int(get(tx, "next_seq") or 1)
+
+
 def take_sequence(tx: Connection, count: int) -> int:
     """Reserve `count` consecutive sequence numbers; returns the first. They rise in the order of commits."""
     # The update comes first and locks the row, so that two writers never read the same number.

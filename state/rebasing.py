@@ -16,6 +16,10 @@ ANOTHER_STORE = (
     "another_store"  # in `meta`: what the org says of one; until a person says which store goes on
 )
 BY_ITSELF = "epoch_by_itself"  # in `meta`: when an epoch was last begun because the org refused our numbers
+AHEAD = (
+    "org_is_ahead"  # in `meta`: a number that a record of the org showed and that this store never gave out
+)
+PLACE = "sent_from"  # in `meta`: where the file of the store was when it last sent something
 HANDED_OVER = (
     "handed_over"  # in `meta`: the first number that the paused store that was copied did not give out
 )

@@ -187,6 +187,65 @@ def test_two_stores_on_one_org_end_in_one_that_stops_and_says_so(story):
     assert story("sync", "--json").error["code"] == "ANOTHER_STORE"
 
 
+def test_a_second_store_with_equal_numbers_sends_nothing_over_the_first(story):
+    """Both gave out the same numbers after the copy was made: the org would take either's."""
+    story("sync")
+    copy = folded(story)
+    orders_come_in(story)
+    first = (standings(story), shown(story), len(actions.shown(story.org)))
+    put_back(story, copy)
+    story.wait(minutes=1)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+
+    noticed = story("sync", "--json")
+
+    assert noticed.code == 3, noticed.text
+    assert (noticed.data["pushed"], noticed.data["overtaken"] > 0) == (0, True)
+    assert (standings(story), shown(story), len(actions.shown(story.org))) == first
+    (said,) = noticed.warnings
+    assert "another store" in said
+    assert "rebates sync" in said
+
+
+def test_a_copy_of_the_file_that_is_tried_out_elsewhere_stops_before_it_sends_anything(story):
+    story("sync")
+    (story.folder / "tried.db").write_bytes(folded(story))
+    orders_come_in(story)
+    story.wait(minutes=1)
+    partner_orders_again(story.org)
+    story.wait(minutes=15)
+    before = (standings(story), shown(story))
+
+    with story.monkeypatch.context() as patch:
+        patch.setenv("REBATES_STATE_URL", f"sqlite:///{story.folder}/tried.db")
+        stopped = story("sync", "--json")
+
+    assert (stopped.code, stopped.error["code"], stopped.data["pushed"]) == (2, "ANOTHER_STORE", 0), (
+        stopped.text
+    )
+    assert "this store is a copy" in stopped.data["stopped"]["push"]["detail"]
+    assert "rebates db restored" in stopped.error["hint"]
+    assert (standings(story), shown(story)) == before
+    assert story("sync").code == 0, "the original goes on"
+    assert story("verify", "--deep").code == 0
+
+
+def test_a_store_that_was_moved_and_has_no_twin_goes_on(story):
+    story("sync")
+    (story.folder / "moved.db").write_bytes(folded(story))
+    story.monkeypatch.setenv("REBATES_STATE_URL", f"sqlite:///{story.folder}/moved.db")
+    orders_come_in(story)
+    assert story("verify", "--deep").code == 0
+
+
+def test_that_accounts_are_read_with_their_number_costs_no_call(story):
+    story("sync")
+    story.wait(minutes=15)
+    idle = story("sync", "--json")
+    assert (idle.code, idle.data["api_calls"]) == (0, 1)
+
+
 def test_a_store_that_falls_behind_twice_a_day_waits_for_a_person(story):
     story("sync")
     for code in (3, 2):
@@ -306,3 +365,16 @@ def test_a_record_that_was_put_back_to_an_older_number_is_named_and_written_agai
     assert story("reconcile", "--json").data["drift"]["changed"] == 1
     assert Decimal(standings(story)[key][2]) > Decimal(before[2])
     assert story("verify", "--deep").code == 0
+
+
+def test_accounts_are_read_although_their_number_may_not_be_read_any_more(story):
+    from emulator.life import permissions_of
+
+    story("sync")
+    permissions_of(story.org).hide("Account.Rebate_Seq__c")
+    for _ in range(2):
+        story.wait(minutes=15)
+        partner_orders_again(story.org)
+        done = story("sync", "--json")
+        assert "account" not in done.data["stopped"], done.text
+    assert "account" in [stream["entity"] for stream in done.data["streams"]]

@@ -90,6 +90,27 @@ def test_an_order_that_loses_its_account_leaves_the_standing_and_comes_back_with
     assert qualifying(story) == Decimal("45188")
 
 
+def test_the_night_reads_no_draft_again_that_is_nobodys(story, way):
+    """A shop makes thousands of carts: each night asked for every one of them by its id."""
+    order, account = order_of(story)
+    (never_seen,) = story.rows(
+        f"SELECT Id FROM Order WHERE Id != '{order}' AND Account.Name = '{LUMIERE}' LIMIT 1"
+    )
+    save(story, never_seen["Id"], **LOST)
+    later(story, "sync")
+    without = qualifying(story)
+    save(story, order, **LOST)
+    later(story, "sync")
+    night = later(story, "reconcile")
+    (orders,) = [one for one in night.data["inventory"] if one["entity"] == "order"]
+    assert (orders["newer"], orders["read_again"], orders["buried"]) == (0, 0, 0)
+    assert set_aside(story) == []
+
+    save(story, order, AccountId=account, Status="Activated", StatusCode="Activated")
+    later(story, "reconcile")
+    assert qualifying(story) == without, "with an account it comes back"
+
+
 def test_an_active_order_without_an_account_is_named(story):
     order, _ = order_of(story)
     later(story, "sync")
