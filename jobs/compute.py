@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from jobs import fuses, settled_changes
+from jobs import fuses, program_look, settled_changes
 from jobs.app import App
 from jobs.closing import Ledger
 from jobs.compute_beside import compute_beside, second_process
@@ -85,6 +85,9 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 )  # fmt: skip
                 finish(tx)
     installed = begun.installed if shared is None else shared.installed
+    with app.store.read() as tx:
+        fresh = {*installed.added, *installed.changed}
+        told += program_look.told(app, tx, begun.programs, fresh)
     found = Computed(
         rest.looked,
         len(rest.touched),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from connector import errors
-from jobs import login_pause, overtaken, own_currency, schema, task_statuses
+from jobs import login_pause, overtaken, own_currency, program_look, schema, task_statuses
 from jobs.app import App
 from jobs.doctor_sharing import sharing
 from jobs.findings import Finding
@@ -17,6 +17,7 @@ from mappings.check import check, gather
 from mappings.problems import Finder, MappingProblems
 from mappings.task_status import check_closing, closing
 from rebates.problems import InvalidProgram
+from rebates.versions import folded
 from state import invariants, meta, pausing, people
 from state.errors import NoTables, StoreError
 from state.store import Store
@@ -122,6 +123,20 @@ def _programs(app: App) -> Iterator[Finding]:
         )
     else:
         yield Finding("programs", "ok", ", ".join(program.key for program in found.programs))
+        yield from _beside_the_records(app)
+
+
+def _beside_the_records(app: App) -> Iterator[Finding]:
+    """What programs ask for and no record has: they are valid, and count or pay something else than was meant."""
+    programs = folded(app.programs.programs)
+    with suppress(StoreError):
+        if (store := _store_if_any(app)) is None:
+            said = program_look.unread(app, programs)
+        else:
+            with store.read() as tx:
+                said = program_look.told(app, tx, programs, {program.key for program in programs})
+        for line in said:
+            yield Finding("programs", "warn", line, "rebates program check FILE --store")
 
 
 def _told(app: App) -> list[str]:

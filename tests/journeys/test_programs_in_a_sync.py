@@ -131,3 +131,26 @@ def test_later_terms_that_do_not_say_what_holds_before_them_move_nothing(story):
     assert "does not say what holds before 2026-12-01" in checked.out
     assert 'amendment = "as_of"' in checked.out
     assert 'amendment = "latest"' in checked.out
+
+
+def test_what_a_program_asks_for_and_no_record_has_is_told_by_the_doctor_a_sync_and_the_check(story):
+    """A misspelt family is a valid program that counts nothing."""
+    families = 'product.family = ["Skin care", "Make-up"]'
+    assert families in RETAIL
+    typo = RETAIL.replace(families, 'product.family = ["Skin caer"]\nline.promo = ["None"]')
+    own_programs(story, retail=typo)
+    assert any(
+        "the mapping has no line.promo" in one["said"] for one in story("doctor", "--json").data["findings"]
+    )
+    first = story("sync", "--json").warnings
+    assert any(line.startswith("retail-2026:") and 'family "Skin caer"' in line for line in first), first
+    assert any("the mapping has no line.promo" in line for line in first)
+    told = [one["said"] for one in story("doctor", "--json").data["findings"] if one["check"] == "programs"]
+    assert sum('family "Skin caer"' in line for line in told) == 1
+    story.wait(minutes=15)
+    again = story("sync", "--json").warnings
+    assert not any("Skin caer" in line for line in again), (
+        "the records are looked at when the file is new or changed"
+    )
+    assert any("the mapping has no line.promo" in line for line in again), "the mapping with every sync"
+    assert 'family "Skin caer"' in story("program", "check", "own/retail.toml", "--store").out
