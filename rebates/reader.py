@@ -18,7 +18,7 @@ from rebates.money import parse_number, parse_rate
 from rebates.positions import key_places, place_of
 from rebates.problems import InvalidProgram, Path, Problem, did_you_mean, nearest, problem
 from rebates.program import Program
-from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint
+from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint, toml_hint, whole_hint
 
 Table = Mapping[str, Any]
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
@@ -43,7 +43,7 @@ def parse_program(text: str, name: str = "program") -> Program:
         match = _TOML_PLACE.search(str(error))
         place = (int(match[1]), int(match[2])) if match else (None, None)
         message = _TOML_PLACE.sub("", str(error)).strip()
-        hint = "text values stand in quotes, tables in [brackets]"
+        hint = toml_hint(text, message)
         raise InvalidProgram(
             name, [Problem("", f"not valid TOML: {message}", hint, name, place[0], place[1], code="toml")]
         ) from None
@@ -244,7 +244,7 @@ class Reader:
             return raw
         if isinstance(raw, str) and raw.strip().isdigit():
             return int(raw)
-        self.note(path, f"{raw!r} is not a whole number", f"{key.name} = 7")
+        self.note(path, f"{raw!r} is not a whole number", whole_hint(key.name, raw))
         return None
 
     def _wholes(self, key: Key, raw: object, path: Path) -> tuple[int, ...]:

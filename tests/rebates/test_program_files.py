@@ -113,6 +113,26 @@ def test_a_mistake_has_its_line_and_a_way_out(text, line, message, suggestion):
     assert suggestion is None or suggestion in (hits[0][2] or "")
 
 
+@pytest.mark.parametrize(("written", "number"), [("February", 2), ("sept", 9), ("may", 5)])
+def test_a_month_that_is_named_is_suggested_by_its_number(written, number):
+    ((line, message, suggestion),) = problems(HEAD + f'fiscal_year_starts = "{written}"\n' + TIER)
+    assert (line, message) == (4, f"'{written}' is not a whole number")
+    assert suggestion == f"fiscal_year_starts = {number}"
+
+
+def test_baselines_per_account_beside_the_word_that_says_which_have_a_name_of_their_own():
+    growth = '[growth]\nbaseline = "fixed"\n[growth.baseline]\nA1 = "5000"\n'
+    ((_, message, suggestion),) = problems(HEAD + 'qualifier = "growth"\n' + TIER + growth)
+    assert message.startswith("not valid TOML")
+    assert "[growth.baselines]" in suggestion
+    assert parse_program(
+        HEAD
+        + 'qualifier = "growth"\n'
+        + TIER.replace('"0"', '"1.1"')
+        + growth.replace("growth.baseline]", "growth.baselines]")
+    )
+
+
 def test_later_terms_must_say_what_holds_before_them():
     """Left out, everything that was settled before would be settled otherwise, and nobody said so."""
     later = HEAD + "effective_from = 2026-06-01\n" + TIER
