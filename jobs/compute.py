@@ -71,7 +71,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
                 fuses.require_few_corrections(app, tx, ledger.corrected)
-                told = settled_changes.told(tx, begun.programs, ledger.corrected)
+                told = settled_changes.tell(tx, begun.programs, ledger.corrected, now)
                 others = set[Cell]() if shared is None else shared.cells(tx)
                 empty = vanished.emptied(tx, rest.emptied | others)
                 never = vanished.put_away(tx, empty, but_not_of=begun.calculator.shared)

@@ -1,6 +1,7 @@
 """A look at programs beside the mapping and the store: fields that nothing is read into, values that no record has.
 
-A mistyped family is a valid program that pays nothing, or leaves out what it should count, without a word. `program check
+A mistyped family is a valid program that pays nothing, or leaves out what it should count, and `rate = 1` one that pays
+everything, without a word. `program check
 --store` looks when somebody asks; a sync looks at programs that are new or changed, the doctor always.
 """
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from jobs.app import App
 from mappings.problems import MappingProblems
+from rebates.lint import high_rates
 from rebates.lint_facts import Facts, Finding, against, filters_of, unmapped
 from rebates.program import Program
 from state import known_values
@@ -40,6 +42,9 @@ def look(app: App, tx: Connection, programs: Iterable[Program], fresh: Collectio
         if known is not None and program.key in fresh:
             facts = Facts(known.accounts, known.values, mapped=there)
             found += [(program.key, one) for one in against(program, facts) if one.code in LOOKED_FOR]
+            ladders = (program, *(program.for_market(market.name) for market in program.markets))
+            rates = {one.message: one for terms in ladders for one in high_rates(terms)}
+            found += [(program.key, one) for one in rates.values()]
         else:
             found += [(program.key, one) for one in unmapped(program, Facts(mapped=there))]
     return found

@@ -7,16 +7,18 @@ what was settled and paid without one: whoever reads what a sync did is told, wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from rebates.money import money_text
 from rebates.program import Program
-from state import changed_accounts, rules
+from state import audit, changed_accounts, rules
 from state.changed_accounts import Known
 from state.totals import Cell, from_e6
 
+MOVED = "settled money moved"  # in the audit trail
 TOLD = 20  # accounts and programs: a sync's warnings are read by people
 DAYS = ("active_from", "active_to")
 PUT_BACK = "if it is not meant, put it back: the next sync books the opposite"
@@ -91,8 +93,10 @@ def asked_of_accounts(program: Program) -> frozenset[str]:
     return frozenset(found)
 
 
-def told(tx: Connection, programs: Iterable[Program], corrections: Corrections) -> list[str]:
-    """A sentence for each program whose terms, and each account whose record, moved what was settled."""
+def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, now: datetime) -> list[str]:
+    """A sentence for each program whose terms, and each account whose record, moved what was settled. The same stands in the
+    audit trail: nobody reads what a scheduled sync warns of.
+    """
     noted, by_key = changed_accounts.read(tx), {program.key: program for program in programs}
     sums: dict[tuple[str, Cause], list[int]] = {}
     for key, cells in corrections.items():
@@ -101,14 +105,24 @@ def told(tx: Connection, programs: Iterable[Program], corrections: Corrections) 
                 cause = Cause(terms=True) if one.cause.terms else one.cause
                 sums.setdefault((key, cause), []).append(one.amount_e6)
     names = changed_accounts.known(tx, {pk for _, cause in sums for pk in cause.accounts})
-    said = []
+    said: list[str] = []
     for (key, cause), amounts in sorted(sums.items(), key=lambda each: -sum(map(abs, each[1]))):
         program = by_key[key]
-        what = in_all(program, amounts)
+        asked = asked_of_accounts(program)
+        if not any(noted.fields.get(pk, {}).keys() & asked for pk in cause.accounts):
+            asked = frozenset[str]().union(*map(asked_of_accounts, by_key.values()))  # a rival's, then
+        what, ids = in_all(program, amounts), ", ".join(names[pk].sf_id for pk in sorted(cause.accounts))
+        if len(said) < TOLD:
+            total = money_text(from_e6(sum(amounts)), program.currency)
+            fields = {field for pk in cause.accounts for field in noted.fields.get(pk, {})}
+            detail = {
+                "program": key, "amounts": len(amounts), "by": f"{total} {program.currency}",
+                "changed": "terms" if cause.terms else sorted(fields & asked),
+            }  # fmt: skip
+            audit.append(tx, actor="sync", action=MOVED, object=ids or key, detail=detail, now=now)
         if cause.terms:
             said.append(f"the terms of {key} changed, and with them {what} (`rebates payouts list`)")
             continue
-        asked = asked_of_accounts(program)
         records = [_record(names[pk], noted.fields.get(pk, {}), asked) for pk in sorted(cause.accounts)]
         few = "; ".join(records[:3]) + (f"; and {len(records) - 3} more" if len(records) > 3 else "")
         said.append(f"{few}: that changes {what}; {PUT_BACK}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from rebates.currency import ALWAYS, DatedRate
 from rebates.money import from_micro, parse_number, shown, text, to_micro
 from rebates.problems import did_you_mean
 from rebates.totals import Target
+from rebates.two_readings import both, could_be_thousands
 
 ORDER_COLUMNS = ("order_id", "line_id", "account_id", "date", "quantity", "amount")
 OPTIONAL_COLUMNS = (
@@ -28,6 +30,7 @@ OPTIONAL_COLUMNS = (
     "received", "agreement",
 )  # fmt: skip
 LARGEST = 2**63 - 1  # millionths
+AMOUNTS = ("quantity", "amount", "target", "baseline")
 T = TypeVar("T")
 
 
@@ -162,6 +165,7 @@ def _parse(
     if not text.strip():
         raise Unusable(f"{path}: is empty", f"the first line names the columns: {','.join(layout.needed)}")
     delimiter = max(",;\t", key=first.count)
+    thousands = _could_be_thousands(text, layout) if delimiter == ";" else frozenset[str]()
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     seen: dict[tuple[str, ...], int] = {}
     try:
@@ -176,6 +180,8 @@ def _parse(
             try:
                 if len(cells) != len(header):
                     raise _Unreadable("", f"has {len(cells)} columns, the header has {len(header)}")
+                for name in thousands & row.keys():
+                    _one_reading(row[name], name)
                 key = tuple(row.get(name, "") for name in layout.key)
                 made = make(number, row)
                 first_line = seen.setdefault(key, number)
@@ -190,6 +196,30 @@ def _parse(
         raise Unusable(
             f"{path}: line {reader.line_num}: {error}", "is the file a CSV with one row a line?"
         ) from None
+
+
+def _could_be_thousands(text: str, layout: _Layout) -> frozenset[str]:
+    """Columns of numbers in which no point can only stand before decimals. A file with semicolons mostly comes from where
+    the comma does."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";")
+    with suppress(csv.Error):  # which is told where the rows are read
+        header = [layout.column(name) for name in next(rows)]
+        mine = {n: name for n, name in enumerate(header) if name in AMOUNTS}
+        found, decimal = set[str](), set[str]()
+        for cells in rows:
+            for n, name in mine.items():
+                if n < len(cells) and "." in cells[n]:
+                    (found if could_be_thousands(cells[n]) else decimal).add(name)
+        return frozenset(found - decimal)
+    return frozenset()
+
+
+def _one_reading(raw: str, name: str) -> None:
+    if could_be_thousands(raw):
+        thousands, decimals = both(raw)
+        raise _Unreadable(
+            name, f"{raw!r} is {thousands} to some and {decimals} to others: write {thousands}, or {decimals}"
+        )
 
 
 def _text_of(path: Path) -> str:

@@ -18,7 +18,8 @@ from rebates.money import parse_number, parse_rate
 from rebates.positions import key_places, place_of
 from rebates.problems import InvalidProgram, Path, Problem, did_you_mean, nearest, problem
 from rebates.program import Program
-from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint
+from rebates.two_readings import could_be_thousands, measured, refused
+from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint, toml_hint, whole_hint
 
 Table = Mapping[str, Any]
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
@@ -43,13 +44,14 @@ def parse_program(text: str, name: str = "program") -> Program:
         match = _TOML_PLACE.search(str(error))
         place = (int(match[1]), int(match[2])) if match else (None, None)
         message = _TOML_PLACE.sub("", str(error)).strip()
-        hint = "text values stand in quotes, tables in [brackets]"
+        hint = toml_hint(text, message)
         raise InvalidProgram(
             name, [Problem("", f"not valid TOML: {message}", hint, name, place[0], place[1], code="toml")]
         ) from None
     reader = Reader()
     values = reader.section(raw, "program", ())
     reader.refuse_percent_of_nothing(values)
+    reader.problems += refused(reader.amounts, values)
     problems = reader.problems
     program = None
     try:
@@ -91,6 +93,7 @@ class Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.percents: list[Path] = []  # thresholds written as a percentage
+        self.amounts: list[tuple[Path, str]] = []  # that could be thousands
         self.renamed: dict[Path, Path] = {}  # what a misspelt key means → as it is written
 
     def section(self, table: Table, section: str, path: Path) -> dict[str, Any]:
@@ -160,16 +163,8 @@ class Reader:
 
     def refuse_percent_of_nothing(self, values: Mapping[str, Any]) -> None:
         """A threshold in percent needs a ratio (growth, attainment, mix) to be a percentage of."""
-        several = {entry.get("name"): entry.get("of", "amount") for entry in values.get("qualifiers", ())}
-        one = (
-            "growth"
-            if "growth" in values and "qualifiers" not in values
-            else values.get("qualifier", "amount")
-        )
         for path in self.percents:
-            of = several.get(path[-1], next(iter(several.values()))) if several else one
-            if path[0] == "gates":
-                of = values["gates"][path[1]].get("of", "amount")
+            of = measured(values, path)
             if of in ("amount", "quantity", "categories"):
                 message = f"a percentage, but the qualifier is {'a number of categories' if of == 'categories' else 'an ' + of if of == 'amount' else 'a ' + of}"
                 self.note(path, message, "write the amount itself, or choose growth, attainment or mix")
@@ -178,7 +173,13 @@ class Reader:
         if isinstance(raw, str) and raw.strip().endswith("%"):
             self.note(path, f"{raw!r} is a percentage, but {key.name} is an amount", 'use rate for "15%"')
             return None
-        return self._number(raw, path)
+        return self._amount(raw, path)
+
+    def _amount(self, raw: object, path: Path, *, rate: bool = False) -> Decimal | None:
+        """A number that is no rate; one that two habits read differently is looked at when all is read."""
+        if could_be_thousands(raw):
+            self.amounts.append((path, str(raw)))
+        return self._number(raw, path, rate=rate)
 
     def _rate(self, key: Key, raw: object, path: Path) -> Decimal | None:
         return self._number(raw, path, rate=True)
@@ -195,9 +196,9 @@ class Reader:
             return {
                 name: value
                 for name, one in raw.items()
-                if (value := self._number(one, (*path, name), rate=True)) is not None
+                if (value := self._amount(one, (*path, name), rate=True)) is not None
             }
-        return self._number(raw, path, rate=True)
+        return self._amount(raw, path, rate=True)
 
     def _end(self, key: Key, raw: object, path: Path) -> tuple[Decimal, str] | None:
         """An end of a linear benefit with its kind: percent text is a rate."""
@@ -244,7 +245,7 @@ class Reader:
             return raw
         if isinstance(raw, str) and raw.strip().isdigit():
             return int(raw)
-        self.note(path, f"{raw!r} is not a whole number", f"{key.name} = 7")
+        self.note(path, f"{raw!r} is not a whole number", whole_hint(key.name, raw))
         return None
 
     def _wholes(self, key: Key, raw: object, path: Path) -> tuple[int, ...]:
@@ -296,11 +297,8 @@ class Reader:
         if not isinstance(raw, Mapping):
             self.note(path, f"{raw!r} is not a table", f"[{'.'.join(map(str, path))}]")
             return {}
-        return {
-            name: value
-            for name, one in raw.items()
-            if (value := self._number(one, (*path, name))) is not None
-        }
+        number = self._number if key.name == "rates" else self._amount
+        return {name: value for name, one in raw.items() if (value := number(one, (*path, name))) is not None}
 
     def _accounts(self, key: Key, raw: object, path: Path) -> dict[str, str]:
         if not isinstance(raw, Mapping):
@@ -318,7 +316,7 @@ class Reader:
             return self._amounts(key, raw, path)
         if isinstance(raw, str) and not any(character.isdigit() for character in raw):
             return self._choice(key, raw, path)
-        return self._number(raw, path)
+        return self._amount(raw, path)
 
     def _stacking(self, key: Key, raw: object, path: Path) -> dict[str, Any] | None:
         if isinstance(raw, str):

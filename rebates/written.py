@@ -16,6 +16,28 @@ _AROUND = re.compile(r"^[^0-9.,+-]+|[^0-9.,]+$")  # a currency's sign or code
 _GROUPS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
 
 
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+
+
+def whole_hint(name: str, raw: object) -> str:
+    """What to write instead of something that is no whole number; a month by its number."""
+    if name != "fiscal_year_starts":
+        return f"{name} = 7"
+    word = raw.strip().lower() if isinstance(raw, str) else ""
+    month = next((n for n, one in enumerate(_MONTHS, 1) if len(word) >= 3 and one.startswith(word)), None)
+    return f"{name} = {month}" if month else f"the number of the month, 1 to 12: {name} = 2 is February"
+
+
+def toml_hint(text: str, message: str) -> str:
+    """What to do about a text that is no TOML."""
+    if "overwrite" in message and re.search(r"^\s*\[growth\.baseline\]", text, re.MULTILINE):
+        return "amounts per account stand in [growth.baselines]; baseline is the key that says which baseline it is"
+    return "text values stand in quotes, tables in [brackets]"
+
+
 def number_hint(raw: object, *, percent: bool) -> str:
     """What to write instead of a text that is no number."""
     example = 'write "15%" or "0.15"' if percent else 'write "50000" or "12.50"'

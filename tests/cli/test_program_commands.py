@@ -200,6 +200,32 @@ def test_what_a_sync_would_refuse_is_said_before_it_runs(files, capsys):
     )
 
 
+def test_a_file_with_semicolons_whose_points_may_stand_between_thousands_says_both_readings(files, capsys):
+    def tried(text):
+        (files / "orders.csv").write_text(text.replace(",", ";"))
+        return said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")
+
+    thousands = (
+        ORDERS.replace("3000.00", "3.000")
+        .replace("1500.00", "1.500")
+        .replace("500.00", "500")
+        .replace("10.00", "10")
+    )
+    code, told = tried(thousands)
+    assert code == 3
+    reasons = [(row["line"], row["field"], row["reason"]) for row in told["data"]["rejected"]]
+    assert reasons == [
+        (2, "amount", "'3.000' is 3000 to some and 3 to others: write 3000, or 3"),
+        (3, "amount", "'1.500' is 1500 to some and 1.5 to others: write 1500, or 1.5"),
+    ]
+    code, told = tried(thousands + "O9,1,A3,2026-01-05,1,0.500\n")
+    assert (code, told["data"]["rejected"]) == (0, []), (
+        "no thousand begins with a zero: the point stands before decimals"
+    )
+    (files / "orders.csv").write_text(thousands)
+    assert said(capsys, "program", "try", files / "p.toml", "--orders", files / "orders.csv")[0] == 0
+
+
 def test_an_amendment_is_checked_beside_the_terms_that_it_amends(files, capsys):
     (files / "new.toml").write_text(
         PROGRAM.replace("[[tiers]]", 'effective_from = 2026-03-01\namendment = "as_of"\n[[tiers]]', 1)

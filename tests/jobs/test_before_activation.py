@@ -94,3 +94,11 @@ def test_terms_that_would_correct_what_was_settled_say_so_with_the_money(story):
     story.program(cheaper)
     assert "by -32.00 USD" in story.sync().problems[0]
     assert story.broken_promises() == []
+
+
+def test_a_sync_of_a_new_program_tells_of_a_rate_that_pays_everything_and_of_a_family_that_nobody_has(story):
+    story.program(PROGRAM.replace('"20%"', "1").replace('["Care"]', '["Caer"]'))
+    said = story.sync().problems
+    assert any("1 is 100% of what it is paid on" in line and 'did you mean "1%"?' in line for line in said)
+    assert any('no product has family "Caer"' in line and "in use: Care" in line for line in said)
+    assert story.sync().problems == ()

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from jobs.refusals import TooSurprising
-from state import payouts
+from state import audit, payouts
 
 PROGRAM = """
 key = "partners"
@@ -61,6 +61,10 @@ def test_a_partner_that_becomes_something_else_is_named_with_the_field_and_the_m
     assert f"the account Acme ({shop.id_of('Acme')}): type Partner -> Distributor" in said
     assert "1 amount that partners had settled by -8340.00 USD" in said
     assert booked(shop) == [(Decimal(-8340), False)], "no line was late, so none is called late"
+    with shop.opened.store.read() as tx:
+        (deed,) = [one for one in audit.entries(tx, limit=20) if one.action == "settled money moved"]
+    assert deed.object == shop.id_of("Acme")
+    assert deed.detail == {"program": "partners", "amounts": 1, "by": "-8340.00 USD", "changed": ["type"]}
     assert shop.sync().problems == (), "it is told once"
     shop.account("Acme", type="Partner")
     assert "by 8340.00 USD" in shop.sync().problems[0]

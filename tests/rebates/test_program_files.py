@@ -65,7 +65,7 @@ def problems(text: str) -> list[tuple[int | None, str, str | None]]:
             "is not a time zone",
             'mean "America/New_York"?',
         ),
-        (HEAD + 'max_payout = "10.005"\n' + TIER, 4, "not a whole number of 0.01 USD", None),
+        (HEAD + 'max_payout = "1000.005"\n' + TIER, 4, "not a whole number of 0.01 USD", None),
         (HEAD + 'min_payout = "20"\nmax_payout = "10"\n' + TIER, 4, "nothing could ever be paid", None),
         (
             HEAD + 'guarantee = "42"\n' + TIER + '[market.EMEA]\nmax_payout = "27"\n',
@@ -111,6 +111,72 @@ def test_a_mistake_has_its_line_and_a_way_out(text, line, message, suggestion):
     assert hits, found
     assert hits[0][0] == line
     assert suggestion is None or suggestion in (hits[0][2] or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "readings"),
+    [
+        (HEAD + TIER.replace('"0"', '"10.000"'), "10.000", '"10000" or "10"'),
+        (HEAD + TIER.replace('"0"', '"1.500"'), "1.500", '"1500" or "1.5"'),
+        (HEAD + 'max_payout = "5.000"\n' + TIER, "5.000", '"5000" or "5"'),
+        (HEAD + 'currency = "JPY"\n' + TIER.replace('"0"', '"10.000"'), "10.000", '"10000" or "10"'),
+        (HEAD + 'qualifier = "quantity"\n' + TIER.replace('"0"', '"10.000"'), "10.000", '"10000" or "10"'),
+        (HEAD + TIER.replace('rate = "1%"', 'per_unit = "2.000"'), "2.000", '"2000" or "2"'),
+        (
+            HEAD + TIER + '[[gates]]\nname = "g"\nof = "amount"\nat_least = "20.000"\n',
+            "20.000",
+            '"20000" or "20"',
+        ),
+        (
+            HEAD + TIER + '[market.emea.tiers."Tier 1"]\nthreshold = "20.000"\n',
+            "20.000",
+            '"20000" or "20"',
+        ),
+    ],
+)
+def test_an_amount_that_two_habits_read_differently_is_refused_with_both(text, written, readings):
+    """Ten thousand in most of Europe is ten here; nobody saw it until the partners did."""
+    ((line, message, suggestion),) = problems(text)
+    assert line is not None
+    assert message.startswith(f"'{written}' is ")
+    assert suggestion == f"write {readings}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + 'currency = "KWD"\n' + TIER.replace('"0"', '"10.000"'),
+        HEAD + TIER.replace('"0"', '"1234.500"'),
+        HEAD + TIER.replace('"0"', '"0.500"'),
+        HEAD + TIER.replace('"0"', '"10000.00"'),
+        HEAD + TIER.replace('rate = "1%"', 'per_unit = "1.255"'),
+        HEAD + 'qualifier = "quantity"\n' + TIER.replace('"0"', '"1.500"'),
+        HEAD + '[rates]\nEUR = "1.000"\n' + TIER,
+        HEAD + 'qualifier = "attainment"\n' + TIER.replace('"0"', '"1.000"'),
+    ],
+)
+def test_an_amount_that_can_be_read_in_one_way_only_is_read(text):
+    assert parse_program(text).tiers
+
+
+@pytest.mark.parametrize(("written", "number"), [("February", 2), ("sept", 9), ("may", 5)])
+def test_a_month_that_is_named_is_suggested_by_its_number(written, number):
+    ((line, message, suggestion),) = problems(HEAD + f'fiscal_year_starts = "{written}"\n' + TIER)
+    assert (line, message) == (4, f"'{written}' is not a whole number")
+    assert suggestion == f"fiscal_year_starts = {number}"
+
+
+def test_baselines_per_account_beside_the_word_that_says_which_have_a_name_of_their_own():
+    growth = '[growth]\nbaseline = "fixed"\n[growth.baseline]\nA1 = "5000"\n'
+    ((_, message, suggestion),) = problems(HEAD + 'qualifier = "growth"\n' + TIER + growth)
+    assert message.startswith("not valid TOML")
+    assert "[growth.baselines]" in suggestion
+    assert parse_program(
+        HEAD
+        + 'qualifier = "growth"\n'
+        + TIER.replace('"0"', '"1.1"')
+        + growth.replace("growth.baseline]", "growth.baselines]")
+    )
 
 
 def test_later_terms_must_say_what_holds_before_them():

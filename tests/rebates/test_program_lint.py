@@ -23,6 +23,8 @@ def codes(found) -> list[str]:
     ("text", "tiers", "code", "words"),
     [
         ("", (("0", "1%"), ("1000", "2%")), "cliff", "jumps by 10.00 USD"),
+        ("", (("0", "1"),), "high-rate", "1 is 100% of what it is paid on"),
+        ("", (("0", "60%"),), "high-rate", "0.6 is 60%"),
         ("", (("0", "2%"), ("1000", "1%")), "benefit-falls", "less than Tier 1"),
         ("", (("500", "1%"),), "no-zero-tier", "below 500 nothing is earned"),
         ("", (("0", "1%"), ("100.01", "2%")), "odd-threshold", "means 100"),
