@@ -1,0 +1,101 @@
+"""Records that are gone from the org a few at a time: sharing that is lost bit by bit takes nothing back unseen."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from emulator import lifecycle
+from emulator.raw_rows import change, user_named
+from emulator.seed_story import LUMIERE
+from mappings.file import standard_text
+
+
+def orders_of(world, since="2026-11-01"):
+    query = f"SELECT Id FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate >= {since} AND StatusCode = 'Activated'"
+    return [row["Id"] for row in world.rows(f"{query} ORDER BY Id")]
+
+
+def november(world):
+    (row,) = world.rows(
+        "SELECT Qualifying_Amount__c, Adjustments__c FROM Rebate_Standing__c "
+        f"WHERE Account__r.Name = '{LUMIERE}' AND Period__c = '2026-11'"
+    )
+    return Decimal(row["Qualifying_Amount__c"])
+
+
+def night(world, *flags, code=0):
+    world.wait(days=1)
+    done = world("reconcile", *flags, "--json")
+    assert done.code == code, done.text
+    return done
+
+
+def test_orders_that_vanish_one_a_night_are_told_at_once_and_stop_before_they_are_many(story):
+    story("sync")
+    first, second, *_, third = orders_of(story)
+    story.org.faults.hide_rows("Order", [first])
+    (told,) = [one for one in night(story).warnings if one.startswith("order:")]
+    assert first in told
+    assert "1 record that the org no longer shows counts as deleted" in told
+    after_one = november(story)
+    assert after_one < Decimal("45188")
+
+    story.org.faults.hide_rows("Order", [first, second])
+    done = night(story, code=2)
+    assert done.error["code"] == "ROWS_VANISHED"
+    assert (
+        "and 1 more went in the last 30 days; nothing was reversed" in done.data["stopped"]["order"]["detail"]
+    )
+    assert november(story) == after_one
+
+    night(story, "--accept-missing")
+    after_two = november(story)
+    assert after_two < after_one
+    story.org.faults.hide_rows("Order", [first, second, third])
+    night(story)
+    assert november(story) < after_two, "a person said that the others were deleted"
+    story.org.faults.show_rows()
+    night(story)
+    assert november(story) == Decimal("45188"), "what was only hidden comes back"
+
+
+def settle_november(world):
+    world("sync")
+    world.wait(days=40)
+    assert world("sync").code == 0
+    states = {one["period"]: one["state"] for one in world("periods", "list", "--json").data["periods"]}
+    assert states["2026-11"] == "settled"
+
+
+def adjustments(world):
+    return [one for one in world("payouts", "list", "--json").data["payouts"] if one["type"] != "settled"]
+
+
+def test_an_order_that_was_settled_is_taken_back_only_when_a_person_says_that_it_was_deleted(story):
+    settle_november(story)
+    order = orders_of(story)[0]
+    lifecycle.delete(story.org, "Order", order, hard=True)
+    done = night(story, code=2)
+    assert f"count in settled periods ({order} in 2026-11)" in done.data["stopped"]["order"]["detail"]
+    assert "rebates reconcile --accept-missing" in done.error["hint"]
+    assert (november(story), adjustments(story)) == (Decimal("45188"), [])
+    night(story, "--accept-missing")
+    assert november(story) < Decimal("45188")
+    night(story)
+
+
+def test_an_order_that_a_person_cancelled_is_taken_back_where_only_activated_ones_are_read(story):
+    """The org shows it, only the mapping's condition does not: nothing was lost."""
+    where = 'object = "Order"\nwhere = "StatusCode = \'Activated\'"\n'
+    (story.folder / "mapping.toml").write_text(standard_text().replace('object = "Order"\n', where))
+    path = story.folder / "rebates.toml"
+    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    settle_november(story)
+    for count, order in enumerate(orders_of(story)[:2], 1):
+        with story.org.storage.transaction():
+            cancelled = {"Status": "Canceled", "StatusCode": "Canceled"}
+            change(story.org, "Order", order, user_named(story.org), **cancelled)
+        done = night(story)
+        assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]}["order"] == 1, count
+    assert november(story) < Decimal("45188")
