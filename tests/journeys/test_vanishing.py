@@ -16,6 +16,12 @@ def orders_of(world, since="2026-11-01"):
     return [row["Id"] for row in world.rows(f"{query} ORDER BY Id")]
 
 
+def use(world, text):
+    (world.folder / "mapping.toml").write_text(text)
+    path = world.folder / "rebates.toml"
+    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+
+
 def november(world):
     (row,) = world.rows(
         "SELECT Qualifying_Amount__c, Adjustments__c FROM Rebate_Standing__c "
@@ -85,17 +91,47 @@ def test_an_order_that_was_settled_is_taken_back_only_when_a_person_says_that_it
     night(story)
 
 
+def only_activated(story, more=""):
+    where = f'object = "Order"\nwhere = "StatusCode = \'Activated\'"\n{more}'
+    use(story, standard_text().replace('object = "Order"\n', where))
+
+
+def cancel(story, order):
+    with story.org.storage.transaction():
+        cancelled = {"Status": "Canceled", "StatusCode": "Canceled"}
+        change(story.org, "Order", order, user_named(story.org), **cancelled)
+
+
 def test_an_order_that_a_person_cancelled_is_taken_back_where_only_activated_ones_are_read(story):
     """The org shows it, only the mapping's condition does not: nothing was lost."""
-    where = 'object = "Order"\nwhere = "StatusCode = \'Activated\'"\n'
-    (story.folder / "mapping.toml").write_text(standard_text().replace('object = "Order"\n', where))
-    path = story.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    only_activated(story)
     settle_november(story)
     for count, order in enumerate(orders_of(story)[:2], 1):
-        with story.org.storage.transaction():
-            cancelled = {"Status": "Canceled", "StatusCode": "Canceled"}
-            change(story.org, "Order", order, user_named(story.org), **cancelled)
+        cancel(story, order)
         done = night(story)
         assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]}["order"] == 1, count
+    assert november(story) < Decimal("45188")
+
+
+def test_whole_reads_under_a_condition_do_not_see_what_left_it_and_the_check_says_so(story):
+    only_activated(story, 'refresh = "daily"\n')
+    checked = story("mapping", "check", "mapping.toml")
+    assert "M206" in checked.text + checked.err
+    assert "until the next reconcile" in " ".join((checked.text + checked.err).split())
+    story("sync")
+    cancel(story, orders_of(story)[0])
+    story.wait(days=1)
+    assert story("sync").code == 0
+    assert november(story) == Decimal("45188")
+    night(story)
+    assert november(story) < Decimal("45188")
+
+
+def test_what_lies_in_the_recycle_bin_was_deleted_by_a_person_where_the_mapping_does_not_look_there(story):
+    text = standard_text().replace('object = "Order"\n', 'object = "Order"\ndeleted = "ignore"\n')
+    use(story, text)
+    settle_november(story)
+    for order in orders_of(story)[:2]:
+        lifecycle.delete(story.org, "Order", order)
+        night(story)
     assert november(story) < Decimal("45188")
