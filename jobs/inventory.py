@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Page
-from jobs import lost_rows
+from jobs import lost_rows, vanishing
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
 from jobs.reading import read_whole
@@ -62,6 +62,17 @@ class Inventory:
 
     stock: list[Stock] = field(default_factory=list)
     stopped: dict[str, errors.SyncError] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of it, however few they are."""
+        return [
+            f"{one.entity}: {one.buried:,} record{'s' if one.buried > 1 else ''} that the org no longer shows "
+            f"count{'' if one.buried > 1 else 's'} as deleted ({', '.join(one.samples[: one.buried])}): what is only hidden "
+            "comes back with the reconcile that sees it again"
+            for one in self.stock
+            if one.buried
+        ]
 
 
 def is_needed(app: App) -> str | None:
@@ -112,8 +123,11 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         found = inventory.compare(tx, run.pk, name)
         in_the_bin, unseen = inventory.rejected_gone(tx, name)
     found, gone = _last_look(app, entity, found, unseen, until)
+    left = set() if accept_missing else vanishing.left_out(app, entity, found.missing)
     with app.store.transaction() as tx:
-        _guard(app, entity, found, accept_missing=accept_missing)
+        alone = replace(found, missing=vanishing.alone(tx, entity, found.missing))
+        _guard(app, entity, alone, accept_missing=accept_missing)
+        vanishing.require_ordinary(app, tx, entity, alone, left, accept_missing=accept_missing)
         inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
@@ -213,7 +227,7 @@ def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: boo
     raise lost_rows.vanished(
         entity.object,
         f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
-        look_at="sharing, permission set",
+        look_at=vanishing.LOOK_AT,
     )
 
 

@@ -150,6 +150,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         report.inventory = again(
             app, lambda: take_inventory(run, accept_missing=accept_missing, without=without)
         )
+        report.warnings += report.inventory.warnings
         report.drift = again(app, lambda: repair(app, accept_missing=accept_missing))
         left: list[Row] = []
         if "account" not in dict(report.pulled.stopped):

@@ -175,6 +175,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable
                 report.inventory = again(app, lambda: take_inventory(run, without=without))
+                report.warnings += report.inventory.warnings
             gone = why is not None  # which accounts are gone was just looked at: payouts tell where to
             if not {"account", "order"} & dict(report.pulled.stopped).keys():
                 gone |= again(app, lambda: follow_the_lost(run))

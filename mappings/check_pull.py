@@ -17,6 +17,7 @@ _KEPT_DECIMALS = 6
 _LONGEST_KEPT = 4_000
 STOCK = ("Account", "Order", "OrderItem", "Product2", "User")  # every org has them, mapped or not
 MIXED = "M111"  # amounts of several currencies, none of them mapped
+_FIXED = frozenset({"Id", "CreatedDate", "CreatedById", "OrderNumber", "IsReductionOrder"})
 _CURRENCY_ENTITIES = frozenset({"order", "account"})
 
 _ACCEPTED: dict[Kind, frozenset[str]] = {
@@ -261,15 +262,25 @@ def _check_where(entity: PullEntity, described: ObjectDescribe, describes: Descr
             continue
         if not found.field.filterable:
             finder.error("M109", f"{path} cannot be used in a condition", entity.where_place.of(path))
-        if found.field.updateable or found.steps or found.field.calculated:
+        if found.steps or not _never_changes(found.field):
             changing.append(path)
-    if changing and entity.refresh != "daily":
+    if changing:  # a whole read does not see it either: what it lacks may be hidden, which only the comparison of ids asks
+        article = "an" if entity.entity[0] in "aeiou" else "a"
         finder.warning(
             "M206",
-            f"a {entity.entity} that stops meeting the condition is not seen again: {', '.join(changing)} can change",
+            f"{article} {entity.entity} that stops meeting the condition goes on counting until the next reconcile: "
+            f"{', '.join(changing)} can change",
             entity.where_place.of(changing[0]),
-            'map the field instead, and let programs choose by it; or set refresh = "daily" on this table',
+            "map the field instead, and let programs choose by it (an order that is not active counts nowhere); "
+            'refresh = "daily" does not see it either',
         )
+
+
+def _never_changes(field: FieldDescribe) -> bool:
+    """Whether a record keeps its value from its first day on. That our user may not write a field says nothing: other people
+    do, and `StatusCode` follows `Status`."""
+    is_detail = field.type == "reference" and not field.nillable and not field.updateable
+    return field.name in _FIXED or is_detail
 
 
 def _check_currency(entity: PullEntity, mapping: Mapping, described: ObjectDescribe, finder: Finder) -> None:

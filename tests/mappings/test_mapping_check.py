@@ -206,11 +206,23 @@ def test_an_org_with_several_currencies_wants_them_mapped():
     assert found('currency = "corporate"\n' + text, org) == []
 
 
-def test_a_condition_that_can_change_hides_what_leaves_it():
-    text = HEAD.replace('"Account"', '"Account"\nwhere = "Type = \'Other\'"')
+@pytest.mark.parametrize("refresh", ["", 'refresh = "daily"'])
+def test_a_condition_that_can_change_hides_what_leaves_it_from_whole_reads_too(refresh):
+    text = HEAD.replace('"Account"', f'"Account"\nwhere = "Type = \'Other\'"\n{refresh}')
     problem = only(text)
+    assert problem.message.startswith("an account that stops meeting the condition goes on counting until")
 
     assert (problem.level, problem.code, pointed_at(problem)) == ("warning", "M206", "Type")
+
+
+@pytest.mark.parametrize(
+    ("where", "changing"),
+    [("StatusCode = 'Activated'", True), ("IsDeleted = false", True), ("CreatedDate >= 2026-01-01T00:00:00Z", False), ("Id != null", False)],
+)  # fmt: skip
+def test_a_field_that_we_may_not_write_can_still_change(where, changing):
+    text = (ORDERS + 'ordered_on = "EffectiveDate"').replace('"Order"', f'"Order"\nwhere = "{where}"')
+    org = org_with("Order", read_only("CreatedDate", "datetime"))
+    assert [one.code for one in found(text, org)] == (["M206"] if changing else [])
 
 
 def test_a_condition_on_a_field_that_is_not_there_is_an_error():

@@ -1,0 +1,137 @@
+"""Records that are gone from the org a few at a time: sharing that is lost bit by bit takes nothing back unseen."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from emulator import lifecycle
+from emulator.raw_rows import change, user_named
+from emulator.seed_story import LUMIERE
+from mappings.file import standard_text
+
+
+def orders_of(world, since="2026-11-01"):
+    query = f"SELECT Id FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate >= {since} AND StatusCode = 'Activated'"
+    return [row["Id"] for row in world.rows(f"{query} ORDER BY Id")]
+
+
+def use(world, text):
+    (world.folder / "mapping.toml").write_text(text)
+    path = world.folder / "rebates.toml"
+    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+
+
+def november(world):
+    (row,) = world.rows(
+        "SELECT Qualifying_Amount__c, Adjustments__c FROM Rebate_Standing__c "
+        f"WHERE Account__r.Name = '{LUMIERE}' AND Period__c = '2026-11'"
+    )
+    return Decimal(row["Qualifying_Amount__c"])
+
+
+def night(world, *flags, code=0):
+    world.wait(days=1)
+    done = world("reconcile", *flags, "--json")
+    assert done.code == code, done.text
+    return done
+
+
+def test_orders_that_vanish_one_a_night_are_told_at_once_and_stop_before_they_are_many(story):
+    story("sync")
+    first, second, *_, third = orders_of(story)
+    story.org.faults.hide_rows("Order", [first])
+    (told,) = [one for one in night(story).warnings if one.startswith("order:")]
+    assert first in told
+    assert "1 record that the org no longer shows counts as deleted" in told
+    after_one = november(story)
+    assert after_one < Decimal("45188")
+
+    story.org.faults.hide_rows("Order", [first, second])
+    done = night(story, code=2)
+    assert done.error["code"] == "ROWS_VANISHED"
+    assert (
+        "and 1 more went in the last 30 days; nothing was reversed" in done.data["stopped"]["order"]["detail"]
+    )
+    assert november(story) == after_one
+
+    night(story, "--accept-missing")
+    after_two = november(story)
+    assert after_two < after_one
+    story.org.faults.hide_rows("Order", [first, second, third])
+    night(story)
+    assert november(story) < after_two, "a person said that the others were deleted"
+    story.org.faults.show_rows()
+    night(story)
+    assert november(story) == Decimal("45188"), "what was only hidden comes back"
+
+
+def settle_november(world):
+    world("sync")
+    world.wait(days=40)
+    assert world("sync").code == 0
+    states = {one["period"]: one["state"] for one in world("periods", "list", "--json").data["periods"]}
+    assert states["2026-11"] == "settled"
+
+
+def adjustments(world):
+    return [one for one in world("payouts", "list", "--json").data["payouts"] if one["type"] != "settled"]
+
+
+def test_an_order_that_was_settled_is_taken_back_only_when_a_person_says_that_it_was_deleted(story):
+    settle_november(story)
+    order = orders_of(story)[0]
+    lifecycle.delete(story.org, "Order", order, hard=True)
+    done = night(story, code=2)
+    assert f"count in settled periods ({order} in 2026-11)" in done.data["stopped"]["order"]["detail"]
+    assert "rebates reconcile --accept-missing" in done.error["hint"]
+    assert (november(story), adjustments(story)) == (Decimal("45188"), [])
+    night(story, "--accept-missing")
+    assert november(story) < Decimal("45188")
+    night(story)
+
+
+def only_activated(story, more=""):
+    where = f'object = "Order"\nwhere = "StatusCode = \'Activated\'"\n{more}'
+    use(story, standard_text().replace('object = "Order"\n', where))
+
+
+def cancel(story, order):
+    with story.org.storage.transaction():
+        cancelled = {"Status": "Canceled", "StatusCode": "Canceled"}
+        change(story.org, "Order", order, user_named(story.org), **cancelled)
+
+
+def test_an_order_that_a_person_cancelled_is_taken_back_where_only_activated_ones_are_read(story):
+    """The org shows it, only the mapping's condition does not: nothing was lost."""
+    only_activated(story)
+    settle_november(story)
+    for count, order in enumerate(orders_of(story)[:2], 1):
+        cancel(story, order)
+        done = night(story)
+        assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]}["order"] == 1, count
+    assert november(story) < Decimal("45188")
+
+
+def test_whole_reads_under_a_condition_do_not_see_what_left_it_and_the_check_says_so(story):
+    only_activated(story, 'refresh = "daily"\n')
+    checked = story("mapping", "check", "mapping.toml")
+    assert "M206" in checked.text + checked.err
+    assert "until the next reconcile" in " ".join((checked.text + checked.err).split())
+    story("sync")
+    cancel(story, orders_of(story)[0])
+    story.wait(days=1)
+    assert story("sync").code == 0
+    assert november(story) == Decimal("45188")
+    night(story)
+    assert november(story) < Decimal("45188")
+
+
+def test_what_lies_in_the_recycle_bin_was_deleted_by_a_person_where_the_mapping_does_not_look_there(story):
+    text = standard_text().replace('object = "Order"\n', 'object = "Order"\ndeleted = "ignore"\n')
+    use(story, text)
+    settle_november(story)
+    for order in orders_of(story)[:2]:
+        lifecycle.delete(story.org, "Order", order)
+        night(story)
+    assert november(story) < Decimal("45188")
