@@ -157,6 +157,15 @@ def explain(
     emit("explain", {"standings": [one.as_json() for one in found]}, as_json=as_json, human=human)
 
 
+def _beginning(threshold: str | None, by_units: bool, currency: str) -> str:
+    """Where a tier begins; a dash where there is nothing to measure it against."""
+    from mappings.template import money, units
+
+    if threshold is None:
+        return "—"
+    return units(Decimal(threshold)) if by_units else money(Decimal(threshold), currency)
+
+
 def show_explanation(console: Console, one: Explanation) -> None:
     """One standing on one screen."""
     from rich.markup import escape
@@ -174,7 +183,7 @@ def show_explanation(console: Console, one: Explanation) -> None:
     by_units = document["ladder"]["qualifier"] == "quantity"
     for tier in document["ladder"]["tiers"]:
         mark = "●" if tier["reached"] else "○"
-        start = units(Decimal(tier["threshold"])) if by_units else money(Decimal(tier["threshold"]), currency)
+        start = _beginning(tier["threshold"], by_units, currency)
         here = "  ← here" if tier["name"] == document["tier"] else ""
         console.print(
             f"  {mark} {escape(tier['name']):<12} from {start:>12}   {escape(tier['benefit'])}[bold]{here}[/]"

@@ -6,7 +6,7 @@ equal document means that nobody has anything to be told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from rebates.money import text, to_micro
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout
-from rebates.standing import Standing
+from rebates.standing import Standing, thresholds_of
 from state.standings import StandingRow
 from state.totals import Cell
 
@@ -40,6 +40,7 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
     # not the one above: behind a closed gate it is the one that the gate keeps back
     higher = next((tier for tier in terms.tiers if tier.name == at.next_tier), None)
     current = terms.tiers[at.tier_number - 1] if at.tier_number else None
+    thresholds = thresholds_of(at)
     return {
         "status": at.status,
         "tier": at.tier,
@@ -53,14 +54,14 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
         "lines": at.lines,
         "rebate": text(at.rebate),
         "next_tier": at.next_tier,
-        "next_threshold": text(higher.threshold) if higher else None,
+        "next_threshold": _text(thresholds[terms.tiers.index(higher)]) if higher else None,
         "next_benefit": higher.benefit_text(terms.currency) if higher else None,
         "to_next_tier": _text(at.to_next_tier),
         "rebate_at_next_tier": _text(at.rebate_at_next_tier),
         "uplift": _text(at.uplift),
         "capped": at.capped,
         "incomplete": list(at.incomplete),
-        "ladder": _ladder(at, terms),
+        "ladder": _ladder(at, terms, thresholds),
         "steps": [step.as_dict() for step in (*at.steps, *(payout_steps(at, payout) if payout else ()))],
     } | ({} if payout is None else {"payout": _payout(at, payout)})
 
@@ -112,8 +113,9 @@ def amounts(document: Mapping[str, Any], *names: str) -> dict[str, Decimal | Non
     return {name: None if document[name] is None else Decimal(document[name]) for name in names}
 
 
-def _ladder(at: Standing, terms: Program) -> dict[str, Any]:
-    """Names in the order of the alphabet: what is written of it is the same whether it was read back or not."""
+def _ladder(at: Standing, terms: Program, thresholds: Sequence[Decimal | None]) -> dict[str, Any]:
+    """Names in the order of the alphabet: what is written of it is the same whether it was read back or not. A threshold is
+    None where there is nothing to measure it against."""
     return {
         "currency": terms.currency,
         "qualifier": terms.qualifiers[0].dimension,
@@ -122,9 +124,9 @@ def _ladder(at: Standing, terms: Program) -> dict[str, Any]:
                 "benefit": tier.benefit_text(terms.currency),
                 "name": tier.name,
                 "reached": number <= at.tier_number,
-                "threshold": text(tier.threshold),
+                "threshold": _text(threshold),
             }
-            for number, tier in enumerate(terms.tiers, 1)
+            for number, (tier, threshold) in enumerate(zip(terms.tiers, thresholds, strict=True), 1)
         ],
         "value": text(at.qualifier),
     }

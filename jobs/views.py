@@ -139,17 +139,21 @@ def _account(member: Member) -> dict[str, Any]:
 
 
 def _progress(document: dict[str, Any]) -> Decimal | None:
-    """How far to the next tier, 0 to 1, to four decimals."""
-    if document["next_threshold"] is None:
+    """How far to the next tier, 0 to 1, to four decimals; None where nothing says how far it is."""
+    if document["next_tier"] is None:
         return Decimal(1)
+    if document["next_threshold"] is None:
+        return None
     threshold, value = Decimal(document["next_threshold"]), Decimal(document["qualifier"])
     if threshold <= 0:
         return Decimal(1)
     return max(Decimal(0), min(Decimal(1), (value / threshold).quantize(Decimal("0.0001"))))
 
 
-def _ladder(ladder: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as numbers: the card draws them."""
+def _ladder(ladder: dict[str, Any]) -> dict[str, Any] | None:
+    """Numbers as numbers: the card draws them. None where nothing says at what numbers its tiers begin."""
+    if any(tier["threshold"] is None for tier in ladder["tiers"]):
+        return None
     tiers = [{**tier, "threshold": Decimal(tier["threshold"])} for tier in ladder["tiers"]]
     return {**ladder, "value": Decimal(ladder["value"]), "tiers": tiers}
 

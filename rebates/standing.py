@@ -340,6 +340,20 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
     return case, index, due_of(earned, terms, at.period, totals, inputs)
 
 
+def thresholds_of(at: Standing) -> tuple[Decimal | None, ...]:
+    """Where each tier begins for this member on the first qualifier's axis: 105 % of a baseline as the amount that it is, a
+    year's threshold as the part of it that counts in a short period. None: there is nothing to measure it against.
+    """
+    terms, totals, inputs = at.working
+    if terms.is_plain:
+        return tuple(tier.threshold for tier in terms.tiers)
+    with exact():
+        scale = set_out(terms, at.period, totals, at.member, inputs).scales[0]
+        if scale.base is not None and not scale.base.usable:
+            return (None,) * len(terms.tiers)
+        return tuple(shown(rung.threshold) for rung in scale.rungs)
+
+
 def held_at(at: Standing, index: int) -> Decimal:
     """The rounded rebate of all lines at a tier (-1: none), whichever they reach: caps and guarantee hold as they do there."""
     terms, totals, inputs = at.working

@@ -158,7 +158,7 @@ def test_formula_fields_of_the_package_count_down_without_a_write(
     member = call.create("Account", Name="Lumière")
     standing = call.create(
         "Rebate_Standing__c", Account__c=member, Sync_Key__c="RB-1", Rebate_Seq__c=1, Period_End__c="2026-11-30",
-        Qualifying_Amount__c=45188, Next_Threshold__c=50000, Qualifier__c="Amount",
+        Qualifying_Amount__c=45188, Next_Tier__c="Gold", Next_Threshold__c=50000, Qualifier__c="Amount",
     )  # fmt: skip
     stamp = call.read("Rebate_Standing__c", standing)["SystemModstamp"]
     assert call.read("Rebate_Standing__c", standing)["Days_Left__c"] == 8
@@ -168,6 +168,13 @@ def test_formula_fields_of_the_package_count_down_without_a_write(
     later = call.read("Rebate_Standing__c", standing)
     assert later["Days_Left__c"] == 6
     assert later["SystemModstamp"] == stamp
+    assert (
+        call("PATCH", f"sobjects/Rebate_Standing__c/{standing}", json={"Next_Threshold__c": None}).status
+        == 204
+    )
+    assert call.read("Rebate_Standing__c", standing)["Progress__c"] is None, "nothing to measure it by"
+    assert call("PATCH", f"sobjects/Rebate_Standing__c/{standing}", json={"Next_Tier__c": None}).status == 204
+    assert call.read("Rebate_Standing__c", standing)["Progress__c"] == 100, "the top tier"
 
 
 def test_check_only_leaves_the_org_alone(call: Any, org: Org, rebates_zip: bytes) -> None:
