@@ -47,7 +47,8 @@ ONLY_ON: dict[str, Callable[[int], bool]] = {}  # the seeds on which it can be n
 def seeds_for(name: str) -> Iterator[int]:
     """Where a quick test looks: the known seed, then those within the budget on which the mistake can show."""
     yield KNOWN[name]
-    yield from filter(ONLY_ON.get(name), range(SENTINELS[name][1]))
+    can_show = ONLY_ON.get(name, lambda _: True)
+    yield from filter(can_show, range(SENTINELS[name][1]))
 
 
 def sentinel(
@@ -110,7 +111,7 @@ def acknowledged_before_it_was_sent() -> Patches:
     yield patch.object(Sending, "_send", wrong)
 
 
-@sentinel(40, seed=2)
+@sentinel(40, seed=13)
 def the_cursor_moves_before_the_rows() -> Patches:
     right = jobs.pull.plan_streams
 
@@ -220,7 +221,7 @@ def older_rows_are_sent_too() -> Patches:
     )
 
 
-@sentinel(60, seed=1)
+@sentinel(60, seed=2)
 def a_task_comes_back_the_next_day() -> Patches:
     """An event is news each day: the person who closed the task is asked again."""
     right, key = state.events.record, jobs.alerting.event_key
