@@ -272,10 +272,8 @@ def in_program_currency(
 
 def _frame(program: Program, period: Period, day: date) -> Period:
     """The period whose rate converts lines from `day` on: a baseline's lines outside of the program have their day's."""
-    own = program.period_of(period.start)
-    if own is not None and (own.start, own.end) == (period.start, period.end):
-        return own
-    return program.period_of(day) or Period(day, day + timedelta(days=1), "day")
+    own = program.own_period(period.start, period.end)
+    return own or program.period_of(day) or Period(day, day + timedelta(days=1), "day")
 
 
 _IDS = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(bindparam("pks", expanding=True)))
