@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, t
 
 from rebates.hierarchy import SHARE
 from state import dating, dirty
+from state.in_force import OWN
 from state.instants import moment
 from state.tables.facts import accounts, orders
 from state.tables.programs import buckets, periods, programs
@@ -111,9 +112,7 @@ def mark_existing(tx: Connection, cells: Sequence[Cell]) -> None:
 
 
 def _mine(program_pk: int) -> Select[Any]:
-    return select(periods.c.pk).where(
-        periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
-    )
+    return select(periods.c.pk).where(periods.c.program_pk == program_pk, OWN)
 
 
 def widen_across(tx: Connection, from_pk: int, to_pk: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, and_, or_, select, union
 from rebates.hierarchy import SHARE
 from rebates.totals import ALL
 from state import dirty
+from state.in_force import OWN
 from state.tables.programs import buckets, periods, program_members
 from state.tables.work import dirty_cells, standings, totals
 
@@ -50,9 +51,7 @@ def pairs(tx: Connection, program_pk: int) -> list[Pair]:
 
 def widen(tx: Connection, program_pk: int, known: Collection[Pair]) -> None:
     """One buyer's volume changes what everybody in its group gets: a cell that waits makes all of the group wait."""
-    mine = select(periods.c.pk).where(
-        periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
-    )
+    mine = select(periods.c.pk).where(periods.c.program_pk == program_pk, OWN)
     waiting = select(dirty_cells.c.period_pk, dirty_cells.c.member_pk).where(
         dirty_cells.c.period_pk.in_(mine)
     )

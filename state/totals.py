@@ -19,6 +19,7 @@ from rebates.program import Program
 from rebates.totals import Tally, add_totals
 from state import dirty, rates
 from state.dialects import given, one_of, one_of_given
+from state.in_force import IN_FORCE
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, program_members, programs
@@ -206,7 +207,7 @@ class _Places:
 _PERIODS = (
     select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
     .join(programs, programs.c.pk == periods.c.program_pk)
-    .where(programs.c.active, periods.c.active, ~periods.c.baseline)
+    .where(IN_FORCE)
 )
 
 

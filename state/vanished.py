@@ -15,7 +15,7 @@ from sqlalchemy import Connection, exists, func, select, update
 
 from state import meta
 from state.dialects import one_of
-from state.in_force import IN_FORCE
+from state.in_force import IN_FORCE, OWN
 from state.postings import COMPLETE
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
@@ -86,7 +86,7 @@ def _first_days(tx: Connection, members: Sequence[int]) -> dict[Place, int]:
     query = (
         select(totals.c.member_pk, periods.c.program_pk, func.min(periods.c.start_day))
         .join(periods, periods.c.pk == totals.c.period_pk)
-        .where(totals.c.member_pk.in_(members), periods.c.active, ~periods.c.baseline)
+        .where(totals.c.member_pk.in_(members), OWN)
         .group_by(totals.c.member_pk, periods.c.program_pk)
     )
     return {(member, program): day for member, program, day in tx.execute(query)}
