@@ -15,6 +15,7 @@ from rebates.hierarchy import SHARE
 from rebates.totals import ALL
 from state import dirty
 from state.in_force import OWN
+from state.slices import slices
 from state.tables.programs import buckets, periods, program_members
 from state.tables.work import dirty_cells, standings, totals
 
@@ -65,7 +66,7 @@ def widen(tx: Connection, program_pk: int, known: Collection[Pair]) -> None:
         groups = of_member.get(member_pk, set()) | ({member_pk} if member_pk in of_head else set())
         by_period.setdefault(period_pk, set()).update(*(of_head[head] for head in groups))
     for period_pk, members in by_period.items():
-        for some in _slices(sorted(members)):
+        for some in slices(sorted(members)):
             dirty.mark_cells(tx, _existing(period_pk, some))
 
 
@@ -79,7 +80,3 @@ def _existing(period_pk: int, members: list[int]) -> Select[tuple[int, int]]:
         )
     ).subquery()
     return select(both.c.member_pk, both.c.period_pk)
-
-
-def _slices(numbers: list[int], size: int = 400) -> list[list[int]]:
-    return [numbers[at : at + size] for at in range(0, len(numbers), size)]
