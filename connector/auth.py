@@ -29,7 +29,7 @@ from connector.port import Clock
 from connector.refresh_tokens import RefreshToken
 from connector.replies import Call
 from connector.retry import Safety, retrying
-from connector.secrets import SecretMissing, resolve
+from connector.secrets import required
 from connector.session import decoded
 from connector.token_store import TokenStore
 
@@ -221,9 +221,7 @@ class Login:
             ) from None
 
     def _secret(self, reference: str | None) -> str:
-        if reference is None:
-            raise SecretMissing("SECRET_MISSING", detail=f"[org.{self._settings.alias}] lacks a secret")
-        return resolve(reference, environ=self._environ, base=self._base).get_secret_value()
+        return required(reference, alias=self._settings.alias, environ=self._environ, base=self._base)
 
     # --- its answer ------------------------------------------------------------------------------------
     def _read(self, reply: Any, generation: int) -> AccessToken:

@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from connector.config import OrgSettings
 from connector.errors import Misconfigured, Transient
 from connector.port import Clock
-from connector.secrets import SecretMissing, parse_reference, resolve
+from connector.secrets import parse_reference, required
 from connector.token_store import FileTokenStore, KeyringTokenStore, TokenStore
 
 if sys.platform != "win32":
@@ -78,10 +78,9 @@ class RefreshToken:
         stored = self._store.load() if self._store is not None else None
         if stored is not None:
             return stored
-        reference = self._settings.refresh_token
-        if reference is None:
-            raise SecretMissing("SECRET_MISSING", detail=f"[org.{self._settings.alias}] lacks a secret")
-        return resolve(reference, environ=self._environ, base=self._base).get_secret_value()
+        return required(
+            self._settings.refresh_token, alias=self._settings.alias, environ=self._environ, base=self._base
+        )
 
     def _own_place(self) -> TokenStore | None:
         """Where the refresh token came from, it is kept when the org replaces it; an environment keeps nothing."""

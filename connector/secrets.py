@@ -49,6 +49,15 @@ def resolve(reference: str, *, environ: Mapping[str, str], base: Path | None = N
     return SecretStr(value if "PRIVATE KEY" in value else value.strip())
 
 
+def required(
+    reference: str | None, *, alias: str, environ: Mapping[str, str], base: Path | None = None
+) -> str:
+    """The same, of an org that cannot be logged in to without it."""
+    if reference is None:
+        raise SecretMissing("SECRET_MISSING", detail=f"[org.{alias}] lacks a secret")
+    return resolve(reference, environ=environ, base=base).get_secret_value()
+
+
 def _read_file(path: Path, base: Path | None) -> str:
     if base is not None and not path.is_absolute():
         path = base / path

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from jobs.planning_run import Planning
 from jobs.task_statuses import closing_status
+from jobs.tasks_in_org import is_reassigned
 from jobs.views import Shown, View, view_of, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
@@ -153,7 +154,7 @@ def _look_after_tasks(planning: Planning, touched: set[Cell], *, turned: bool) -
         account = members[task.cell.member_pk].id
         if task.key in over:
             closing.append(Wanted("state", TASK_CHANGE, task.key, closed, account))
-        elif task.key in moved and not json.loads(task.document).get("reassigned"):
+        elif task.key in moved and not is_reassigned(task.document):
             following.append(Wanted("state", TASK_CHANGE, task.key, {"OwnerId": moved[task.key]}, account))
     planning.enqueue("task_closed", closing)
     planning.enqueue("task", following)

@@ -28,7 +28,7 @@ from jobs.refusals import (
     Unusable,
 )
 from jobs.running import running
-from jobs.settings import JobSchedule
+from jobs.settings import JobName, JobSchedule
 from jobs.slots import LOOK_BACK, is_slot, latest_slot, unaccounted
 from state import runs
 from state.errors import StoreError, StoreLocked
@@ -60,7 +60,7 @@ class Look:
 
 def jobs_of(app: App) -> list[Job]:
     """The jobs that the configuration schedules."""
-    works: dict[str, Work] = {"sync": _sync, "reconcile": _reconcile, "verify": _verify}
+    works: dict[JobName, Work] = {"sync": _sync, "reconcile": _reconcile, "verify": _verify}
     found = [
         Job(name, schedule, work)
         for name, work in works.items()

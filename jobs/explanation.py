@@ -190,9 +190,8 @@ def _kept_since(
 
 def _since(row: StandingView, program: Program) -> date:
     """The first day whose orders count in a standing: its tier may be taken from a longer window."""
-    own = program.period_of(row.start)
-    there = own is not None and (own.start, own.end) == (row.start, row.end)
-    return program.window(own)[0].start if own is not None and there else row.start
+    own = program.own_period(row.start, row.end)
+    return row.start if own is None else program.window(own)[0].start
 
 
 def _not_counted(

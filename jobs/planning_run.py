@@ -106,10 +106,9 @@ def _read(row: standings.StandingView) -> Kept:
 
 def of_its_own(program: Program, period: Period) -> Period:
     """The program's period for one as it was saved. A program that is refused has the standings of its last accepted version,
-    and so its periods: never another one that begins on the same day."""
-    own = program.period_of(period.start)
-    same = own is not None and (own.start, own.end) == (period.start, period.end)
-    return own if own is not None and same else replace(period, zone=program.time_zone)
+    and so its periods."""
+    own = program.own_period(period.start, period.end)
+    return own if own is not None else replace(period, zone=program.time_zone)
 
 
 def batched_rows(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -104,12 +104,17 @@ class ProgramDiff:
         return out
 
 
-def diff_files(old: Program, new: Program, files: TrialFiles | None = None) -> ProgramDiff:
-    """Terms always; standings where order lines are given. `effective_from` with `as_of` keeps earlier terms in force."""
+def require_versions(old: Program, new: Program) -> None:
+    """Raises Unusable where these are two programs."""
     if old.key != new.key:
         raise Unusable(
             f"{old.key} and {new.key} are two programs, not two versions of one", "versions have the same key"
         )
+
+
+def diff_files(old: Program, new: Program, files: TrialFiles | None = None) -> ProgramDiff:
+    """Terms always; standings where order lines are given. `effective_from` with `as_of` keeps earlier terms in force."""
+    require_versions(old, new)
     changes = tuple(terms_diff(old, new))
     if files is None:
         return ProgramDiff(new.currency, changes)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
-from jobs.settings import JobSchedule, ScheduleSettings
+from jobs.settings import JOBS, JobSchedule, ScheduleSettings
 
 DAY = timedelta(days=1)
 ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # what never comes after it never comes
 FIELDS = "minute 0-59, hour 0-23, day of the month 1-31, month 1-12, day of the week 0-7 (0 and 7 are Sunday)"
-JOBS = ("sync", "reconcile", "verify")
 Wrong = tuple[str, str, str]  # key, what, what is allowed
 
 

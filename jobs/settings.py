@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from connector.config import OrgSettings
 
 Target = Literal["standing", "account", "payout", "task", "notification"]
 JobName = Literal["sync", "reconcile", "verify"]
+JOBS: tuple[JobName, ...] = get_args(JobName)  # those that a scheduler runs
 
 LONGEST = timedelta(days=36_500)  # a hundred years: counted back from any day, it is still a day
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from jobs.settings import JOBS
 from jobs.slots import LOOK_BACK, unaccounted
 from state import runs
 from state.invariants import Violation
 
 if TYPE_CHECKING:
     from jobs.app import App
-
-JOBS = ("sync", "reconcile", "verify")
 
 
 def check(app: App, tx: Connection) -> list[Violation]:

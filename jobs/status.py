@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from jobs import first_seen, overtaken, owed, periods, settling
 from jobs.app import App
 from jobs.refused_programs import sort_out_in
+from jobs.settings import JOBS
 from jobs.slots import next_slot, slots_between
 from state import leases, meta, outbox, pausing, payouts, rejected, runs, watermarks
 
@@ -66,7 +67,7 @@ def status(app: App) -> dict[str, Any]:
             ],
             "next": {
                 name: next_slot(when, schedule.time_zone, now)
-                for name in ("sync", "reconcile", "verify")
+                for name in JOBS
                 if (when := getattr(schedule, name)) is not None
             },
             "late": list(_late(app, tx)),
@@ -85,7 +86,7 @@ def _late(app: App, tx: Connection) -> Iterator[dict[str, Any]]:
     """Scheduled jobs that have not succeeded for two of their slots: nobody notices a job that does not run. One that
     never succeeded is counted from when a scheduler first had it."""
     schedule, now = app.settings.schedule, app.clock.now()
-    for name in ("sync", "reconcile", "verify"):
+    for name in JOBS:
         when = getattr(schedule, name)
         if when is None:
             continue

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from jobs import own_currency, program_look
 from jobs.app import App
 from jobs.inputs import Calculator
-from jobs.program_diff import ProgramDiff, Standings, compared
+from jobs.program_diff import ProgramDiff, Standings, compared, require_versions
 from jobs.refusals import Unusable
 from jobs.refused_programs import out_of_frame, sort_out_in, why_refused
 from jobs.rehearsal import rehearse
@@ -29,10 +29,7 @@ def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
 
     Both versions are installed and computed in a rehearsal: the store is as it was afterwards.
     """
-    if old.key != new.key:
-        raise Unusable(
-            f"{old.key} and {new.key} are two programs, not two versions of one", "versions have the same key"
-        )
+    require_versions(old, new)
     changes = tuple(terms_diff(old, new))
     with app.store.read() as tx:
         old, new = _with_versions(app, tx, old, new)

@@ -220,6 +220,11 @@ class Program:
         """The period that a day or an aware instant falls into; None outside the program."""
         return self.calendar.of(when)
 
+    def own_period(self, start: date, end: date) -> Period | None:
+        """The period with exactly these days; never another one that begins on the same day."""
+        own = self.period_of(start)
+        return own if own is not None and (own.start, own.end) == (start, end) else None
+
     def day_of(self, when: date | datetime) -> date:
         return local_day(when, self.time_zone)
 

@@ -13,12 +13,11 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from state.dialects import given, one_of_given, upsert_into
 from state.instants import micros, moment
+from state.slices import slices
 from state.tables.work import acknowledged
 
 if TYPE_CHECKING:
     from state.outbox import Row
-
-KEYS_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,8 @@ def _newer_wins(dialect: str) -> Insert:
 def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
     """The org no longer shows what it confirmed (a person changed or deleted it): the next plan sends it again."""
     changed = 0
-    for at in range(0, len(ext_keys), KEYS_AT_ONCE):
-        mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(
-            ext_keys[at : at + KEYS_AT_ONCE]
-        )
+    for some in slices(ext_keys):
+        mine = (acknowledged.c.object == object) & acknowledged.c.ext_key.in_(some)
         changed += tx.execute(update(acknowledged).where(mine).values(payload_hash="")).rowcount
     return changed
 
@@ -102,8 +99,8 @@ def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
 def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """(object, key) → hash, for those the org has."""
     found = {}
-    for at in range(0, len(keys), KEYS_AT_ONCE):
-        some = given(tx.dialect.name, keys[at : at + KEYS_AT_ONCE])
+    for part in slices(keys):
+        some = given(tx.dialect.name, part)
         for row in tx.execute(_hashes(tx.dialect.name), {"keys": some}):
             found[row.object, row.ext_key] = row.payload_hash
     return found
@@ -118,8 +115,8 @@ def _hashes(dialect: str) -> Select[Any]:
 def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str, str]:
     """Key → record id, of those whose id the org told."""
     found: dict[str, str] = {}
-    for at in range(0, len(ext_keys), KEYS_AT_ONCE):
-        which = acknowledged.c.ext_key.in_(ext_keys[at : at + KEYS_AT_ONCE])
+    for some in slices(ext_keys):
+        which = acknowledged.c.ext_key.in_(some)
         query = select(acknowledged.c.ext_key, acknowledged.c.sf_id).where(
             which, acknowledged.c.object == object, acknowledged.c.sf_id.is_not(None)
         )

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from state import acknowledged, people
 from state.instants import micros
-from state.outbox import _slices as slices
 from state.outbox import load
 from state.outbox_lost import close
+from state.slices import slices
 from state.tables.work import outbox
 
 

@@ -21,12 +21,11 @@ from rebates.qualifiers import Qualifier
 from rebates.totals import NOTHING
 from state import dating, dirty, rates
 from state.dating import Days
+from state.slices import slices
 from state.tables.facts import orders
 from state.tables.programs import buckets, conversions, periods, program_members
 from state.tables.work import contributions, dirty_cells, standings, totals
 from state.totals import Cell, in_program_currency, sums
-
-MEMBERS_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -156,8 +155,7 @@ class Compared:
         spans = zip(self.windows(period).items(), growth.elapsed_windows(period, as_of), strict=True)
         for (pk, whole), (start, end) in spans:
             by_member: dict[int, list[Any]] = {}
-            for at in range(0, len(members), MEMBERS_AT_ONCE):
-                some = members[at : at + MEMBERS_AT_ONCE]
+            for some in slices(members):
                 part = Period(start, end, "", whole.zone)
                 for row in self.tx.execute(_bought(pk, bucket, some, part, to_original=to_original)):
                     by_member.setdefault(row.member_pk, []).append(row)

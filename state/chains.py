@@ -13,13 +13,14 @@ from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, t
 
 from rebates.hierarchy import SHARE
 from state import dating, dirty
+from state.in_force import OWN
 from state.instants import moment
+from state.slices import slices
 from state.tables.facts import accounts, orders
 from state.tables.programs import buckets, periods, programs
 from state.tables.work import contributions, dirty_accounts, dirty_cells, postings, standings, totals
 from state.totals import CELLS_AT_ONCE, Cell
 
-MEMBERS_AT_ONCE = 400
 _THERE = (
     standings.c.program_version > 0
 )  # one that was let go is computed again when something counts for it again
@@ -38,8 +39,7 @@ def cells_of(tx: Connection, program_pk: int, members: Collection[int]) -> list[
     """Every cell of some members in a program: with totals, with a standing, or waiting for one."""
     mine, wanted = _mine(program_pk), sorted(members)
     found: set[Cell] = set()
-    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
-        some = wanted[at : at + MEMBERS_AT_ONCE]
+    for some in slices(wanted):
         for table in (standings, totals, dirty_cells):
             query = (
                 select(table.c.member_pk, table.c.period_pk)
@@ -70,8 +70,7 @@ _PAID = (
 def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
     """The tier that saved standings are in."""
     found: dict[Cell, str | None] = {}
-    for at in range(0, len(cells), CELLS_AT_ONCE):
-        some = cells[at : at + CELLS_AT_ONCE]
+    for some in slices(cells, CELLS_AT_ONCE):
         theirs = {
             "members": sorted({cell.member_pk for cell in some}),
             "of_periods": sorted({cell.period_pk for cell in some}),
@@ -83,8 +82,7 @@ def tiers_of(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, str | None]:
 def paid_once(tx: Connection, cells: Sequence[Cell]) -> set[Cell]:
     """Those of the cells for which a payout was ever made, whatever was taken back of it since."""
     found: set[Cell] = set()
-    for at in range(0, len(cells), CELLS_AT_ONCE):
-        some = cells[at : at + CELLS_AT_ONCE]
+    for some in slices(cells, CELLS_AT_ONCE):
         theirs = {
             "members": sorted({cell.member_pk for cell in some}),
             "of_periods": sorted({cell.period_pk for cell in some}),
@@ -99,8 +97,7 @@ def mark_existing(tx: Connection, cells: Sequence[Cell]) -> None:
     for cell in cells:
         by_period.setdefault(cell.period_pk, []).append(cell.member_pk)
     for period_pk, members in by_period.items():
-        for at in range(0, len(members), MEMBERS_AT_ONCE):
-            some = members[at : at + MEMBERS_AT_ONCE]
+        for some in slices(members):
             mine = (standings.c.period_pk == period_pk) & _THERE
             dirty.mark_cells(
                 tx,
@@ -111,9 +108,7 @@ def mark_existing(tx: Connection, cells: Sequence[Cell]) -> None:
 
 
 def _mine(program_pk: int) -> Select[Any]:
-    return select(periods.c.pk).where(
-        periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
-    )
+    return select(periods.c.pk).where(periods.c.program_pk == program_pk, OWN)
 
 
 def widen_across(tx: Connection, from_pk: int, to_pk: int) -> None:
@@ -158,8 +153,8 @@ def mark_all(tx: Connection, program_pk: int) -> None:
 
 def widen_members(tx: Connection, program_pk: int, members: Sequence[int]) -> None:
     """All cells of some members in a program wait."""
-    for at in range(0, len(members), MEMBERS_AT_ONCE):
-        some = select(accounts.c.pk).where(accounts.c.pk.in_(members[at : at + MEMBERS_AT_ONCE]))
+    for part in slices(members):
+        some = select(accounts.c.pk).where(accounts.c.pk.in_(part))
         _mark_members(tx, program_pk, some)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from state import parts
 from state.dialects import upsert, upsert_into
+from state.in_force import OWN
 from state.tables.programs import periods, programs
 from state.tables.work import (
     dirty_accounts,
@@ -91,7 +92,7 @@ def mark_all_cells(tx: Connection) -> int:
     should_be = (
         select(totals.c.member_pk, totals.c.period_pk)
         .join(periods, periods.c.pk == totals.c.period_pk)
-        .where(periods.c.active, ~periods.c.baseline)
+        .where(OWN)
         .distinct()
     )
     return mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk)) + mark_cells(tx, should_be)

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_,
 
 from state import dating
 from state.dating import Dated
+from state.in_force import OWN
 from state.instants import moment
 from state.tables.base import FIRST_DAY, LAST_DAY
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
@@ -159,7 +160,7 @@ def _window(tx: Connection, cell: Cell, since: date | None) -> Sequence[Any]:
     if since is None or since.toordinal() >= period.start_day:
         return [period]
     before = select(periods).where(
-        periods.c.program_pk == period.program_pk, periods.c.active, ~periods.c.baseline,
+        periods.c.program_pk == period.program_pk, OWN,
         periods.c.start_day >= since.toordinal(), periods.c.end_day <= period.start_day,
     )  # fmt: skip
     return [*tx.execute(before.order_by(periods.c.start_day)).all(), period]

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, and_, func, select
 
 from state.tables.programs import periods, program_versions, programs
 
-# Where `periods` and `programs` are joined. What growth is compared with is no period of the program's own.
-IN_FORCE = and_(programs.c.active, periods.c.active, ~periods.c.baseline)
+# What growth is compared with is no period of the program's own.
+OWN = and_(periods.c.active, ~periods.c.baseline)
+# Where `periods` and `programs` are joined.
+IN_FORCE = and_(programs.c.active, OWN)
 
 _OUT = (
     select(periods.c.pk, periods.c.program_pk, periods.c.name)

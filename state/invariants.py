@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
 from state import apart, audit, dirty, fact_checks, ledger_checks, run_checks
+from state.in_force import OWN
 from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
 from state.tables.programs import buckets, periods, programs
@@ -166,7 +167,7 @@ def _standings() -> Iterator[_Check]:
     missing = (
         select(totals.c.member_pk, totals.c.period_pk)
         .join(periods, periods.c.pk == totals.c.period_pk)
-        .where(periods.c.active, ~periods.c.baseline, ~exists().where(of_cell), ~exists().where(waits))
+        .where(OWN, ~exists().where(of_cell), ~exists().where(waits))
     )
     yield _Check("a total has no standing and does not wait for one", missing, "run: rebates compute")
     last = standing_history.c

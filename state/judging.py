@@ -16,6 +16,7 @@ from rebates.program import Program
 from rebates.qualifiers import Bucket
 from state import dirty, membership, rates, row_rules
 from state.dialects import upsert
+from state.slices import slices
 from state.tables.facts import line_kinds, order_kinds, order_lines, products
 from state.tables.programs import (
     bucket_line_kinds,
@@ -115,7 +116,7 @@ def _judge_products(
                 moved |= {pk for _, pk in changed if marked.get(pk)}
     if moved:
         found = dirty.Orders(tx, facts_changed=False)
-        for some in _slices(sorted(moved)):
+        for some in slices(sorted(moved), ROWS_AT_ONCE):
             found.mark(select(order_lines.c.order_pk).distinct().where(order_lines.c.product_pk.in_(some)))
 
 
@@ -226,12 +227,12 @@ def _replace(
     """Make the rows of a bucket (of some records) be `wanted`; returns the rows that came or went."""
     mine = table.c.bucket_pk == bucket_pk
     present: set[tuple[Any, ...]] = set()
-    for some in [None] if only is None else _slices(only):
+    for some in [None] if only is None else slices(only, ROWS_AT_ONCE):
         which = mine if some is None else mine & table.c[column].in_(some)
         present |= {tuple(row) for row in tx.execute(select(table).where(which))}
     if present == wanted:
         return set()
-    for some in _slices(sorted({row[1] for row in present - wanted})):
+    for some in slices(sorted({row[1] for row in present - wanted}), ROWS_AT_ONCE):
         tx.execute(delete(table).where(mine, table.c[column].in_(some)))
     gone = {row[1] for row in present - wanted}
     new = [row for row in wanted if row not in present or row[1] in gone]
@@ -239,8 +240,3 @@ def _replace(
         names = [c.name for c in table.columns]
         tx.execute(upsert(tx, table), [dict(zip(names, row, strict=True)) for row in sorted(new)])
     return present ^ wanted
-
-
-def _slices(numbers: list[int]) -> Iterable[list[int]]:
-    """In parts that fit one statement's parameters."""
-    return (numbers[at : at + ROWS_AT_ONCE] for at in range(0, len(numbers), ROWS_AT_ONCE))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from state import evidence
 from state.judging import ORDER_FIELDS, fields_of
+from state.slices import slices
 from state.tables.facts import accounts, currency_rates, line_kinds, order_kinds, products
 
 PKS_AT_ONCE = 5_000
@@ -33,8 +34,8 @@ def read(tx: Connection, *, of_accounts: bool = True) -> Known:
         if not of_accounts
         else list(tx.execute(select(accounts.c.pk).where(accounts.c.known, ~accounts.c.deleted)).scalars())
     )
-    for at in range(0, len(pks), PKS_AT_ONCE):
-        for record in evidence.account_fields(tx, set(pks[at : at + PKS_AT_ONCE])).values():
+    for some in slices(pks, PKS_AT_ONCE):
+        for record in evidence.account_fields(tx, set(some)).values():
             out.accounts[str(record["id"])] = record
     _note(found, "account", out.accounts.values())
     known = select(products).where(products.c.known, ~products.c.deleted)

@@ -17,6 +17,7 @@ from rebates.program import Program
 from rebates.versions import Reign, reigns
 from state import bulk, chains, changed_accounts, dirty
 from state.instants import micros
+from state.slices import slices
 from state.tables.base import FIRST_AT, FIRST_DAY, LAST_AT, LAST_DAY
 from state.tables.facts import accounts, orders
 from state.tables.programs import program_members
@@ -111,7 +112,7 @@ def judge(
             moved = ((row[2], _behind(row[0], by_pk, everyone, set(dirty_pks))) for row in rows)
             changed_accounts.note_members(tx, program_pk, moved)
             marks = dirty.Orders(tx, facts_changed=False)
-            for some in _slices(sorted(changed)):
+            for some in slices(sorted(changed), ROWS_AT_ONCE):
                 marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))
             if program.hierarchy.is_shared:
                 # Who brought nothing moves no total, and shows its group's numbers all the same: it waits, and whoever
@@ -333,7 +334,7 @@ def _replace(tx: Connection, program_pk: int, wanted: set[Member], only: list[in
     mine = program_members.c.program_pk == program_pk
     columns = [program_members.c[name] for name in COLUMNS]
     present: set[Any] = set()
-    for some in [None] if only is None else _slices(only):
+    for some in [None] if only is None else slices(only, ROWS_AT_ONCE):
         which = mine if some is None else mine & program_members.c.account_pk.in_(some)
         present |= {tuple(row) for row in tx.execute(select(*columns).where(which))}
     rows: set[Member] = present ^ wanted
@@ -344,11 +345,7 @@ def _replace(tx: Connection, program_pk: int, wanted: set[Member], only: list[in
         tx.execute(delete(program_members).where(mine))
         bulk.fill_tuples(tx, program_members, COLUMNS, sorted(wanted))
         return rows
-    for some in _slices(sorted(changed)):
+    for some in slices(sorted(changed), ROWS_AT_ONCE):
         tx.execute(delete(program_members).where(mine, program_members.c.account_pk.in_(some)))
     bulk.fill_tuples(tx, program_members, COLUMNS, sorted(row for row in wanted if row[0] in changed))
     return rows
-
-
-def _slices(numbers: list[int]) -> Iterable[list[int]]:
-    return (numbers[at : at + ROWS_AT_ONCE] for at in range(0, len(numbers), ROWS_AT_ONCE))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from rebates.totals import ALL
 from state.dialects import one_of
 from state.instants import moment
+from state.slices import slices
 from state.tables.facts import accounts, orders
 from state.tables.programs import buckets, conversions, program_members
 from state.tables.work import contributions
@@ -36,9 +37,9 @@ class Trace(NamedTuple):
 def recent(tx: Connection, cells: Sequence[Cell], *, limit: int) -> dict[Cell, list[Trace]]:
     """The newest `limit` orders of each standing, of what all its lines share."""
     found: dict[Cell, list[Trace]] = {}
-    for at in range(0, len(cells), CELLS_AT_ONCE):
+    for some in slices(cells, CELLS_AT_ONCE):
         ranked = (
-            _traces(tx, cells[at : at + CELLS_AT_ONCE])
+            _traces(tx, some)
             .where(buckets.c.name == ALL)
             .add_columns(
                 func.row_number()

@@ -11,7 +11,7 @@ that slept through its lease changes nothing.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,9 +42,9 @@ from state.payloads import digest
 from state.payloads import dump as dump
 from state.payloads import load as load
 from state.payloads import payload_hash as payload_hash
+from state.slices import slices
 from state.tables.work import outbox
 
-KEYS_AT_ONCE = 400
 LANES = 64  # an account's rows travel in one lane, so that two workers never write to one account at once
 
 
@@ -73,7 +73,7 @@ def enqueue(
     fresh = [*new_states, *_new_events(tx, events)]
     if not fresh:
         return 0
-    for some in _slices(outdated):
+    for some in slices(outdated):
         _close(tx, and_(_state_of_found.in_(("pending", "quarantined")), _keyed(tx, some)), "superseded", now)
     first = sequence(len(fresh)) if sequence else meta.take_sequence(tx, len(fresh))
     at = micros(now)
@@ -143,7 +143,7 @@ def claim(
         ).scalars()
     )
     claimed = []
-    for some in _slices(pks):
+    for some in slices(pks):
         mine = {"holder": owner, "at_epoch": epoch, "until": micros(until)}
         claimed += [made(row) for row in tx.execute(_CLAIM, {"pks": some, **mine})]
     return sorted(claimed, key=lambda row: (row.account_id or "", row.pk))
@@ -176,7 +176,7 @@ def close_outdated(tx: Connection, *, now: datetime, pks: Collection[int] | None
     if pks is None:
         _close(tx, which, "superseded", now)
     else:
-        for some in _slices(sorted(pks)):
+        for some in slices(sorted(pks)):
             _close(tx, and_(which, outbox.c.pk.in_(some)), "superseded", now)
 
 
@@ -204,7 +204,7 @@ def take_over(tx: Connection, pks: Collection[int], *, owner: str, epoch: int, u
         other.c.state == "inflight", other.c.pk != outbox.c.pk,
     )  # fmt: skip
     taken: list[Row] = []
-    for some in _slices(sorted(pks)):
+    for some in slices(sorted(pks)):
         rows = tx.execute(
             update(outbox)
             .where(outbox.c.pk.in_(some), outbox.c.state.in_(("pending", "inflight")), ~elsewhere)
@@ -286,7 +286,7 @@ def _new_states(tx: Connection, wanted: Sequence[_Written]) -> tuple[list[_Writt
     newest_first = {w.key: w for w in wanted}
     new: list[_Written] = []
     outdated: list[tuple[str, str]] = []
-    for some in _slices(list(newest_first)):
+    for some in slices(list(newest_first)):
         alive = _state_of_found.in_(("pending", "inflight", "quarantined"))
         query = select(outbox.c.object, outbox.c.ext_key, outbox.c.payload_hash).where(
             alive, outbox.c.kind == "state", _keyed(tx, some)
@@ -306,7 +306,7 @@ def _new_states(tx: Connection, wanted: Sequence[_Written]) -> tuple[list[_Writt
 
 def _new_events(tx: Connection, wanted: Sequence[_Written]) -> list[_Written]:
     by_key = {w.key: w for w in wanted}
-    for some in _slices(list(by_key)):
+    for some in slices(list(by_key)):
         query = select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", _keyed(tx, some))
         for row in tx.execute(query):
             del by_key[row.object, row.ext_key]
@@ -333,7 +333,3 @@ _state_of_found = func.coalesce(outbox.c.state, "")
 
 def _keyed(tx: Connection, keys: Sequence[tuple[str, str]]) -> Any:
     return one_of(tx, (outbox.c.object, outbox.c.ext_key), keys)
-
-
-def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[at : at + KEYS_AT_ONCE] for at in range(0, len(items), KEYS_AT_ONCE))

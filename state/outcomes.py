@@ -15,9 +15,8 @@ from state import acknowledged
 from state import outbox as outbox_of
 from state.instants import micros
 from state.outbox import Row
+from state.slices import slices
 from state.tables.work import outbox
-
-ROWS_AT_ONCE = 400  # parameters of one statement: below SQLite's smallest limit
 
 
 def acknowledge_all(
@@ -71,8 +70,7 @@ _OURS = (
 def _ours(tx: Connection, rows: Sequence[Row]) -> set[int]:
     """Which of the rows are in flight under the claim that we hold; locked until the transaction ends."""
     found: set[int] = set()
-    for at in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[at : at + ROWS_AT_ONCE]
+    for some in slices(rows):
         for owner, epoch in {(row.owner, row.epoch) for row in some}:
             pks = [row.pk for row in some if (row.owner, row.epoch) == (owner, epoch)]
             mine = tx.execute(_OURS, {"pks": pks, "holder": owner, "at_epoch": epoch})

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, cast, exists, func, select
 
+from state.slices import slices
 from state.standings import CARRIED_BEGINS
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
@@ -16,7 +17,6 @@ from state.tables.work import closed_periods, postings, standings
 from state.totals import from_e6
 
 _NOTHING = f'{CARRIED_BEGINS}0"'
-ROWS_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def corrected_since(tx: Connection, posting_pks: Collection[int]) -> dict[int, D
     """Posting → what later postings about the same member and period come to; left out: there are none."""
     later, found = postings.alias("later"), dict[int, Decimal]()
     wanted = sorted(posting_pks)
-    for at in range(0, len(wanted), ROWS_AT_ONCE):
+    for some in slices(wanted):
         query = (
             select(postings.c.pk, cast(func.sum(later.c.amount_e6), BigInteger))
             .join(
@@ -110,7 +110,7 @@ def corrected_since(tx: Connection, posting_pks: Collection[int]) -> dict[int, D
                     later.c.pk > postings.c.pk,
                 ),
             )
-            .where(postings.c.pk.in_(wanted[at : at + ROWS_AT_ONCE]))
+            .where(postings.c.pk.in_(some))
             .group_by(postings.c.pk)
         )
         found |= {pk: from_e6(amount) for pk, amount in tx.execute(query)}

@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from state import meta, postings
 from state.instants import micros, moment
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.programs import periods, programs
@@ -43,7 +44,6 @@ APPROVED = ("Approved", "Generated", "Paid", "PaymentRejected")
 DELETED = "Deleted"  # told by the recycle bin, or by its absence
 REJECTED = "Rejected"
 FINAL = ("Paid", REJECTED, DELETED)
-ROWS_AT_ONCE = 400
 UNSENT, SENT = "unsent", "sent"  # not in the org; in the org, which has not shown its status yet
 _PLANNED = "payouts.planned"
 _REFUSED = "payouts.refused"
@@ -182,8 +182,8 @@ def payees(tx: Connection, member_pks: Iterable[int]) -> dict[int, str]:
         after: dict[int, int] = {}
         at = sorted(set(todo.values()))
         records: dict[int, Any] = {}
-        for first in range(0, len(at), ROWS_AT_ONCE):
-            some = accounts.c.pk.in_(at[first : first + ROWS_AT_ONCE])
+        for part in slices(at):
+            some = accounts.c.pk.in_(part)
             records |= {row.pk: row for row in tx.execute(select(accounts).where(some))}
         for member, pk in todo.items():
             row = records.get(pk)

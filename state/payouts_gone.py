@@ -11,10 +11,10 @@ from state import meta
 from state.instants import micros
 from state.payouts import DELETED as DELETED
 from state.payouts import REJECTED
+from state.slices import slices
 from state.tables.payouts import payouts
 from state.tables.work import acknowledged, outbox
 
-KEYS_AT_ONCE = 400
 _REPLACED = "payouts.replaced"
 
 
@@ -27,8 +27,8 @@ def thought_there(tx: Connection) -> set[str]:
 def note(tx: Connection, keys: Collection[str], *, now: datetime) -> int:
     """The org shows these no more, not even in its recycle bin."""
     some, changed = sorted(keys), 0
-    for at in range(0, len(some), KEYS_AT_ONCE):
-        which = update(payouts).where(payouts.c.key.in_(some[at : at + KEYS_AT_ONCE]))
+    for part in slices(some):
+        which = update(payouts).where(payouts.c.key.in_(part))
         changed += tx.execute(which.values(status=DELETED, read_at=micros(now))).rowcount
     return changed
 

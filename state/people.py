@@ -9,11 +9,10 @@ from itertools import islice
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
+from state.slices import slices
 from state.tables.facts import accounts, users
 from state.tables.programs import programs
 from state.tables.work import standings
-
-KEYS_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
     """Accounts by our number."""
     wanted = sorted(pks)
     found = {}
-    for at in range(0, len(wanted), KEYS_AT_ONCE):
-        some = tx.execute(_MEMBERS, {"pks": wanted[at : at + KEYS_AT_ONCE]})
+    for part in slices(wanted):
+        some = tx.execute(_MEMBERS, {"pks": part})
         for pk, sf_id, name, owner, above, type_, region, currency, deleted, winner in some:
             gone = bool(deleted or winner is not None)
             found[pk] = Member(pk, sf_id, name, owner, above, type_, region, currency, gone)
@@ -140,8 +139,8 @@ def gone(tx: Connection) -> set[str]:
 def merged(tx: Connection, ids: Collection[str]) -> dict[int, Member]:
     """Those of some accounts that were merged into others, by our number."""
     pks, wanted = list[int](), sorted(ids)
-    for at in range(0, len(wanted), KEYS_AT_ONCE):
-        mine = and_(accounts.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]), accounts.c.master_pk.is_not(None))
+    for some in slices(wanted):
+        mine = and_(accounts.c.sf_id.in_(some), accounts.c.master_pk.is_not(None))
         pks += tx.execute(select(accounts.c.pk).where(mine)).scalars()
     return members(tx, pks)
 
@@ -150,9 +149,9 @@ def pks(tx: Connection, ids: Collection[str]) -> dict[str, int]:
     """Those of some accounts that are known and there."""
     found: dict[str, int] = {}
     wanted = sorted(ids)
-    for at in range(0, len(wanted), KEYS_AT_ONCE):
+    for some in slices(wanted):
         query = select(accounts.c.sf_id, accounts.c.pk).where(
-            accounts.c.sf_id.in_(wanted[at : at + KEYS_AT_ONCE]), accounts.c.known, ~accounts.c.deleted
+            accounts.c.sf_id.in_(some), accounts.c.known, ~accounts.c.deleted
         )
         found |= {row.sf_id: row.pk for row in tx.execute(query)}
     return found
@@ -167,7 +166,7 @@ def people(tx: Connection, ids: Collection[str]) -> dict[str, Person]:
     """Users by Salesforce id."""
     wanted = sorted(ids)
     found = {}
-    for at in range(0, len(wanted), KEYS_AT_ONCE):
-        for row in tx.execute(_PEOPLE, {"ids": wanted[at : at + KEYS_AT_ONCE]}):
+    for some in slices(wanted):
+        for row in tx.execute(_PEOPLE, {"ids": some}):
             found[row.sf_id] = Person(row.sf_id, row.name, row.active)
     return found

@@ -18,12 +18,12 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, inse
 from rebates.money import to_micro
 from state import audit, meta
 from state.instants import micros, moment
+from state.slices import slices
 from state.tables.programs import periods, programs
 from state.tables.running import audit as trail
 from state.tables.work import closed_periods, postings, standings
 from state.totals import Cell, from_e6
 
-MEMBERS_AT_ONCE = 400
 SEALED = "postings made"
 LEFT_OUT = "settled.left_out."  # in `meta`, by period
 COMPLETE = '"incomplete":[]'  # as documents are spelled: an incomplete standing is not settled
@@ -242,8 +242,7 @@ def correct(tx: Connection, bookings: Sequence[Booking], *, now: datetime, run_p
 def balances(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Balance]:
     """What was posted for some members and periods so far."""
     wanted, out = sorted(cells), dict[Cell, Balance]()
-    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
-        some = wanted[at : at + MEMBERS_AT_ONCE]
+    for some in slices(wanted):
         query = (
             select(postings)
             .where(
@@ -264,8 +263,7 @@ def settled(tx: Connection, cells: Collection[Cell]) -> dict[Cell, Settled]:
     closings = closed_at(tx)
     found = dict[Cell, Settled]()
     wanted = sorted(cell for cell in cells if cell.period_pk in closings)
-    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
-        some = wanted[at : at + MEMBERS_AT_ONCE]
+    for some in slices(wanted):
         adjusted = func.sum(case((postings.c.kind == "adjustment", postings.c.amount_e6), else_=0))
         query = (
             select(

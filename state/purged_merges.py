@@ -19,11 +19,11 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from state import dirty, meta, payouts_moved
 from state.payouts import DELETED, Seen
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.work import postings
 
-IDS_AT_ONCE = 400
 VANISHED = "accounts.vanished"  # of those with settled amounts: id → the stamp of what was last read of them
 
 # Payouts that were settled for accounts that are gone, and not known to be merged.
@@ -46,8 +46,8 @@ def note_vanished(tx: Connection, account_ids: Sequence[str]) -> None:
     """These are in the org no more, not even in its recycle bin: nobody said whether they were merged or deleted."""
     known = _vanished(tx)
     found = dict[str, int]()
-    for at in range(0, len(account_ids), IDS_AT_ONCE):
-        rows = tx.execute(_SETTLED, {"ids": account_ids[at : at + IDS_AT_ONCE]})
+    for some in slices(account_ids):
+        rows = tx.execute(_SETTLED, {"ids": some})
         found |= {row.sf_id: row.modstamp for row in rows}
     if found:
         meta.put(tx, VANISHED, json.dumps(known | found, sort_keys=True))
@@ -78,8 +78,8 @@ def learn(tx: Connection, seen: Sequence[Seen]) -> list[str]:
         if len(some) == 1 and (winner := next(iter(some))) is not None and winner != ids[loser]
     }
     wanted, alive = sorted(set(said.values())), dict[str, int]()
-    for at in range(0, len(wanted), IDS_AT_ONCE):
-        alive |= {row.sf_id: row.pk for row in tx.execute(_ALIVE, {"ids": wanted[at : at + IDS_AT_ONCE]})}
+    for some in slices(wanted):
+        alive |= {row.sf_id: row.pk for row in tx.execute(_ALIVE, {"ids": some})}
     merges = [{"loser": pk, "winner": alive[winner]} for pk, winner in said.items() if winner in alive]
     if merges:
         tx.execute(_MERGED, merges)

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, func, select
 
 from state import meta
 from state.instants import micros, moment
+from state.slices import slices
 from state.tables.programs import periods, program_versions, programs
 from state.tables.work import closed_periods, postings
 from state.totals import Cell
 
 KEPT = "rivals"  # in `meta`
-MEMBERS_AT_ONCE = 400
 
 
 class Closing(NamedTuple):
@@ -129,11 +129,11 @@ def histories(tx: Connection) -> dict[int, History]:
 def settled(tx: Connection, period_pks: Collection[int], members: Collection[int]) -> set[Cell]:
     """Those of the members and periods for which more than nothing is settled by now."""
     wanted, found = sorted(members), set[Cell]()
-    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
+    for some in slices(wanted):
         query = (
             select(postings.c.member_pk, postings.c.period_pk)
             .where(
-                postings.c.member_pk.in_(wanted[at : at + MEMBERS_AT_ONCE]),
+                postings.c.member_pk.in_(some),
                 postings.c.period_pk.in_(sorted(period_pks)),
             )
             .group_by(postings.c.member_pk, postings.c.period_pk)

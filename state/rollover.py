@@ -8,6 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, bindparam, func, literal, select
 
 from state import dirty
+from state.in_force import IN_FORCE
 from state.instants import moment
 from state.tables.programs import periods, program_versions, programs
 from state.tables.work import standings, totals
@@ -27,7 +28,7 @@ class PeriodRow:
 _PERIODS = (
     select(periods)
     .join(programs, programs.c.pk == periods.c.program_pk)
-    .where(programs.c.key == bindparam("program"), programs.c.active, periods.c.active, ~periods.c.baseline)
+    .where(programs.c.key == bindparam("program"), IN_FORCE)
     .order_by(periods.c.start_day)
 )
 

@@ -13,11 +13,10 @@ from sqlalchemy import BigInteger, Connection, and_, cast, func, select
 
 from rebates.program import Program
 from rebates.stacking import after_bucket
+from state.slices import slices
 from state.tables.facts import orders
 from state.tables.programs import buckets, conversions, program_members
 from state.tables.work import contributions
-
-MEMBERS_AT_ONCE = 400
 
 
 class Common(NamedTuple):
@@ -40,8 +39,8 @@ def common(
     """The lines that both programs are paid on, summed, for some members."""
     wanted = sorted(members)
     found: list[Common] = []
-    for at in range(0, len(wanted), MEMBERS_AT_ONCE):
-        found += _common(tx, later_pk, earlier_pk, earlier, wanted[at : at + MEMBERS_AT_ONCE])
+    for some in slices(wanted):
+        found += _common(tx, later_pk, earlier_pk, earlier, some)
     return found
 
 

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Select, and_, or_, select, union
 from rebates.hierarchy import SHARE
 from rebates.totals import ALL
 from state import dirty
+from state.in_force import OWN
+from state.slices import slices
 from state.tables.programs import buckets, periods, program_members
 from state.tables.work import dirty_cells, standings, totals
 
@@ -50,9 +52,7 @@ def pairs(tx: Connection, program_pk: int) -> list[Pair]:
 
 def widen(tx: Connection, program_pk: int, known: Collection[Pair]) -> None:
     """One buyer's volume changes what everybody in its group gets: a cell that waits makes all of the group wait."""
-    mine = select(periods.c.pk).where(
-        periods.c.program_pk == program_pk, periods.c.active, ~periods.c.baseline
-    )
+    mine = select(periods.c.pk).where(periods.c.program_pk == program_pk, OWN)
     waiting = select(dirty_cells.c.period_pk, dirty_cells.c.member_pk).where(
         dirty_cells.c.period_pk.in_(mine)
     )
@@ -66,7 +66,7 @@ def widen(tx: Connection, program_pk: int, known: Collection[Pair]) -> None:
         groups = of_member.get(member_pk, set()) | ({member_pk} if member_pk in of_head else set())
         by_period.setdefault(period_pk, set()).update(*(of_head[head] for head in groups))
     for period_pk, members in by_period.items():
-        for some in _slices(sorted(members)):
+        for some in slices(sorted(members)):
             dirty.mark_cells(tx, _existing(period_pk, some))
 
 
@@ -80,7 +80,3 @@ def _existing(period_pk: int, members: list[int]) -> Select[tuple[int, int]]:
         )
     ).subquery()
     return select(both.c.member_pk, both.c.period_pk)
-
-
-def _slices(numbers: list[int], size: int = 400) -> list[list[int]]:
-    return [numbers[at : at + size] for at in range(0, len(numbers), size)]

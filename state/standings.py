@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, tuple_, update
 
@@ -15,12 +15,12 @@ from state import bulk
 from state.dialects import one_of, upsert
 from state.in_force import IN_FORCE, out_of_force
 from state.instants import micros, moment
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
 from state.tables.work import dirty_cells, standing_history, standings
 from state.totals import CELLS_AT_ONCE, Cell, from_e6
 
-T = TypeVar("T")
 PAYOUT_BEGINS = (
     '"payout":{'  # in a document, as `jobs.documents` spells it: names in the order of the alphabet
 )
@@ -148,7 +148,7 @@ def save_standings(
 
 def clear(tx: Connection, cells: Sequence[Cell]) -> None:
     """Take cells off the list of those to compute."""
-    for some in _slices(cells):
+    for some in slices(cells, CELLS_AT_ONCE):
         tx.execute(
             delete(dirty_cells).where(one_of(tx, (dirty_cells.c.member_pk, dirty_cells.c.period_pk), some))
         )
@@ -167,7 +167,7 @@ def orphans(tx: Connection, period_pks: Collection[int]) -> list[StandingView]:
 def let_go(tx: Connection, cells: Sequence[Cell]) -> None:
     """The org was told that they are nobody's any more. They have no program version then (0): should they be computed again,
     they are saved as changed, whatever they come to, and the org is told anew."""
-    for some in _slices(cells):
+    for some in slices(cells, CELLS_AT_ONCE):
         mine = one_of(tx, (standings.c.member_pk, standings.c.period_pk), some)
         tx.execute(update(standings).where(mine).values(program_version=0))
 
@@ -215,12 +215,12 @@ def find(
         query = query.where(tuple_(standings.c.member_pk, standings.c.period_pk) > tuple_(*after))
     found: list[StandingView] = []
     if members is not None:
-        for pks in _slices(sorted(members)):
+        for pks in slices(sorted(members), CELLS_AT_ONCE):
             chosen = query.where(standings.c.member_pk.in_(pks))
             found += [_viewed(row) for row in tx.execute(_ordered(chosen)).all()]
         return found[:limit]
     if cells is not None:
-        for some in _slices(sorted(cells)):
+        for some in slices(sorted(cells), CELLS_AT_ONCE):
             chosen = query.where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
             found += [_viewed(row) for row in tx.execute(_ordered(chosen)).all()]
         return found[:limit]
@@ -238,7 +238,7 @@ def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
     )
     return [
         Cell(*row)
-        for pks in _slices(sorted(members))
+        for pks in slices(sorted(members), CELLS_AT_ONCE)
         for row in tx.execute(query.where(standings.c.member_pk.in_(pks)))
     ]
 
@@ -353,7 +353,7 @@ def _viewed(row: Any) -> StandingView:
 
 def _current(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, Any]:
     found: dict[Cell, Any] = {}
-    for some in _slices(cells):
+    for some in slices(cells, CELLS_AT_ONCE):
         query = select(standings).where(one_of(tx, (standings.c.member_pk, standings.c.period_pk), some))
         found |= {Cell(row.member_pk, row.period_pk): row for row in tx.execute(query).all()}
     return found
@@ -366,7 +366,3 @@ def _programs_of(tx: Connection, period_pks: set[int]) -> dict[int, Any]:
         .where(periods.c.pk.in_(sorted(period_pks)))
     )
     return {row.period_pk: row for row in tx.execute(query)}
-
-
-def _slices(cells: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (cells[at : at + CELLS_AT_ONCE] for at in range(0, len(cells), CELLS_AT_ONCE))

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, insert, select
 
 from state import dirty, postings
+from state.in_force import IN_FORCE
 from state.instants import micros
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
@@ -56,7 +57,7 @@ def is_known(tx: Connection, program: str, period: str) -> bool:
         select(periods.c.pk)
         .join(programs, programs.c.pk == periods.c.program_pk)
         .where(programs.c.key == program, periods.c.name == period)
-        .where(programs.c.active, periods.c.active, ~periods.c.baseline)
+        .where(IN_FORCE)
     )
     return tx.execute(query).first() is not None
 

@@ -19,6 +19,7 @@ from rebates.program import Program
 from rebates.totals import Tally, add_totals
 from state import rates
 from state.dialects import given, one_of_given
+from state.in_force import IN_FORCE
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts
 from state.tables.programs import buckets, conversions, periods, program_members, programs
@@ -187,7 +188,7 @@ class _Places:
 _PERIODS = (
     select(periods.c.pk, periods.c.start_day, periods.c.end_day, programs.c.key)
     .join(programs, programs.c.pk == periods.c.program_pk)
-    .where(programs.c.active, periods.c.active, ~periods.c.baseline)
+    .where(IN_FORCE)
 )
 
 
@@ -253,10 +254,8 @@ def in_program_currency(
 
 def _frame(program: Program, period: Period, day: date) -> Period:
     """The period whose rate converts lines from `day` on: a baseline's lines outside of the program have their day's."""
-    own = program.period_of(period.start)
-    if own is not None and (own.start, own.end) == (period.start, period.end):
-        return own
-    return program.period_of(day) or Period(day, day + timedelta(days=1), "day")
+    own = program.own_period(period.start, period.end)
+    return own or program.period_of(day) or Period(day, day + timedelta(days=1), "day")
 
 
 _IDS = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(bindparam("pks", expanding=True)))

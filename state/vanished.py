@@ -9,14 +9,14 @@ that is gone.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
 
 from sqlalchemy import Connection, exists, func, select, update
 
 from state import meta
 from state.dialects import one_of
-from state.in_force import IN_FORCE
+from state.in_force import IN_FORCE, OWN
 from state.postings import COMPLETE
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.programs import periods, programs
 from state.tables.work import postings, standings, totals
@@ -24,7 +24,6 @@ from state.totals import CELLS_AT_ONCE, Cell
 
 UNTOLD = -1  # the program version of one that the org may still show; 0: it was told
 _WAITING = "vanished.untold"  # in `meta`
-T = TypeVar("T")
 Place = tuple[int, int]  # a member and a program
 
 
@@ -34,7 +33,7 @@ def emptied(tx: Connection, changed: Collection[Cell]) -> set[Cell]:
     has_lines = exists().where(
         totals.c.member_pk == standings.c.member_pk, totals.c.period_pk == standings.c.period_pk
     )
-    for some in _slices(sorted(changed)):
+    for some in slices(sorted(changed), CELLS_AT_ONCE):
         query = select(standings.c.member_pk, standings.c.period_pk).where(
             one_of(tx, (standings.c.member_pk, standings.c.period_pk), some),
             standings.c.revision > 1,
@@ -57,13 +56,13 @@ def put_away(tx: Connection, empty: Collection[Cell], *, but_not_of: Collection[
     of_period = {row.pk: row.program_pk for row in rows}
     places = {(cell.member_pk, of_period[cell.period_pk]) for cell in empty}
     places = {(member, program) for member, program in places if program not in but_not_of}
-    for some in _slices(sorted({member for member, _ in places})):
+    for some in slices(sorted({member for member, _ in places}), CELLS_AT_ONCE):
         first = _first_days(tx, some)
         for cell, program_pk, start in _standing(tx, some):
             place = cell.member_pk, program_pk
             if place in places and start < first.get(place, start + 1):
                 gone.add(cell)
-    for cells in _slices(sorted(gone)):
+    for cells in slices(sorted(gone), CELLS_AT_ONCE):
         mine = one_of(tx, (standings.c.member_pk, standings.c.period_pk), cells)
         tx.execute(update(standings).where(mine).values(program_version=UNTOLD))
     if gone:
@@ -86,7 +85,7 @@ def _first_days(tx: Connection, members: Sequence[int]) -> dict[Place, int]:
     query = (
         select(totals.c.member_pk, periods.c.program_pk, func.min(periods.c.start_day))
         .join(periods, periods.c.pk == totals.c.period_pk)
-        .where(totals.c.member_pk.in_(members), periods.c.active, ~periods.c.baseline)
+        .where(totals.c.member_pk.in_(members), OWN)
         .group_by(totals.c.member_pk, periods.c.program_pk)
     )
     return {(member, program): day for member, program, day in tx.execute(query)}
@@ -113,7 +112,3 @@ def _standing(tx: Connection, members: Sequence[int]) -> list[tuple[Cell, int, i
         )
     )
     return [(Cell(member, period), program, start) for member, period, program, start in tx.execute(query)]
-
-
-def _slices(some: Sequence[T]) -> list[Sequence[T]]:
-    return [some[at : at + CELLS_AT_ONCE] for at in range(0, len(some), CELLS_AT_ONCE)]
