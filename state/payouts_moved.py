@@ -13,7 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from state import meta
-from state.payouts import DELETED, ROWS_AT_ONCE, Seen, payees
+from state.payouts import DELETED, Seen, payees
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
 from state.tables.work import postings
@@ -58,18 +59,18 @@ def noted(tx: Connection) -> dict[str, str]:
 
 
 def _members(tx: Connection, keys: Collection[str]) -> dict[str, int]:
-    some, found = sorted(keys), dict[str, int]()
+    found = dict[str, int]()
     query = select(payouts.c.key, postings.c.member_pk).join(postings, postings.c.pk == payouts.c.posting_pk)
-    for at in range(0, len(some), ROWS_AT_ONCE):
-        for key, member in tx.execute(query.where(payouts.c.key.in_(some[at : at + ROWS_AT_ONCE]))):
+    for some in slices(sorted(keys)):
+        for key, member in tx.execute(query.where(payouts.c.key.in_(some))):
             found[key] = member
     return found
 
 
 def _names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
-    some, found = sorted(ids), dict[str, str]()
-    for at in range(0, len(some), ROWS_AT_ONCE):
-        which = accounts.c.sf_id.in_(some[at : at + ROWS_AT_ONCE])
+    found = dict[str, str]()
+    for some in slices(sorted(ids)):
+        which = accounts.c.sf_id.in_(some)
         for sf_id, name in tx.execute(select(accounts.c.sf_id, accounts.c.name).where(which)):
             if name:
                 found[sf_id] = f"{name} ({sf_id})"
