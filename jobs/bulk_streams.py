@@ -38,6 +38,9 @@ class Stream:
     first: bool  # everything is read, not only what changed
     again: str | None = None  # why everything is read although it was read before
     sure: datetime | None = None  # where the org's clock had certainly come; None: to the end of the window
+    asked_at: datetime | None = (
+        None  # by our own clock: what is learned of it later says how far the org's had come
+    )
     healed: bool = False  # its watermark lay in the future, so it goes back
 
     @property

@@ -48,6 +48,20 @@ class Heard:
         """The org's clock had certainly come so far."""
         return self.now - max(self.excess, timedelta(0))
 
+    @property
+    def ours(self) -> datetime:
+        """What our own clock showed then."""
+        return self.now - self.offset
+
+
+def certain(app: App, sure: datetime, ours: datetime) -> datetime:
+    """How far the org's clock had come at an earlier moment of this run, `ours` by our own clock: `sure`, or less where a
+    later header told that ours is further ahead than was known."""
+    if app.org_ahead is None:
+        return sure
+    heard_since = ours + app.org_ahead
+    return heard_since if sure - heard_since > TOLERANCE else sure
+
 
 def heard(app: App) -> Heard:
     """The org's time now. Nothing is written."""

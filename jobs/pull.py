@@ -114,7 +114,8 @@ def pull(run: Running) -> Pulled:
             elif stream.name in read:
                 first, how = read[stream.name]
                 window = Window(first.window.since, stream.window.until)
-                read[stream.name] = replace(first, window=window, sure=stream.sure), how
+                later = replace(first, window=window, sure=stream.sure, asked_at=stream.asked_at)
+                read[stream.name] = later, how
             else:
                 read[stream.name] = stream, method
             run.beat()
@@ -126,6 +127,7 @@ def pull(run: Running) -> Pulled:
     losers = follow_merges(app, run_pk, reading, set(read))
     results = []
     clock = org_time.heard(app)
+    done = [(_as_sure_as_known(app, stream), method) for stream, method in done]
     pa.default_memory_pool().release_unused()  # of the pages that were read: applying needs room of its own
     with app.progress.step("apply") as step, app.store.transaction() as tx:
         now = app.clock.now()
@@ -198,20 +200,32 @@ def plan_streams(app: App) -> list[Stream]:
             same = meta.get(tx, _fingerprint_key(name)) == fingerprint(entity, app.mapping)
             if mark is None or not same:
                 again = None if mark is None else "its mapping changed"
-                streams.append(Stream(entity, Window(None, until), True, again, sure, healed=name in future))
+                streams.append(
+                    Stream(entity, Window(None, until), True, again, sure, clock.ours, healed=name in future)
+                )
                 continue
             if (
                 entity.refresh == "daily"
                 and meta.get(tx, _refreshed_key(name)) != app.local_day().isoformat()
             ):
                 streams.append(
-                    Stream(entity, Window(None, until), True, "once a day", sure, healed=name in future)
+                    Stream(
+                        entity,
+                        Window(None, until),
+                        True,
+                        "once a day",
+                        sure,
+                        clock.ours,
+                        healed=name in future,
+                    )
                 )
                 continue
             since = min(mark.ceiling, until) - app.settings.sync.lookback
             if name in future:  # where the run began that put it there, if its own beginning was right
                 since = min(since, mark.floor)
-            streams.append(Stream(entity, Window(since, until), False, None, sure, healed=name in future))
+            streams.append(
+                Stream(entity, Window(since, until), False, None, sure, clock.ours, healed=name in future)
+            )
     return streams
 
 
@@ -237,10 +251,24 @@ def _left_behind(app: App, read: Sequence[Stream], by: Mapping[str, Method]) -> 
         return []
     lookback = app.settings.sync.lookback
     return [
-        Stream(stream.entity, Window(ends[stream.name] - lookback, until), first=False, sure=sure)
+        Stream(
+            stream.entity,
+            Window(ends[stream.name] - lookback, until),
+            first=False,
+            sure=sure,
+            asked_at=clock.ours,
+        )
         for stream in read
         if stream.name in ends
     ]
+
+
+def _as_sure_as_known(app: App, stream: Stream) -> Stream:
+    """Held against all that the headers of this run have told by now."""
+    if stream.sure is None or stream.asked_at is None:
+        return stream
+    lag = app.settings.sync.lag
+    return replace(stream, sure=org_time.certain(app, stream.sure + lag, stream.asked_at) - lag)
 
 
 def _ceiling(stream: Stream, before: datetime | None, newest: int) -> datetime:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from jobs.org_time import Distance, heard, judged, learned, note
+from jobs.org_time import Distance, certain, heard, judged, learned, note
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -27,6 +28,20 @@ def test_a_date_far_ahead_is_certain_only_as_far_as_was_known():
 def test_a_date_far_behind_ends_a_window_early_and_no_more():
     assert judged(NOON, -3 * HOUR, Distance(timedelta(0))).sure == NOON
     assert learned(Distance(timedelta(0)), -3 * HOUR, NOON) == Distance(-3 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("told_since", "come"),
+    [
+        (None, NOON),  # no other header in this run
+        (-50 * SECOND, NOON),  # servers differ by seconds
+        (-290 * SECOND, NOON - 290 * SECOND),  # ours had run ahead, and the first header did not tell
+        (2 * HOUR, NOON),
+    ],
+)
+def test_a_later_header_of_the_run_tells_how_far_the_org_had_come_before(told_since, come):
+    app = SimpleNamespace(org_ahead=told_since)
+    assert certain(app, NOON, ours=NOON) == come
 
 
 def test_a_larger_distance_is_believed_once_it_has_lasted_a_day():
