@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, func, select
 
-from state import backup, bulk, meta, outbox_lost, rebasing, schema
+from state import backup, bulk, meta, outbox_lost, pausing, rebasing, schema
 from state.dialects import database_time
 from state.errors import StoreError, StoreLocked
 from state.leases import held
@@ -59,7 +59,7 @@ def move(source: Store, target: Store, *, actor: str, now: datetime, unkeyed: Co
         outbox_lost.close(
             writing, mine & (outbox.c.state == "inflight"), "superseded", now
         )  # may have arrived
-        first, is_paused = meta.take_sequence(writing, 1), meta.get(writing, "paused") is not None
+        first, is_paused = meta.take_sequence(writing, 1), pausing.reason(writing) is not None
         backup.new_epoch(
             writing, where=target.where, actor=actor, now=now, action="copy", source=source.where
         )
