@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,10 +25,12 @@ from emulator.org import Org
 from emulator.seed_story import seed_story
 from emulator.server import Served, serve, start
 from emulator.write_config import write_config
+from jobs.clock import SystemClock
 
 TODAY = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 PROGRAMS = Path("programs").resolve()
 USER = "integration@northwind.example"
+DATABASES = ("org.db", "rebates.db")
 
 
 @dataclass
@@ -206,15 +209,83 @@ def deployed_story(tmp_path_factory: pytest.TempPathFactory, app_key: bytes) -> 
 
 
 @pytest.fixture
-def story(
-    open_world: Callable[[Org, MovableClock], World], deployed_story: Template, tmp_path: Path
-) -> World:
-    """The story org with the package deployed: a copy of its own."""
-    for name in ("org.db", "rebates.db"):
-        if (deployed_story.folder / name).exists():
-            shutil.copy2(deployed_story.folder / name, tmp_path / name)
-    clock = MovableClock(deployed_story.left_at)
-    return open_world(Org.create(tmp_path / "org.db", clock=clock, seed=7), clock)
+def open_copy(
+    open_world: Callable[[Org, MovableClock], World], tmp_path: Path
+) -> Callable[[Template], World]:
+    """A world as it was left: a copy of its own."""
+
+    def open_(left: Template) -> World:
+        for name in DATABASES:
+            if (left.folder / name).exists():
+                shutil.copy2(left.folder / name, tmp_path / name)
+        clock = MovableClock(left.left_at)
+        return open_world(Org.create(tmp_path / "org.db", clock=clock, seed=7), clock)
+
+    return open_
+
+
+@pytest.fixture
+def story(open_copy: Callable[[Template], World], deployed_story: Template) -> World:
+    """The story org with the package deployed."""
+    return open_copy(deployed_story)
+
+
+@pytest.fixture(scope="session")
+def taken() -> dict[str, Template]:
+    """Beginnings that were lived through once, by what they are called."""
+    return {}
+
+
+@pytest.fixture
+def begun(
+    open_copy: Callable[[Template], World],
+    deployed_story: Template,
+    taken: dict[str, Template],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[World], None]], World]:
+    """`begun("settled", steps)`: the story after some steps. They are taken once; other tests get copies of what was left."""
+
+    def begin(name: str, steps: Callable[[World], None]) -> World:
+        if name in taken:
+            return open_copy(taken[name])
+        world = open_copy(deployed_story)
+        steps(world)
+        left = Template(tmp_path_factory.mktemp(name), world.clock())
+        for database in DATABASES:
+            with (
+                closing(sqlite3.connect(world.folder / database)) as lived,
+                closing(sqlite3.connect(left.folder / database)) as copied,
+            ):
+                lived.backup(copied)
+        taken[name] = left
+        return world
+
+    return begin
+
+
+@pytest.fixture
+def synced(begun: Callable[[str, Callable[[World], None]], World]) -> World:
+    """The story after its first sync."""
+
+    def first_sync(world: World) -> None:
+        done = world("sync")
+        assert done.code == 0, done.text
+
+    return begun("synced", first_sync)
+
+
+@pytest.fixture
+def pauses_are_jumps(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], None]:
+    """`pauses_are_jumps(world)`: where a command would pause before it tries again, its time and the org's go on at once."""
+
+    def jump_in(world: World) -> None:
+        def jump(clock: SystemClock, seconds: float) -> None:
+            clock._shift += timedelta(seconds=seconds)
+            world.wait(seconds=seconds)
+
+        monkeypatch.setattr(SystemClock, "sleep", jump)
+
+    return jump_in
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ def test_a_hidden_amount_is_a_matter_of_rights_and_no_other_amount_is_suggested(
     assert "ListPrice" not in done.text
 
 
-def test_a_field_that_was_read_before_is_not_taken_for_a_misspelled_one(story):
-    assert story("sync").code == 0
+def test_a_field_that_was_read_before_is_not_taken_for_a_misspelled_one(synced):
+    story = synced
     permissions_of(story.org).hide("Rebate_Standing__c.Rebate__c")
     (found,) = [one for one in story("doctor", "--json").data["findings"] if one["level"] == "fail"]
     assert "Rebate__c" in found["said"]
@@ -42,8 +42,8 @@ def test_the_doctor_says_a_look_alike_and_the_rights_together(story):
     assert "field-level security" in found["mend"]
 
 
-def test_our_own_write_to_an_account_is_not_named_as_what_moved_its_number(story):
-    assert story("sync").code == 0
+def test_our_own_write_to_an_account_is_not_named_as_what_moved_its_number(synced):
+    story = synced
     since = story.clock().isoformat().replace("+00:00", "Z")
     story.wait(minutes=15)
     line = story.rows(
@@ -102,8 +102,8 @@ def test_a_dry_run_counts_what_a_push_would_send_and_names_what_stays(story):
     assert "would stay" not in said
 
 
-def test_a_dry_run_shows_that_an_account_is_cleared(story):
-    assert story("sync").code == 0
+def test_a_dry_run_shows_that_an_account_is_cleared(synced):
+    story = synced
     story.folder.joinpath("none").mkdir()
     path = story.folder / "rebates.toml"
     lines = path.read_text().splitlines()
@@ -165,15 +165,15 @@ def test_every_command_takes_json_but_those_that_do_not_end():
         (("--status", "nope"), "Approved"),
     ],
 )
-def test_payouts_of_what_there_is_not_are_refused_with_what_was_meant(story, asked, hint):
-    assert story("sync").code == 0
+def test_payouts_of_what_there_is_not_are_refused_with_what_was_meant(synced, asked, hint):
+    story = synced
     done = story("payouts", "list", *asked, "--json")
     assert done.code == 2, done.text
     assert hint in done.error["hint"]
 
 
-def test_payouts_that_there_could_be_are_none(story):
-    assert story("sync").code == 0
+def test_payouts_that_there_could_be_are_none(synced):
+    story = synced
     for asked in (("--status", "Paid"), ("--status", "unsent"), ("--period", "2026-11")):
         assert story("payouts", "list", *asked).code == 0
 

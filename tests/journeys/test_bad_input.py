@@ -146,8 +146,8 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_comes_back_when_it_is_mended
         (("explain", LUMIERE, "--period", "2031-01"), "has no standing there"),
     ],
 )
-def test_a_name_that_is_not_there_gets_a_suggestion(story, arguments, said):
-    story("sync")
+def test_a_name_that_is_not_there_gets_a_suggestion(synced, arguments, said):
+    story = synced
     done = story(*arguments)
     assert done.code == 2
     assert said in done.err.replace("\n", " ")
@@ -230,8 +230,8 @@ def money(world):
     return world.rows("SELECT Sync_Key__c, Rebate__c, Qualifying_Amount__c FROM Rebate_Standing__c")
 
 
-def test_a_mapping_mistake_stops_its_stream_and_sets_nothing_aside(story, monkeypatch):
-    story("sync")
+def test_a_mapping_mistake_stops_its_stream_and_sets_nothing_aside(synced, monkeypatch):
+    story = synced
     before = money(story)
     mistaken(story, monkeypatch)
     (account,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")

@@ -40,8 +40,8 @@ def later(world, command="sync"):
     return world(command, "--json")
 
 
-def test_a_line_that_cannot_be_read_and_is_deleted_counts_no_more(story):
-    story("sync")
+def test_a_line_that_cannot_be_read_and_is_deleted_counts_no_more(synced):
+    story = synced
     account = one(story, f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")["Id"]
     line = one(
         story,
@@ -63,8 +63,8 @@ def test_a_line_that_cannot_be_read_and_is_deleted_counts_no_more(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_an_account_that_cannot_be_read_and_is_merged_away_leaves_its_orders_to_the_winner(story):
-    story("sync")
+def test_an_account_that_cannot_be_read_and_is_merged_away_leaves_its_orders_to_the_winner(synced):
+    story = synced
     winner = one(story, f"SELECT Id FROM Account WHERE Name = '{MAGASIN}'")["Id"]
     loser = one(story, f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")["Id"]
     before = qualifying(story, winner)

@@ -48,8 +48,8 @@ def later(world, *args):
     return done
 
 
-def test_a_deleted_order_is_taken_back_and_an_undeleted_one_counts_again(story):
-    story("sync")
+def test_a_deleted_order_is_taken_back_and_an_undeleted_one_counts_again(synced):
+    story = synced
     order = order_of(story, LUMIERE, "2026-11-09")  # 9,000.00
     lifecycle.delete(story.org, "Order", order)
     later(story)
@@ -59,8 +59,8 @@ def test_a_deleted_order_is_taken_back_and_an_undeleted_one_counts_again(story):
     assert qualifying(story, LUMIERE) == Decimal("45188")
 
 
-def test_a_deleted_line_is_taken_back_alone(story):
-    story("sync")
+def test_a_deleted_line_is_taken_back_alone(synced):
+    story = synced
     order = order_of(story, LUMIERE, "2026-11-03")
     line = one(
         story, f"SELECT Id FROM OrderItem WHERE OrderId = '{order}' AND Product2.Name = 'Night Cream 50 ml'"
@@ -70,8 +70,8 @@ def test_a_deleted_line_is_taken_back_alone(story):
     assert qualifying(story, LUMIERE) == Decimal("34788")  # 10,400.00 less
 
 
-def test_a_deleted_account_is_written_no_more_and_comes_back_whole(story):
-    story("sync")
+def test_a_deleted_account_is_written_no_more_and_comes_back_whole(synced):
+    story = synced
     row = account(story, LUMIERE)
     lifecycle.delete(story.org, "Account", row["Id"])
     done = later(story)
@@ -84,8 +84,8 @@ def test_a_deleted_account_is_written_no_more_and_comes_back_whole(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_the_winner_of_a_merge_takes_over_the_orders_though_their_stamps_did_not_move(story):
-    story("sync")
+def test_the_winner_of_a_merge_takes_over_the_orders_though_their_stamps_did_not_move(synced):
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     before = qualifying(story, MAGASIN)
     (task,) = story.rows(f"SELECT Id FROM Task WHERE AccountId = '{loser['Id']}'")
@@ -112,8 +112,8 @@ def standings_under(world, account_id):
     )
 
 
-def test_what_a_merge_left_to_the_winner_is_closed_and_adds_nothing_up_twice(story):
-    story("sync")
+def test_what_a_merge_left_to_the_winner_is_closed_and_adds_nothing_up_twice(synced):
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     before, left = standings_under(story, winner["Id"]), standings_under(story, loser["Id"])
     assert any(Decimal(row["Rebate__c"]) for row in left)
@@ -168,9 +168,9 @@ def test_what_a_merge_left_and_the_org_refuses_to_close_waits_for_a_person(story
     assert {closed[key] for key in left} == {"Closed"}
 
 
-def test_what_a_merge_left_is_closed_beside_a_bulk_job_of_many(story, monkeypatch):
+def test_what_a_merge_left_is_closed_beside_a_bulk_job_of_many(synced, monkeypatch):
     """It leaves out whose it is, and one file has one header."""
-    story("sync")
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     left = {row["Sync_Key__c"] for row in standings_under(story, loser["Id"])}
     lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
@@ -182,8 +182,8 @@ def test_what_a_merge_left_is_closed_beside_a_bulk_job_of_many(story, monkeypatc
     assert story("verify", "--deep").code == 0
 
 
-def test_what_a_merge_left_and_a_person_deleted_stays_deleted(story):
-    story("sync")
+def test_what_a_merge_left_and_a_person_deleted_stays_deleted(synced):
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     left, *_ = (row for row in standings_under(story, loser["Id"]) if Decimal(row["Rebate__c"]))
     lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
@@ -215,8 +215,8 @@ def test_what_a_merge_left_is_closed_by_the_next_push_when_the_first_was_refused
     assert story("verify", "--deep").code == 0
 
 
-def test_a_merge_whose_loser_was_purged_before_we_looked_is_made_good_by_the_nightly_comparison(story):
-    story("sync")
+def test_a_merge_whose_loser_was_purged_before_we_looked_is_made_good_by_the_nightly_comparison(synced):
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     before = qualifying(story, MAGASIN)
     lifecycle.merge(story.org, winner["Id"], [loser["Id"]])
@@ -227,8 +227,8 @@ def test_a_merge_whose_loser_was_purged_before_we_looked_is_made_good_by_the_nig
     assert story("verify", "--deep").code == 0
 
 
-def test_a_merge_that_is_seen_while_orders_may_not_be_read_is_followed_when_they_may(story):
-    story("sync")
+def test_a_merge_that_is_seen_while_orders_may_not_be_read_is_followed_when_they_may(synced):
+    story = synced
     winner, loser = account(story, MAGASIN), account(story, LUMIERE)
     before = qualifying(story, MAGASIN)
     permissions_of(story.org).hide("Order.Status")
@@ -240,8 +240,8 @@ def test_a_merge_that_is_seen_while_orders_may_not_be_read_is_followed_when_they
     assert qualifying(story, MAGASIN) == before + Decimal("45188")
 
 
-def test_a_chain_of_merges_ends_at_the_last_winner(story):
-    story("sync")
+def test_a_chain_of_merges_ends_at_the_last_winner(synced):
+    story = synced
     first, second, last = (account(story, name)["Id"] for name in (LUMIERE, "Petite Fleur Boutique", MAGASIN))
     before = sum(qualifying(story, name) for name in (LUMIERE, "Petite Fleur Boutique", MAGASIN))
     lifecycle.merge(story.org, second, [first])
@@ -251,8 +251,8 @@ def test_a_chain_of_merges_ends_at_the_last_winner(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_merges_that_point_at_each_other_end_nowhere_and_stop_nothing(story):
-    story("sync")
+def test_merges_that_point_at_each_other_end_nowhere_and_stop_nothing(synced):
+    story = synced
     left, right = account(story, LUMIERE)["Id"], account(story, "Petite Fleur Boutique")["Id"]
     lifecycle.merge(story.org, left, [right])
     touch(story, "Account", left, IsDeleted=1, MasterRecordId=right)
@@ -261,8 +261,8 @@ def test_merges_that_point_at_each_other_end_nowhere_and_stop_nothing(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_only_the_nightly_comparison_sees_an_order_that_was_deleted_for_good(story):
-    story("sync")
+def test_only_the_nightly_comparison_sees_an_order_that_was_deleted_for_good(synced):
+    story = synced
     lifecycle.delete(story.org, "Order", order_of(story, LUMIERE, "2026-11-09"), hard=True)
     later(story)
     assert qualifying(story, LUMIERE) == Decimal("45188"), "no window shows it"
@@ -280,8 +280,8 @@ def test_only_the_nightly_comparison_sees_an_order_that_was_deleted_for_good(sto
     assert later(story, "reconcile").data["pushed"] == 0
 
 
-def test_rows_that_vanish_in_numbers_are_lost_sharing_and_nothing_is_reversed(story):
-    story("sync")
+def test_rows_that_vanish_in_numbers_are_lost_sharing_and_nothing_is_reversed(synced):
+    story = synced
     hidden = [row["Id"] for row in story.rows("SELECT Id FROM Order")]
     story.org.faults.hide_rows("Order", hidden)
     story.wait(minutes=15)
@@ -303,8 +303,8 @@ def test_rows_that_vanish_in_numbers_are_lost_sharing_and_nothing_is_reversed(st
     assert story("verify", "--deep").code == 0
 
 
-def test_after_a_long_gap_the_sync_compares_every_id_by_itself(story):
-    story("sync")
+def test_after_a_long_gap_the_sync_compares_every_id_by_itself(synced):
+    story = synced
     lifecycle.delete(story.org, "Order", order_of(story, LUMIERE, "2026-11-09"))
     story.wait(days=5)
     lifecycle.purge(story.org, older_than_days=0)
@@ -327,8 +327,8 @@ def done_warnings(done):
     return json.loads(done.out)["warnings"]
 
 
-def test_what_a_person_changed_or_deleted_in_our_records_is_put_right(story):
-    story("sync")
+def test_what_a_person_changed_or_deleted_in_our_records_is_put_right(synced):
+    story = synced
     row = account(story, LUMIERE)
     story.change("Account", row["Id"], {"Rebate_Tier__c": "Platinum"})
     (standing,) = story.rows(
@@ -344,8 +344,8 @@ def test_what_a_person_changed_or_deleted_in_our_records_is_put_right(story):
     assert later(story, "reconcile").data["pushed"] == 0
 
 
-def test_a_change_that_a_late_commit_hid_from_every_window_is_read_by_the_comparison(story):
-    story("sync")
+def test_a_change_that_a_late_commit_hid_from_every_window_is_read_by_the_comparison(synced):
+    story = synced
     order = order_of(story, LUMIERE, "2026-11-09")
     story.wait(hours=2)
     later(story)
@@ -357,8 +357,8 @@ def test_a_change_that_a_late_commit_hid_from_every_window_is_read_by_the_compar
     assert qualifying(story, LUMIERE) == Decimal("36188")
 
 
-def test_the_first_sync_of_a_day_sees_that_rows_are_no_longer_visible(story):
-    story("sync")
+def test_the_first_sync_of_a_day_sees_that_rows_are_no_longer_visible(synced):
+    story = synced
     story.org.faults.hide_rows("Order", [row["Id"] for row in story.rows("SELECT Id FROM Order")])
     later(story)  # the same day: no window shows it
     verified = story("verify", "--deep", "--json")

@@ -36,8 +36,8 @@ def test_where_everything_is_shared_doctor_says_so_once_there_are_tasks(story):
     assert levels(story) == {"account sharing": "ok", "task sharing": "ok"}
 
 
-def test_tasks_that_only_their_owners_may_close_are_told_with_the_setting_to_change(story):
-    story("sync")
+def test_tasks_that_only_their_owners_may_close_are_told_with_the_setting_to_change(synced):
+    story = synced
     edit_sharing.share(story.org, {"Task": "owner"})
     found = sharing(story)["task sharing"]
     assert found["level"] == "fail"
@@ -75,7 +75,7 @@ def test_who_writes_no_account_fields_is_not_asked_for_the_right_to(story):
     assert sharing(story) == {}
 
 
-def test_an_org_that_does_not_tell_who_may_edit_fails_nothing(story):
-    story("sync")
+def test_an_org_that_does_not_tell_who_may_edit_fails_nothing(synced):
+    story = synced
     story.org.schema.remove_sobject("UserRecordAccess")
     assert levels(story) == {"account sharing": "skip", "task sharing": "skip"}

@@ -36,8 +36,8 @@ def files_of(world):
     return list(world.folder.glob("rebates.db*"))
 
 
-def test_a_worker_that_was_overtaken_changes_neither_standings_nor_accounts(story, tmp_path):
-    story("sync")
+def test_a_worker_that_was_overtaken_changes_neither_standings_nor_accounts(synced, tmp_path):
+    story = synced
     (lumiere,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
     order = partner_orders_again(story.org)
     story.wait(minutes=15)
@@ -103,9 +103,9 @@ def orders_come_in(world, times=1):
         assert world("sync").code in (0, 3)
 
 
-def test_a_database_that_lost_its_last_commits_is_noticed_and_the_next_sync_mends_the_org(story):
+def test_a_database_that_lost_its_last_commits_is_noticed_and_the_next_sync_mends_the_org(synced):
     """A standby without them was promoted, and nobody said so."""
-    story("sync")
+    story = synced
     lost = folded(story)
     orders_come_in(story, times=3)
     before, bells = standings(story), len(actions.shown(story.org))
@@ -151,8 +151,8 @@ def test_a_reconcile_that_meets_newer_numbers_leaves_the_mending_to_the_next_run
     assert story("verify", "--deep").code == 0
 
 
-def test_two_stores_on_one_org_end_in_one_that_stops_and_says_so(story):
-    story("sync")
+def test_two_stores_on_one_org_end_in_one_that_stops_and_says_so(synced):
+    story = synced
     copy = folded(story)
     orders_come_in(story, times=3)
     mine = folded(story)
@@ -246,8 +246,8 @@ def test_that_accounts_are_read_with_their_number_costs_no_call(story):
     assert (idle.code, idle.data["api_calls"]) == (0, 1)
 
 
-def test_a_store_that_falls_behind_twice_a_day_waits_for_a_person(story):
-    story("sync")
+def test_a_store_that_falls_behind_twice_a_day_waits_for_a_person(synced):
+    story = synced
     for code in (3, 2):
         lost = folded(story)
         orders_come_in(story, times=2)
@@ -260,8 +260,8 @@ def test_a_store_that_falls_behind_twice_a_day_waits_for_a_person(story):
         story("sync")
 
 
-def test_people_edit_accounts_as_before(story):
-    story("sync")
+def test_people_edit_accounts_as_before(synced):
+    story = synced
     written, *_ = shown(story)
     (never,) = story.rows("SELECT Id FROM Account WHERE Rebate_Seq__c = null LIMIT 1")
     for account in (written, never["Id"]):
@@ -320,8 +320,8 @@ def test_an_org_with_an_older_package_goes_on_and_is_told_what_to_do(new_world, 
     ] == "ok"
 
 
-def test_a_store_that_was_lost_goes_on_above_what_the_org_has_seen(story):
-    story("sync")
+def test_a_store_that_was_lost_goes_on_above_what_the_org_has_seen(synced):
+    story = synced
     order = partner_orders_again(story.org)
     story.wait(minutes=15)
     story("sync")

@@ -64,8 +64,8 @@ def test_a_computation_before_the_first_login_minds_a_refused_one(words, story):
     assert story(*words, "--login-again", "--json").error["code"].lower() == "invalid_grant"
 
 
-def test_a_refusal_that_another_command_meets_holds_a_sync_back(story):
-    assert story("sync").code == 0
+def test_a_refusal_that_another_command_meets_holds_a_sync_back(synced):
+    story = synced
     story.wait(minutes=15)
     refuse_logins(story)
     assert story("mapping", "explain", "order.ordered_on", "--json").code == 4
@@ -114,8 +114,8 @@ def test_doctor_does_not_say_that_a_login_is_needed_when_it_worked(of_another_or
     assert "another org" in found["fields"]["said"]
 
 
-def test_a_login_server_in_trouble_holds_nothing_back(story):
-    assert story("sync").code == 0
+def test_a_login_server_in_trouble_holds_nothing_back(synced):
+    story = synced
     story.wait(minutes=15)
     story.org.faults.add(
         Fault("status", path="oauth2/token", status=400, times=0,

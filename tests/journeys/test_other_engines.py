@@ -75,8 +75,8 @@ def test_a_dry_run_leaves_no_snapshot(story):
     assert not (story.folder / "rebates.snapshot").exists()
 
 
-def test_an_engine_that_is_not_installed_is_named_before_anything_starts(story, monkeypatch):
-    story("sync")
+def test_an_engine_that_is_not_installed_is_named_before_anything_starts(synced, monkeypatch):
+    story = synced
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     done = story("compute", "--engine", "spark", "--json")
     assert done.code == 2

@@ -30,15 +30,18 @@ PERIODS = (("retail-2026", "2026-10"), ("parts-2026", "2026-Q3"))
 
 
 @pytest.fixture
-def settled(story):
+def settled(begun):
     """October was settled by hand on the 24th of November, and its payouts wait for Dana of finance."""
-    permissions_of(story.org).assign(DANA, "Rebate_Payout_Approver")
-    permissions_of(story.org).assign(DANA, "Rebate_Viewer")
-    assert story("sync").code == 0
-    for period in PERIODS:
-        story.wait(seconds=1)
-        assert story("periods", "close", *period).code == 0
-    return story
+
+    def steps(story):
+        permissions_of(story.org).assign(DANA, "Rebate_Payout_Approver")
+        permissions_of(story.org).assign(DANA, "Rebate_Viewer")
+        assert story("sync").code == 0
+        for period in PERIODS:
+            story.wait(seconds=1)
+            assert story("periods", "close", *period).code == 0
+
+    return begun("settled", steps)
 
 
 def later(world, *args, code=0, **how_long):
@@ -289,9 +292,9 @@ def test_looking_at_finance_costs_a_call_only_while_something_is_undecided(settl
     assert (open_, idle()) == (2, 1)
 
 
-def test_a_restored_store_settles_and_pays_nothing_a_second_time(story):
+def test_a_restored_store_settles_and_pays_nothing_a_second_time(synced):
     """The backup knows of no settlement; the org has the payouts and a correction."""
-    assert story("sync").code == 0
+    story = synced
     assert story("db", "backup", "before.db").code == 0
     for period in PERIODS:
         story.wait(seconds=1)
@@ -345,9 +348,9 @@ def test_a_new_store_meets_the_payouts_of_an_earlier_one(settled):
     assert later(story, "verify", "--deep").data["ok"]
 
 
-def test_a_restored_store_pays_once_what_was_settled_for_an_account_that_was_merged_since(story):
+def test_a_restored_store_pays_once_what_was_settled_for_an_account_that_was_merged_since(synced):
     """The org gave the loser's payout to the winner; the backup knows neither the payout nor the merge."""
-    assert story("sync").code == 0
+    story = synced
     assert story("db", "backup", "before.db").code == 0
     later(story, days=20)
     later(story)

@@ -48,8 +48,8 @@ def test_a_restored_store_reads_the_org_before_it_writes(story):
     assert (quiet.data["pushed"], quiet.data["rebased"]) == (0, None)
 
 
-def test_a_restore_of_an_older_state_repairs_what_the_org_got_since(story):
-    story("sync")
+def test_a_restore_of_an_older_state_repairs_what_the_org_got_since(synced):
+    story = synced
     assert story("db", "backup", "monday.db").code == 0
     partner_orders_again(story.org)
     story.wait(minutes=15)
@@ -94,8 +94,8 @@ def test_what_an_earlier_store_wrote_and_nothing_counts_for_any_more_is_written_
     assert story("verify", "--deep").code == 0
 
 
-def test_a_store_that_was_restored_twice_goes_on_above_every_number_the_org_has_seen(story):
-    story("sync")
+def test_a_store_that_was_restored_twice_goes_on_above_every_number_the_org_has_seen(synced):
+    story = synced
     assert story("db", "backup", "monday.db").code == 0
     for _ in range(2):  # the second one restores a file that knows nothing of the first
         assert story("db", "restore", "monday.db", "--yes").code == 0
@@ -131,9 +131,9 @@ def test_a_bell_that_waited_in_the_backup_and_rang_since_does_not_ring_again(sto
     assert actions.shown(story.org) == bells
 
 
-def test_a_database_that_other_tools_put_back_is_said_to_be_restored(story):
+def test_a_database_that_other_tools_put_back_is_said_to_be_restored(synced):
     """As with PostgreSQL, whose server does it."""
-    story("sync")
+    story = synced
     shutil.copy(story.folder / "rebates.db", story.folder / "monday.copy")
     for _ in range(2):
         partner_orders_again(story.org)
@@ -151,8 +151,8 @@ def test_a_database_that_other_tools_put_back_is_said_to_be_restored(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_nothing_is_restored_under_a_run_that_goes_on(story):
-    story("sync")
+def test_nothing_is_restored_under_a_run_that_goes_on(synced):
+    story = synced
     assert story("db", "backup", "monday.db").code == 0
     lease = sqlite3.connect(story.folder / "rebates.db")
     until = int(story.clock().timestamp() + 600) * 1_000_000

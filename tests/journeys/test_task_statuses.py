@@ -68,8 +68,8 @@ def test_a_task_closes_in_an_org_that_calls_it_erledigt(story):
     assert later(story).data["pushed_by_object"] == {}
 
 
-def test_a_status_that_was_replaced_while_a_closing_waited_is_not_written_any_more(story):
-    story("sync")
+def test_a_status_that_was_replaced_while_a_closing_waited_is_not_written_any_more(synced):
+    story = synced
     partner_orders_again(story.org)
     story.wait(minutes=15)
     story("pull")
@@ -124,8 +124,8 @@ def test_what_is_created_with_a_status_that_the_org_does_not_offer_is_said_by_na
     assert problem["help"] == "it has: Offen, Wartet, Erledigt"
 
 
-def test_tasks_that_an_earlier_version_closed_with_a_stray_status_are_closed_at_night(story):
-    story("sync")
+def test_tasks_that_an_earlier_version_closed_with_a_stray_status_are_closed_at_night(synced):
+    story = synced
     partner_orders_again(story.org)
     later(story)
     german(story)
@@ -159,8 +159,8 @@ def test_the_night_leaves_tasks_alone_that_are_not_written_any_more(story):
     assert later(story, "outbox", "list").data["rows"] == [], "what is never sent is not put there"
 
 
-def test_a_closed_task_that_a_person_opened_again_stays_open(story):
-    story("sync")
+def test_a_closed_task_that_a_person_opened_again_stays_open(synced):
+    story = synced
     partner_orders_again(story.org)
     later(story)
     as_a_person(story, Status="In Progress", IsClosed=0)
@@ -180,8 +180,8 @@ def test_an_org_that_does_not_show_its_statuses_gets_the_usual_one_and_doctor_sa
 
 
 @pytest.mark.parametrize("command", [("sync",), ("reconcile",)])
-def test_an_idle_sync_asks_for_no_statuses_and_a_night_asks_at_most_twice(story, command):
-    story("sync")
+def test_an_idle_sync_asks_for_no_statuses_and_a_night_asks_at_most_twice(synced, command):
+    story = synced
     story.wait(minutes=15)
     story("sync")
     story.wait(minutes=40)

@@ -64,8 +64,8 @@ def state_of(world, key):
         store.close()
 
 
-def test_a_task_follows_the_owner_of_its_account(story):
-    story("sync")
+def test_a_task_follows_the_owner_of_its_account(synced):
+    story = synced
     sam = user(story, "Sam")
     as_admin(story, "Account", account_id(story), OwnerId=sam)
     done = later(story)
@@ -74,8 +74,8 @@ def test_a_task_follows_the_owner_of_its_account(story):
     assert "Task.change" not in later(story).data["pushed_by_object"]
 
 
-def test_a_task_that_a_person_gave_to_a_colleague_stays_there(story):
-    story("sync")
+def test_a_task_that_a_person_gave_to_a_colleague_stays_there(synced):
+    story = synced
     sam, ada = user(story, "Sam"), boss(story)
     as_admin(story, "Task", the_task(story)["Id"], OwnerId=ada)
     as_admin(story, "Account", account_id(story), OwnerId=sam)
@@ -125,8 +125,8 @@ def test_without_a_fallback_our_own_user_has_the_task_rather_than_nobody(story):
     assert the_task(story)["OwnerId"] == sam, "nobody gave it away: it follows the account"
 
 
-def test_a_task_that_a_person_closed_is_dismissed_not_reopened_and_not_made_again(story):
-    story("sync")
+def test_a_task_that_a_person_closed_is_dismissed_not_reopened_and_not_made_again(synced):
+    story = synced
     task = the_task(story)
     as_admin(story, "Task", task["Id"], Status="Deferred", IsClosed=1)
     done = later(story, "reconcile")
@@ -137,8 +137,8 @@ def test_a_task_that_a_person_closed_is_dismissed_not_reopened_and_not_made_agai
     assert the_task(story)["Status"] == "Deferred", "nobody touches it any more"
 
 
-def test_a_closed_task_is_noticed_before_it_is_written_to(story):
-    story("sync")
+def test_a_closed_task_is_noticed_before_it_is_written_to(synced):
+    story = synced
     task = the_task(story)
     as_admin(story, "Task", task["Id"], Status="Deferred", IsClosed=1)
     partner_orders_again(story.org)
@@ -147,8 +147,8 @@ def test_a_closed_task_is_noticed_before_it_is_written_to(story):
     assert state_of(story, task["Rebate_Key__c"]) == "dismissed"
 
 
-def test_a_deleted_task_is_dismissed_and_not_made_again(story):
-    story("sync")
+def test_a_deleted_task_is_dismissed_and_not_made_again(synced):
+    story = synced
     task = the_task(story)
     lifecycle.delete(story.org, "Task", task["Id"])
     later(story, "reconcile")
@@ -161,8 +161,8 @@ def test_a_deleted_task_is_dismissed_and_not_made_again(story):
     assert tasks(story) == []
 
 
-def test_a_task_that_is_about_to_be_closed_is_closed_although_its_account_changes_hands(story):
-    story("sync")
+def test_a_task_that_is_about_to_be_closed_is_closed_although_its_account_changes_hands(synced):
+    story = synced
     partner_orders_again(story.org)
     story.wait(minutes=15)
     story("pull")
@@ -173,8 +173,8 @@ def test_a_task_that_is_about_to_be_closed_is_closed_although_its_account_change
     assert later(story).data["pushed_by_object"] == {}
 
 
-def test_a_tier_that_is_reached_and_lost_again_makes_no_second_task(story):
-    story("sync")
+def test_a_tier_that_is_reached_and_lost_again_makes_no_second_task(synced):
+    story = synced
     key = the_task(story)["Rebate_Key__c"]
     order = partner_orders_again(story.org)
     later(story)
@@ -324,8 +324,8 @@ def test_a_task_of_unknown_fate_whose_account_is_merged_away_meanwhile_is_found_
     assert story("outbox", "list", "--json").data["rows"] == []
 
 
-def test_a_task_closes_itself_the_day_after_its_account_left_the_program(story):
-    story("sync")
+def test_a_task_closes_itself_the_day_after_its_account_left_the_program(synced):
+    story = synced
     as_admin(story, "Account", account_id(story), Type="Customer - Direct")
     later(story)
     assert not the_task(story)["IsClosed"], "a mistake of an hour closes nothing for ever"
@@ -335,8 +335,8 @@ def test_a_task_closes_itself_the_day_after_its_account_left_the_program(story):
     assert later(story, "verify", "--deep").data["ok"]
 
 
-def test_a_task_closes_itself_when_its_period_is_over(story):
-    story("sync")
+def test_a_task_closes_itself_when_its_period_is_over(synced):
+    story = synced
     assert not the_task(story)["IsClosed"]
     story.wait(days=7)  # December has begun
     done = story("sync", "--json")
@@ -361,8 +361,8 @@ def asked_of_tasks(world, *command):
     return asked, done
 
 
-def test_the_night_asks_for_our_tasks_by_id_and_never_looks_through_all_of_them(story):
-    story("sync")
+def test_the_night_asks_for_our_tasks_by_id_and_never_looks_through_all_of_them(synced):
+    story = synced
     story.wait(minutes=15)
     asked, _ = asked_of_tasks(story, "reconcile")
     assert len(asked) == 1
@@ -377,8 +377,8 @@ def test_a_night_without_tasks_of_ours_asks_nothing_about_tasks(story):
     assert asked == []
 
 
-def test_a_task_whose_key_was_emptied_is_still_looked_after(story):
-    story("sync")
+def test_a_task_whose_key_was_emptied_is_still_looked_after(synced):
+    story = synced
     task = the_task(story)
     as_admin(story, "Task", task["Id"], Rebate_Key__c=None)
     assert later(story, "reconcile").data["drift"]["tasks_dismissed"] == 0

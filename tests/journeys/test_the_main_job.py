@@ -45,8 +45,8 @@ def test_a_rep_sees_how_far_the_partner_is_from_the_next_tier(story):
     assert "$4,812 to Gold" in bell["title"]
 
 
-def test_the_partner_orders_and_the_task_closes_itself(story):
-    story("sync")
+def test_the_partner_orders_and_the_task_closes_itself(synced):
+    story = synced
     partner_orders_again(story.org)
     story.wait(minutes=15)
     done = story("sync", "--json")
@@ -65,8 +65,8 @@ def test_the_partner_orders_and_the_task_closes_itself(story):
     }
 
 
-def test_a_sync_with_nothing_to_do_writes_nothing_and_costs_one_call(story):
-    story("sync")
+def test_a_sync_with_nothing_to_do_writes_nothing_and_costs_one_call(synced):
+    story = synced
     story.wait(minutes=15)
     story("sync")  # reads our own writes back: they change nothing
     story.wait(minutes=15)
@@ -79,8 +79,8 @@ def test_a_sync_with_nothing_to_do_writes_nothing_and_costs_one_call(story):
     assert story.org.usage.total == used + 1, "the org counts what we say"
 
 
-def test_returns_count_against_the_quarter_and_each_band_pays_its_own_rate(story):
-    story("sync")
+def test_returns_count_against_the_quarter_and_each_band_pays_its_own_rate(synced):
+    story = synced
     row = account(story, MIDWEST)
     # 93,170.00 bought, 2,790.00 returned: 2 % of the first 25,000 and 4 % of the other 65,380.00
     assert Decimal(row["Rebate_Amount__c"]) == Decimal("3115.20")
@@ -92,14 +92,14 @@ def test_returns_count_against_the_quarter_and_each_band_pays_its_own_rate(story
     assert standing["Method__c"] == "Stepped"
 
 
-def test_a_customer_in_no_program_is_left_alone(story):
-    story("sync")
+def test_a_customer_in_no_program_is_left_alone(synced):
+    story = synced
     assert account(story, "Harbor Light Spa")["Rebate_Tier__c"] is None
     assert not story.rows("SELECT Id FROM Rebate_Standing__c WHERE Account__r.Name = 'Harbor Light Spa'")
 
 
-def test_explain_says_which_orders_counted_and_why_others_did_not(story):
-    story("sync")
+def test_explain_says_which_orders_counted_and_why_others_did_not(synced):
+    story = synced
     (standing,) = story("explain", "Lumi", "--json").data["standings"]
     assert standing["rebate"] == "2259.40"
     assert sum(Decimal(part["amount"]) for part in standing["contributions"]) == Decimal("45188")
@@ -145,8 +145,8 @@ def test_pull_compute_and_push_alone_add_up_to_a_sync(story):
     assert account(story, LUMIERE)["Rebate_Tier__c"] == "Silver"
 
 
-def test_verify_agrees_with_the_org_and_sees_what_a_person_changed(story):
-    story("sync")
+def test_verify_agrees_with_the_org_and_sees_what_a_person_changed(synced):
+    story = synced
     assert story("verify", "--deep", "--json").data["compared"] == 12
     (row,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
     story.change("Account", row["Id"], {"Rebate_Tier__c": "Platinum"})
@@ -187,8 +187,8 @@ def test_paused_means_that_no_run_starts(story):
 
 
 @pytest.mark.parametrize("typed", ["Lumiere", "LUMIÈRE BEAUTY", "lumière"])
-def test_an_account_is_found_however_its_name_is_typed(story, typed):
-    story("sync")
+def test_an_account_is_found_however_its_name_is_typed(synced, typed):
+    story = synced
     done = story("explain", typed, "--json")
     assert done.code == 0, done.err
     assert len(done.data["standings"]) == 1
@@ -200,8 +200,8 @@ def test_a_deep_verify_counts_the_accounts_that_a_sync_wrote_a_moment_ago(story,
     assert story("verify", "--deep", "--json").data["violations"] == []
 
 
-def test_a_deep_verify_computes_every_standing_again_and_says_what_it_could_not(story):
-    story("sync")
+def test_a_deep_verify_computes_every_standing_again_and_says_what_it_could_not(synced):
+    story = synced
     assert story("verify", "--deep", "--json").data["behind"] == []
     partner_orders_again(story.org)
     story.wait(minutes=15)

@@ -39,8 +39,8 @@ def test_checking_a_deploy_changes_nothing(new_world):
     assert world.org.schema.sobject("Rebate_Standing__c") is None
 
 
-def test_removal_says_first_what_it_would_take(story):
-    story("sync")
+def test_removal_says_first_what_it_would_take(synced):
+    story = synced
     done = story("org", "undeploy", "--check-only", "--json")
     assert done.code == 0, done.text
     assert done.data["records"]["Rebate_Standing__c"] == 7
@@ -60,8 +60,8 @@ def test_the_permission_set_of_the_mapping_is_metadata(story):
     assert "Rebate_Standing__c.Account__c" not in fields, "a master-detail field cannot be granted"
 
 
-def test_the_org_refuses_a_standing_that_is_older_than_what_it_has(story):
-    story("sync")
+def test_the_org_refuses_a_standing_that_is_older_than_what_it_has(synced):
+    story = synced
     (row,) = story.rows(
         "SELECT Id, Rebate_Seq__c FROM Rebate_Standing__c WHERE Account__r.Name = 'Midwest Auto Parts Distribution' AND Period__c = '2026-Q4'"
     )

@@ -61,8 +61,8 @@ def bulk_states(world):
 
 
 # --- rows that cannot be read -----------------------------------------------------------------------------
-def test_a_line_that_cannot_be_read_makes_its_standing_incomplete_until_it_is_mended(story):
-    story("sync")
+def test_a_line_that_cannot_be_read_makes_its_standing_incomplete_until_it_is_mended(synced):
+    story = synced
     (line,) = story.rows(
         f"SELECT Id, Quantity FROM OrderItem WHERE Order.Account.Name = '{LUMIERE}' AND Order.EffectiveDate = 2026-11-09"
     )
@@ -84,8 +84,8 @@ def test_a_line_that_cannot_be_read_makes_its_standing_incomplete_until_it_is_me
     assert story("verify", "--deep").code == 0
 
 
-def test_an_order_that_was_never_readable_is_named_in_the_open_standings_of_its_account(story):
-    story("sync")
+def test_an_order_that_was_never_readable_is_named_in_the_open_standings_of_its_account(synced):
+    story = synced
     order = partner_orders_again(story.org)
     as_admin(story, "Order", order, EffectiveDate=None)
     later(story, code=3)
@@ -99,8 +99,8 @@ def test_an_order_that_was_never_readable_is_named_in_the_open_standings_of_its_
 
 
 # --- fields and permissions -------------------------------------------------------------------------------
-def test_a_field_that_may_no_longer_be_read_stops_its_stream_alone_and_lowers_nothing(story):
-    story("sync")
+def test_a_field_that_may_no_longer_be_read_stops_its_stream_alone_and_lowers_nothing(synced):
+    story = synced
     permissions_of(story.org).hide("OrderItem.TotalPrice")
     order = partner_orders_again(story.org)
     done = later(story, code=2)
@@ -154,8 +154,8 @@ def test_a_run_at_its_budget_parks_and_the_next_one_goes_on(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_calls_of_earlier_runs_count_against_our_share_for_a_day(story):
-    story("sync")
+def test_calls_of_earlier_runs_count_against_our_share_for_a_day(synced):
+    story = synced
     story.org.usage.reset()  # the org has plenty left
     (run, *_) = story("status", "--json").data["runs"]
     story.org.settings.api_max = 2 * run["counts"]["api_calls"]  # half of it is ours
@@ -244,8 +244,9 @@ def test_an_entity_that_is_refreshed_daily_is_read_whole_once_a_local_day(story)
 
 
 # --- an org in maintenance --------------------------------------------------------------------------------
-def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
-    story("sync")
+def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(synced, pauses_are_jumps):
+    story = synced
+    pauses_are_jumps(story)
     partner_orders_again(story.org)
     story.org.faults.add(Fault("read_only", times=0))
     story.wait(minutes=15)
@@ -263,8 +264,8 @@ def test_a_read_only_org_is_read_and_written_to_when_it_is_open_again(story):
     assert story("verify", "--deep").code == 0
 
 
-def test_an_org_that_switches_on_several_currencies_has_them_mapped_before_anything_is_added_up(story):
-    story("sync")
+def test_an_org_that_switches_on_several_currencies_has_them_mapped_before_anything_is_added_up(synced):
+    story = synced
     before = qualifying(story)
     multi_currency.enable(story.org, {"EUR": "0.92"})
     partner_orders_again(story.org)
@@ -411,8 +412,8 @@ def admin_changes(world, sobject, name, **more):
     world.org.schema.version += 1
 
 
-def test_a_longer_text_is_a_warning_of_the_night_and_used_from_then_on(story):
-    story("sync")
+def test_a_longer_text_is_a_warning_of_the_night_and_used_from_then_on(synced):
+    story = synced
     admin_changes(story, "Account", "Name", length=400)
     done = later(story)
     assert done.data["stopped"] == {}
@@ -423,8 +424,8 @@ def test_a_longer_text_is_a_warning_of_the_night_and_used_from_then_on(story):
     assert story("reconcile", "--json").data["fields_changed"] == [], "it is told once"
 
 
-def test_a_target_that_does_not_fit_any_more_is_written_to_when_it_fits_again(story):
-    story("sync")
+def test_a_target_that_does_not_fit_any_more_is_written_to_when_it_fits_again(synced):
+    story = synced
     partner_orders_again(story.org)
     admin_changes(story, "Rebate_Standing__c", "Sync_Key__c", unique=False)
     story.wait(minutes=15)
