@@ -48,7 +48,8 @@ def require_few_corrections(app: App, tx: Connection, corrected: Mapping[str, Co
             raise TooSurprising(
                 f"this would correct {count} amounts of {program} in {len(periods)} closed "
                 f"period{'' if len(periods) == 1 else 's'}, where {settled} were settled. Late orders correct a few; a "
-                "changed program, product family or account type can correct most. Nothing of it was booked",
+                "changed program, product family or account type, or a new version of ours (CHANGELOG.md), can correct most. "
+                "Nothing of it was booked",
                 "look with `rebates sync --dry-run --allow-many-corrections`, or `rebates program diff OLD NEW --store`; if "
                 "it is right: the same sync without --dry-run",
                 program=program,

@@ -137,6 +137,16 @@ class NewerSchema(StoreError):
     hint = "install the newer version of rebate-sync, or restore a backup made before the upgrade"
 
 
+class NewerRules(NewerSchema):
+    """A newer version of this program has computed in the store; the amounts of this one may be others."""
+
+    code = "store_newer_rules"
+    hint = (
+        "install the newer version of rebate-sync here, too, and stop what still runs this one (`rebates schedule run`, "
+        "`rebates work`); or restore a backup made before the upgrade"
+    )
+
+
 class OlderSchema(StoreError):
     """The store wants an upgrade first; it is not done behind anybody's back."""
 

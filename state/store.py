@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from state import postgres, schema
+from state import computed_by, postgres, schema
 from state.errors import (
     BadStoreUrl,
     CorruptStore,
@@ -76,6 +76,7 @@ class Store:
                     schema.upgrade(tx)
                 elif found is None or not any_version:
                     schema.require_current(found, store.where)
+                    computed_by.require_known(tx, store.where)
         except BaseException:
             store.close()
             raise
@@ -154,6 +155,7 @@ class Store:
         try:
             with self.read() as tx:
                 schema.require_current(schema.revision(tx), self.where)
+                computed_by.require_known(tx, self.where)
         except (NewerSchema, OlderSchema) as other:
             return other
         return None
