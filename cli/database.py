@@ -19,11 +19,12 @@ app = typer.Typer(help="The local store: upgrade, check, back up, restore, tidy.
 def upgrade(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Bring the store's tables to this version of the program. Back up first."""
     from cli.opening import configuration_of
+    from jobs.clock import system_clock
     from state.store import Store
 
     store = Store.attach(configuration_of(context).settings.state.url)
     try:
-        before, after = store.upgrade()
+        before, after = store.upgrade(system_clock().now())
     finally:
         store.close()
     said = f"already at {after}" if before == after else f"upgraded from {before or 'nothing'} to {after}"

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
 from state import audit, leases, meta, one_host, rebasing, schema
-from state.errors import CorruptStore, StoreError, StoreLocked
+from state.errors import CorruptStore, StoreError
 from state.outbox import close_outdated
 from state.paths_in_urls import in_a_url
 from state.store import Store
@@ -167,17 +167,12 @@ def _require_idle(store: Store, now: datetime) -> None:
     """Nobody works with it, as far as it can be read. Its last connection, ours, folds the write-ahead log into it."""
     try:
         with store.read() as tx:
-            held = leases.held(tx, now) if schema.revision(tx) is not None else []
+            if schema.revision(tx) is not None:
+                leases.require_nobody(tx, now, where=store.where, then="restore")
     except (CorruptStore, DBAPIError):
         return  # that is what backups are for
     finally:
         store.close()
-    if held:
-        raise StoreLocked(
-            f"a run is under way: {held[0].owner} until {held[0].expires_at:%H:%M:%S} UTC",
-            where=store.where,
-            hint="`rebates pause`, let it end, then restore; a killed process frees the lock after 15 minutes",
-        )
 
 
 def _prepare(path: Path, actor: str, now: datetime) -> None:
