@@ -15,7 +15,12 @@ _ANY_PROGRAM = select(programs.c.pk).limit(1)
 
 def require_known(tx: Connection, where: str) -> None:
     """Raises NewerRules where a newer version of ours has computed in this store: its amounts would be moved back."""
-    found = int(meta.get(tx, _KEY) or 0)
+    refuse_newer(meta.get(tx, _KEY), where)
+
+
+def refuse_newer(number: str | None, where: str) -> None:
+    """The same, of the number that a store has; None: it has none."""
+    found = int(number or 0)
     if found > RULES:
         raise NewerRules(
             f"the store was computed by newer rules ({found}) than this program has ({RULES})", where=where
