@@ -67,6 +67,14 @@ def test_a_backup_of_a_newer_version_is_refused_before_the_store_moves(newer, co
     assert files(folder) == before
 
 
+def test_an_upgrade_says_what_comes_after_it(folder, capsys, monkeypatch):
+    assert run(["db", "upgrade"]) == 0
+    assert "next:" not in capsys.readouterr().out
+    monkeypatch.setattr(Store, "upgrade", lambda store, now: ("0001", schema.known_revisions()[-1]))
+    assert run(["db", "upgrade"]) == 0
+    assert "next: rebates mapping check, rebates org deploy" in capsys.readouterr().out
+
+
 def test_a_store_is_not_restored_onto_itself(folder, capsys):
     before = files(folder)
     (folder / "link.db").symlink_to("rebates.db")
