@@ -14,24 +14,32 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The local store: upgrade, check, back up, restore, tidy.", no_args_is_help=True)
 
+AFTER_UPGRADE = (
+    "next: rebates mapping check, rebates org deploy, rebates doctor, rebates resume, rebates sync --dry-run, rebates sync, "
+    "rebates verify --deep (docs/operations.md, When you upgrade)"
+)
+
 
 @app.command()
 def upgrade(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Bring the store's tables to this version of the program. Back up first."""
     from cli.opening import configuration_of
+    from jobs.clock import system_clock
     from state.store import Store
 
     store = Store.attach(configuration_of(context).settings.state.url)
     try:
-        before, after = store.upgrade()
+        before, after = store.upgrade(system_clock().now())
     finally:
         store.close()
     said = f"already at {after}" if before == after else f"upgraded from {before or 'nothing'} to {after}"
+    if before is not None and before != after:
+        said += f"\n{AFTER_UPGRADE}"
     emit(
         "db upgrade",
         {"before": before, "after": after},
         as_json=as_json,
-        human=lambda console: console.print(said),
+        human=lambda console: console.print(said, markup=False, soft_wrap=True),
     )
 
 

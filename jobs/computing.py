@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
@@ -26,6 +26,7 @@ from rebates.standing import Standing, Working
 from state import (
     chains,
     changed_accounts,
+    computed_by,
     contributions,
     dirty,
     gaps,
@@ -45,6 +46,10 @@ from state.totals import Cell, Late, Share, waiting_cells
 CELLS_PER_BATCH = 2_000  # bounds memory; each batch is a few statements
 KEPT_AT_MOST = 2_000  # documents, of some kilobytes each
 _DAY = "day."  # in `meta`, with the key of a program: see `last_day`
+BY_EARLIER_RULES = (
+    "the store was computed by an earlier version of Rebate Sync, which came to other amounts in places: everything was "
+    "computed again; CHANGELOG.md says what moves"
+)
 # In `meta`, over a crash between the shares of a run and the rest of it:
 TURNED = "days_turned"  # a day has turned and not everything that depends on it was looked at
 UNFINISHED = "compute.unfinished"  # runs whose shares were saved and whose rest was not
@@ -86,18 +91,26 @@ class Before:
 
 
 def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: bool) -> Begun:
-    """Programs, contributions, totals, and every standing that has to be computed again."""
+    """Programs, contributions, totals, and every standing that has to be computed again: all where other rules computed
+    them (`rebates.answers`). Raises NewerRules."""
+    computed_by.require_known(tx, app.store.where)
+    behind = computed_by.is_behind(tx)
     everything = app.programs_in_force(tx)
     programs, refused = sort_out_in(tx, everything)
     records = chains.changed_accounts(tx)
     own_currency.tell_again(tx)
-    installed = rules.install_programs(tx, programs, now, keep={one.key for one in refused})
+    installed = rules.install_programs(
+        tx, programs, now, keep={one.key for one in refused}, judge_again=behind
+    )
     changed_accounts.note_terms(tx, installed.changed)
-    if scratch:
+    if behind:
+        installed = replace(installed, problems=(*installed.problems, BY_EARLIER_RULES))
+    if scratch or behind:
         contributions.rebuild(tx, engine=engine)
         dirty.mark_all_cells(tx)
     else:
         contributions.recompute_dirty(tx, engine=engine)
+    computed_by.note(tx)
     if _turn_of_the_day(tx, programs, now, fresh={*installed.added, *installed.changed}):
         meta.put(tx, TURNED, "yes")
     strangers.mark(app, tx, programs)

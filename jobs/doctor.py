@@ -10,6 +10,7 @@ from datetime import timedelta
 from connector import errors
 from jobs import login_pause, overtaken, own_currency, program_look, schema, task_statuses
 from jobs.app import App
+from jobs.decimals import NO_TARGET, without_target
 from jobs.doctor_sharing import sharing
 from jobs.findings import Finding
 from jobs.refusals import Refused
@@ -39,6 +40,7 @@ def examine(app: App) -> list[Finding]:
     findings += _guarded("store", lambda: _store(app))
     findings += _guarded("mapping", lambda: _mapping(app))
     findings += _guarded("programs", lambda: _programs(app))
+    findings += _guarded("payouts", lambda: _payouts_without_target(app))
     findings += _guarded("login pause", lambda: _paused_login(app))
     login = list(_guarded("login", lambda: _login(app)))
     findings += login
@@ -137,6 +139,15 @@ def _beside_the_records(app: App) -> Iterator[Finding]:
                 said = program_look.told(app, tx, programs, {program.key for program in programs})
         for line in said:
             yield Finding("programs", "warn", line, "rebates program check FILE --store")
+
+
+def _payouts_without_target(app: App) -> Iterator[Finding]:
+    if _store_if_any(app) is None:
+        return
+    with app.store.read() as tx:
+        said = without_target(app, tx)
+    if said is not None:
+        yield Finding("payouts", "warn", said, NO_TARGET)
 
 
 def _told(app: App) -> list[str]:

@@ -56,7 +56,8 @@ def require_few_corrections(app: App, tx: Connection, corrected: Corrections) ->
         if count > FEW_CORRECTIONS and count > settled * app.settings.payouts.correct_share:
             raise TooSurprising(
                 f"this would correct {count} amounts of {program} in {closed}, where {settled} were settled. Late orders correct a few; a "
-                "changed program, product family or account type can correct most. Nothing of it was booked",
+                "changed program, product family or account type, or a new version of ours (CHANGELOG.md), can correct most. "
+                "Nothing of it was booked",
                 ADVICE,
                 program=program,
                 corrections=count,
@@ -101,10 +102,20 @@ def _guard_mass_clear(app: App, tx: Connection, cleared: int) -> None:
         raise TooSurprising(
             f"this would clear the rebate fields of {cleared} of {shown} accounts. That is usual when a program ends; "
             "more often the orders came back short or a program file is gone. Nothing was changed",
-            "look with `rebates sync --dry-run --allow-mass-clear`; if it is right: the same without --dry-run",
+            _mend_first(app)
+            + "look with `rebates sync --dry-run --allow-mass-clear`; if it is right: the same without --dry-run",
             cleared=cleared,
             shown=shown,
         )
+
+
+def _mend_first(app: App) -> str:
+    """The program files that are not valid now: nobody should let through what a wrong line in one of them does."""
+    broken = [str(path) for path, _ in app.programs.broken]
+    if not broken:
+        return ""
+    named = ", ".join(broken)
+    return f"mend {named} first, not valid now (`rebates program check FILE` names the line); else "
 
 
 def _guard_storm(app: App, count: int) -> None:

@@ -34,9 +34,10 @@ class ProgramFiles:
             + (
                 "its last valid version stays in force"
                 if path.name in kept
-                else "its program is refused, its standings and what was settled stay as they were"
+                else "what it said was valid for an earlier version of ours; its program is refused, its standings and what "
+                "was settled stay as they were"
                 if path.name in outdated
-                else "it never was, so its program is not computed"
+                else "no valid version of it is known, so nothing counts by it"
             )
             + f"; see `rebates program check {path}`"
             for path, problems in self.broken

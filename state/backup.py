@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, leases, meta, one_host, rebasing, schema
-from state.errors import CorruptStore, StoreError, StoreLocked
+from state import audit, computed_by, leases, meta, one_host, rebasing, schema
+from state.errors import CorruptStore, OlderSchema, StoreError
 from state.outbox import close_outdated
 from state.paths_in_urls import in_a_url
 from state.store import Store
@@ -170,17 +170,12 @@ def _require_idle(store: Store, now: datetime) -> None:
     """Nobody works with it, as far as it can be read. Its last connection, ours, folds the write-ahead log into it."""
     try:
         with store.read() as tx:
-            held = leases.held(tx, now) if schema.revision(tx) is not None else []
+            if schema.revision(tx) is not None:
+                leases.require_nobody(tx, now, where=store.where, then="restore")
     except (CorruptStore, DBAPIError):
         return  # that is what backups are for
     finally:
         store.close()
-    if held:
-        raise StoreLocked(
-            f"a run is under way: {held[0].owner} until {held[0].expires_at:%H:%M:%S} UTC",
-            where=store.where,
-            hint="`rebates pause`, let it end, then restore; a killed process frees the lock after 15 minutes",
-        )
 
 
 def _prepare(path: Path, actor: str, now: datetime) -> None:
@@ -220,10 +215,17 @@ def _require_whole(path: Path) -> None:
 
 
 def _require_store(path: Path) -> None:
-    """An empty file is whole, too, and so is another program's database."""
+    """An empty file is whole, too, and so is another program's database. Raises NewerSchema where a newer version of ours made
+    it: the store that is there can be used."""
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables >= {"alembic_version", "meta", outbox.name}:
+        ours = tables >= {"alembic_version", "meta", outbox.name}
+        revision = list(connection.execute("SELECT version_num FROM alembic_version")) if ours else []
+        rules = list(connection.execute("SELECT value FROM meta WHERE key = 'rules'")) if ours else []
+    if not ours:
         raise StoreError(
             "the backup is not a store", where=str(path), hint="name a file that `rebates db backup` made"
         )
+    with suppress(OlderSchema):  # `db upgrade` brings it up to date
+        schema.require_current(next((row[0] for row in revision), None), str(path))
+    computed_by.refuse_newer(next((row[0] for row in rules), None), str(path))

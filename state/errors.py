@@ -108,6 +108,16 @@ class ReadOnly(StoreError):
     hint = "give this user write access to the file and its folder"
 
 
+class LacksRight(ReadOnly):
+    """PostgreSQL lets this role do less than the command needs: whoever runs syncs may not change tables."""
+
+    code = "store_lacks_right"
+    hint = (
+        "run it as the owner of the tables (for `rebates db upgrade`, and the first command on an empty database); for "
+        "anything else let that owner grant this user the right to read and write them"
+    )
+
+
 class Demoted(ReadOnly):
     """The PostgreSQL server became a standby under our connection; the next connection finds the one that leads."""
 
@@ -135,6 +145,16 @@ class NewerSchema(StoreError):
 
     code = "store_newer_schema"
     hint = "install the newer version of rebate-sync, or restore a backup made before the upgrade"
+
+
+class NewerRules(NewerSchema):
+    """A newer version of this program has computed in the store; the amounts of this one may be others."""
+
+    code = "store_newer_rules"
+    hint = (
+        "install the newer version of rebate-sync here, too, and stop what still runs this one (`rebates schedule run`, "
+        "`rebates work`); or restore a backup made before the upgrade"
+    )
 
 
 class OlderSchema(StoreError):
@@ -195,7 +215,7 @@ _POSTGRES: dict[str, tuple[type[StoreError], str]] = {
     "25P03": (ConnectionLost, "PostgreSQL ended a transaction in which nothing was asked for too long"),
     "25P04": (ConnectionLost, "PostgreSQL ended a transaction that took too long"),
     "25006": (Demoted, "this PostgreSQL server is read-only (a standby?)"),
-    "42501": (ReadOnly, "this PostgreSQL user lacks a right"),
+    "42501": (LacksRight, "this PostgreSQL user lacks a right"),
     "XX001": (CorruptStore, "PostgreSQL reports damaged data"),
     "XX002": (CorruptStore, "PostgreSQL reports a damaged index"),
     "08": (ConnectionLost, "the connection to PostgreSQL is gone"),
@@ -247,4 +267,7 @@ def explained(error: Exception, where: str) -> StoreError | None:
     if found is None:
         return None
     kind, what = found
+    said = getattr(getattr(original, "diag", None), "message_primary", None)
+    if kind is LacksRight and said:  # names a table or a schema, and never a value
+        what = f"{what}: {said}"
     return kind(what, where=where)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from state.dialects import upsert_into
-from state.errors import LeaseInUse, LostLease
+from state.errors import LeaseInUse, LostLease, StoreLocked
 from state.instants import micros, moment
 from state.tables.running import leases
 
@@ -132,6 +132,16 @@ def held(tx: Connection, now: datetime) -> list[Lease]:
     """Leases that somebody holds."""
     query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > micros(now))
     return [_made(row) for row in tx.execute(query.order_by(leases.c.name))]
+
+
+def require_nobody(tx: Connection, now: datetime, *, where: str, then: str) -> None:
+    """Raises StoreLocked while a run is under way. `then`: what is to be done after it."""
+    if found := held(tx, now):
+        raise StoreLocked(
+            f"a run is under way: {found[0].owner} until {found[0].expires_at:%H:%M:%S} UTC",
+            where=where,
+            hint=f"`rebates pause`, let it end, then {then}; a killed process frees the lock after 15 minutes",
+        )
 
 
 def _named(lease: Lease) -> dict[str, Any]:

@@ -50,14 +50,20 @@ _ACTIVE = select(programs.c.key, programs.c.pk).where(programs.c.active)
 
 
 def install_programs(
-    tx: Connection, given: Sequence[Program], now: datetime, *, keep: Collection[str] = ()
+    tx: Connection,
+    given: Sequence[Program],
+    now: datetime,
+    *,
+    keep: Collection[str] = (),
+    judge_again: bool = False,
 ) -> Installed:
     """Make the store follow `given`, and judge whatever is new or changed since the last time.
 
     A changed definition is a new version of the same program: its buckets and periods keep their numbers where
     they stay the same, its contributions are rebuilt by the next `contributions.recompute_dirty`. A program that
     is no longer given is retired: it stops counting, its versions and history stay. Those in `keep` are left as
-    they are (their new terms cannot be computed), and rebuilt when they are given again.
+    they are (their new terms cannot be computed), and rebuilt when they are given again. `judge_again`: who takes part and
+    what counts was judged by earlier rules.
     """
     if len({program.key for program in given}) != len(given):
         raise ValueError("two programs have the same key")
@@ -87,8 +93,8 @@ def install_programs(
         tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash="kept"))
     for row in retired:
         _retire(tx, row.pk)
-    problems = judging.judge(tx, pks, fresh)
-    if fresh:
+    problems = judging.judge(tx, pks, set(pks) if judge_again else fresh)
+    if fresh or judge_again:
         bulk.settle(tx, program_members, bucket_products, bucket_order_kinds, bucket_line_kinds, periods)
     return Installed(
         tuple(added), tuple(changed), tuple(row.key for row in retired), tuple(unchanged), tuple(problems)

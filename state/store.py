@@ -15,6 +15,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from state import postgres, schema
+from state import computed_by, leases, postgres, schema
+from state.dialects import database_time
 from state.errors import (
     BadStoreUrl,
     CorruptStore,
@@ -76,6 +78,7 @@ class Store:
                     schema.upgrade(tx)
                 elif found is None or not any_version:
                     schema.require_current(found, store.where)
+                    computed_by.require_known(tx, store.where)
         except BaseException:
             store.close()
             raise
@@ -141,12 +144,23 @@ class Store:
                 cursor.execute("PRAGMA query_only = 0")
                 del file.info[READING]
 
-    def upgrade(self) -> tuple[str | None, str]:
-        """Bring the schema up to date in one transaction: (revision before, revision after)."""
+    def upgrade(self, now: datetime) -> tuple[str | None, str]:
+        """Bring the schema up to date in one transaction: (revision before, revision after).
+
+        Raises `StoreLocked` while a run is under way: it would go on with tables that are other ones now.
+        """
         with self.transaction() as tx:
-            before = schema.revision(tx)
-            if before is not None and before not in schema.known_revisions():
-                schema.require_current(before, self.where)
+            before, newest = schema.revision(tx), schema.known_revisions()[-1]
+            if before == newest:
+                return before, newest
+            if before is not None:
+                if before not in schema.known_revisions():
+                    schema.require_current(before, self.where)
+                leases.require_nobody(
+                    tx, database_time(tx) or now, where=self.where, then="run: rebates db upgrade"
+                )
+                if self.shared:  # who waits for a lock on a table holds up all that come after
+                    tx.exec_driver_sql(f"SET LOCAL lock_timeout = {leases.PATIENCE_MS}")
             return before, schema.upgrade(tx)
 
     def other_version(self) -> StoreError | None:
@@ -154,6 +168,7 @@ class Store:
         try:
             with self.read() as tx:
                 schema.require_current(schema.revision(tx), self.where)
+                computed_by.require_known(tx, self.where)
         except (NewerSchema, OlderSchema) as other:
             return other
         return None

@@ -46,6 +46,35 @@ def test_a_file_that_is_no_store_is_not_restored_and_leaves_nothing_behind(conte
     assert files(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("newer", "code"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "store_newer_schema"),
+        ("INSERT INTO meta (key, value) VALUES ('rules', '9999')", "store_newer_rules"),
+    ],
+)
+def test_a_backup_of_a_newer_version_is_refused_before_the_store_moves(newer, code, folder, capsys):
+    assert run(["db", "backup", "newer.db"]) == 0
+    with closing(sqlite3.connect(folder / "newer.db")) as database, database:
+        database.execute(newer)
+    capsys.readouterr()
+    before = files(folder)
+    assert run(["db", "restore", "newer.db", "--yes", "--json"]) == 2
+    error = error_of(capsys)
+    assert error["code"] == code
+    assert "newer.db" in error["message"]
+    assert "install the newer version" in error["hint"]
+    assert files(folder) == before
+
+
+def test_an_upgrade_says_what_comes_after_it(folder, capsys, monkeypatch):
+    assert run(["db", "upgrade"]) == 0
+    assert "next:" not in capsys.readouterr().out
+    monkeypatch.setattr(Store, "upgrade", lambda store, now: ("0001", schema.known_revisions()[-1]))
+    assert run(["db", "upgrade"]) == 0
+    assert "next: rebates mapping check, rebates org deploy" in capsys.readouterr().out
+
+
 def test_a_store_is_not_restored_onto_itself(folder, capsys):
     before = files(folder)
     (folder / "link.db").symlink_to("rebates.db")

@@ -51,6 +51,13 @@ def test_clearing_all_accounts_is_refused_and_nothing_of_it_is_planned(ended):
     assert waiting(ended) == []
 
 
+def test_a_program_file_that_is_not_valid_is_to_be_mended_before_anything_is_let_through(ended):
+    ended.program(PROGRAM.replace("10%", "ten"), "other")
+    with pytest.raises(TooSurprising) as refused:
+        ended.sync()
+    assert "other.toml first, not valid now" in refused.value.hint
+
+
 def test_it_is_done_when_somebody_says_so(ended):
     ended.opened.allow_mass_clear = True
     ended.read_until(ended.clock.now())

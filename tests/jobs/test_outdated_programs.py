@@ -123,6 +123,38 @@ def test_a_newer_correction_that_is_valid_holds_whatever_became_of_the_terms_bef
     assert settled.rebates("care")["Acme", "2026-06"] == 100
 
 
+def test_an_amendment_whose_kept_text_is_not_valid_any_more_refuses_its_whole_program(settled):
+    """Else the terms before it would pay, and would be settled."""
+    settled.program(
+        VALID.replace("guarantee", 'amendment = "as_of"\neffective_from = 2026-06-01\nguarantee'), "v2"
+    )
+    settled.sync()
+    before, was = settled.rebates("care"), paid(settled)
+    upgrade(
+        settled, BAD.replace("guarantee", 'amendment = "as_of"\neffective_from = 2026-06-01\nguarantee'), "v2"
+    )
+    settled.order("3", "Acme", date(2026, 6, 2), {"amount": 100})
+    settled.today(date(2026, 7, 5))
+    done = settled.sync()
+    assert [one.key for one in done.refused] == ["care"]
+    assert settled.rebates("care") == before
+    assert [one for one in paid(settled) if one[0] == "care"] == [one for one in was if one[0] == "care"]
+    (line,) = status(settled.opened)["programs"]["warnings"]
+    assert "valid for an earlier version of ours" in line
+
+
+def test_an_amendment_that_was_never_valid_leaves_its_program_to_the_terms_before_it(settled):
+    settled.program(BAD.replace("guarantee", "effective_from = 2026-06-01\nguarantee"), "v2")
+    settled.order("3", "Acme", date(2026, 6, 2), {"amount": 100})
+    done = settled.sync()
+    assert done.refused == ()
+    assert settled.rebates("care")["Acme", "2026-06"] == 60
+    (line,) = status(settled.opened)["programs"]["warnings"]
+    assert line.startswith(
+        "v2.toml is not valid (1 problem): no valid version of it is known, so nothing counts by it"
+    )
+
+
 def test_what_can_still_be_read_of_a_text_is_its_frame():
     one = outdated(BAD)
     assert (one.key, one.name, one.currency, len(one.periods())) == ("care", "Care partners", "USD", 12)

@@ -11,8 +11,10 @@ import pytest
 from jobs import payouts as work
 from jobs import takeover as found_in_org
 from jobs.decimals import unwritable
+from jobs.doctor import examine
 from jobs.payouts import key_of
 from jobs.status import status
+from mappings.file import standard_text
 from state import inventory, ledger_checks, meta, outbox, payouts, payouts_moved, purged_merges
 from state.payouts import Seen
 from tests.jobs.conftest import ORG
@@ -297,3 +299,31 @@ def test_an_account_that_came_back_and_was_deleted_is_believed(settled):
     settled.account("Acme")
     settled.account("Acme", deleted=True)
     assert shown_under(settled, ("Bell", "Paid")) == []
+
+
+@pytest.mark.parametrize("table", [None, "never"])
+def test_settled_amounts_that_the_mapping_has_no_place_for_are_told_unless_that_is_said_to_be_meant(
+    shop, table
+):
+    text = standard_text()
+    start, end = text.index("[push.payout]"), text.index("[push.task]")
+    meant = text[start:end].replace("[push.payout]", '[push.payout]\nwhen = "never"', 1)
+    (shop.folder / "own.toml").write_text(text[:start] + (meant if table else "") + text[end:])
+    shop.settings = {"mapping": str(shop.folder / "own.toml")}
+    shop.today(date(2026, 5, 21))
+    shop.program(PROGRAM)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 5, 20), {"amount": 600})
+    shop.sync()
+    assert unwritable(shop.opened).said == [], "nothing is settled"
+    shop.today(date(2026, 6, 2))
+    shop.sync()
+    said = unwritable(shop.opened).said
+    found = [one for one in examine(shop.opened) if one.check == "payouts"]
+    if table:
+        assert (said, found) == ([], [])
+    else:
+        (line,) = said
+        assert line.startswith("1 settled amount is not in the org: ")
+        assert "[push.payout]" in line
+        assert [one.level for one in found] == ["warn"]

@@ -12,7 +12,7 @@ import pytest
 from cli.errors import explain
 from cli.output import Exit
 from state import meta
-from state.errors import BadStoreUrl, PooledStatements, StatementCancelled, StoreUnreachable
+from state.errors import BadStoreUrl, LacksRight, PooledStatements, StatementCancelled, StoreUnreachable
 from state.store import Store
 
 pytestmark = pytest.mark.postgres
@@ -96,6 +96,21 @@ def test_a_cancelled_statement_is_not_told_as_another_run(open_at):
     told = explain(caught.value)
     assert (told.exit_code, told.code) == (Exit.FAILED, "store_cancelled")
     assert "statement_timeout" in told.hint
+
+
+def test_a_user_who_does_not_own_the_tables_is_told_which_and_who_does_it(open_at):
+    store = open_at()
+    modest = f"modest_{os.getpid()}"
+    with (
+        pytest.raises(LacksRight, match="must be owner of table outbox") as caught,
+        store.transaction() as tx,
+    ):
+        schema = tx.exec_driver_sql("SELECT current_schema()").scalar_one()
+        tx.exec_driver_sql(f"CREATE ROLE {modest}")
+        tx.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {modest}")
+        tx.exec_driver_sql(f"SET LOCAL ROLE {modest}")
+        tx.exec_driver_sql("ALTER TABLE outbox ADD COLUMN more TEXT")  # all of it is undone, the role too
+    assert "owner of the tables" in caught.value.hint
 
 
 def ask_as_through_a_pooler(store):

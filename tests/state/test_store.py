@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -21,8 +22,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, backup, invariants, meta, outbox, rebasing, schema, watermarks
+from state import audit, backup, invariants, leases, meta, outbox, rebasing, schema, watermarks
 from state import store as store_module
+from state.dialects import database_time
 from state.errors import (
     CorruptStore,
     DiskFull,
@@ -66,10 +68,38 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(store):
     assert store.check() == []
 
 
-def test_opening_again_changes_nothing(store, store_url):
+def test_opening_again_changes_nothing(store, store_url, now):
     again = Store.open(store_url)
-    assert again.upgrade() == (schema.known_revisions()[-1], schema.known_revisions()[-1])
+    assert again.upgrade(now) == (schema.known_revisions()[-1], schema.known_revisions()[-1])
     again.close()
+
+
+@pytest.fixture
+def older(store_url):
+    """A store with the tables of an earlier version."""
+    opened = Store.attach(store_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with opened.transaction() as tx:
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0007")
+    yield opened
+    opened.close()
+
+
+def test_a_store_is_not_upgraded_while_a_run_is_under_way(older, now):
+    store = older
+    with store.transaction() as tx:
+        at = database_time(tx) or now
+        lease = leases.acquire(tx, leases.ORG, owner="elsewhere:1", ttl=timedelta(minutes=15), now=at)
+    with pytest.raises(StoreLocked, match="a run is under way: elsewhere:1") as refused:
+        store.upgrade(now)
+    assert "rebates pause" in refused.value.hint
+    with store.transaction() as tx:
+        assert schema.revision(tx) == "0007"
+        leases.release(tx, lease, now=at)
+    assert store.upgrade(now) == ("0007", schema.known_revisions()[-1])
 
 
 def test_two_processes_may_open_an_empty_store_at_once(store_url):
