@@ -53,7 +53,8 @@ def check(
     try:
         mapping, describes = _mapping_and_describes(context, file, offline, login_again)
         currencies, statuses = ({}, ()) if offline else (_currencies(context), _statuses(context, mapping))
-        problems = compare(mapping, describes, currencies, statuses=statuses)
+        unused = {} if offline else _unused(context)
+        problems = compare(mapping, describes, currencies, statuses=statuses, unused=unused)
     except MappingProblems as refused:
         problems = in_order(refused.problems)
 
@@ -259,6 +260,19 @@ def _currencies(context: typer.Context) -> dict[str, str]:
         try:
             today, given = application.local_day(), application.programs.programs
             return {program.key: program.currency for program in given if program.ends >= today}
+        except Refused:
+            return {}
+
+
+def _unused(context: typer.Context) -> dict[str, tuple[str, ...]]:
+    """Words that the programs come to no payout with; of programs that cannot be read anything may come."""
+    from cli.opening import opened
+    from jobs.payout_types import unused
+    from jobs.refusals import Refused
+
+    with opened(context, quiet=True) as application:
+        try:
+            return dict(unused(application.programs.programs))
         except Refused:
             return {}
 

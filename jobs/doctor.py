@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from connector import errors
-from jobs import login_pause, overtaken, own_currency, program_look, schema, task_statuses
+from jobs import login_pause, overtaken, own_currency, payout_types, program_look, schema, task_statuses
 from jobs.app import App
 from jobs.decimals import NO_TARGET, without_target
 from jobs.doctor_sharing import sharing
@@ -218,7 +218,13 @@ def _fields(app: App) -> Iterator[Finding]:
         if (store := _store_if_any(app)) is not None:
             with store.read() as tx:
                 known = set(schema.fields_seen(tx))
-    problems = check(app.mapping, gather(app.mapping, app.org.describe), currencies, known=known)
+    problems = check(
+        app.mapping,
+        gather(app.mapping, app.org.describe),
+        currencies,
+        known=known,
+        unused=payout_types.unused(app.programs.programs),
+    )
     for problem in problems:
         yield Finding(
             "fields",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from jobs import own_currency, schema, task_statuses
+from jobs import own_currency, payout_types, schema, task_statuses
 from jobs.whole_plan import compare_everything
 from mappings.check import TOO_FINE, check, gather
 from mappings.check_pull import MIXED
@@ -39,7 +39,10 @@ def preflight(app: App) -> list[Problem]:
         in_force = app.programs_in_force_read(tx)
         # one that ended may be in a currency that the org has given up since
         currencies = {one.key: one.currency for one in in_force if one.ends >= app.local_day()}
-        asked = (app.mapping.pull, app.mapping.push, sorted(set(currencies.values())))
+        asked: tuple[object, ...] = (app.mapping.pull, app.mapping.push, sorted(set(currencies.values())))
+        unused = payout_types.unused(in_force)
+        if not unused:  # a first program that invoices is held against the org at once
+            asked = (*asked, "invoices")
         key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
         known, looked_on = meta.get(tx, "preflight") == key, meta.get(tx, "preflight.day")
         open_ = schema.is_open(tx)
@@ -60,7 +63,7 @@ def preflight(app: App) -> list[Problem]:
         seen = schema.fields_seen(tx)
         kept = task_statuses.known(tx) if looked_on == today and statuses_asked else None
     statuses = task_statuses.look(app) if kept is None else kept
-    problems = check(app.mapping, described, currencies, known=seen, statuses=statuses)
+    problems = check(app.mapping, described, currencies, known=seen, statuses=statuses, unused=unused)
     # said with every sync: `decimals`, and the programs that it refuses
     problems = [one for one in problems if one.code not in (TOO_FINE, INACTIVE)]
     if has_errors(problems):

@@ -6,6 +6,7 @@ Pure: describes in, problems out. The command line, `doctor` and the start of ea
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from mappings.check_pull import check_pull
 from mappings.check_push import check_push
@@ -21,6 +22,7 @@ from mappings.task_status import TaskStatus, check_closing
 from mappings.where import where_paths
 
 TOO_FINE = "M212"
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _MAX_ROUNDS = 6  # relationships go up five times at most
 
 
@@ -31,14 +33,16 @@ def check(
     *,
     known: Collection[str] = (),
     statuses: Sequence[TaskStatus] = (),
+    unused: Mapping[str, Collection[str]] = NOTHING,
 ) -> list[Problem]:
     """Every problem of the mapping in this org, in the order of the file.
 
     `describes` has the objects of `objects_needed`, None where the org has no such object. An object that is not
     in it is reported as not checked (M207). `currencies`: of the programs that are to be written, by key. `known`:
-    `Object.Field` of what this org once showed. `statuses`: of tasks, as the org lists them; empty where it was not asked.
+    `Object.Field` of what this org once showed. `statuses`: of tasks, as the org lists them; empty where it was not asked. `unused`: by source,
+    words that no program comes to: a picklist without them is only warned of.
     """
-    finder = Finder(known)
+    finder = Finder(known, unused)
     for entity in mapping.pull.values():
         check_pull(entity, mapping, describes, finder)
     for target in mapping.push.values():

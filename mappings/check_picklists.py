@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mappings.describe import FieldDescribe
 from mappings.model import Value
 from mappings.problems import Finder, nearest
@@ -33,17 +35,32 @@ def _check_restricted(label: str, value: Value, field: FieldDescribe, finder: Fi
     missing = [written for written in _writable(value) if written not in have]
     if not missing:
         return
-    near = nearest(missing[0], have)
+    unused = finder.unused.get(value.from_ or "", ())
+    needed = [one for one in missing if one not in unused]
     plural = "s" if len(missing) > 1 else ""
-    finder.error(
-        "M303",
-        f"{label} is a restricted picklist without the value{plural} " + ", ".join(f'"{v}"' for v in missing),
-        value.place.of(missing[0]),
-        (f'did you mean "{near}"?' if near and len(missing) == 1 else "it has: " + ", ".join(have[:12]))
-        + (
-            "" if value.values is not None or value.const is not None else "; translate with values = { ... }"
-        ),
+    told = f"{label} is a restricted picklist without the value{plural} " + ", ".join(
+        f'"{v}"' for v in missing
     )
+    at, way = value.place.of(missing[0]), _way(missing, value, have)
+    if needed:
+        finder.error("M303", told, at, way)
+    else:
+        finder.warning("M218", f"{told}, which no program in force comes to", at, way)
+
+
+def _way(missing: list[str], value: Value, have: Collection[str]) -> str:
+    """What to do. A word of ours that the mapping does not translate is added to its table: nobody misspelled it."""
+    near = nearest(missing[0], have)
+    if value.values is not None and missing[0] in ENUMS.get(value.from_ or "", ()):
+        if near:
+            return f'write {missing[0]} = "{near}" under values'
+        return (
+            f'`rebates org deploy`, if the field is of our package; then write {missing[0]} = "..." under values, with one of: '
+            + ", ".join(have)
+        )
+    return (
+        f'did you mean "{near}"?' if near and len(missing) == 1 else "it has: " + ", ".join(list(have)[:12])
+    ) + ("" if value.values is not None or value.const is not None else "; translate with values = { ... }")
 
 
 def _check_offered(label: str, value: Value, field: FieldDescribe, finder: Finder) -> None:

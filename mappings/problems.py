@@ -6,9 +6,10 @@ Codes: M0xx the file itself, M1xx pull against the org, M2xx warnings, M3xx push
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal
 
 from mappings.standard_fields import is_standard
@@ -107,10 +108,14 @@ class Finder:
     """Collects problems, so that a reader can go on and find all of them.
 
     `known`: `Object.Field` of what was read or written before; such a field is there, whatever a user may see now.
+    `unused`: by source (`payout.type`), words that it can have and does not come to under the programs in force.
     """
 
-    def __init__(self, known: Collection[str] = ()) -> None:
+    def __init__(
+        self, known: Collection[str] = (), unused: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> None:
         self.found: list[Problem] = []
+        self.unused = unused
         self._known = frozenset(name.lower() for name in known)
 
     def is_there(self, object_name: str, field: str) -> bool:

@@ -164,6 +164,16 @@ class OlderSchema(StoreError):
     hint = "run: rebates db backup FILE (PostgreSQL: pg_dump), then: rebates db upgrade"
 
 
+class UpgradeFailed(StoreError):
+    """A step of the upgrade met something in the database that no version of ours has made."""
+
+    code = "store_upgrade_failed"
+    hint = (
+        "is there a table or a row that something else made? Take it away, then run: rebates db upgrade; until then the version "
+        "before goes on with the store"
+    )
+
+
 class NoTables(OlderSchema):
     """An empty database: nothing was read into it yet."""
 

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
-from state.errors import NewerSchema, NoTables, OlderSchema
+from state.errors import NewerSchema, NoTables, OlderSchema, UpgradeFailed, explained
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
@@ -45,7 +46,7 @@ def require_current(found: str | None, where: str) -> None:
         raise OlderSchema(f"the store's schema {found} is older than {known[-1]}", where=where)
 
 
-def upgrade(tx: Connection) -> str:
+def upgrade(tx: Connection, where: str) -> str:
     """All missing migrations, in `tx`: saved together with it, or not at all. Returns the revision after."""
     if tx.dialect.name == "postgresql":
         tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
@@ -55,6 +56,19 @@ def upgrade(tx: Connection) -> str:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
+    applied: list[str] = []
     config.attributes["connection"] = tx
-    command.upgrade(config, "head")
+    config.attributes["applied"] = applied
+    before = revision(tx)
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if explained(error, where) is not None:
+            raise  # a lock, a full disk, a right that lacks: what it is has a name
+        at = max([before or "", *applied])
+        failed = next(one for one in known_revisions() if one > at)
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or str(error.orig)
+        raise UpgradeFailed(
+            f"the step to {failed} of the upgrade failed: {said}; nothing was changed", where=where
+        ) from error
     return known_revisions()[-1]

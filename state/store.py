@@ -75,7 +75,7 @@ class Store:
             with store.transaction() as tx:
                 found = schema.revision(tx)
                 if found is None and upgrade:
-                    schema.upgrade(tx)
+                    schema.upgrade(tx, store.where)
                 elif found is None or not any_version:
                     schema.require_current(found, store.where)
                     computed_by.require_known(tx, store.where)
@@ -161,7 +161,7 @@ class Store:
                 )
                 if self.shared:  # who waits for a lock on a table holds up all that come after
                     tx.exec_driver_sql(f"SET LOCAL lock_timeout = {leases.PATIENCE_MS}")
-            return before, schema.upgrade(tx)
+            return before, schema.upgrade(tx, self.where)
 
     def other_version(self) -> StoreError | None:
         """What a command says that needs the tables of this version, where they are those of another."""

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from jobs.payout_types import INVOICES, unused
 from mappings.check import check, gather, objects_needed
 from mappings.describe import ObjectDescribe
 from mappings.file import parse_mapping, read_mapping, standard_text
 from mappings.problems import has_errors
+from rebates import parse_program
 from tests.mappings.org_describes import (
     field,
     obj,
@@ -277,6 +279,51 @@ def test_one_misspelled_picklist_value_gets_a_suggestion():
     problem = only(PUSH + f'State__c = {{ from = "standing.status", {values} }}', org)
 
     assert (pointed_at(problem), problem.help) == ("Near_Tier", 'did you mean "Near_Next_Tier"?')
+
+
+PAYOUT = """
+[push.payout]
+object = "Rebate_Payout__c"
+match = "Sync_Key__c"
+[push.payout.fields]
+Sync_Key__c = "payout.key"
+Type__c = { from = "payout.type", values = { settled = "Settlement", adjustment = "Adjustment" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("offered", "way"),
+    [
+        (("Settlement", "Invoice", "Adjustment"), 'write invoice = "Invoice" under values'),
+        (("Settlement", "Adjustment"), "`rebates org deploy`"),
+    ],
+)
+def test_a_word_of_ours_that_a_mapping_does_not_translate_says_the_line_to_write(offered, way):
+    org = stock_org() | {
+        "Rebate_Payout__c": obj(
+            "Rebate_Payout__c",
+            field("Sync_Key__c", length=100),
+            picklist("Type__c", *offered, restricted=True),
+        )
+    }
+
+    def said(**more):
+        found = check(parse_mapping(HEAD + PAYOUT), org, **more)
+        return next(one for one in found if "restricted picklist" in one.message)
+
+    needed, unneeded = said(), said(unused=INVOICES)
+    assert (needed.level, needed.code) == ("error", "M303")
+    assert (unneeded.level, unneeded.code) == ("warning", "M218")
+    for one in (needed, unneeded):
+        assert one.help.startswith(way)
+
+
+def test_invoices_are_needed_where_a_program_or_terms_before_it_claw_back_by_them():
+    text = 'key = "k"\nstarts = 2026-01-01\nends = 2026-12-31\n[[tiers]]\nthreshold = "1"\nrate = "1%"\n'
+    plain = parse_program(text)
+    invoiced = parse_program(text + '[settlement]\nclaw_back = "invoice"\n')
+    assert unused([]) == unused([plain]) == INVOICES
+    assert unused([plain, invoiced]) == unused([replace(plain, earlier=(invoiced,))]) == {}
 
 
 def test_free_text_does_not_fit_a_restricted_picklist():

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from datetime import date
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from cli import mapping as command
 from connector.port import Page
 from mappings.file import read_mapping
 from mappings.snapshot import read_snapshot, write_snapshot
+from rebates import parse_program
 from tests.mappings.org_describes import stock_org, without
 
 app = typer.Typer()
@@ -104,6 +106,9 @@ def test_a_permission_set_needs_no_org(run):
     assert result.stdout.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<PermissionSet')
 
 
+PROGRAM = 'key = "us"\nstarts = 2026-01-01\nends = 2026-12-31\n[[tiers]]\nthreshold = "1"\nrate = "1%"\n'
+
+
 class OrgWithOneOrder:
     """An org that describes itself and has one order."""
 
@@ -131,7 +136,8 @@ def live(monkeypatch):
             mapping=read_mapping("standard"),
             alias="test",
             org=org,
-            programs=SimpleNamespace(programs=[SimpleNamespace(key="us", currency="USD")]),
+            local_day=lambda: date(2026, 11, 24),
+            programs=SimpleNamespace(programs=[parse_program(PROGRAM)]),
         )
 
     monkeypatch.setattr("cli.opening.opened", opened)

@@ -19,7 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from state import audit, backup, invariants, leases, meta, outbox, rebasing, schema, watermarks
@@ -34,6 +34,7 @@ from state.errors import (
     StoreError,
     StoreLocked,
     StoreUnreachable,
+    UpgradeFailed,
     explained,
 )
 from state.outbox import Wanted
@@ -100,6 +101,17 @@ def test_a_store_is_not_upgraded_while_a_run_is_under_way(older, now):
         assert schema.revision(tx) == "0007"
         leases.release(tx, lease, now=at)
     assert store.upgrade(now) == ("0007", schema.known_revisions()[-1])
+
+
+def test_an_upgrade_that_fails_names_its_step_and_changes_nothing(older, now):
+    with older.transaction() as tx:
+        tx.exec_driver_sql("CREATE TABLE shards (mine TEXT)")
+    with pytest.raises(UpgradeFailed, match=r"the step to 0008 .*shards.*nothing was changed") as failed:
+        older.upgrade(now)
+    assert "rebates db upgrade" in failed.value.hint
+    with older.read() as tx:
+        assert schema.revision(tx) == "0007"
+        assert not inspect(tx).has_table("workers")
 
 
 def test_two_processes_may_open_an_empty_store_at_once(store_url):
