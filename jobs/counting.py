@@ -1,12 +1,12 @@
 """Once a local day: does the org still show as many records as we know? Lost sharing deletes nothing, it only hides.
 
-One API call for all objects. It sees that rows vanished, not which: that is what `rebates reconcile` is for.
+One API call for all objects, one for each where all at once are too much for the org. It sees that rows vanished, not which: that is what `rebates reconcile` is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import Connection
@@ -25,27 +25,36 @@ KEY = "counted_on"
 COUNTED = ("product", "account", "order", "order_line")
 
 
-def count_rows(run: Running, complete: Collection[str]) -> list[tuple[str, errors.SyncError]]:
-    """Entities of which too many records are no longer visible; empty on all but the first pull of a day."""
+@dataclass(frozen=True)
+class Counted:
+    """What a count showed: entities of which too many records are no longer visible, and those that it could not count."""
+
+    vanished: list[tuple[str, errors.Misconfigured]] = field(default_factory=list)
+    uncounted: list[tuple[str, errors.SyncError]] = field(default_factory=list)
+
+
+def count_rows(run: Running, complete: Collection[str]) -> Counted:
+    """Once a local day; nothing on all but the first pull of a day. What the org gave up counting waits for the next day,
+    too: the same again would take as long again, in every sync."""
     app = run.app
     today = app.local_day().isoformat()
     with app.store.read() as tx:
         if meta.get(tx, KEY) == today:
-            return []
-    vanished = compare_counts(app, complete)
-    if vanished is None:
-        return []
+            return Counted()
+    counted = compare_counts(app, complete)
+    if counted is None:
+        return Counted()
     with app.store.transaction() as tx:
         note_counted(tx)
-        if not vanished:
+        if not counted.vanished:
             meta.put(tx, KEY, today)
-    for entity, lost in vanished:
+    for entity, lost in counted.vanished:
         log.error("pull.rows_vanished", entity=entity, detail=lost.detail)
-    return [*vanished]
+    return counted
 
 
-def compare_counts(app: App, complete: Collection[str]) -> list[tuple[str, errors.Misconfigured]] | None:
-    """The same at any time, for one API call; None when the org could not count.
+def compare_counts(app: App, complete: Collection[str]) -> Counted | None:
+    """The same at any time, for one API call; None when there is nothing to count.
 
     Whatever shows counts, however new: a record that was saved a moment ago, by ourselves perhaps, has not vanished.
     """
@@ -53,21 +62,30 @@ def compare_counts(app: App, complete: Collection[str]) -> list[tuple[str, error
     wanted = [entity for entity in wanted if ENTITIES[entity.entity].field("deleted") is not None]
     if not wanted:
         return None
-    queries = [soql.count(replace(entity, deleted="ignore")) for entity in wanted]
-    try:
-        pages = app.org.poll(queries)
-    except errors.WindowLost as error:
-        log.warning(
-            "pull.count_gave_up", code=error.code
-        )  # too many to count in one go: the nightly run sees it
-        return None
-    vanished: list[tuple[str, errors.Misconfigured]] = []
+    totals = _totals(app, [soql.count(replace(entity, deleted="ignore")) for entity in wanted])
+    counted = Counted()
     with app.store.read() as tx:
-        for entity, page in zip(wanted, pages, strict=True):
-            known, shown = inventory.live_count(tx, entity.entity), page.total or 0
+        for entity, shown in zip(wanted, totals, strict=True):
+            if isinstance(shown, errors.SyncError):
+                log.warning("pull.count_gave_up", entity=entity.entity, code=shown.code)
+                counted.uncounted.append((entity.entity, shown))
+                continue
+            known = inventory.live_count(tx, entity.entity)
             if known - shown > lost_rows.allowed(app, known):
-                vanished.append((entity.entity, lost_rows.fewer_shown(entity.object, known, shown)))
-    return vanished
+                counted.vanished.append((entity.entity, lost_rows.fewer_shown(entity.object, known, shown)))
+    return counted
+
+
+def _totals(app: App, queries: list[str]) -> list[int | errors.SyncError]:
+    """Rows of each query, in one call; where that is too much, each alone, and the error of what is too much even then."""
+    try:
+        return [page.total or 0 for page in app.org.poll(queries)]
+    except errors.Transient as error:
+        if not isinstance(error, errors.WindowLost) and not errors.is_too_much(error):
+            raise
+        if len(queries) == 1:
+            return [error]
+    return [total for query in queries for total in _totals(app, [query])]
 
 
 def note_counted(tx: Connection) -> None:

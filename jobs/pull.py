@@ -24,7 +24,7 @@ from jobs.aftermath import follow_merges, note_gap
 from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
 from jobs.counting import KEY as COUNTED_ON
-from jobs.counting import count_rows, note_counted
+from jobs.counting import Counted, count_rows, note_counted
 from jobs.inventory import set_aside
 from jobs.orders_of_lines import look_for_orders
 from jobs.org_time import TOLERANCE
@@ -65,6 +65,7 @@ class Pulled:
     streams: tuple[StreamPulled, ...] = ()
     stopped: tuple[tuple[str, errors.SyncError], ...] = field(default=())
     slow: tuple[tuple[str, errors.SyncError], ...] = field(default=())  # too much for one query: read by jobs
+    uncounted: tuple[tuple[str, errors.SyncError], ...] = field(default=())  # too many for the org to count
 
     @property
     def warnings(self) -> list[str]:
@@ -73,6 +74,10 @@ class Pulled:
             f"{name}: the org gave up on one query for all that changed ({error.code}), so bulk jobs read it: run syncs more "
             'often, or ask Salesforce Support for an index (docs/operations.md, "An org that takes long")'
             for name, error in self.slow
+        ] + [
+            f"{name}: the org gave up counting ({error.code}), so nobody looked today whether records vanished from sight: "
+            'rebates reconcile looks by id (docs/operations.md, "An org that takes long")'
+            for name, error in self.uncounted
         ]
 
     @property
@@ -151,16 +156,18 @@ def pull(run: Running) -> Pulled:
         overtaken.note_ahead(tx, reading.number)
         org_time.note(app, tx, clock, now=now)
         _note_healed(tx, [stream for stream, _ in done], before)
+    counted = Counted()
     whole = not before or all(stream.first for stream, _ in done)
     if whole:
         with app.store.transaction() as tx:
             meta.put(tx, COUNTED_ON, app.local_day().isoformat())  # everything was just seen
             note_counted(tx)
     elif done:
-        stopped += count_rows(run, {stream.name for stream, _ in done})
+        counted = count_rows(run, {stream.name for stream, _ in done})
+        stopped += counted.vanished
     look_for_orders(run, {stream.name for stream, _ in done})
     note_stopped(app, "pull", dict(stopped))
-    return Pulled(tuple(results), tuple(stopped), tuple(reading.slow.items()))
+    return Pulled(tuple(results), tuple(stopped), tuple(reading.slow.items()), tuple(counted.uncounted))
 
 
 def _read(app: App, reading: Reading, streams: Sequence[Stream]) -> Iterator[Outcome]:

@@ -1,0 +1,27 @@
+"""An org in which counting or listing all records of an object takes longer than a query may."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def slow(world, query_max=1.0):
+    """So many lines at once are too much; a few changed ones are not."""
+    world.org.settings.slowness.set({}, {"OrderItem": 0.12})
+    world.org.settings.slowness.query_max = query_max
+
+
+@pytest.mark.parametrize("query_max", [1.0, 120.0], ids=["QUERY_TIMEOUT", "no answer"])
+def test_a_count_that_is_too_much_is_told_once_a_day_and_stops_nothing(story, query_max):
+    story.config("[org.main.timeouts]\nread = 3.0\nquery = 3.0\ncomposite = 3.0\ncall = 6.0\n")
+    story("sync")
+    story.wait(days=1)
+    slow(story, query_max)
+    done = story("sync", "--json")
+    assert done.code == 0, done.text
+    (told,) = [one for one in done.warnings if "gave up counting" in one]
+    assert told.startswith("order_line: ")
+    story.wait(minutes=15)
+    again = story("sync", "--json")
+    assert again.code == 0
+    assert not [one for one in again.warnings if "gave up counting" in one], "not asked again that day"
