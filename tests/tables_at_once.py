@@ -30,20 +30,20 @@ class Tables:
         self._alembic = schema.upgrade
         self._said: dict[str, list[Said]] = {}
 
-    def upgrade(self, tx: Connection) -> str:
+    def upgrade(self, tx: Connection, where: str) -> str:
         """As `state.schema.upgrade`."""
         kind = tx.dialect.name
         if kind == "postgresql":
             tx.exec_driver_sql(f"SELECT {LOCK}({schema._UPGRADE_LOCK})")
         if schema.revision(tx) is not None:
-            return self._alembic(tx)
+            return self._alembic(tx, where)
         if kind not in self._said:
-            self._said[kind] = self._heard(tx)
+            self._said[kind] = self._heard(tx, where)
         else:
             self._say_again(tx, self._said[kind])
         return schema.known_revisions()[-1]
 
-    def _heard(self, tx: Connection) -> list[Said]:
+    def _heard(self, tx: Connection, where: str) -> list[Said]:
         said: list[Said] = []
 
         def hear(_tx: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
@@ -52,7 +52,7 @@ class Tables:
                 said.append((statement, parameters))
 
         event.listen(tx, "before_cursor_execute", hear)
-        self._alembic(tx)
+        self._alembic(tx, where)
         event.remove(tx, "before_cursor_execute", hear)
         return said
 
