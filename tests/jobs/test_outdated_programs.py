@@ -116,7 +116,10 @@ def test_a_file_that_came_under_another_name_and_is_not_valid_removes_nothing(se
 def test_a_newer_correction_that_is_valid_holds_whatever_became_of_the_terms_before_it(settled):
     upgrade(settled)
     settled.program(
-        VALID.replace("guarantee", "effective_from = 2026-05-01\nguarantee").replace("10%", "20%"), "v2"
+        VALID.replace("guarantee", 'amendment = "latest"\neffective_from = 2026-05-01\nguarantee').replace(
+            "10%", "20%"
+        ),
+        "v2",
     )
     done = settled.sync()
     assert done.refused == ()
@@ -144,7 +147,9 @@ def test_an_amendment_whose_kept_text_is_not_valid_any_more_refuses_its_whole_pr
 
 
 def test_an_amendment_that_was_never_valid_leaves_its_program_to_the_terms_before_it(settled):
-    settled.program(BAD.replace("guarantee", "effective_from = 2026-06-01\nguarantee"), "v2")
+    settled.program(
+        BAD.replace("guarantee", 'amendment = "latest"\neffective_from = 2026-06-01\nguarantee'), "v2"
+    )
     settled.order("3", "Acme", date(2026, 6, 2), {"amount": 100})
     done = settled.sync()
     assert done.refused == ()
