@@ -12,8 +12,10 @@ from cli.output import JsonFlag, emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from jobs.explanation import Explanation
+    from state.evidence import ContributionView
 
 AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -166,6 +168,25 @@ def _beginning(threshold: str | None, by_units: bool, currency: str) -> str:
     return units(Decimal(threshold)) if by_units else money(Decimal(threshold), currency)
 
 
+def _orders(title: str, currency: str, more: tuple[str, ...] = ()) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    for name in ("order", "date"):
+        table.add_column(name)
+    for name in ("lines", "quantity", f"amount ({currency})"):
+        table.add_column(name, justify="right")
+    for name in more:
+        table.add_column(name)
+    return table
+
+
+def _order(part: ContributionView) -> tuple[str, ...]:
+    when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
+    number = part.order_number or part.order_id
+    return number, str(when), str(part.lines), f"{part.quantity:,f}", f"{part.amount:,.2f}"
+
+
 def show_explanation(console: Console, one: Explanation) -> None:
     """One standing on one screen."""
     from rich.markup import escape
@@ -207,25 +228,19 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
         )
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold", title="counted", title_justify="left")
-    table.add_column("order")
-    table.add_column("date")
-    for title in ("lines", "quantity", f"amount ({currency})"):
-        table.add_column(title, justify="right")
-    for part in one.contributions:
-        when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
-        table.add_row(
-            part.order_number or part.order_id,
-            str(when),
-            str(part.lines),
-            f"{part.quantity:,f}",
-            f"{part.amount:,.2f}",
-        )
+    table = _orders("counted", currency)
+    for part in one.orders:
+        table.add_row(*_order(part))
     if (rest := one.otherwise) is not None:
         table.add_row("as settled", "", str(rest.lines), f"{rest.quantity:,f}", f"{rest.amount:,.2f}")
     console.print(table)
     if one.otherwise is not None:
         console.print("  as settled: lines that were changed or deleted since, as they were counted then")
+    if one.elsewhere:
+        table = _orders("not for the tier, but counted in", currency, more=("in",))
+        for part in one.elsewhere:
+            table.add_row(*_order(part), escape(part.bucket.partition("@")[0]))
+        console.print(table)
     if one.period is not None and one.period.state in SAID:
         why = "; ".join(one.period.waits_for) or "the next sync"
         console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}", markup=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,9 @@ from jobs.app import App
 from jobs.late_lines import Sum, as_settled
 from jobs.refusals import Unusable
 from jobs.settling import PeriodState
+from rebates.hierarchy import SHARE
 from rebates.program import Program
+from rebates.totals import ALL
 from rebates.versions import terms_on
 from state import evidence, people, postings, standings
 from state.evidence import ContributionView, LineView, Span
@@ -43,6 +46,22 @@ class Explanation:
     postings: list[PostingView] = field(default_factory=list)
     period: PeriodState | None = None
     otherwise: Sum | None = None  # counted when it was settled, in a way that the lines do not show any more
+    counter: str = ALL  # the counter that the tier is taken from
+
+    @property
+    def orders(self) -> list[ContributionView]:
+        """What counts for the tier, one row an order: together the total that the standing says. Of who is a part of a group,
+        what it brought: together the volume of its share."""
+        mine = [one for one in self.contributions if one.bucket.partition("@")[0] == self.counter]
+        return _by_order(mine or [one for one in self.contributions if one.bucket.startswith(SHARE)])
+
+    @property
+    def elsewhere(self) -> list[ContributionView]:
+        """Orders of which nothing counts for the tier, but something in another counter: what is paid on, a gate, special prices.
+        What a buyer brought to its group, or an earlier program is paid on, is no counter of its own: its name is in brackets."""
+        there = {one.order_id for one in self.orders}
+        rest = [one for one in self.contributions if one.order_id not in there]
+        return _by_order(one for one in rest if not one.bucket.startswith("("))
 
     @property
     def settled(self) -> Decimal | None:
@@ -97,6 +116,16 @@ class Explanation:
             "changed_at": row.changed_at,
             "run": row.run_pk,
         }
+
+
+def _by_order(some: Iterable[ContributionView]) -> list[ContributionView]:
+    found: dict[tuple[str, str, str], ContributionView] = {}
+    for one in some:
+        have = found.get(key := (one.order_id, one.bucket.partition("@")[0], one.currency))
+        found[key] = one if have is None else replace(
+            have, amount=have.amount + one.amount, quantity=have.quantity + one.quantity, lines=have.lines + one.lines,
+        )  # fmt: skip
+    return list(found.values())
 
 
 def _posting(one: PostingView) -> dict[str, Any]:
@@ -166,7 +195,8 @@ def _explanation(
         found = as_settled(program, counted, fitting, document, when)
         counted, otherwise = found.counted, found.otherwise
         not_counted = sorted([*not_counted, *(NotCounted(*one) for one in found.late)], key=_in_order)
-    return Explanation(row, document, counted, not_counted, about, period, otherwise)
+    own = program.qualifiers[0].bucket
+    return Explanation(row, document, counted, not_counted, about, period, otherwise, own)
 
 
 def _kept_since(
