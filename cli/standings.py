@@ -168,23 +168,36 @@ def _beginning(threshold: str | None, by_units: bool, currency: str) -> str:
     return units(Decimal(threshold)) if by_units else money(Decimal(threshold), currency)
 
 
-def _orders(title: str, currency: str, more: tuple[str, ...] = ()) -> Table:
+def _amount(amount: Decimal, currency: str) -> str:
+    """With its currency and at least as many decimals as that has: amounts below each other may be of several."""
+    from rebates.money import money_text
+
+    return f"{Decimal(money_text(amount, currency)):,f} {currency}"
+
+
+def _orders(title: str, more: tuple[str, ...] = ()) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     for name in ("order", "date"):
         table.add_column(name)
-    for name in ("lines", "quantity", f"amount ({currency})"):
+    for name in ("lines", "quantity", "amount"):
         table.add_column(name, justify="right")
     for name in more:
         table.add_column(name)
     return table
 
 
-def _order(part: ContributionView) -> tuple[str, ...]:
+def _order(part: ContributionView, currency: str) -> tuple[str, ...]:
     when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
     number = part.order_number or part.order_id
-    return number, str(when), str(part.lines), f"{part.quantity:,f}", f"{part.amount:,.2f}"
+    return (
+        number,
+        str(when),
+        str(part.lines),
+        f"{part.quantity:,f}",
+        _amount(part.amount, part.currency or currency),
+    )
 
 
 def show_explanation(console: Console, one: Explanation) -> None:
@@ -228,18 +241,19 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
         )
     console.print()
-    table = _orders("counted", currency)
+    table = _orders("counted")
     for part in one.orders:
-        table.add_row(*_order(part))
+        table.add_row(*_order(part, currency))
     if (rest := one.otherwise) is not None:
-        table.add_row("as settled", "", str(rest.lines), f"{rest.quantity:,f}", f"{rest.amount:,.2f}")
+        left = f"{rest.quantity:,f}", _amount(rest.amount, currency)
+        table.add_row("as settled", "", str(rest.lines), *left)
     console.print(table)
     if one.otherwise is not None:
         console.print("  as settled: lines that were changed or deleted since, as they were counted then")
     if one.elsewhere:
-        table = _orders("not for the tier, but counted in", currency, more=("in",))
+        table = _orders("not for the tier, but counted in", more=("in",))
         for part in one.elsewhere:
-            table.add_row(*_order(part), escape(part.bucket.partition("@")[0]))
+            table.add_row(*_order(part, currency), escape(part.bucket.partition("@")[0]))
         console.print(table)
     if one.period is not None and one.period.state in SAID:
         why = "; ".join(one.period.waits_for) or "the next sync"
@@ -264,9 +278,10 @@ def show_explanation(console: Console, one: Explanation) -> None:
         table.add_column("amount", justify="right")
         table.add_column("why")
         for line in one.not_counted:
+            about, own = line.line, str(line.line.order_fields.get("currency") or currency)
             table.add_row(
-                line.line.order_number or line.line.order_id, str(line.line.ordered_on or line.line.ordered_at or ""),
-                escape(str(line.line.product_fields.get("name") or "")), f"{line.line.amount:,.2f}", escape(line.reason),
+                about.order_number or about.order_id, str(about.ordered_on or about.ordered_at or ""),
+                escape(str(about.product_fields.get("name") or "")), _amount(about.amount, own), escape(line.reason),
             )  # fmt: skip
         console.print(table)
     console.print()

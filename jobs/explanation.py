@@ -104,6 +104,7 @@ class Explanation:
                     "date": one.line.ordered_on or one.line.ordered_at,
                     "amount": one.line.amount,
                     "quantity": one.line.quantity,
+                    "currency": one.line.order_fields.get("currency") or row.currency,
                     "product": one.line.product_fields.get("name"),
                     "reason": one.reason,
                 }

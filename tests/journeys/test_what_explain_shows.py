@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from emulator import multi_currency
 from emulator.seed_story import LUMIERE
+from mappings.file import standard_text
 
 SHARED = """
 key = "joint"
@@ -44,4 +46,39 @@ def test_an_order_of_a_shared_program_is_listed_once_and_the_rows_add_up(story):
     rows = rows_of(told)
     assert rows and len({row[0] for row in rows}) == len(rows)
     counted = re.search(r"counted: ([\d.]+) USD", told)[1]
-    assert sum(Decimal(row[-1].replace(",", "")) for row in rows) == Decimal(counted)
+    assert sum(Decimal(row[-2].replace(",", "")) for row in rows) == Decimal(counted)
+
+
+KUWAIT = """
+key = "kw"
+starts = 2026-01-01
+ends = 2026-12-31
+period = "month"
+currency = "KWD"
+[[tiers]]
+threshold = "1"
+rate = "10%"
+"""
+
+
+def test_an_order_in_another_currency_stands_under_its_own_name(story):
+    multi_currency.enable(story.org, {"KWD": "0.31"})
+    (story.folder / "mapping.toml").write_text(
+        re.sub(r'(?m)^# (currency = "CurrencyIsoCode").*$', r"\1", standard_text())
+    )
+    settings = story.folder / "rebates.toml"
+    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
+    settings.write_text('mapping = "mapping.toml"\n' + kept)
+    (customer,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    story.org.storage.execute(
+        'UPDATE "Order" SET "CurrencyIsoCode" = ? WHERE "AccountId" = ? AND "OrderNumber" = '
+        '(SELECT max("OrderNumber") FROM "Order" WHERE "AccountId" = ? AND "EffectiveDate" >= ? AND "Status" = ?)',
+        ("KWD", customer["Id"], customer["Id"], "2026-11-01", "Activated"),
+    )
+    pays(story, KUWAIT)
+    told = story("explain", LUMIERE).text
+    assert "amount (KWD)" not in told
+    rows = rows_of(told)
+    assert {row[-1] for row in rows} == {"USD", "KWD"}, told
+    for row in rows:
+        assert len(row[-2].partition(".")[2]) == {"USD": 2, "KWD": 3}[row[-1]]
