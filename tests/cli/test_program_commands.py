@@ -364,3 +364,17 @@ def test_without_counts_every_line_counts_and_drafts_are_warned_about(tmp_path, 
     (standing,) = body["data"]["standings"]
     assert (standing["member"], standing["qualifying_amount"], standing["rebate"]) == ("A", "130.00", "13.00")
     assert "1 line has the status Draft" in body["warnings"][0]
+
+
+def test_a_member_for_half_a_quarter_reads_how_many_days_it_took_part(files, capsys):
+    (files / "p.toml").write_text(
+        'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\nperiod = "quarter"\n[proration]\nby = "days"\nof = ["amount"]\n'
+        '[[tiers]]\nname = "A"\nthreshold = "1000"\namount = "300"\n'
+    )
+    (files / "accounts.csv").write_text("account_id,active_from\nA1,2026-02-15\n")
+    (files / "orders.csv").write_text(ORDERS.replace("2026-01-0", "2026-03-0"))
+    words = ("program", "try", files / "p.toml", "--orders", files / "orders.csv", "--accounts", files / "accounts.csv")  # fmt: skip
+    assert run([*map(str, words)]) == 0
+    told = capsys.readouterr().out
+    assert "45 of 90 days: fixed amounts times 1/2" in told
+    assert "A: 300 USD fixed, here 150.00" in told
