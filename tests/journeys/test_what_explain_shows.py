@@ -82,3 +82,17 @@ def test_an_order_in_another_currency_stands_under_its_own_name(story):
     assert {row[-1] for row in rows} == {"USD", "KWD"}, told
     for row in rows:
         assert len(row[-2].partition(".")[2]) == {"USD": 2, "KWD": 3}[row[-1]]
+
+
+def test_why_a_number_changed_names_the_field_of_the_account(story):
+    (customer,) = story.rows(f"SELECT Id, Type FROM Account WHERE Name = '{LUMIERE}'")
+    only = f'[members]\ntype = ["{customer["Type"]}"]\n[[tiers]]'
+    pays(story, KUWAIT.replace('"KWD"', '"USD"').replace("[[tiers]]", only, 1))
+    story.wait(minutes=15)
+    started = story.clock()
+    story.wait(minutes=1)
+    story.change("Account", customer["Id"], {"Type": "Prospect"})
+    story.wait(minutes=15)
+    assert story("sync", "--allow-many-corrections").code in (0, 3)
+    told = story("why-changed", LUMIERE, "--since", f"{started:%Y-%m-%dT%H:%M:%SZ}").text
+    assert "type is Prospect now" in " ".join(told.split())
