@@ -78,6 +78,10 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
         )
         for row in aside["first"]:
             console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}", markup=False)
+        if aside["first"]:
+            one = aside["first"][0]
+            said = f"rebates mapping explain {one['entity']}.{one['field']} --id {one['id']}"
+            console.print(f"  how a record was read: {said}", markup=False, soft_wrap=True)
     for one in aside["payouts"]:
         said = f"set aside: a payout of {one['program']} {one['period']}, whose amount the org's field cannot hold"
         console.print(said, style="yellow", markup=False)

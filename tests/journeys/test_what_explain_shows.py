@@ -96,3 +96,15 @@ def test_why_a_number_changed_names_the_field_of_the_account(story):
     assert story("sync", "--allow-many-corrections").code in (0, 3)
     told = story("why-changed", LUMIERE, "--since", f"{started:%Y-%m-%dT%H:%M:%SZ}").text
     assert "type is Prospect now" in " ".join(told.split())
+
+
+def test_status_names_the_value_that_the_mapping_has_no_rule_for_and_what_shows_how_it_was_read(story):
+    lacking = standard_text().replace("{ Activated = true }, other = false", "{ Draft = false }")
+    (story.folder / "mapping.toml").write_text(lacking)
+    settings = story.folder / "rebates.toml"
+    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
+    settings.write_text('mapping = "mapping.toml"\n' + kept)
+    assert story("sync").code == 3
+    told = " ".join(story("status").text.split())
+    assert '`values` has no rule: "Activated"' in told
+    assert "rebates mapping explain order.active --id 801" in told
