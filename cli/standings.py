@@ -228,7 +228,7 @@ def show_explanation(console: Console, one: Explanation) -> None:
         )
     console.print()
     for step in document["steps"]:
-        console.print(f"  {step['text']}", markup=False)
+        console.print(f"  {one.named(step['text'])}", markup=False)
     if document["to_next_tier"] is not None:
         gap = Decimal(document["to_next_tier"])
         needed = units(gap) if by_units else money(gap, currency)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +27,8 @@ from state.people import Member
 from state.postings import PostingView
 from state.standings import StandingView
 
+_ID = re.compile(r"\b[0-9A-Za-z]{18}\b")
+
 
 @dataclass(frozen=True)
 class NotCounted:
@@ -47,6 +50,15 @@ class Explanation:
     period: PeriodState | None = None
     otherwise: Sum | None = None  # counted when it was settled, in a way that the lines do not show any more
     counter: str = ALL  # the counter that the tier is taken from
+    names: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of accounts and orders that the steps tell of by their ids
+
+    def named(self, text: str) -> str:
+        """A step for people: names and order numbers, the ids behind them."""
+        return _ID.sub(
+            lambda id_: f"{self.names[id_[0]]} ({id_[0]})" if id_[0] in self.names else id_[0], text
+        )
 
     @property
     def orders(self) -> list[ContributionView]:
@@ -197,7 +209,11 @@ def _explanation(
         counted, otherwise = found.counted, found.otherwise
         not_counted = sorted([*not_counted, *(NotCounted(*one) for one in found.late)], key=_in_order)
     own = program.qualifiers[0].bucket
-    return Explanation(row, document, counted, not_counted, about, period, otherwise, own)
+    numbers = {one.order_id: one.order_number for one in counted if one.order_number}
+    numbers |= {line.order_id: line.order_number for line in lines if line.order_number}
+    told = {id_ for step in document["steps"] for id_ in _ID.findall(step["text"])}
+    names = {id_: numbers[id_] for id_ in told if id_ in numbers} | people.names(tx, told)
+    return Explanation(row, document, counted, not_counted, about, period, otherwise, own, names)
 
 
 def _kept_since(

@@ -64,6 +64,7 @@ def test_a_part_of_a_group_lists_what_it_brought(family):
     one, told = shown(family, "Bell")
     assert [(row.order_number, row.amount) for row in one.orders] == [("3", 200)]
     assert "200 of 650 USD" in told
+    assert f"share of Acme ({family.id_of('Acme')})" in " ".join(told.split())
 
 
 def test_who_left_the_family_sees_its_own_orders_once(family):

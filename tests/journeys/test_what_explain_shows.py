@@ -43,6 +43,7 @@ def rows_of(text):
 def test_an_order_of_a_shared_program_is_listed_once_and_the_rows_add_up(story):
     pays(story, SHARED)
     told = story("explain", LUMIERE).text
+    assert f"share of {LUMIERE} (001" in " ".join(told.split()), "by name, the id behind"
     rows = rows_of(told)
     assert rows and len({row[0] for row in rows}) == len(rows)
     counted = re.search(r"counted: ([\d.]+) USD", told)[1]
