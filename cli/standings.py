@@ -12,8 +12,10 @@ from cli.output import JsonFlag, emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from jobs.explanation import Explanation
+    from state.evidence import ContributionView
 
 AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -76,6 +78,10 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
         )
         for row in aside["first"]:
             console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}", markup=False)
+        if aside["first"]:
+            one = aside["first"][0]
+            said = f"rebates mapping explain {one['entity']}.{one['field']} --id {one['id']}"
+            console.print(f"  how a record was read: {said}", markup=False, soft_wrap=True)
     for one in aside["payouts"]:
         said = f"set aside: a payout of {one['program']} {one['period']}, whose amount the org's field cannot hold"
         console.print(said, style="yellow", markup=False)
@@ -166,6 +172,38 @@ def _beginning(threshold: str | None, by_units: bool, currency: str) -> str:
     return units(Decimal(threshold)) if by_units else money(Decimal(threshold), currency)
 
 
+def _amount(amount: Decimal, currency: str) -> str:
+    """With its currency and at least as many decimals as that has: amounts below each other may be of several."""
+    from rebates.money import money_text
+
+    return f"{Decimal(money_text(amount, currency)):,f} {currency}"
+
+
+def _orders(title: str, more: tuple[str, ...] = ()) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    for name in ("order", "date"):
+        table.add_column(name)
+    for name in ("lines", "quantity", "amount"):
+        table.add_column(name, justify="right")
+    for name in more:
+        table.add_column(name)
+    return table
+
+
+def _order(part: ContributionView, currency: str) -> tuple[str, ...]:
+    when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
+    number = part.order_number or part.order_id
+    return (
+        number,
+        str(when),
+        str(part.lines),
+        f"{part.quantity:,f}",
+        _amount(part.amount, part.currency or currency),
+    )
+
+
 def show_explanation(console: Console, one: Explanation) -> None:
     """One standing on one screen."""
     from rich.markup import escape
@@ -190,7 +228,7 @@ def show_explanation(console: Console, one: Explanation) -> None:
         )
     console.print()
     for step in document["steps"]:
-        console.print(f"  {step['text']}", markup=False)
+        console.print(f"  {one.named(step['text'])}", markup=False)
     if document["to_next_tier"] is not None:
         gap = Decimal(document["to_next_tier"])
         needed = units(gap) if by_units else money(gap, currency)
@@ -207,25 +245,20 @@ def show_explanation(console: Console, one: Explanation) -> None:
             f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
         )
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold", title="counted", title_justify="left")
-    table.add_column("order")
-    table.add_column("date")
-    for title in ("lines", "quantity", f"amount ({currency})"):
-        table.add_column(title, justify="right")
-    for part in one.contributions:
-        when = part.ordered_on or (part.ordered_at.date() if part.ordered_at else "")
-        table.add_row(
-            part.order_number or part.order_id,
-            str(when),
-            str(part.lines),
-            f"{part.quantity:,f}",
-            f"{part.amount:,.2f}",
-        )
+    table = _orders("counted")
+    for part in one.orders:
+        table.add_row(*_order(part, currency))
     if (rest := one.otherwise) is not None:
-        table.add_row("as settled", "", str(rest.lines), f"{rest.quantity:,f}", f"{rest.amount:,.2f}")
+        left = f"{rest.quantity:,f}", _amount(rest.amount, currency)
+        table.add_row("as settled", "", str(rest.lines), *left)
     console.print(table)
     if one.otherwise is not None:
         console.print("  as settled: lines that were changed or deleted since, as they were counted then")
+    if one.elsewhere:
+        table = _orders("not for the tier, but counted in", more=("in",))
+        for part in one.elsewhere:
+            table.add_row(*_order(part, currency), escape(part.bucket.partition("@")[0]))
+        console.print(table)
     if one.period is not None and one.period.state in SAID:
         why = "; ".join(one.period.waits_for) or "the next sync"
         console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}", markup=False)
@@ -249,9 +282,10 @@ def show_explanation(console: Console, one: Explanation) -> None:
         table.add_column("amount", justify="right")
         table.add_column("why")
         for line in one.not_counted:
+            about, own = line.line, str(line.line.order_fields.get("currency") or currency)
             table.add_row(
-                line.line.order_number or line.line.order_id, str(line.line.ordered_on or line.line.ordered_at or ""),
-                escape(str(line.line.product_fields.get("name") or "")), f"{line.line.amount:,.2f}", escape(line.reason),
+                about.order_number or about.order_id, str(about.ordered_on or about.ordered_at or ""),
+                escape(str(about.product_fields.get("name") or "")), _amount(about.amount, own), escape(line.reason),
             )  # fmt: skip
         console.print(table)
     console.print()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
     from rich.console import Console
@@ -97,6 +98,28 @@ def _in(need: Decimal | None) -> str:
     return "" if need is None else f" in {need}"
 
 
+def _paid_lines(row: TrialStanding) -> Iterator[str]:
+    """What becomes of the rebate: corrections of closed periods, the payout where it is another amount, who gets it."""
+    from rebates.explain import payout_steps
+    from rebates.money import money_text
+
+    at = row.standing
+    currency = at.working.program.currency
+
+    def money(value: Decimal) -> str:
+        return f"{money_text(value, currency)} {currency}"
+
+    for one in row.adjustments:
+        parts = f"late lines {money(one.prior_period)}, tier and terms {money(one.rate)}"
+        yield f"adjustment {money(one.total)} for {one.period} ({parts})"
+    said = [step.text for step in payout_steps(at, row.made)] if row.made is not None else []
+    yield from said
+    if not said and row.paid != at.rebate:
+        yield f"payout {money(row.paid)}"
+    for account, share in row.shares:
+        yield f"of it {account}: {money(share)}"
+
+
 def show(console: Console, trial: Trial) -> None:
     """The same for people: the arithmetic of each standing, then what did not count."""
     from rebates.money import money_text
@@ -113,6 +136,8 @@ def show(console: Console, trial: Trial) -> None:
         )
         for step in at.steps:
             console.print(f"    {step.text}", markup=False)
+        for line in _paid_lines(row):
+            console.print(f"    {line}", markup=False)
         for level in at.higher_tiers[:1]:
             console.print(
                 f"    next: {level.tier}{_in(level.need)}, rebate then {money_text(level.rebate, currency)} {currency}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,13 +17,17 @@ from jobs.app import App
 from jobs.late_lines import Sum, as_settled
 from jobs.refusals import Unusable
 from jobs.settling import PeriodState
+from rebates.hierarchy import SHARE
 from rebates.program import Program
+from rebates.totals import ALL
 from rebates.versions import terms_on
 from state import evidence, people, postings, standings
 from state.evidence import ContributionView, LineView, Span
 from state.people import Member
 from state.postings import PostingView
 from state.standings import StandingView
+
+_ID = re.compile(r"\b[0-9A-Za-z]{18}\b")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,31 @@ class Explanation:
     postings: list[PostingView] = field(default_factory=list)
     period: PeriodState | None = None
     otherwise: Sum | None = None  # counted when it was settled, in a way that the lines do not show any more
+    counter: str = ALL  # the counter that the tier is taken from
+    names: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of accounts and orders that the steps tell of by their ids
+
+    def named(self, text: str) -> str:
+        """A step for people: names and order numbers, the ids behind them."""
+        return _ID.sub(
+            lambda id_: f"{self.names[id_[0]]} ({id_[0]})" if id_[0] in self.names else id_[0], text
+        )
+
+    @property
+    def orders(self) -> list[ContributionView]:
+        """What counts for the tier, one row an order: together the total that the standing says. Of who is a part of a group,
+        what it brought: together the volume of its share."""
+        mine = [one for one in self.contributions if one.bucket.partition("@")[0] == self.counter]
+        return _by_order(mine or [one for one in self.contributions if one.bucket.startswith(SHARE)])
+
+    @property
+    def elsewhere(self) -> list[ContributionView]:
+        """Orders of which nothing counts for the tier, but something in another counter: what is paid on, a gate, special prices.
+        What a buyer brought to its group, or an earlier program is paid on, is no counter of its own: its name is in brackets."""
+        there = {one.order_id for one in self.orders}
+        rest = [one for one in self.contributions if one.order_id not in there]
+        return _by_order(one for one in rest if not one.bucket.startswith("("))
 
     @property
     def settled(self) -> Decimal | None:
@@ -85,6 +116,7 @@ class Explanation:
                     "date": one.line.ordered_on or one.line.ordered_at,
                     "amount": one.line.amount,
                     "quantity": one.line.quantity,
+                    "currency": one.line.order_fields.get("currency") or row.currency,
                     "product": one.line.product_fields.get("name"),
                     "reason": one.reason,
                 }
@@ -97,6 +129,16 @@ class Explanation:
             "changed_at": row.changed_at,
             "run": row.run_pk,
         }
+
+
+def _by_order(some: Iterable[ContributionView]) -> list[ContributionView]:
+    found: dict[tuple[str, str, str], ContributionView] = {}
+    for one in some:
+        have = found.get(key := (one.order_id, one.bucket.partition("@")[0], one.currency))
+        found[key] = one if have is None else replace(
+            have, amount=have.amount + one.amount, quantity=have.quantity + one.quantity, lines=have.lines + one.lines,
+        )  # fmt: skip
+    return list(found.values())
 
 
 def _posting(one: PostingView) -> dict[str, Any]:
@@ -166,7 +208,12 @@ def _explanation(
         found = as_settled(program, counted, fitting, document, when)
         counted, otherwise = found.counted, found.otherwise
         not_counted = sorted([*not_counted, *(NotCounted(*one) for one in found.late)], key=_in_order)
-    return Explanation(row, document, counted, not_counted, about, period, otherwise)
+    own = program.qualifiers[0].bucket
+    numbers = {one.order_id: one.order_number for one in counted if one.order_number}
+    numbers |= {line.order_id: line.order_number for line in lines if line.order_number}
+    told = {id_ for step in document["steps"] for id_ in _ID.findall(step["text"])}
+    names = {id_: numbers[id_] for id_ in told if id_ in numbers} | people.names(tx, told)
+    return Explanation(row, document, counted, not_counted, about, period, otherwise, own, names)
 
 
 def _kept_since(

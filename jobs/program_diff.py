@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -39,6 +40,11 @@ class ProgramDiff:
     changes: tuple[Change, ...]
     moved: tuple[Moved, ...] = ()
     unchanged: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)  # what members are called, where that is known
+
+    def called(self, member: str) -> str:
+        """The name, the id behind it."""
+        return f"{self.names[member]} ({member})" if member in self.names else member
 
     @property
     def total(self) -> Decimal:
@@ -60,6 +66,7 @@ class ProgramDiff:
             "standings": [
                 {
                     "member": entry.member,
+                    "member_name": self.names.get(entry.member),
                     "period": entry.period,
                     "old_tier": entry.old.tier if entry.old else None,
                     "new_tier": entry.new.tier if entry.new else None,
@@ -93,7 +100,7 @@ class ProgramDiff:
             )
             tiers = [at.tier or "no tier" if at else "no standing" for at in (entry.old, entry.new)]
             out.append(
-                f"{entry.member} {entry.period}: {tiers[0]} {old} -> {tiers[1]} {new} ({money_text(entry.change, self.currency)})"
+                f"{self.called(entry.member)} {entry.period}: {tiers[0]} {old} -> {tiers[1]} {new} ({money_text(entry.change, self.currency)})"
             )
         for (old, new), (count, change) in self.by_tier.items():
             out.append(f"{old} -> {new}: {count} standings, {money_text(change, self.currency)}")

@@ -19,7 +19,7 @@ from rebates.lint_facts import Facts
 from rebates.program import Program
 from rebates.sequence import lined_up
 from rebates.versions import folded
-from state import chains, contributions, frames, known_values, rules
+from state import chains, contributions, frames, known_values, people, rules
 
 CELLS_AT_ONCE = 2_000
 
@@ -46,7 +46,8 @@ def diff_store(app: App, old: Program, new: Program) -> ProgramDiff:
         with app.store.transaction() as tx:
             before = _standings(app, tx, old)
             after = _standings(app, tx, new)
-        return compared(new.currency, changes, before, after)
+            named = people.names(tx, {member for member, _ in before.keys() | after.keys()})
+        return replace(compared(new.currency, changes, before, after), names=named)
 
 
 def _with_versions(app: App, tx: Connection, old: Program, new: Program) -> tuple[Program, Program]:

@@ -143,7 +143,9 @@ def _pay_again(run: ProgramRun, member: str, lost: Mapping[Period, Decimal]) -> 
         dues, min_payout=terms.limits.min_payout, claw_back=terms.settlement.claw_back
     )
     for (period, row), (_, made) in zip(rows.items(), paid, strict=True):
-        run.rows[member, period] = replace(row, paid=made.paid, carried=made.carried, invoiced=made.invoiced)
+        run.rows[member, period] = replace(
+            row, paid=made.paid, carried=made.carried, invoiced=made.invoiced, made=None
+        )
 
 
 __all__ = ["Trial", "TrialStanding", "run_trial"]

@@ -20,7 +20,7 @@ from rebates.hierarchy import shares
 from rebates.money import fraction, text
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.settle import Adjustment, adjustment
+from rebates.settle import Adjustment, Payout, adjustment
 from rebates.standing import Standing, earned_in, held_at
 from rebates.totals import NOTHING, Inputs, Overruling
 from rebates.versions import in_force, segments, standing_across
@@ -38,6 +38,7 @@ class TrialStanding:
     invoiced: Decimal = ZERO
     shares: tuple[tuple[str, Decimal], ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
+    made: Payout | None = None  # the payout with its reason; None beside a rival
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -166,7 +167,9 @@ class ProgramRun:
         booked = tuple(one.adjustment for one in past.booked)
         due = now.payout_with(sum((entry.total for entry in booked), ZERO))
         shared = self._shares(member, period, now)
-        self.rows[member, period] = TrialStanding(now, due.paid, due.carried, due.invoiced, shared, booked)
+        self.rows[member, period] = TrialStanding(
+            now, due.paid, due.carried, due.invoiced, shared, booked, due
+        )
         past.carried, past.last = due.carried, now
         past.kept += due.settles
         bought = self.cells[member][period]  # else it has no guarantee either

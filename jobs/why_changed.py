@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,14 +14,16 @@ from sqlalchemy import Connection
 from jobs.app import App
 from jobs.explanation import find_account
 from jobs.refusals import Unusable
+from jobs.settled_changes import MOVED, asked_of_accounts
 from rebates.money import money_text, units_text
 from rebates.program import Program
 from rebates.versions import terms_on
-from state import acknowledged, changes, evidence, postings, runs, standings
+from state import acknowledged, audit, changes, evidence, postings, runs, standings
 from state.changes import ChangedLine
 from state.standings import Past, StandingView
 
 _AT_LAST = {"elsewhere": 1, "posting": 2, "uncounted": 3}  # the order in which people are told
+AUDITED = 1_000  # deeds looked at, the newest first
 OUR_WRITE = timedelta(minutes=5)  # so far our clock and the org's may be apart about one write
 
 
@@ -121,7 +123,7 @@ def why_changed(app: App, account: str, since: str, *, program: str | None = Non
                 continue
             causes = [
                 *_causes(tx, row, before, past[-1], changed),
-                *_of_records(tx, row, changed, member.id, written),
+                *_of_records(tx, row, programs.get(row.program), changed, member.id, written),
                 *_of_lines(tx, row, programs.get(row.program), changed),
                 *_of_postings(tx, row, settled),
             ]
@@ -166,20 +168,48 @@ def _causes(
 
 
 def _of_records(
-    tx: Connection, row: StandingView, since: datetime, account_id: str, written: datetime | None
+    tx: Connection,
+    row: StandingView,
+    program: Program | None,
+    since: datetime,
+    account_id: str,
+    written: datetime | None,
 ) -> Iterator[Cause]:
     """Records that decide who takes part. One that we saved last moved by that, whoever saved it before."""
+    asked = asked_of_accounts(program) if program is not None else frozenset[str]()
+    noted = _noted(tx, row.program, since)
     for one in changes.accounts_since(tx, row.cell, since):
         at, name = f"{one.changed_at:%Y-%m-%d %H:%M} UTC", one.name or one.id
         ours = one.id == account_id and written is not None and abs(written - one.changed_at) <= OUR_WRITE
-        if ours:
+        moved = noted.get(one.id, frozenset())
+        if ours and not moved:
             yield Cause("uncounted", f"the record of {name} was last saved by our own write, {at}")
         else:
-            yield Cause("account", f"the record of {name} changed {at}")
+            yield Cause("account", f"the record of {name} changed {at}{_asked(one.fields, moved, asked)}")
     for product in changes.products_since(tx, row.cell, since):
         name = product.name or product.id
         words = f"the record of {name} ({product.family or 'no family'} now) changed {product.changed_at:%Y-%m-%d %H:%M} UTC"
         yield Cause("product", words)
+
+
+def _noted(tx: Connection, program: str, since: datetime) -> dict[str, frozenset[str]]:
+    """Account → fields that a sync found changed when they moved what the program had settled."""
+    found: dict[str, frozenset[str]] = {}
+    for deed in audit.entries(tx, limit=AUDITED):
+        if deed.action == MOVED and deed.at > since and deed.detail.get("program") == program:
+            fields = deed.detail["changed"]
+            for account in deed.object.split(", ") if isinstance(fields, list) else ():
+                found[account] = found.get(account, frozenset()) | set(fields)
+    return found
+
+
+def _asked(fields: Mapping[str, object], moved: frozenset[str], asked: frozenset[str]) -> str:
+    """Which field it was, where a sync noted it, else which ones the program asks about; with what is in them now."""
+    names = sorted(moved or (asked & fields.keys()))
+    if not names:
+        return ""
+    values = ", ".join(f"{name} is {fields.get(name) or 'not set'} now" for name in names)
+    return f": {values}" if moved else f"; of what the program asks about, {values}"
 
 
 def _of_postings(tx: Connection, row: StandingView, since: datetime) -> Iterator[Cause]:
@@ -248,6 +278,8 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
     """A definition as one line a term; tiers and the like by their names."""
     if isinstance(value, dict):
         for name, one in value.items():
+            if not key and name == "earlier":
+                continue  # terms of earlier days: each has been a version of its own
             yield from _flat(one, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
         for number, one in enumerate(value, 1):

@@ -21,12 +21,15 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 
 # Which column says whose a record is.
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
+KIND_CAP = 40  # a value of a list is as long at most; a longer one is a sentence of somebody
+FEW_DIGITS = 4  # more are a number of somebody
 WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row set aside. `field` is the canonical name; `code` a key of `scalars.REASONS`; no value of the row."""
+    """A row set aside. `field` is the canonical name; `code` a key of `scalars.REASONS`. No value of the row is in it,
+    but one that a list of values (`values`) lacks: it names a kind, not a person (docs/decisions/0345)."""
 
     entity: str
     object: str
@@ -208,11 +211,27 @@ class Reader:
                     id_,
                     name,
                     code,
-                    f"{self._where(name)} {scalars.REASONS[code]}",
+                    f"{self._where(name)} {scalars.REASONS[code]}{self._without_rule(page, row, name, code)}",
                     None if parents is None else parents[row].as_py(),
                 )
             )
         return tuple(out)
+
+    def _without_rule(self, page: _Page, row: int, name: str, code: str) -> str:
+        """Which value it was that the list has no rule for: `: "Shipped"`. Not what looks like no name of a kind."""
+        source = self.pull.fields.get(name)
+        if code != "no_rule" or source is None:
+            return ""
+        found = (page.texts(path)[row].as_py() for path in source.paths)
+        value = next((text for text in found if text is not None), None)
+        if (
+            value is None
+            or len(value) > KIND_CAP
+            or "@" in value
+            or sum(map(str.isdigit, value)) > FEW_DIGITS
+        ):
+            return ""
+        return f': "{value}"'
 
     def _where(self, name: str) -> str:
         """`amount (TotalPrice)`: our name and the org's."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
+from rebates.pieces import baseline_words, prorated_words
 from rebates.program import Program
 from rebates.settle import BELOW, Payout
 from rebates.standing import Standing, outcome
@@ -53,6 +54,9 @@ def _steps(at: Standing) -> list[Step]:
     if inputs.reduction:
         before = f"{money_text(inputs.reduction, terms.currency)} {terms.currency} that earlier programs paid on these lines is not paid on again"
         steps.append(Step("reduced", before, amount=shown(inputs.reduction)))
+    steps += [Step("prorated", words) for words in prorated_words(terms, at.period, inputs)]
+    if (words := baseline_words(terms, at.period, at.member, inputs)) is not None:
+        steps.append(Step("baseline", words))
     steps += [Step("missing", reason) for reason in at.incomplete]
     steps += [Step("closed", reason) for reason in case.closed if reason not in at.incomplete]
     for scale in case.scales:
@@ -61,13 +65,19 @@ def _steps(at: Standing) -> list[Step]:
     # Of several versions the notes tell the parts.
     bands = case.bands(index, case.scales[0].value) if inputs.across is None and bought else []
     if not bought:
-        steps.append(Step("no_lines", "nothing was bought, so nothing is paid", amount=Decimal(0)))
+        words = "nothing that could be counted" if at.incomplete else "nothing was bought"
+        steps.append(Step("no_lines", f"{words}, so nothing is paid", amount=Decimal(0)))
+    elif index < 0 and inputs.across is not None:
+        words = f"no tier is reached on the terms from {terms.effective}"
+        steps.append(Step("no_tier", f"{words}: see above what each of the terms pays"))
     elif index < 0:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
     for band in bands:
         tier = terms.tiers[band.tier]
         if tier.kind == "amount" and tier.per is None and not tier.linear:
             words = f"{tier.name}: {tier.benefit_text(terms.currency)} fixed"
+            if band.rebate != fraction(tier.benefit):
+                words += f", here {money_text(band.rebate, terms.currency)}"
         else:
             money = f"{money_text(band.paid_on, terms.currency)} {terms.currency}"
             paid_on = units_text(band.paid_on) if tier.kind == "per_unit" else money

@@ -154,7 +154,7 @@ def standing_across(
         earned = _together(parts, pieces)
         notes = [
             f"{text(totals.get(version.measure_bucket, NOTHING).amount)} {version.currency} on the terms from "
-            f"{version.effective}: {money_text(piece, version.currency)}"
+            f"{version.effective}: {_terms_in_words(version, period, whole, member, inputs)}{money_text(piece, version.currency)}"
             for (version, totals), piece in zip(parts, pieces, strict=True)
         ]
         if (below := sum(pieces, Fraction(0))) != earned:
@@ -247,6 +247,18 @@ def _tier_of(
 ) -> Tier | None:
     index = set_out(version, period, totals, member, inputs).index()
     return version.tiers[index] if index >= 0 else None
+
+
+def _terms_in_words(
+    version: Program, period: Period, whole: Totals, member: str | None, inputs: Inputs
+) -> str:
+    """Which tier of a version everything reaches, and what that pays; of bands only which is the highest."""
+    tier = _tier_of(version, period, whole, member, inputs)
+    if tier is None:
+        return "no tier, "
+    if version.method == "stepped":
+        return f"steps up to {tier.name}, "
+    return f"{tier.name}, {tier.benefit_text(version.currency)}: "
 
 
 def _all(version: Program, period: Period, totals: Totals, member: str | None, inputs: Inputs) -> Fraction:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, not_, or_, select
 
+from state.evidence import account_fields
 from state.instants import micros, moment
 from state.tables.base import FIRST_DAY
 from state.tables.facts import accounts, currency_rates, order_lines, orders, products
@@ -51,6 +52,7 @@ class ChangedAccount:
     id: str
     name: str | None
     changed_at: datetime
+    fields: dict[str, object]  # as conditions see them now
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,9 @@ def accounts_since(tx: Connection, cell: Cell, since: datetime) -> list[ChangedA
         )
         .order_by(accounts.c.sf_id)
     )
-    return [ChangedAccount(row.sf_id, row.name, moment(row.modstamp)) for row in tx.execute(query)]
+    rows = tx.execute(query).all()
+    fields = account_fields(tx, {row.pk for row in rows}) if rows else {}
+    return [ChangedAccount(row.sf_id, row.name, moment(row.modstamp), fields[row.pk]) for row in rows]
 
 
 def _mine(cell: Cell) -> ColumnElement[bool]:

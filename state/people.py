@@ -157,6 +157,11 @@ def pks(tx: Connection, ids: Collection[str]) -> dict[str, int]:
     return found
 
 
+def names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
+    """What accounts are called, of those that have a name."""
+    return {one.id: one.name for one in members(tx, pks(tx, ids).values()).values() if one.name}
+
+
 def is_gone(tx: Connection, account_id: str | None) -> bool:
     """Whether an account is deleted or merged away."""
     return tx.execute(GONE.where(accounts.c.sf_id == account_id).limit(1)).first() is not None

@@ -364,3 +364,56 @@ def test_without_counts_every_line_counts_and_drafts_are_warned_about(tmp_path, 
     (standing,) = body["data"]["standings"]
     assert (standing["member"], standing["qualifying_amount"], standing["rebate"]) == ("A", "130.00", "13.00")
     assert "1 line has the status Draft" in body["warnings"][0]
+
+
+def test_a_member_for_half_a_quarter_reads_how_many_days_it_took_part(files, capsys):
+    (files / "p.toml").write_text(
+        'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\nperiod = "quarter"\n[proration]\nby = "days"\nof = ["amount"]\n'
+        '[[tiers]]\nname = "A"\nthreshold = "1000"\namount = "300"\n'
+    )
+    (files / "accounts.csv").write_text("account_id,active_from\nA1,2026-02-15\n")
+    (files / "orders.csv").write_text(ORDERS.replace("2026-01-0", "2026-03-0"))
+    words = ("program", "try", files / "p.toml", "--orders", files / "orders.csv", "--accounts", files / "accounts.csv")  # fmt: skip
+    assert run([*map(str, words)]) == 0
+    told = capsys.readouterr().out
+    assert "45 of 90 days: fixed amounts times 1/2" in told
+    assert "A: 300 USD fixed, here 150.00" in told
+
+
+def tried(capsys, files: Path, *more: object) -> str:
+    words = ("program", "try", files / "p.toml", "--orders", files / "orders.csv", *more)
+    assert run([*map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_people_read_what_is_paid_where_it_is_not_the_rebate(files, capsys):
+    (files / "p.toml").write_text(PROGRAM.replace("[[tiers]]", 'min_payout = "60"\n[[tiers]]', 1))
+    (files / "orders.csv").write_text(
+        "order_id,line_id,account_id,date,quantity,amount\nO1,1,A1,2026-01-05,1,1000\nO2,1,A1,2026-02-05,1,2000\n"
+    )
+    told = tried(capsys, files)
+    assert "payout 0.00 USD: 50.00 USD is below the minimum payout of 60.00 USD, carried forward" in told
+    assert "payout 150.00 USD: 50.00 USD carried in from the periods before" in told
+
+
+def test_people_read_what_came_late_and_where_it_is_paid(files, capsys):
+    (files / "orders.csv").write_text(
+        "order_id,line_id,account_id,date,quantity,amount,received\nO1,1,A1,2026-01-05,1,1000,2026-01-05\n"
+        "O2,1,A1,2026-01-06,1,600,2026-02-03\nO3,1,A1,2026-02-05,1,1000,2026-02-05\n"
+    )
+    told = tried(capsys, files)
+    assert "adjustment 30.00 USD for 2026-01 (late lines 30.00 USD, tier and terms 0.00 USD)" in told
+    assert "payout 80.00 USD" in told
+
+
+def test_people_read_who_gets_how_much_of_a_shared_rebate(files, capsys):
+    (files / "p.toml").write_text(
+        PROGRAM.replace("[[tiers]]", '[hierarchy]\nroll_up = "parent"\npay = "share"\n[[tiers]]', 1)
+    )
+    (files / "accounts.csv").write_text("account_id,parent_id\nA1,\nA2,A1\n")
+    (files / "orders.csv").write_text(
+        "order_id,line_id,account_id,date,quantity,amount\nO1,1,A1,2026-01-05,1,1000\nO2,1,A2,2026-01-05,1,3000\n"
+    )
+    told = tried(capsys, files, "--accounts", files / "accounts.csv")
+    assert "of it A1: 50.00 USD" in told
+    assert "of it A2: 150.00 USD" in told

@@ -46,6 +46,9 @@ def test_a_lower_threshold_shows_who_moves_and_by_how_much_and_changes_nothing(s
     before = story.standings()
     new = PROGRAM.replace('"1000"', '"800"')
     found = diff_store(story.opened, parse_program(PROGRAM, "old"), parse_program(new, "new"))
+    assert any(
+        f"{found.names[one.member]} ({one.member}) " in line for one in found.moved for line in found.lines()
+    )
     (moved,) = found.moved
     assert (moved.member, moved.period, moved.change) == (story.id_of("Acme"), "2026-06", 80)
     assert found.by_tier == {("Silver", "Gold"): (1, 80)}

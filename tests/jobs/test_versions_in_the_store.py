@@ -158,8 +158,8 @@ def test_a_second_file_amends_the_program_from_its_day_on(amended):
     amended.sync()
     assert amended.rebates() == {("Acme", "2026-06"): Decimal(30)}  # 10 % of 100 and 20 % of 100
     steps = [step["text"] for step in amended.standings()["care", "Acme", "2026-06"]["steps"]]
-    assert "100 USD on the terms from 2026-01-01: 10.00" in steps
-    assert "100 USD on the terms from 2026-06-16: 20.00" in steps
+    assert "100 USD on the terms from 2026-01-01: All, 10%: 10.00" in steps
+    assert "100 USD on the terms from 2026-06-16: All, 20%: 20.00" in steps
     (explained,) = explain(amended.opened, "Acme")
     (left_out,) = explained.not_counted
     assert "family" in left_out.reason

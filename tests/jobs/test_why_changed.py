@@ -180,3 +180,47 @@ def test_what_was_booked_since_stands_beside_what_moved_it(story):
     (moved,) = [one for one in asked(story, "2026-07-03").moved if one.standing.period == "2026-06"]
     assert [(c.kind, c.amount) for c in moved.causes] == [("return", -100), ("posting", -10)]
     assert "booked in 2026-07" in moved.causes[-1].text
+
+
+def test_a_field_of_an_account_that_moved_settled_money_is_named_with_what_is_in_it_now(shop):
+    shop.settings["payouts.settle_from"] = "2026-06-01"
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM.replace("[[tiers]]", '[members]\ntype = ["Partner"]\n[[tiers]]', 1))
+    shop.account("Acme", type="Partner", segment="Retail")
+    shop.order("1", "Acme", DAY, {"amount": 600})
+    shop.sync()
+    shop.today(date(2026, 7, 2))
+    shop.sync()
+    shop.today(date(2026, 7, 4))
+    shop.account("Acme", type="Distributor", segment="Retail")
+    shop.sync()
+    (moved,) = [one for one in asked(shop, "2026-07-03").moved if one.standing.period == "2026-06"]
+    (cause,) = [one for one in moved.causes if one.kind == "account"]
+    assert cause.text == "the record of Acme changed 2026-07-04 12:00 UTC: type is Distributor now"
+
+
+def test_a_field_that_the_program_asks_about_is_named_where_nothing_was_settled(shop):
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM.replace("[[tiers]]", '[members]\ntype = ["Partner"]\n[[tiers]]', 1))
+    shop.account("Acme", type="Partner")
+    shop.order("1", "Acme", DAY, {"amount": 600})
+    shop.sync()
+    shop.today(date(2026, 6, 12))
+    shop.account("Acme", type="Distributor")
+    shop.sync()
+    (moved,) = asked(shop).moved
+    assert [one.text for one in moved.causes if one.kind == "account"] == [
+        "the record of Acme changed 2026-06-12 12:00 UTC; of what the program asks about, type is Distributor now"
+    ]
+
+
+def test_new_terms_from_a_day_on_are_told_without_repeating_those_of_before(story):
+    new = PROGRAM.replace("period =", 'effective_from = 2026-06-11\namendment = "as_of"\nperiod =', 1)
+    story.program(new.replace('"20%"', '"25%"'), "second")
+    story.order("2", "Acme", date(2026, 6, 12), {"amount": 900})
+    story.sync()
+    (moved,) = asked(story).moved
+    told = [one.text for one in moved.causes if one.kind == "version"]
+    assert any("[Gold]" in one for one in told)
+    assert not any("earlier" in one for one in told)
+    assert len(told) <= 4, told

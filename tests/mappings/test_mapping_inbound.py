@@ -163,6 +163,16 @@ def test_a_rejection_says_object_id_field_and_reason_and_never_the_value(page_of
 
 
 @pytest.mark.parametrize(
+    ("written", "named"),
+    [("Mars", ': "Mars"'), ("jo@acme.example", ""), ("+49 170 1234567", ""), ("a long tale " * 9, "")],
+)
+def test_a_value_without_a_rule_is_named_where_it_is_a_kind_and_nobodys_own(page_of, written, named):
+    text = ACCOUNT + 'region = { field = "X__c", values = { NA = "north" } }\n'
+    (rejected,) = read(text, accounts(page_of, X__c=[written]), "account").rejected
+    assert rejected.message == f"region (X__c) has a value for which `values` has no rule{named}"
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "2026-11-01T10:00:00.000+0000",

@@ -207,7 +207,7 @@ tier One from 0 pays 15%
 order 2026-03-06 A1 300
 order 2026-03-12 A1 100
 on 2026-12-31 A1 earns 45.00
-on 2026-12-31 A1 says "300 USD on the terms from 2026-01-01: 30.00"
+on 2026-12-31 A1 says "300 USD on the terms from 2026-01-01: One, 10%: 30.00"
 on 2026-12-31 A1 says "rebate 45.00 USD (exact)"
 
 == 2.23 versions: a fixed amount is paid once, shared by what was bought on which terms
