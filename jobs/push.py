@@ -45,11 +45,11 @@ def push(run: Running) -> Pushed:
     When the database undoes a part of it, it is begun again; what had arrived by then is counted all the same.
     """
     sending = Sending(run)
-    if (stop := again(run.app, lambda: overtaken.standing(run.app))) is not None:
+    if (stop := again(run.app, overtaken.standing, run.app)) is not None:
         sending.result.stopped["push"] = stop
         return sending.result
-    again(run.app, lambda: _push(run, sending))
-    again(run.app, lambda: overtaken.after(run, sending.result))
+    again(run.app, _push, run, sending)
+    again(run.app, overtaken.after, run, sending.result)
     return sending.result
 
 
