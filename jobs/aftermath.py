@@ -29,13 +29,13 @@ def note_gap(tx: Connection, app: App, stream: Stream, before: datetime | None) 
     if before is None or (known or "").startswith(MAPPING):
         return
     assert stream.window.until is not None
-    if stream.again == "its mapping changed":  # weighs more than any other reason: see `held_back`
+    if stream.again == "its mapping changed":  # weighs more than any other reason: see `why_nothing_counts`
         inventory_asked.ask(tx, f"{MAPPING}{stream.name} changed")
     elif known is None and stream.window.until - before > timedelta(days=app.settings.sync.unconfirmed_days):
         inventory_asked.ask(tx, f"{stream.name} was last read at {before:%Y-%m-%d %H:%M} UTC")
 
 
-def held_back(app: App) -> dict[str, errors.SyncError]:
+def why_nothing_counts(app: App) -> dict[str, errors.SyncError]:
     """Why nothing may be computed or written: a changed mapping shows other records, and those that it showed before could
     not be taken back yet. Both would count, in the org too."""
     with app.store.read() as tx:

@@ -7,7 +7,7 @@ was read before it. Each step can be killed anywhere and begun again, so a commi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -18,23 +18,24 @@ PAUSES = (1.0, 4.0, 15.0, 40.0)  # seconds: together longer than a failover usua
 LOOK_SECONDS = 1.0  # between two looks whether somebody wants us to stop
 
 log = structlog.get_logger()
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def again(app: App, step: Callable[[], T]) -> T:
-    """Do a step; when the store refuses it for a reason that passes, wait and do it again, five times at most.
+def again(app: App, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Do a step with what it takes; when the store refuses it for a reason that passes, wait and do it again, five times at most.
 
     Raises the last `StoreError`. In a rehearsal nothing is repeated: what came before the step is undone with it.
     """
     for number, pause in enumerate(PAUSES, 1):
         try:
-            return step()
+            return step(*args, **named)
         except StoreError as error:
             if not error.passes or app.rehearses or app.stopping.is_set():
                 raise
             log.warning("store.step_again", code=error.code, what=error.what, times=number)
         _wait(app, pause * (0.5 + app.rng.random() / 2))  # two that met do not meet again
-    return step()
+    return step(*args, **named)
 
 
 def _wait(app: App, seconds: float) -> None:

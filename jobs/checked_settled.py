@@ -8,8 +8,8 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from jobs.app import App
+from jobs.calculator import Calculator
 from jobs.closing import Ledger
-from jobs.inputs import Calculator
 from jobs.program_check import Checked
 from jobs.refused_programs import sort_out_in, why_refused
 from jobs.rehearsal import rehearse

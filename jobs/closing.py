@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated
+from jobs.calculator import is_chained
 from jobs.documents import document_from
-from jobs.inputs import Computed, is_chained
 from jobs.settled_changes import Cause, Causes, Correction
 from jobs.settling import Facts, look, withdraw
 from jobs.told_apart import Former, late_part
@@ -40,7 +41,7 @@ class Ledger:
         self.corrected = dict[str, dict[Cell, Correction]]()
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
-    def correct(self, computed: Sequence[Computed], saved: Iterable[Saved] = ()) -> list[Computed]:
+    def correct(self, computed: Sequence[Calculated], saved: Iterable[Saved] = ()) -> list[Calculated]:
         """Standings of closed periods that are worth something else now: the difference is booked in the open period.
         Returns them. `saved`: those that changed, with what they were before."""
         if not self._closed:
@@ -53,7 +54,7 @@ class Ledger:
             and not found.standing.incomplete
         ]
         known = postings.balances(self.tx, [found.one.cell for found in late])
-        formers, earlier = dict[object, Former](), dict[Cell, Computed]()
+        formers, earlier = dict[object, Former](), dict[Cell, Calculated]()
         if any(found.payout is not None for found in late):
             formers = {one.cell: document_from(one.before) for one in saved if one.before is not None}
             earlier = _earlier_in_window(computed)
@@ -75,14 +76,14 @@ class Ledger:
                 mine[cell] = Correction(before + moved[cell], self._cause(found))
         return [found for found in late if found.one.cell in booked_for]
 
-    def _was_left_out(self, found: Computed) -> bool:
+    def _was_left_out(self, found: Calculated) -> bool:
         """The period was closed by hand while this standing was incomplete."""
         period = found.one.cell.period_pk
         if period not in self._left_out:
             self._left_out[period] = postings.left_out(self.tx, period)
         return found.one.cell.member_pk in self._left_out[period]
 
-    def _cause(self, found: Computed) -> Cause:
+    def _cause(self, found: Calculated) -> Cause:
         if self._causes is None:
             return Cause()
         return self._causes.of(found.one.program, found.one.cell.member_pk)
@@ -101,10 +102,10 @@ class Ledger:
 
     def _booking(
         self,
-        found: Computed,
+        found: Calculated,
         before: Balance | None,
         formers: Mapping[object, Former],
-        earlier: Computed | None,
+        earlier: Calculated | None,
     ) -> Booking:
         at = found.standing
         worth = at.rebate if found.payout is None else found.payout.settles
@@ -132,9 +133,9 @@ class Ledger:
         return next((row.pk for row in rows if row.start <= today < row.end), rows[-1].pk)
 
 
-def _earlier_in_window(computed: Sequence[Computed]) -> dict[Cell, Computed]:
+def _earlier_in_window(computed: Sequence[Calculated]) -> dict[Cell, Calculated]:
     """The standing of the member's period before, where both are of one window over several periods."""
-    found = dict[Cell, Computed]()
+    found = dict[Cell, Calculated]()
     chained = (one for one in computed if one.payout is not None)
     in_order = sorted(
         chained, key=lambda one: (one.one.program.key, one.one.cell.member_pk, one.one.period.start)

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection
 
-from jobs import inputs, own_currency, strangers
+from jobs import own_currency, strangers
 from jobs.app import App
+from jobs.calculated import Calculated
+from jobs.calculator import Calculator
 from jobs.closing import Ledger
 from jobs.documents import Kept, document_of, row_with
-from jobs.inputs import Calculator
 from jobs.refused_programs import RefusedProgram, sort_out_in
 from rebates.events import Event, events
 from rebates.program import Program
@@ -179,9 +180,7 @@ def work_off(
     return done
 
 
-def _unless_kept(
-    tx: Connection, calculator: Calculator, computed: list[inputs.Computed]
-) -> list[inputs.Computed]:
+def _unless_kept(tx: Connection, calculator: Calculator, computed: list[Calculated]) -> list[Calculated]:
     """Those to save: not a settled standing that stays, and that already says what was settled."""
     kept = calculator.kept(computed)
     if not kept:
@@ -192,7 +191,7 @@ def _unless_kept(
 
 def _keep(
     done: Worked,
-    computed: Sequence[inputs.Computed],
+    computed: Sequence[Calculated],
     documents: Sequence[dict[str, Any]],
     saved: Sequence[Saved],
 ) -> None:
@@ -235,7 +234,7 @@ def _turn_of_the_day(
     return turned
 
 
-def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -> list[inputs.Computed]:
+def _changed_tier(computed: Sequence[Calculated], saved: Sequence[Saved]) -> list[Calculated]:
     """Standings that came to another tier than they had; a new one had none."""
     former = {one.cell: None if one.before is None else json.loads(one.before)["tier"] for one in saved}
     return [
@@ -246,7 +245,7 @@ def _changed_tier(computed: Sequence[inputs.Computed], saved: Sequence[Saved]) -
 
 
 def _news(
-    computed: Sequence[inputs.Computed], saved: Sequence[Saved], now: datetime, run_pk: int
+    computed: Sequence[Calculated], saved: Sequence[Saved], now: datetime, run_pk: int
 ) -> Iterable[EventRow]:
     """Events of the standings that changed; those of periods that are over are no news to anybody."""
     former = {one.cell: one.before for one in saved}
@@ -283,7 +282,7 @@ def _row(event: Event, cell: Cell, now: datetime, run_pk: int) -> EventRow:
     )
 
 
-def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[inputs.Computed]) -> None:
+def _drop_unknown(tx: Connection, asked: Sequence[Cell], answered: Sequence[Calculated]) -> None:
     """Cells of retired programs or periods: their marks must go, or they would be asked for again for ever. Planning lets
     their standings go (`jobs.left_behind`)."""
     gone = sorted(set(asked) - {found.one.cell for found in answered})

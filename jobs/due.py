@@ -206,7 +206,7 @@ def _verify(app: App, slot: datetime) -> None:
     from jobs.verification import verify
 
     with running(app, "verify", slot) as run:
-        found = again(app, lambda: verify(app, deep=True, with_org=False))
+        found = again(app, verify, app, deep=True, with_org=False)
         run.counts["broken"] = len(found.violations) + len(found.damage)
         if not found.ok:
             log.error("verify.broken", violations=[str(v) for v in found.violations], damage=found.damage)

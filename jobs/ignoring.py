@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated, Frame
 from rebates.beside import overruled
 from rebates.money import from_micro
 from rebates.totals import Overruling
 from state import postings
 from state.totals import Cell, CellTotals
-
-if TYPE_CHECKING:
-    from jobs.inputs import Computed, Frame
 
 TOO_LATE = "what came after the period was closed does not count"
 SETTLED = f"stays as it was settled: {TOO_LATE}"
@@ -62,7 +59,7 @@ class Ignoring:
             for one in some
         ]
 
-    def as_settled(self, frame: Frame, found: Sequence[Computed]) -> list[Computed]:
+    def as_settled(self, frame: Frame, found: Sequence[Calculated]) -> list[Calculated]:
         """The standings, at what was settled where that stays."""
         kept = self.kept(frame, [one.one.cell for one in found])
         return [_at(one, kept.get(one.one.cell, one.standing.rebate)) for one in found]
@@ -73,7 +70,7 @@ class Ignoring:
         return self._left_out[period_pk]
 
 
-def _at(found: Computed, amount: Decimal) -> Computed:
+def _at(found: Calculated, amount: Decimal) -> Calculated:
     at = found.standing
     if amount == at.rebate:
         return found

@@ -11,14 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import groupby, islice
-from typing import TYPE_CHECKING
 
+from jobs.calculated import Calculated
 from rebates.program import Program
 from rebates.standing import Standing
 from state.gaps import NAMED
-
-if TYPE_CHECKING:
-    from jobs.inputs import Computed
 
 
 def carries_over(program: Program) -> bool:
@@ -62,7 +59,7 @@ def lacking(at: Standing, where: str, there: Collection[str]) -> Standing:
     return replace(at, incomplete=tuple(dict.fromkeys((*missing, *at.incomplete))), working=working)
 
 
-def missing_of(found: Iterable[Computed]) -> tuple[str, ...]:
+def missing_of(found: Iterable[Calculated]) -> tuple[str, ...]:
     """What could not be had for these standings, each sentence once."""
     return tuple(dict.fromkeys(said for one in found for said in one.standing.working.inputs.missing))
 
@@ -89,7 +86,7 @@ class Earlier:
         return now
 
 
-def over_time(program: Program, found: Iterable[Computed]) -> Iterator[Computed]:
+def over_time(program: Program, found: Iterable[Calculated]) -> Iterator[Calculated]:
     """Standings of chained periods in order, member by member: each lacks what those lacked that it is built on."""
     for _, whole in groupby(found, key=lambda one: one.one.cell.member_pk):
         earlier = Earlier(program)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from jobs.documents import document_from
 from jobs.nobodys_records import keyed
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
-from jobs.schema import held_back
+from jobs.schema import targets_held
 from jobs.views import Shown, view_of
 from mappings.keys import sync_key
 from mappings.model import PushTarget
@@ -78,7 +78,7 @@ def let_go_of_left(planning: Planning, *, again: bool) -> set[int]:
     going = _unsettled(planning.tx, [row for row in rows if row.program_version])
     there = rules.installed(planning.tx)
     was_over = {row.cell for row in going if row.program not in there and _is_over(row)}
-    if "standing" not in held_back(planning.tx):  # else they wait until it may be written again
+    if "standing" not in targets_held(planning.tx):  # else they wait until it may be written again
         for some in batched_rows(going, CELLS_AT_ONCE):
             planning.app.pace.look()
             standings.let_go(planning.tx, _close_records(planning, some, out, was_over))
@@ -91,7 +91,7 @@ def _let_go_of_vanished(planning: Planning) -> set[int]:
     if not vanished.untold(planning.tx):
         return set()
     rows = standings.vanished(planning.tx)
-    if "standing" not in held_back(planning.tx):
+    if "standing" not in targets_held(planning.tx):
         for some in batched_rows(rows, CELLS_AT_ONCE):
             planning.app.pace.look()
             standings.let_go(planning.tx, _close_records(planning, some, {}, ()))

@@ -57,7 +57,7 @@ def asked_beside(app: App, tx: Connection) -> tuple[str, ...]:
     target = app.mapping.push.get("account")
     if target is None or target.when == "never" or "account" not in app.settings.push.targets:
         return ()
-    if "account" in schema.held_back(tx) or meta.get(tx, HIDDEN) == app.local_day().isoformat():
+    if "account" in schema.targets_held(tx) or meta.get(tx, HIDDEN) == app.local_day().isoformat():
         return ()
     fence = preflight.fitted_targets(tx, {"account": target})["account"].fence
     same = target.object == app.mapping.pull["account"].object

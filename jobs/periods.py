@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from jobs import settling
-from jobs.aftermath import held_back
+from jobs.aftermath import why_nothing_counts
 from jobs.app import App
 from jobs.compute import compute
 from jobs.configuration import suggest
@@ -44,7 +44,7 @@ def close(app: App, program: str, period: str, *, despite_incomplete: bool = Fal
     """
     _find(listed(app, program=program), program, period)
     with running(app, "close-period") as run:
-        for error in held_back(app).values():
+        for error in why_nothing_counts(app).values():
             raise error
         with app.store.transaction() as tx:
             before = postings.last(tx)

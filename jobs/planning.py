@@ -23,7 +23,7 @@ from jobs.payouts import plan_payouts
 from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
 from jobs.refusals import Unusable
-from jobs.schema import held_back
+from jobs.schema import targets_held
 from jobs.views import Shown, view_of
 from mappings.model import Mapping as PushMapping
 from mappings.model import PushTarget
@@ -153,7 +153,7 @@ def push_targets(app: App, tx: Connection) -> dict[str, PushTarget]:
     """The push tables in use, with the lengths of the org's text fields as preflight found them."""
     from jobs.preflight import fitted_targets
 
-    held = held_back(tx)
+    held = targets_held(tx)
     targets = {name: app.written(name) for name in app.settings.push.targets if name not in held}
     return fitted_targets(tx, {name: target for name, target in targets.items() if target is not None})
 

@@ -21,24 +21,22 @@ from jobs.again import again
 from jobs.arrived import ids_of_keys, states_in_org
 from jobs.batch_sizes import Sizes
 from jobs.bells import Bells
+from jobs.fates import Fates
 from jobs.planning import push_targets
 from jobs.poison import send_readable
 from jobs.pushed import Pushed
 from jobs.refusals import Interrupted, TookTooLong
 from jobs.running import Running
 from jobs.shifts import Shift, share_out
-from jobs.task_changes import change_tasks, note_change
-from jobs.tries import may_try_again, waiting
+from jobs.task_changes import change_tasks
+from jobs.tries import waiting
 from mappings.model import PushTarget
-from state import outbox, outcomes, people, rebasing, tasks
-from state import payouts as made
-from state.outbox import Row, Stuck
+from state import outbox, outcomes
+from state.outbox import Row
 
 log = structlog.get_logger()
 
 CLAIM_TTL = timedelta(minutes=15)  # longer than the org may take for a request (connector.limits)
-NO_PARENT = "REQUIRED_FIELD_MISSING"  # an upsert that would make a record that was only to be closed
-INACTIVE_OWNER = "INACTIVE_OWNER_OR_USER"
 
 
 def push(run: Running) -> Pushed:
@@ -47,11 +45,11 @@ def push(run: Running) -> Pushed:
     When the database undoes a part of it, it is begun again; what had arrived by then is counted all the same.
     """
     sending = Sending(run)
-    if (stop := again(run.app, lambda: overtaken.standing(run.app))) is not None:
+    if (stop := again(run.app, overtaken.standing, run.app)) is not None:
         sending.result.stopped["push"] = stop
         return sending.result
-    again(run.app, lambda: _push(run, sending))
-    again(run.app, lambda: overtaken.after(run, sending.result))
+    again(run.app, _push, run, sending)
+    again(run.app, overtaken.after, run, sending.result)
     return sending.result
 
 
@@ -105,11 +103,13 @@ class Sending:
         self._sizes = Sizes()
         self._bells = Bells(run.app)
         self.result = Pushed()
+        self._fates = Fates(run.app, self.result)
 
     def aim_at(self, targets: dict[str, PushTarget]) -> None:
         """What is written where, by target name; of an earlier try, what stopped may go on."""
         self._by_name = targets
         self._bells.aim_at(targets.get("notification"))
+        self._fates.aim_at(targets)
         self._targets = {target.object: target for target in targets.values()}
         self.result.stopped.clear()
 
@@ -291,94 +291,15 @@ class Sending:
             ]
             outcomes.acknowledge_all(tx, confirmed, now=now)
             for row, sf_id in confirmed:
-                self._after(tx, object_name, row, sf_id)
+                self._fates.confirmed(tx, object_name, row, sf_id)
             self.result.confirmed(object_name, len(confirmed))
             for row, answer in zip(rows, results, strict=True):
                 if answer.ok or row.ext_key in known:
                     continue
-                if answer.is_superseded and not self._is_behind(tx, row, answer):
-                    outbox.superseded(tx, row, now=now)
-                    self.result.superseded += 1
-                elif answer.is_superseded:
-                    outbox.retry_at(tx, row, now, code=overtaken.CODE)
-                    self.result.overtaken += 1
-                    self.result.put_off.add(row.pk)
-                else:
-                    self._refused(tx, object_name, row, answer)
+                self._fates.not_taken(tx, object_name, row, answer)
             if seconds is not None:
                 self._sizes.answered(tx, object_name, len(rows), seconds)
             self._run.note(tx, self.result.told())
-
-    def _is_behind(self, tx: Any, row: Row, answer: RowResult) -> bool:
-        """The org has a number that this store never gave out; `NOT_SENT` was our own decision."""
-        return answer.code != "NOT_SENT" and not rebasing.sent_newer(tx, row)
-
-    def _after(self, tx: Any, object_name: str, row: Row, sf_id: str | None) -> None:
-        if object_name == alerting.TASK_CHANGE:
-            note_change(tx, row, now=self._app.clock.now())
-        elif object_name in self._targets and self._targets[object_name].name == "payout":
-            if sf_id is not None:
-                status = row.payload.get(self._targets[object_name].reads.get("status", ""))
-                made.found(tx, row.ext_key, sf_id=sf_id, status=status)
-        elif row.kind == "event" and object_name != alerting.BELL and sf_id is not None:
-            tasks.found(tx, row.ext_key, sf_id=sf_id, owner_id=row.payload.get("OwnerId"))
-
-    def _refused(self, tx: Any, object_name: str, row: Row, answer: RowResult) -> None:
-        step, code, now = answer.next_step, answer.code or "", self._app.clock.now()
-        assert step is not None
-        gone = code == "ENTITY_IS_DELETED"
-        if gone and (object_name == alerting.TASK_CHANGE or row.kind == "state"):
-            # A task that a person deleted is dismissed; what belongs to an account that is gone is nobody's.
-            outbox.superseded(tx, row, now=now)
-            if object_name == alerting.TASK_CHANGE:
-                tasks.closed(tx, row.ext_key, "dismissed", now=now)
-            self.result.superseded += 1
-            return
-        if code == NO_PARENT and row.kind == "state" and people.is_gone(tx, row.account_id):
-            outbox.superseded(tx, row, now=now)  # what a merge left is gone, too
-            self.result.superseded += 1
-            return
-        if gone and self._without_its_standing(tx, object_name, row):
-            return  # due at once: this push sends it again, and counts what becomes of it
-        if code == INACTIVE_OWNER and self._for_another_owner(tx, row):
-            return
-        if self._may_try_again(row, step):
-            outbox.retry_at(tx, row, now + waiting(row), code=code)
-            self.result.put_off.add(row.pk)
-            return
-        why = Stuck.OUT_OF_TRIES if issubclass(step, errors.Transient) else Stuck.REFUSED
-        if issubclass(step, errors.Ambiguous):
-            why = Stuck.UNKNOWN_FATE
-        elif issubclass(step, errors.Misconfigured):
-            why = Stuck.MISCONFIGURED
-        outbox.quarantine(tx, row, why, now=now, code=code, message=answer.message)
-        self.result.quarantined += 1
-        self.result.refused.append((object_name, code, row.account_id or ""))
-
-    def _may_try_again(self, row: Row, step: errors.Step) -> bool:
-        return may_try_again(row, step, now=self._app.clock.now(), attempts=self._app.settings.push.attempts)
-
-    def _without_its_standing(self, tx: Any, object_name: str, row: Row) -> bool:
-        """A person deleted the standing that a payout points at, and that of a merged account is never made again: the
-        money is still owed, and says by itself what for."""
-        target = self._by_name.get("payout")
-        name = target.written_from("payout.standing_id") if target is not None else None
-        if target is None or object_name != target.object or name not in row.payload:
-            return False
-        payload = {field: value for field, value in row.payload.items() if field != name}
-        return outbox.amend(tx, row, payload, now=self._app.clock.now())
-
-    def _for_another_owner(self, tx: Any, row: Row) -> bool:
-        """The owner left since we last read users: the fallback owner gets the task, or else our own user does."""
-        owner, fallback = row.payload.get("OwnerId"), self._app.settings.alerts.fallback_owner
-        if owner is None:
-            return False
-        payload = {name: value for name, value in row.payload.items() if name != "OwnerId"}
-        if fallback is not None and fallback != owner:
-            payload["OwnerId"] = fallback
-        if not payload:
-            return False
-        return outbox.amend(tx, row, payload, now=self._app.clock.now())
 
     def _read_back(
         self, object_name: str, rows: Sequence[Row], results: Sequence[RowResult]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from jobs.app import App
+from jobs.calculator import Calculator
 from jobs.computing import CELLS_PER_BATCH, last_day
 from jobs.documents import row_of
-from jobs.inputs import Calculator
 from jobs.refused_programs import sort_out_in
 from rebates.money import to_micro
 from state import gaps, invariants, standings

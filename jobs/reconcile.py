@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connector import errors
-from jobs.aftermath import held_back
+from jobs.aftermath import why_nothing_counts
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -137,41 +137,41 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
 
     report = Reconciled(dry_run)
     with running(app, "reconcile", slot) as run:
-        again(app, lambda: bind_to_org(app))
-        report.invalid = again(app, lambda: told_of_programs(app))
+        again(app, bind_to_org, app)
+        report.invalid = again(app, told_of_programs, app)
         report.warnings += report.invalid
-        report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
-        again(app, lambda: rebase(run))
-        report.schema = again(app, lambda: look_at_schema(app))
+        report.warnings += [problem.in_a_line for problem in again(app, preflight, app)]
+        again(app, rebase, run)
+        report.schema = again(app, look_at_schema, app)
         report.warnings += [f"a field changed in the org: {one}" for one in report.schema.changed]
-        report.pulled = again(app, lambda: pull(run))
+        report.pulled = again(app, pull, run)
         report.warnings += report.pulled.warnings
         without = report.pulled.unreadable
         report.inventory = again(
             app, lambda: take_inventory(run, accept_missing=accept_missing, without=without)
         )
         report.warnings += report.inventory.warnings
-        report.drift = again(app, lambda: repair(app, accept_missing=accept_missing))
+        report.drift = again(app, repair, app, accept_missing=accept_missing)
         left: list[Row] = []
         if "account" not in dict(report.pulled.stopped):
-            left = again(app, lambda: adopt_the_rest(run))
-        report.payouts = again(app, lambda: read_back(app, everything=True, accept_missing=accept_missing))
+            left = again(app, adopt_the_rest, run)
+        report.payouts = again(app, read_back, app, everything=True, accept_missing=accept_missing)
         report.warnings += report.payouts.said
         again(app, run.beat)
-        report.waiting = again(app, lambda: held_back(app))
+        report.waiting = again(app, why_nothing_counts, app)
         if not report.waiting:
-            report.computed = again(app, lambda: compute(app, run.pk, left=left))
+            report.computed = again(app, compute, app, run.pk, left=left)
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
-            report.payouts_aside, said = again(app, lambda: unwritable(app))
+            report.payouts_aside, said = again(app, unwritable, app)
             report.warnings += said
         if dry_run:
             report.preview = preview(app)
         elif not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
-            report.outbox = again(app, lambda: what_is_left(app))
-            report.tidied = again(app, lambda: tidy(run))
-        report.rejected_waiting = again(app, lambda: _rejected(app))
+            report.outbox = again(app, what_is_left, app)
+            report.tidied = again(app, tidy, run)
+        report.rejected_waiting = again(app, _rejected, app)
         report.api_calls = app.calls + run.calls_of_others
         run.partial = bool(
             report.set_aside or report.put_off or report.stopped or report.computed.refused or report.invalid

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from jobs import own_currency
-from jobs.inputs import is_chained
+from jobs.calculator import is_chained
 from rebates.amendments import why_not_added
 from rebates.frames import Frame, why_out_of
 from rebates.outdated import Outdated

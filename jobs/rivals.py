@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated, Frame
 from state import chains, rivalries
 from state.rivalries import Closing, History, Kept
 from state.totals import Cell
-
-if TYPE_CHECKING:
-    from jobs.inputs import Computed, Frame
 
 Days = tuple[date, date]
 Place = tuple[int, date, date]  # a member, and the days of a period
@@ -145,7 +143,7 @@ class Rivals:
         bond = self._past.bond(frame.pk, other.pk, days)
         return bond.group if bond is not None and bond.kind == "better" else None
 
-    def settled(self, frame: Frame, found: Sequence[Computed]) -> dict[Place, tuple[str, str]]:
+    def settled(self, frame: Frame, found: Sequence[Calculated]) -> dict[Place, tuple[str, str]]:
         """Standings that are not paid because of settled money: place → the program that has it, and the group."""
         before = dict[Days, list[tuple[Closing, Bond]]]()
         for one in found:
@@ -169,7 +167,7 @@ class Rivals:
                     out.setdefault((member, start, end), (key, bond.group))
         return out
 
-    def mark_later(self, corrected: Iterable[Computed]) -> bool:
+    def mark_later(self, corrected: Iterable[Calculated]) -> bool:
         """What is settled now of some closed standings is another amount: those wait in whose way it is. False: none."""
         members: dict[int, set[int]] = {}
         for found in corrected:

@@ -113,7 +113,7 @@ def running(app: App, job: str, slot: datetime | None = None) -> Iterator[Runnin
     """Take the lease and the slot, run, and write down how it ended. Raises AnotherRun, Paused, Interrupted."""
     when = slot or app.clock.now()
     log.debug("store.opened", store=app.store.where)  # outside of `again`: that none is there is said at once
-    lease, pk = again(app, lambda: _begin(app, job, when))
+    lease, pk = again(app, _begin, app, job, when)
     if pk is None:
         raise SlotTaken(
             f"the {job} of {when:%Y-%m-%d %H:%M:%S} UTC was already done", "nothing is left to do for it"

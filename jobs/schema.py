@@ -79,13 +79,13 @@ def look_at_schema(app: App) -> SchemaSeen:
 
 def is_open(tx: Connection) -> bool:
     """Whether something did not fit when it was last looked at, so that a sync looks again."""
-    return bool(held_back(tx)) or bool(stopped_by(tx, "schema"))
+    return bool(targets_held(tx)) or bool(stopped_by(tx, "schema"))
 
 
 def stopped_pushes(app: App) -> dict[str, errors.SyncError]:
     """Push targets that nothing is written to, as errors."""
     with app.store.read() as tx:
-        return {name: _does_not_fit(why) for name, why in held_back(tx).items()}
+        return {name: _does_not_fit(why) for name, why in targets_held(tx).items()}
 
 
 def _does_not_fit(why: str) -> errors.SyncError:
@@ -96,7 +96,7 @@ def _does_not_fit(why: str) -> errors.SyncError:
     )
 
 
-def held_back(tx: Connection) -> dict[str, str]:
+def targets_held(tx: Connection) -> dict[str, str]:
     """Push targets that nothing is written to, with why."""
     held: dict[str, str] = json.loads(meta.get(tx, HELD) or "{}")
     return held

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from jobs.calculator import Calculator
 from jobs.computing import work_off
-from jobs.inputs import Calculator
 from jobs.planning import plan_share
 from jobs.refused_programs import sort_out_in
 from rebates.program import Program

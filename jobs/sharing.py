@@ -11,10 +11,11 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated, Frame
 from jobs.lacking import lacking
 from rebates.hierarchy import shares
 from rebates.money import fraction, shown
@@ -27,11 +28,8 @@ from state.gaps import Gaps
 from state.shares import Pair
 from state.totals import Cell, CellTotals, load_totals
 
-if TYPE_CHECKING:
-    from jobs.inputs import Computed, Frame
-
 ZERO = Decimal(0)
-OfGroups = Callable[[list[CellTotals]], "list[Computed]"]
+OfGroups = Callable[[list[CellTotals]], "list[Calculated]"]
 
 
 class Groups:
@@ -77,7 +75,7 @@ class Groups:
 class _Divided(NamedTuple):
     """A group in one period: what it earned, what each brought, and how that divides the rebate."""
 
-    found: Computed
+    found: Calculated
     volumes: Mapping[str, Fraction]
     parts: Mapping[str, Decimal]
     otherwise: str | None
@@ -85,7 +83,7 @@ class _Divided(NamedTuple):
 
 def divided(
     tx: Connection, frame: Frame, asked: Sequence[CellTotals], of_groups: OfGroups, gaps: Gaps
-) -> Iterator[Computed]:
+) -> Iterator[Calculated]:
     """The standings of accounts that share: each shows its group's numbers and its own part of the rebate."""
     groups = frame.groups
     assert groups is not None
@@ -109,7 +107,7 @@ def _brought(tx: Connection, frame: Frame, there: Iterable[Cell]) -> Mapping[Cel
     return {one.cell: one for one in load_totals(tx, sorted(cells), [frame.program])}
 
 
-def _divide(frame: Frame, found: Computed, brought: Mapping[Cell, CellTotals]) -> _Divided:
+def _divide(frame: Frame, found: Calculated, brought: Mapping[Cell, CellTotals]) -> _Divided:
     assert frame.groups is not None
     cell, program = found.one.cell, frame.program
     volumes: dict[str, Fraction] = {}
@@ -131,7 +129,7 @@ def _payee(program: Program, head_id: str, volumes: Mapping[str, Fraction]) -> s
     return min(volumes, default=head_id)
 
 
-def _member(frame: Frame, one: CellTotals, divisions: list[_Divided], unread: Sequence[str]) -> Computed:
+def _member(frame: Frame, one: CellTotals, divisions: list[_Divided], unread: Sequence[str]) -> Calculated:
     """One account's standing: the numbers of the group that it is in now, and its parts of all that it was in."""
     if not divisions:
         return _nothing_bought(frame, one, unread)
@@ -169,10 +167,8 @@ def _member(frame: Frame, one: CellTotals, divisions: list[_Divided], unread: Se
     return base.found._replace(one=one, standing=standing_of_one)
 
 
-def _nothing_bought(frame: Frame, one: CellTotals, unread: Sequence[str]) -> Computed:
+def _nothing_bought(frame: Frame, one: CellTotals, unread: Sequence[str]) -> Calculated:
     """An account whose group bought nothing, or which is in none any more."""
-    from jobs.inputs import Computed
-
     at = standing(
         frame.program,
         one.period,
@@ -183,4 +179,4 @@ def _nothing_bought(frame: Frame, one: CellTotals, unread: Sequence[str]) -> Com
             missing=tuple(dict.fromkeys(unread)), notes=("no group that it belongs to bought anything",)
         ),
     )
-    return Computed(one, replace(at, rebate=ZERO), None)
+    return Calculated(one, replace(at, rebate=ZERO), None)

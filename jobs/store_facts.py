@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from jobs import own_currency, program_look
 from jobs.app import App
-from jobs.inputs import Calculator
+from jobs.calculator import Calculator
 from jobs.program_diff import ProgramDiff, Standings, compared, require_versions
 from jobs.refusals import Unusable
 from jobs.refused_programs import out_of_frame, sort_out_in, why_refused

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from connector import errors
 from jobs import login_pause, own_currency
-from jobs.aftermath import held_back
+from jobs.aftermath import why_nothing_counts
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -156,50 +156,50 @@ def sync(
 def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: bool) -> SyncReport:
     job = "sync" if parts == EVERYTHING else "+".join(parts)
     with running(app, job, slot) as run:
-        report = SyncReport(again(app, lambda: _org_id(app, parts)), run.pk, dry_run)
-        told = again(app, lambda: told_of_programs(app))
+        report = SyncReport(again(app, _org_id, app, parts), run.pk, dry_run)
+        told = again(app, told_of_programs, app)
         report.warnings += told
         report.invalid = told if "compute" in parts else []
         left: list[Row] = []
         if "pull" in parts or "push" in parts:
-            report.warnings += [problem.in_a_line for problem in again(app, lambda: preflight(app))]
-            report.held = again(app, lambda: stopped_pushes(app))
+            report.warnings += [problem.in_a_line for problem in again(app, preflight, app)]
+            report.held = again(app, stopped_pushes, app)
             if parts == ("push",):
-                report.waiting = again(app, lambda: wants_a_sync(app))
+                report.waiting = again(app, wants_a_sync, app)
             if not report.waiting:
-                report.rebased = again(app, lambda: rebase(run))
+                report.rebased = again(app, rebase, run)
         if "pull" in parts:
-            report.pulled = again(app, lambda: pull(run))
+            report.pulled = again(app, pull, run)
             report.warnings += report.pulled.warnings
-            if (why := again(app, lambda: is_needed(app))) is not None:
+            if (why := again(app, is_needed, app)) is not None:
                 report.warnings.append(f"every id was compared with the org: {why}")
                 without = report.pulled.unreadable
-                report.inventory = again(app, lambda: take_inventory(run, without=without))
+                report.inventory = again(app, take_inventory, run, without=without)
                 report.warnings += report.inventory.warnings
             gone = why is not None  # which accounts are gone was just looked at: payouts tell where to
             if not {"account", "order"} & dict(report.pulled.stopped).keys():
-                gone |= again(app, lambda: follow_the_lost(run))
+                gone |= again(app, follow_the_lost, run)
             if "account" not in dict(report.pulled.stopped):
-                left = again(app, lambda: adopt_the_rest(run))
-            report.payouts = again(app, lambda: read_back(app, everything=gone))
+                left = again(app, adopt_the_rest, run)
+            report.payouts = again(app, read_back, app, everything=gone)
             report.warnings += report.payouts.said
         if parts != ("pull",):
-            report.waiting |= again(app, lambda: held_back(app))
+            report.waiting |= again(app, why_nothing_counts, app)
         if engine_name(app) != "sql" and parts != ("push",):
-            again(app, lambda: keep_snapshot(app, run.beat))
+            again(app, keep_snapshot, app, run.beat)
         if "compute" in parts and not report.waiting:
-            report.computed = again(app, lambda: compute(app, run.pk, run, left=left))
+            report.computed = again(app, compute, app, run.pk, run, left=left)
             report.warnings += [*report.computed.problems, *map(str, report.computed.refused)]
             report.warnings += own_currency.without_amounts(report.computed.planned.without_amounts)
-            report.payouts_aside, said = again(app, lambda: unwritable(app))
+            report.payouts_aside, said = again(app, unwritable, app)
             report.warnings += said
         if dry_run:
             report.preview = preview(app)
         elif "push" in parts and not report.waiting:
             report.pushed = push(run)
             report.warnings += report.pushed.warnings
-            report.outbox = again(app, lambda: what_is_left(app))
-        again(app, lambda: _close(run, report))
+            report.outbox = again(app, what_is_left, app)
+        again(app, _close, run, report)
     return report
 
 

@@ -12,10 +12,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated, Frame
 from jobs.ignoring import Ignoring
 from jobs.lacking import lacking, missing_of, over_time
 from jobs.rivals import Place, Rivals
@@ -29,11 +30,8 @@ from rebates.totals import NOTHING, Overruling
 from state import chains, rates, sequence
 from state.totals import Cell, CellTotals, in_program_currency, load_totals
 
-if TYPE_CHECKING:
-    from jobs.inputs import Computed, Frame
-
 ZERO = Decimal(0)
-Alone = Callable[["Frame", "list[CellTotals]"], "Iterable[Computed]"]
+Alone = Callable[["Frame", "list[CellTotals]"], "Iterable[Calculated]"]
 
 
 class Ahead(NamedTuple):
@@ -76,18 +74,18 @@ class Together:
             if frame.program.limits.budget is not None:
                 chains.widen_periods(self.tx, frame.pk)
 
-    def settled(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+    def settled(self, frame: Frame, found: list[Calculated]) -> list[Calculated]:
         """The standings with the budget shared out, and nothing for those whose program is beaten."""
         return self._best_deals(frame, self._budgeted(frame, found))
 
     # --- budgets ------------------------------------------------------------------------------
 
-    def _budgeted(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+    def _budgeted(self, frame: Frame, found: list[Calculated]) -> list[Calculated]:
         if frame.program.limits.budget is None:
             return found
         return [self._granted_to(frame, one) for one in found]
 
-    def _granted_to(self, frame: Frame, found: Computed) -> Computed:
+    def _granted_to(self, frame: Frame, found: Calculated) -> Calculated:
         granted = self._grants(frame, found.standing.period)
         at = lacking(found.standing, "others of the budget", granted.missing)
         member, at_next = found.one.member_id, at.rebate_at_next_tier
@@ -146,7 +144,7 @@ class Together:
                     ahead[cell] = Ahead(taken, (*missing, *missing_of([paid[there]])))
         return ahead
 
-    def _part_on(self, paid: Computed, rows: Sequence[sequence.Common]) -> Fraction:
+    def _part_on(self, paid: Calculated, rows: Sequence[sequence.Common]) -> Fraction:
         """The part of an earlier program's rebate that fell on the common lines, by what they brought."""
         terms, missing = paid.one.program, list[str]()
         both = in_program_currency(rows, terms, paid.one.period, self._book, missing)
@@ -156,7 +154,7 @@ class Together:
 
     # --- exclusive groups ---------------------------------------------------------------------
 
-    def _best_deals(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+    def _best_deals(self, frame: Frame, found: list[Calculated]) -> list[Calculated]:
         if not self.rivals.concern(frame):
             return found
         asked = {one.one.cell for one in found}
@@ -182,25 +180,27 @@ class Together:
         paid = _unsure(_paid_again(found, chosen), open_places)
         return [one for one in over_time(frame.program, paid) if one.one.cell in asked]
 
-    def _of_members(self, rival: Frame, found: Sequence[Computed]) -> list[Computed]:
+    def _of_members(self, rival: Frame, found: Sequence[Calculated]) -> list[Calculated]:
         cells = chains.cells_of(self.tx, rival.pk, {one.one.cell.member_pk for one in found})
         return self._paid(rival, cells)
 
-    def _paid(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
+    def _paid(self, frame: Frame, cells: Sequence[Cell]) -> list[Calculated]:
         """What a program comes to without a rival: what the budget leaves, or what was settled and stays."""
         return self._as_settled(frame, self._budgeted(frame, self._alone(frame, cells)))
 
-    def _as_settled(self, frame: Frame, found: list[Computed]) -> list[Computed]:
+    def _as_settled(self, frame: Frame, found: list[Calculated]) -> list[Calculated]:
         # Of a group that shares, the accounts are settled and not the group.
         return found if frame.groups is not None else self._ignoring.as_settled(frame, found)
 
-    def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Computed]:
+    def _alone(self, frame: Frame, cells: Sequence[Cell]) -> list[Calculated]:
         batch = load_totals(self.tx, cells, [frame.program])
         batch.sort(key=lambda one: (one.cell.member_pk, one.period.start))
         return list(self.alone(frame, batch))
 
 
-def _unless_beaten(frame: Frame, found: Computed, others: Sequence[tuple[Frame, str, Decimal]]) -> Computed:
+def _unless_beaten(
+    frame: Frame, found: Calculated, others: Sequence[tuple[Frame, str, Decimal]]
+) -> Calculated:
     """Nothing where a rival is the better deal. They compete by their order of today, also where they have parted since."""
     winner = _winner(frame, found.standing.rebate, others)
     at_next = found.standing.rebate_at_next_tier
@@ -223,19 +223,19 @@ def _winner(frame: Frame, rebate: Decimal, others: Sequence[tuple[Frame, str, De
     return losers.get(frame.program.key)
 
 
-def _paid_nothing(found: Computed, remark: str) -> Computed:
+def _paid_nothing(found: Calculated, remark: str) -> Calculated:
     """What more it would bring is not known either: the same lines may bring the other program more."""
     by = Overruling("beaten", remark, ZERO)
     return found._replace(standing=overruled(found.standing, by, at_next=None))
 
 
-def _unpaid(found: Computed, settled: str, group: str) -> Computed:
+def _unpaid(found: Calculated, settled: str, group: str) -> Calculated:
     """Nothing, because another program of the group has settled these days already."""
     remark = f"not paid: {settled} was settled for these days already, and the group {group} pays once"
     return _paid_nothing(found, remark)
 
 
-def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterable[Computed]:
+def _paid_again(alone: Sequence[Calculated], chosen: Sequence[Calculated]) -> Iterable[Calculated]:
     """The payouts of members that were beaten in a period; in the order of member and period, as both are given."""
     pairs = list(zip(alone, chosen, strict=True))
     for _, some in groupby(pairs, key=lambda pair: pair[0].one.cell.member_pk):
@@ -263,19 +263,19 @@ def _paid_again(alone: Sequence[Computed], chosen: Sequence[Computed]) -> Iterab
             yield now._replace(standing=replace(now.standing, working=working), payout=made)
 
 
-def _lost(was: Computed, now: Computed) -> bool:
+def _lost(was: Calculated, now: Calculated) -> bool:
     """Whether another program is paid instead."""
     return was.standing.working.inputs.overruled != now.standing.working.inputs.overruled
 
 
-def _unsure(found: Iterable[Computed], unknown: Mapping[Place, Sequence[str]]) -> Iterable[Computed]:
+def _unsure(found: Iterable[Calculated], unknown: Mapping[Place, Sequence[str]]) -> Iterable[Calculated]:
     """While a rival lacks something, who wins is not known."""
     for one in found:
         where = f"a rival in {one.one.program.stacking.group}"
         yield one._replace(standing=lacking(one.standing, where, unknown.get(_place(one), ())))
 
 
-def _place(found: Computed) -> Place:
+def _place(found: Calculated) -> Place:
     return found.one.cell.member_pk, found.one.period.start, found.one.period.end
 
 

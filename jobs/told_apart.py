@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from jobs.inputs import Computed
+from jobs.calculated import Calculated
 from rebates.money import exact, round_money, to_micro
 from rebates.standing import Standing, held_at, outcome
 from state.postings import Balance
@@ -20,12 +20,12 @@ Former = Mapping[str, Any]  # the document of a standing as it was at the comput
 
 
 def late_part(
-    found: Computed,
+    found: Calculated,
     before: Balance | None,
     version: int,
     total_e6: int,
     formers: Mapping[object, Former],
-    earlier: Computed | None,
+    earlier: Calculated | None,
 ) -> int | None:
     """What of a correction late lines earn, in millionths; the rest is of tier and terms. None: it cannot be told.
 
@@ -63,7 +63,7 @@ def _is_plain(payout: Mapping[str, str] | None) -> bool:
     )
 
 
-def _is_plain_now(found: Computed) -> bool:
+def _is_plain_now(found: Calculated) -> bool:
     payout = found.payout
     assert payout is not None
     return not (found.standing.working.inputs.carried or payout.carried or payout.waived)

@@ -1,4 +1,5 @@
-"""What a standing is computed from besides its totals: the account's market and days, its baseline, its past.
+"""The calculator: standings of the store's programs, from their totals and from what else the engine has to know of a member
+(its market and days, its baseline, its past).
 
 Programs whose periods hang together (`is_chained`) are walked member by member from the first period on, exactly as
 `program try` does; all others take each standing on its own.
@@ -7,24 +8,22 @@ Programs whose periods hang together (`is_chained`) are walked member by member 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from jobs.calculated import Calculated, Frame
 from jobs.ignoring import Ignoring
 from jobs.lacking import and_elsewhere, carries_over, has_minimum, over_time
 from jobs.sharing import Groups, divided
 from jobs.together import NOTHING_AHEAD, Together
 from rebates.caps import Earned, guarantee_surplus
 from rebates.conditions import Fields
-from rebates.periods import Period
 from rebates.program import Program
-from rebates.settle import Payout
 from rebates.standing import Standing, earned_in, standing
 from rebates.totals import Inputs, anything_in
 from rebates.versions import parts_of, standing_across
@@ -40,46 +39,9 @@ ZERO = Decimal(0)
 Known = tuple[Inputs, Fields]  # what is known of a standing beside its totals, and its account
 
 
-class Computed(NamedTuple):
-    """One standing and, where periods hang together, what it comes to as a payout."""
-
-    one: CellTotals
-    standing: Standing
-    payout: Payout | None
-
-
 def is_chained(program: Program) -> bool:
     """Whether what a period pays depends on the member's periods before it."""
     return program.settlement.window != "period" or carries_over(program)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One program in the store, and its day."""
-
-    pk: int
-    program: Program
-    today: date
-    rows: Mapping[date, int]  # first day of a period → its pk
-    compared: Compared | None
-    groups: Groups | None  # where a group's rebate is shared
-
-    @property
-    def reads_accounts(self) -> bool:
-        """Whether anything depends on the member's own fields, in any version whose terms still hold for their days."""
-        return any(
-            version.markets
-            or version.proration.by != "none"
-            or (version.growth is not None and version.growth.new_members != "none")
-            for version in (*self.program.earlier, self.program)
-        )
-
-    def period_before(self, period: Period) -> int | None:
-        before = [start for start in self.rows if start < period.start]
-        return self.rows[max(before)] if before else None
-
-    def period_after(self, period: Period) -> int | None:
-        return self.rows.get(period.end)
 
 
 class Calculator:
@@ -124,10 +86,10 @@ class Calculator:
                 if is_chained(frame.program):
                     chains.widen(self.tx, frame.pk)
 
-    def compute(self, cells: Sequence[Cell]) -> list[Computed]:
+    def compute(self, cells: Sequence[Cell]) -> list[Calculated]:
         """Standings of cells; those of programs or periods that are no longer there are left out."""
         programs = [frame.program for frame in self._frames.values()]
-        out: list[Computed] = []
+        out: list[Calculated] = []
         batch = load_totals(self.tx, cells, programs)
         in_order = sorted(batch, key=lambda one: (one.program.key, one.cell.member_pk, one.period.start))
         for key, some in groupby(in_order, key=lambda one: one.program.key):
@@ -145,17 +107,17 @@ class Calculator:
         """Programs (pks) whose accounts show what their group has, whether they bought or not."""
         return {frame.pk for frame in self._frames.values() if frame.groups is not None}
 
-    def kept(self, computed: Sequence[Computed]) -> dict[Cell, Decimal]:
+    def kept(self, computed: Sequence[Calculated]) -> dict[Cell, Decimal]:
         """Those of the computed standings that stay as they were settled, with the amount."""
         kept: dict[Cell, Decimal] = {}
         for key, some in groupby(computed, key=lambda found: found.one.program.key):
             kept |= self._ignoring.kept(self._frames[key], [found.one.cell for found in some])
         return kept
 
-    def _settled(self, frame: Frame, some: list[CellTotals]) -> list[Computed]:
+    def _settled(self, frame: Frame, some: list[CellTotals]) -> list[Calculated]:
         return self._together.settled(frame, list(self._alone(frame, some)))
 
-    def _alone(self, frame: Frame, some: list[CellTotals]) -> Iterable[Computed]:
+    def _alone(self, frame: Frame, some: list[CellTotals]) -> Iterable[Calculated]:
         """Standings as if there were no other program and nobody else in this one; of a shared one its groups'."""
         if frame.groups is not None:
             some = frame.groups.together(some, frame.program)
@@ -163,7 +125,7 @@ class Calculator:
             some = self._ignoring.without_strangers(frame, some)
         return self._chained(frame, some) if is_chained(frame.program) else self._each(frame, some)
 
-    def after_change(self, moved: Iterable[Computed], *, among: Collection[Cell] = ()) -> None:
+    def after_change(self, moved: Iterable[Calculated], *, among: Collection[Cell] = ()) -> None:
         """A tier that moved is the last tier of the period after it, if that one is in progress.
 
         `among`: what was computed with it, in the order of time, and so knows it already.
@@ -181,13 +143,13 @@ class Calculator:
                     following.append(cell)
         chains.mark_existing(self.tx, following)
 
-    def after_correction(self, corrected: Iterable[Computed]) -> None:
+    def after_correction(self, corrected: Iterable[Calculated]) -> None:
         """What is settled of a closed standing moved: rivals that it is in the way of are computed again, with all that
         hangs together with them."""
         if self._together.rivals.mark_later(corrected):
             self.widen()
 
-    def _each(self, frame: Frame, some: list[CellTotals]) -> Iterator[Computed]:
+    def _each(self, frame: Frame, some: list[CellTotals]) -> Iterator[Calculated]:
         facts = self._facts(frame, some)
         last = self._last_tiers(frame, some)
         tiers: dict[Cell, str | None] = {}
@@ -201,7 +163,7 @@ class Calculator:
             at = _standing(frame, one, inputs, account)
             if one.cell not in kept:
                 tiers[one.cell] = at.tier
-            yield Computed(one, at, None)
+            yield Calculated(one, at, None)
 
     def _last_tiers(self, frame: Frame, some: Iterable[CellTotals]) -> dict[Cell, str | None]:
         """Saved tiers of the periods before those in progress."""
@@ -212,7 +174,7 @@ class Calculator:
                 places.append(Cell(one.cell.member_pk, before))
         return chains.tiers_of(self.tx, places)
 
-    def _chained(self, frame: Frame, some: list[CellTotals]) -> Iterator[Computed]:
+    def _chained(self, frame: Frame, some: list[CellTotals]) -> Iterator[Calculated]:
         asked = {one.cell for one in some}
         cells = chains.cells_of(self.tx, frame.pk, {cell.member_pk for cell in asked})
         everything = load_totals(self.tx, cells, [frame.program])
@@ -267,7 +229,7 @@ class Calculator:
 
 def walk(
     frame: Frame, whole: Sequence[CellTotals], facts: Mapping[Cell, Known], paid: Collection[Cell] = ()
-) -> Iterator[Computed]:
+) -> Iterator[Calculated]:
     """One member's periods in order: each knows what those before it earned, paid and left over. `paid`: for these a payout
     was made already."""
     carried, kept, before = ZERO, ZERO, ZERO
@@ -297,7 +259,7 @@ def walk(
         bought = anything_in(one.by_period.get(one.period, {}))  # else it has no guarantee either
         if bought and (now := earned_in(at)) is not None:
             earned.append(now)
-        yield Computed(one, at, due)
+        yield Calculated(one, at, due)
 
 
 def _given(program: Program, inputs: Inputs, one: CellTotals) -> Inputs:
