@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from benchmarks import computing
 from benchmarks.measuring import table
 from benchmarks.worlds import CACHE, NOW
-from state import apart, contributions
+from state import contributions, row_by_row
 from state.copy import copy
 from state.engines import IN_THE_STORE, Engine
 from state.engines.duck import Duck
@@ -134,7 +134,7 @@ def _computed(store: Store, engine: Engine) -> tuple[float, tuple[float, float]]
         engine.answer = timed  # type: ignore[method-assign]
     else:
         with store.read() as tx:
-            asked = contributions.contribution_query(apart.find(tx)).subquery()
+            asked = contributions.contribution_query(row_by_row.find(tx)).subquery()
             alone.append(_timed(lambda: tx.execute(select(func.count(), func.sum(asked.c.lines))).one())[0])
 
     def replace() -> None:

@@ -20,7 +20,7 @@ from benchmarks import computing
 from benchmarks.engines import MEMORY, outside
 from benchmarks.measuring import table
 from benchmarks.worlds import CACHE, NOW
-from state import apart, contributions, parquet
+from state import contributions, parquet, row_by_row
 from state.engines.outside import Outside
 from state.snapshot import BY_ORDER, Snapshot
 from state.store import Store
@@ -44,7 +44,7 @@ def measure(lines: int, times: int, spark: str | None = None) -> tuple[dict[str,
         snapshot.refresh(store)
         with store.transaction() as tx:
             facts = snapshot.current(tx)
-            asked = contributions.contribution_query(apart.find(tx))
+            asked = contributions.contribution_query(row_by_row.find(tx))
             rules = _rules(tx, set(spelled(asked, "duckdb").columns) - set(KEYS), folder)
         store.close()
         one = {name: snapshot.files(facts, name) for name in KEYS}

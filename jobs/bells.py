@@ -9,7 +9,7 @@ import structlog
 
 from connector import errors
 from connector.port import RowResult
-from jobs.tries import may_try_again
+from jobs.retry_rule import may_try_again
 from mappings import soql
 from mappings.model import PushTarget
 from state.outbox import Row

@@ -15,7 +15,7 @@ from state.baselines import Compared
 from state.totals import CellTotals
 
 if TYPE_CHECKING:
-    from jobs.sharing import Groups
+    from jobs.group_shares import Groups
 
 
 class Calculated(NamedTuple):

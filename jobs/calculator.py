@@ -16,11 +16,11 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from jobs.budgets_and_rivals import NOTHING_AHEAD, Together
 from jobs.calculated import Calculated, Frame
+from jobs.group_shares import Groups, divided
 from jobs.ignoring import Ignoring
-from jobs.lacking import and_elsewhere, carries_over, has_minimum, over_time
-from jobs.sharing import Groups, divided
-from jobs.together import NOTHING_AHEAD, Together
+from jobs.missing_inputs import and_elsewhere, carries_over, has_minimum, over_time
 from rebates.caps import Earned, guarantee_surplus
 from rebates.conditions import Fields
 from rebates.program import Program

@@ -1,6 +1,6 @@
 """Closing periods: after the days of grace what a period pays is posted, and whatever changes later is an adjustment.
 
-A correction is told apart, where it can be (`jobs.told_apart`): what the late lines earn at the tier that was settled,
+A correction is told apart, where it can be (`jobs.correction_parts`): what the late lines earn at the tier that was settled,
 and what another tier or other terms change about everything.
 """
 
@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from jobs.calculated import Calculated
 from jobs.calculator import is_chained
+from jobs.correction_parts import Former, late_part
 from jobs.documents import document_from
 from jobs.settled_changes import Cause, Causes, Correction
 from jobs.settling import Facts, look, withdraw
-from jobs.told_apart import Former, late_part
 from rebates.money import to_micro
 from rebates.program import Program
 from state import postings, rollover

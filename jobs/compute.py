@@ -2,7 +2,7 @@
 
 Only the standings whose totals moved are computed, each from its totals and from zero. When a program's local
 day has turned, the standings of its open periods are looked at again, because time alone changes some of them.
-Where other processes are there to help, they compute shares of the accounts first (`jobs.compute_shares`); what is
+Where other processes are there to help, they compute shares of the accounts first (`jobs.compute_shards`); what is
 here then is the rest: what hangs together across accounts, and what is settled.
 """
 
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jobs import fuses, program_look, settled_changes
+from jobs.amounts_too_large import naming_the_largest
 from jobs.app import App
 from jobs.closing import Ledger
-from jobs.compute_beside import compute_beside, second_process
-from jobs.compute_shares import compute_together
+from jobs.compute_in_two import compute_beside, second_process
+from jobs.compute_shards import compute_together
 from jobs.computing import begin, finish, touched_before, work_off
 from jobs.engines import engine_of
 from jobs.in_time import in_time
@@ -24,8 +25,7 @@ from jobs.refused_programs import RefusedProgram
 from jobs.running import Running
 from jobs.settling import facts
 from jobs.takeover import Row, place
-from jobs.too_large import naming_the_largest
-from state import postings, retold, vanished
+from state import never_bought, postings, told_again
 from state.totals import Cell
 
 
@@ -73,11 +73,11 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                 fuses.require_few_corrections(app, tx, ledger.corrected)
                 told = settled_changes.tell(tx, begun.programs, ledger.corrected, now)
                 others = set[Cell]() if shared is None else shared.cells(tx)
-                empty = vanished.emptied(tx, rest.emptied | others)
-                never = vanished.put_away(tx, empty, but_not_of=begun.calculator.shared)
+                empty = never_bought.emptied(tx, rest.emptied | others)
+                never = never_bought.put_away(tx, empty, but_not_of=begun.calculator.shared)
                 ledger.close(facts(app, tx, begun.refused))
                 touched = rest.touched | postings.cells_after(tx, settled) | touched_before(tx, run_pk)
-                touched = (touched | retold.waiting(tx)) - never
+                touched = (touched | told_again.waiting(tx)) - never
                 planned = plan(
                     app, tx, begun.everything, touched, rest.news,
                     turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,

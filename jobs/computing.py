@@ -32,10 +32,10 @@ from state import (
     dirty,
     gaps,
     meta,
-    retold,
     rollover,
     rules,
     standings,
+    told_again,
 )
 from state import events as event_log
 from state.engines import Engine
@@ -136,7 +136,7 @@ def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
 
 def finish(tx: Connection) -> None:
     """The run is whole."""
-    retold.forget(tx)
+    told_again.forget(tx)
     changed_accounts.forget(tx)
     meta.drop(tx, TURNED)
     meta.drop(tx, UNFINISHED)

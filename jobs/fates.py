@@ -13,8 +13,8 @@ from connector.port import RowResult
 from jobs import alerting, overtaken
 from jobs.app import App
 from jobs.pushed import Pushed
+from jobs.retry_rule import may_try_again, waiting
 from jobs.task_changes import note_change
-from jobs.tries import may_try_again, waiting
 from mappings.model import PushTarget
 from state import outbox, people, rebasing, tasks
 from state import payouts as made

@@ -12,12 +12,12 @@ import structlog
 from connector import errors
 from jobs import login_pause
 from jobs.app import App
-from jobs.compute_shares import compute_shard
+from jobs.compute_shards import compute_shard
 from jobs.failures import tell_failure
 from jobs.push import push_shard
 from jobs.refusals import Interrupted, Refused
 from jobs.rules_in_use import rules_in_use
-from jobs.shifts import LOOK_SECONDS, Hand, Shift, beating, work_once
+from jobs.shard_work import LOOK_SECONDS, Hand, Shift, beating, work_once
 from state import shards
 from state.errors import WrongOrg
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from connector import choose, errors
 from connector.port import Page
-from jobs import lost_rows, vanishing
+from jobs import lost_lately, lost_rows
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
 from jobs.reading import read_whole
@@ -123,11 +123,11 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         found = inventory.compare(tx, run.pk, name)
         in_the_bin, unseen = inventory.rejected_gone(tx, name)
     found, gone = _last_look(app, entity, found, unseen, until)
-    left = set() if accept_missing else vanishing.left_out(app, entity, found.missing)
+    left = set() if accept_missing else lost_lately.left_out(app, entity, found.missing)
     with app.store.transaction() as tx:
-        alone = replace(found, missing=vanishing.alone(tx, entity, found.missing))
+        alone = replace(found, missing=lost_lately.alone(tx, entity, found.missing))
         _guard(app, entity, alone, accept_missing=accept_missing)
-        vanishing.require_ordinary(app, tx, entity, alone, left, accept_missing=accept_missing)
+        lost_lately.require_ordinary(app, tx, entity, alone, left, accept_missing=accept_missing)
         inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
@@ -227,7 +227,7 @@ def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: boo
     raise lost_rows.vanished(
         entity.object,
         f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
-        look_at=vanishing.LOOK_AT,
+        look_at=lost_lately.LOOK_AT,
     )
 
 

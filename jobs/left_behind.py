@@ -27,7 +27,7 @@ from mappings.model import PushTarget
 from rebates.periods import Period, local_day
 from rebates.program import Program
 from rebates.qualifiers import Qualifier
-from state import addressees, meta, people, postings, rules, standings, vanished
+from state import addressees, meta, never_bought, people, postings, rules, standings
 from state.in_force import Terms, last_terms, out_of_force
 from state.outbox import Wanted
 from state.people import Member
@@ -88,14 +88,14 @@ def let_go_of_left(planning: Planning, *, again: bool) -> set[int]:
 
 def _let_go_of_vanished(planning: Planning) -> set[int]:
     """The same for standings of members that never bought anything there."""
-    if not vanished.untold(planning.tx):
+    if not never_bought.untold(planning.tx):
         return set()
     rows = standings.vanished(planning.tx)
     if "standing" not in targets_held(planning.tx):
         for some in batched_rows(rows, CELLS_AT_ONCE):
             planning.app.pace.look()
             standings.let_go(planning.tx, _close_records(planning, some, {}, ()))
-        vanished.told(planning.tx)
+        never_bought.told(planning.tx)
     return {row.cell.member_pk for row in rows}
 
 

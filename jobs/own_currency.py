@@ -25,7 +25,7 @@ from mappings.record_currency import (
     shown_in_its_currency,
 )
 from rebates.program import Program
-from state import meta, retold
+from state import meta, told_again
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -97,7 +97,7 @@ def has_several(described: Describes, objects: Sequence[str]) -> bool:
 def tell_again(tx: Connection) -> None:
     """Accounts that changed may be in another currency now: what is written onto them is looked at again."""
     if noted(tx).get("account"):
-        retold.note_changed_accounts(tx)
+        told_again.note_changed_accounts(tx)
 
 
 def named(target: PushTarget, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from jobs import settling
-from jobs.aftermath import why_nothing_counts
 from jobs.app import App
 from jobs.compute import compute
 from jobs.configuration import suggest
+from jobs.merges_and_gaps import why_nothing_counts
 from jobs.person import person
 from jobs.refusals import Unusable
 from jobs.refused_programs import sort_out_in

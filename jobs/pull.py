@@ -20,12 +20,12 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs import losers_of_pulls, org_time, overtaken
-from jobs.aftermath import follow_merges, note_gap
 from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
 from jobs.counting import KEY as COUNTED_ON
 from jobs.counting import Counted, count_rows, note_counted
 from jobs.inventory import set_aside
+from jobs.merges_and_gaps import follow_merges, note_gap
 from jobs.orders_of_lines import look_for_orders
 from jobs.org_time import TOLERANCE
 from jobs.reading import Method, Outcome, Reading

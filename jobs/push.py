@@ -16,20 +16,20 @@ import structlog
 
 from connector import choose, errors, limits
 from connector.port import RowResult
-from jobs import alerting, bulk_push, overtaken, payouts, push_shares
+from jobs import alerting, bulk_push, overtaken, payouts, push_shards
 from jobs.again import again
-from jobs.arrived import ids_of_keys, states_in_org
 from jobs.batch_sizes import Sizes
 from jobs.bells import Bells
 from jobs.fates import Fates
+from jobs.found_by_key import ids_of_keys, states_in_org
 from jobs.planning import push_targets
 from jobs.poison import send_readable
 from jobs.pushed import Pushed
 from jobs.refusals import Interrupted, TookTooLong
+from jobs.retry_rule import waiting
 from jobs.running import Running
-from jobs.shifts import Shift, share_out
+from jobs.shard_work import Shift, share_out
 from jobs.task_changes import change_tasks
-from jobs.tries import waiting
 from mappings.model import PushTarget
 from state import outbox, outcomes
 from state.outbox import Row
@@ -63,8 +63,8 @@ def _push(run: Running, sending: Sending) -> None:
         return
     bulk_push.take_up(run, sending.settle)
     with app.progress.step("push") as step:
-        parts = push_shares.parts(run, _records(targets))
-        push_shares.gather(share_out(run, "push", parts, push_shard, step.advance), into=sending.result)
+        parts = push_shards.parts(run, _records(targets))
+        push_shards.gather(share_out(run, "push", parts, push_shard, step.advance), into=sending.result)
         for object_name in objects_sent(targets):
             if object_name not in sending.result.stopped:
                 sending.send_all(object_name, step.advance)
@@ -77,7 +77,7 @@ def push_shard(shift: Shift) -> None:
     sending = Sending(shift, shift.shard.given["lanes"])
     sending.aim_at(targets)
     bulk_push.take_up(shift, sending.settle, shift.shard.given["lanes"])
-    push_shares.gather([shift.shard], into=sending.result)
+    push_shards.gather([shift.shard], into=sending.result)
     for object_name in _records(targets):
         if object_name not in sending.result.stopped:
             sending.send_all(object_name, shift.advance)

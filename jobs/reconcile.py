@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from connector import errors
-from jobs.aftermath import why_nothing_counts
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -20,6 +19,7 @@ from jobs.decimals import unwritable
 from jobs.drift import Drift, repair
 from jobs.inventory import Inventory, take_inventory
 from jobs.login_pause import minding_the_login
+from jobs.merges_and_gaps import why_nothing_counts
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull

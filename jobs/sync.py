@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from connector import errors
 from jobs import login_pause, own_currency
-from jobs.aftermath import why_nothing_counts
 from jobs.again import again
 from jobs.app import App
 from jobs.compute import Computed, compute
@@ -17,6 +16,7 @@ from jobs.decimals import unwritable
 from jobs.engines import engine_name, keep_snapshot
 from jobs.inventory import Inventory, follow_the_lost, is_needed, take_inventory
 from jobs.login_pause import minding_the_login
+from jobs.merges_and_gaps import why_nothing_counts
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
 from jobs.pull import Pulled, pull

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from jobs.lacking import Earlier, lacking
+from jobs.missing_inputs import Earlier, lacking
 from jobs.trial_counting import Excluded, count
 from jobs.trial_files import SetAside, TrialFiles
 from jobs.trial_run import ProgramRun, TrialStanding

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from jobs.lacking import Earlier, and_elsewhere, carries_over, lacking
+from jobs.missing_inputs import Earlier, and_elsewhere, carries_over, lacking
 from jobs.trial_counting import Counted, Counts, Excluded, volume
 from jobs.trial_files import TrialFiles
 from rebates.beside import Budget, overruled, promising, shared_out

@@ -25,8 +25,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from state import apart as programs_apart
-from state import bulk, difference, dirty, retold
+from state import bulk, difference, dirty, told_again
+from state import row_by_row as programs_apart
 from state.difference import deltas
 from state.engines import IN_THE_STORE, Engine
 from state.statement import CELL, EVERYTHING, SUMS, Scope, contribution_query, total
@@ -78,7 +78,7 @@ def recompute_dirty(tx: Connection, *, engine: Engine = IN_THE_STORE) -> int:
     stale = tuple(tx.execute(_STALE).scalars())
     if waiting and waiting * REBUILD_FROM_ONE_IN > known:
         dirty.mark_cells(tx, _OF_DIRTY)
-        retold.note(tx, _OF_DIRTY)
+        told_again.note(tx, _OF_DIRTY)
         return rebuild(tx, engine=engine)
     changed = rebuild(tx, stale, engine=engine) if stale else 0
     if waiting:

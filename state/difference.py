@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select, tuple_, union, union_all
 
-from state import apart as programs_apart
-from state import bulk, retold
-from state.apart import Apart
+from state import bulk, told_again
+from state import row_by_row as programs_apart
 from state.dialects import upsert_into
+from state.row_by_row import Apart
 from state.statement import CELL, DIRTY, DIRTY_AS_WRITTEN, SUMS, contribution_query, total
 from state.tables.work import contributions, dirty_cells, dirty_orders, totals
 
@@ -56,7 +56,7 @@ def recompute_orders(tx: Connection) -> int:
     for name, step in zip(Steps._fields[:-2], steps[:-2], strict=True):
         with bulk.joins_as_written(tx) if name == "count_again" else nullcontext():
             tx.execute(step)
-    retold.note(tx, steps.unmoved)
+    told_again.note(tx, steps.unmoved)
     return int(tx.execute(steps.moved).scalar_one())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import apart, audit, dirty, fact_checks, ledger_checks, run_checks
+from state import audit, dirty, fact_checks, ledger_checks, row_by_row, run_checks
 from state.in_force import OWN
 from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
@@ -133,7 +133,7 @@ def _contributions(tx: Connection) -> Iterator[Violation]:
         # Known to be behind: what is stored is right for an earlier state of the facts.
         return
     kept = select(*contributions.columns)
-    fresh = contribution_query(apart.find(tx))
+    fresh = contribution_query(row_by_row.find(tx))
     yield from _Check("a contribution differs from its order lines (E2)", except_(kept, fresh)).broken(tx)
     yield from _Check("order lines are missing in the contributions (E2)", except_(fresh, kept)).broken(tx)
 

@@ -173,7 +173,7 @@ def let_go(tx: Connection, cells: Sequence[Cell]) -> None:
 
 
 def vanished(tx: Connection) -> list[StandingView]:
-    """Those in force that should never have been, and that the org may still show (`vanished.put_away`)."""
+    """Those in force that should never have been, and that the org may still show (`never_bought.put_away`)."""
     query = _views().where(IN_FORCE, standings.c.program_version < 0)
     return [_viewed(row) for row in tx.execute(_ordered(query))]
 

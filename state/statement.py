@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from state import dating, row_rules
-from state.apart import NOBODY, Apart
+from state.row_by_row import NOBODY, Apart
 from state.tables.base import LAST_DAY
 from state.tables.facts import order_lines, orders
 from state.tables.programs import (
@@ -59,7 +59,7 @@ def contribution_query(apart: Apart, scope: Scope = EVERYTHING) -> Select[Any]:
     """The statement: ANSI joins and integers only, so that any SQL engine gives the same answer to the last digit.
 
     Columns: order_pk, bucket_pk, member_pk, period_pk, conversion_pk, amount_e6, quantity_e6, lines.
-    Programs that ask about single rows or about the originals of returns (`apart.find`) are a second part of it,
+    Programs that ask about single rows or about the originals of returns (`row_by_row.find`) are a second part of it,
     which reads texts, too; the others never pay for them.
     """
     asked = scope.program_pks

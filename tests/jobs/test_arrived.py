@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from connector.port import Page
-from jobs.arrived import states_in_org
+from jobs.found_by_key import states_in_org
 from mappings.file import read_mapping
 from state.outbox import Row
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from jobs import compute_beside
+from jobs import compute_in_two
 from jobs.compute import compute
 from jobs.refusals import TooSurprising
 from jobs.rehearsal import rehearse
@@ -31,10 +31,10 @@ def answers(monkeypatch):
         def answered(self):
             return True  # waited for: otherwise this process would be done before the other has begun
 
-    monkeypatch.setattr(compute_beside, "SecondProcess", Watched)
-    monkeypatch.setattr(compute_beside, "ORDERS_WORTH", 1)
-    monkeypatch.setattr(compute_beside, "WORTH_SHARING", 1)
-    monkeypatch.setattr(compute_beside, "_cores", lambda: 2)
+    monkeypatch.setattr(compute_in_two, "SecondProcess", Watched)
+    monkeypatch.setattr(compute_in_two, "ORDERS_WORTH", 1)
+    monkeypatch.setattr(compute_in_two, "WORTH_SHARING", 1)
+    monkeypatch.setattr(compute_in_two, "_cores", lambda: 2)
     return found
 
 
@@ -52,7 +52,7 @@ def two_shops(make_shop):
 
 def alone(shop, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(compute_beside, "_cores", lambda: 1)
+        patch.setattr(compute_in_two, "_cores", lambda: 1)
         return shop.sync()
 
 
@@ -83,14 +83,14 @@ def test_what_the_second_process_does_not_answer_is_computed_by_the_first(
     two_shops, answers, monkeypatch, capfd
 ):
     one, two = two_shops
-    started = compute_beside._started
+    started = compute_in_two._started
 
     def killed(app):
         second = started(app)
         second._process.kill()
         return second
 
-    monkeypatch.setattr(compute_beside, "_started", killed)
+    monkeypatch.setattr(compute_in_two, "_started", killed)
     alone(one, monkeypatch)
     two.sync()
     assert answers == []
@@ -101,10 +101,10 @@ def test_what_the_second_process_does_not_answer_is_computed_by_the_first(
 def test_an_error_in_the_second_process_is_no_error_of_the_compute(two_shops, answers, monkeypatch):
     one, two = two_shops
     monkeypatch.setattr(
-        compute_beside,
+        compute_in_two,
         "_started",
         lambda app: SecondProcess(
-            "jobs.compute_beside:answering", (app.configuration, None, None, "/nowhere/rebates.db")
+            "jobs.compute_in_two:answering", (app.configuration, None, None, "/nowhere/rebates.db")
         ),
     )
     alone(one, monkeypatch)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs import compute_shares
+from jobs import compute_shards
 from jobs.app import App
 from jobs.compute import compute
 from jobs.helping import help_runs
@@ -116,7 +116,7 @@ pytestmark = [
 @pytest.fixture
 def two_shops(make_shop, monkeypatch):
     """The same world twice: one is computed alone, the other by shares."""
-    monkeypatch.setattr(compute_shares, "WORTH_SHARING", 1)
+    monkeypatch.setattr(compute_shards, "WORTH_SHARING", 1)
     shops = make_shop(), make_shop()
     for shop in shops:
         shop.today(date(2026, 5, 20))
@@ -206,7 +206,7 @@ def test_a_leader_that_dies_between_the_shares_and_the_rest_leaves_nothing_out(t
 
 def test_too_many_corrections_are_refused_before_any_share_is_saved(make_shop, monkeypatch):
     """A mistyped rate: standings of open periods belong to the shares, what was settled to the leader, who comes last."""
-    monkeypatch.setattr(compute_shares, "WORTH_SHARING", 1)
+    monkeypatch.setattr(compute_shards, "WORTH_SHARING", 1)
     shop = make_shop()
     shop.settings["payouts.settle_from"] = "2026-01-01"
     text_of = {

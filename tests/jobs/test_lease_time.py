@@ -13,7 +13,7 @@ from jobs.clock import SystemClock
 from jobs.refusals import AnotherRun
 from jobs.rehearsal import rehearse
 from jobs.running import BEAT_EVERY, DEAD_AFTER, LEASE_TTL, RENEW_AFTER, running
-from jobs.shifts import PRESENT_FOR, SHARD_TTL, hands
+from jobs.shard_work import PRESENT_FOR, SHARD_TTL, hands
 from state import leases, runs, shards
 from state.dialects import database_time
 from state.errors import LostLease

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from jobs.vanishing import allowed_lately
+from jobs.lost_lately import allowed_lately
 from state import buried
 
 

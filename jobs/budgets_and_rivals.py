@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from jobs.calculated import Calculated, Frame
 from jobs.ignoring import Ignoring
-from jobs.lacking import lacking, missing_of, over_time
+from jobs.missing_inputs import lacking, missing_of, over_time
 from jobs.rivals import Place, Rivals
 from rebates.beside import Budget, overruled, promising, shared_out
 from rebates.caps import Claim

@@ -1,6 +1,6 @@
 """The first compute of a large SQLite store by two processes: the second computes shares of the accounts and hands them over.
 
-A SQLite file has one writer, so that workers as on PostgreSQL (`jobs.compute_shares`) are not to be had. But most of a
+A SQLite file has one writer, so that workers as on PostgreSQL (`jobs.compute_shards`) are not to be had. But most of a
 first compute is arithmetic and JSON. The second process reads the store as it was committed, works its shares out in
 memory as this one would (`state.overlay`), and this one writes them down in its own transaction: all of it is saved
 at once, or nothing. What the second process does not answer, this one computes itself.
@@ -23,11 +23,11 @@ from sqlalchemy import Connection, delete, func, select
 from jobs import fuses
 from jobs.app import App
 from jobs.clock import SystemClock
-from jobs.compute_shares import Shared
+from jobs.compute_shards import Shared
 from jobs.computing import begin
 from jobs.in_time import in_time
 from jobs.second_process import Gone, SecondProcess
-from jobs.share_work import ShareWork, apart, share_of
+from jobs.shard_compute import ShareWork, apart, share_of
 from state import dirty, overlay
 from state.engines import Engine
 from state.instants import micros, moment
@@ -71,7 +71,7 @@ def _cores() -> int:
 
 def _started(app: App) -> SecondProcess:
     given = (app.configuration, app.programs, app.mapping, str(app.store.path))
-    return SecondProcess("jobs.compute_beside:answering", given)
+    return SecondProcess("jobs.compute_in_two:answering", given)
 
 
 def compute_beside(app: App, second: SecondProcess, run_pk: int, now: datetime, engine: Engine) -> Beside:

@@ -21,8 +21,8 @@ from jobs.closing import Ledger
 from jobs.computing import Begun, begin, note_unfinished, work_off
 from jobs.planning import Planned
 from jobs.running import Running
-from jobs.share_work import ShareWork, apart
-from jobs.shifts import Shift, claim_another, hands, share_out
+from jobs.shard_compute import ShareWork, apart
+from jobs.shard_work import Shift, claim_another, hands, share_out
 from jobs.takeover import Row, place
 from state import dirty, meta, shards, standings
 from state.engines import Engine

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from jobs.calculated import Calculated, Frame
-from jobs.lacking import lacking
+from jobs.missing_inputs import lacking
 from rebates.hierarchy import shares
 from rebates.money import fraction, shown
 from rebates.program import Program

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from connector import limits
-from jobs.shifts import hands
+from jobs.shard_work import hands
 from state import outbox
 from state.shards import Shard
 
