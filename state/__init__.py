@@ -22,6 +22,21 @@ One sync, in the order of its calls (tx first; instants are aware datetimes; amo
 
 Beside it: `meta` (org pin, epoch, sequence), `rates`, `tasks`, `bulk_jobs`, `audit`, `evidence` (why a number is what it is),
 `invariants.check(tx, deep=)`, `backup.backup(store, path)` and `backup.restore(url, path, actor=, now=)`.
+
+Its modules by family; a test holds this map to the folder:
+
+    the store        store urls paths_in_urls schema errors bounds postgres dialects instants one_host backup copy overlay meta
+                     retention bulk many_rows slices parquet tables migrations
+    facts            staging merge merge_statements keys gone moved_lines rejected watermarks inventory inventory_asked buried people
+                     rates parts snapshot dating purged_merges
+    rules            rules judging membership row_rules row_by_row rollover in_force frames known_values rivalries baselines shares
+                     computed_by
+    work             contributions statement difference dirty totals chains sequence gaps standings events changes changed_accounts
+                     evidence newest never_bought told_again engines
+    settled money    postings payouts payouts_gone payouts_moved owed takeover
+    for the org      outbox outbox_rows outbox_due outbox_lost outcomes payloads addressees acknowledged tasks rebasing
+    running          runs leases shards bulk_jobs audit pausing
+    checks           invariants fact_checks ledger_checks run_checks
 """
 
 from __future__ import annotations

@@ -92,3 +92,17 @@ def test_tests_are_sentences():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 assert node.name.count("_") >= 2, f"{path}:{node.lineno}: {node.name}"
+
+
+@pytest.mark.parametrize("package", ["jobs", "state"])
+def test_the_map_of_a_large_package_names_each_of_its_modules_once(package):
+    """The first column of the map is the family, what follows are modules."""
+    text = ast.get_docstring(ast.parse(Path(package, "__init__.py").read_text()), clean=False)
+    rows = text[text.index("a test holds this map to the folder") :].splitlines()
+    named = [name for row in rows if row.startswith("    ") for name in row[21:].split()]
+    there = {
+        path.stem
+        for path in Path(package).iterdir()
+        if path.name not in ("__init__.py", "__pycache__") and (path.suffix == ".py" or path.is_dir())
+    }
+    assert sorted(named) == sorted(there)
