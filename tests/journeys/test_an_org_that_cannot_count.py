@@ -25,3 +25,14 @@ def test_a_count_that_is_too_much_is_told_once_a_day_and_stops_nothing(story, qu
     again = story("sync", "--json")
     assert again.code == 0
     assert not [one for one in again.warnings if "gave up counting" in one], "not asked again that day"
+
+
+def test_ids_that_are_too_many_for_one_query_are_compared_by_a_bulk_job(story):
+    story("sync")
+    story.wait(days=1)
+    slow(story)
+    done = story("reconcile", "--json")
+    assert done.code == 0, done.text
+    lines = next(one for one in done.data["inventory"] if one["entity"] == "order_line")
+    assert lines["there"] == lines["live"] > 0
+    assert lines["missing"] == lines["newer"] == 0
