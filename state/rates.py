@@ -156,7 +156,8 @@ def _save(tx: Connection, currency: str, starts_on: int, rate: str, source: str,
 def _same_version(tx: Connection, currency: str, modstamp: int) -> int | None:
     """From when on holds what was read of this very version of the org's record."""
     mine = and_(currency_rates.c.currency == currency, currency_rates.c.modstamp == modstamp)
-    return tx.execute(select(func.min(currency_rates.c.starts_on)).where(mine)).scalar_one()
+    first: int | None = tx.execute(select(func.min(currency_rates.c.starts_on)).where(mine)).scalar_one()
+    return first
 
 
 def _seen_as_late_as(tx: Connection, currency: str, starts_on: int, modstamp: int) -> None:
