@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from emulator.bulk_query import jobs_of
+from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
 from state import watermarks
@@ -117,3 +118,32 @@ def test_an_org_that_gives_up_every_job_is_told_and_nothing_is_half_applied(larg
     large.wait(minutes=15)
     assert large("sync").code == 0
     whole(large)
+
+
+def no_more_jobs(world):
+    world.org.faults.add(Fault("status", "POST", r"jobs/query$", status=400, code="EXCEEDEDQUOTA", times=0))
+
+
+def test_an_org_whose_bulk_jobs_are_used_up_is_read_in_pages(large):
+    no_more_jobs(large)
+    done = large("sync", "--json")
+    assert done.code == 0, done.text
+    large.org.faults.clear()
+    whole(large)
+
+
+def test_where_pages_cost_too_many_calls_only_the_stream_that_needs_a_job_stops(story, monkeypatch):
+    story("sync")
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    no_more_jobs(story)
+    monkeypatch.setattr("jobs.narrowing.affordable", lambda app, rows: False)
+    store = Store.open(f"sqlite:///{story.folder}/rebates.db")
+    with store.transaction() as tx:
+        watermarks.reset(tx, "order_line")
+    store.close()
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.code == 2, done.text
+    assert {name: one["code"] for name, one in done.data["stopped"].items()} == {
+        "order_line": "EXCEEDEDQUOTA"
+    }
