@@ -6,11 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from emulator import bulk_query
 from emulator.bulk_query import jobs_of
 from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
-from state import watermarks
+from state import meta, watermarks
 from state.store import Store
 
 LINES = 28
@@ -32,8 +33,6 @@ def large(story, monkeypatch):
 
 def counted(world, monkeypatch):
     """Query jobs of order lines, and how many of them failed, from now on."""
-    from emulator import bulk_query
-
     seen, real = [], bulk_query._run
 
     def watched(org, job):
@@ -147,3 +146,22 @@ def test_where_pages_cost_too_many_calls_only_the_stream_that_needs_a_job_stops(
     assert {name: one["code"] for name, one in done.data["stopped"].items()} == {
         "order_line": "EXCEEDEDQUOTA"
     }
+
+
+def test_a_job_that_somebody_aborted_says_nothing_of_how_much_is_too_much(large, monkeypatch):
+    aborted, real = [], bulk_query.advance
+
+    def meddled(org, job):
+        if job.object == "OrderItem" and not aborted:
+            aborted.append(job)
+            job.move(org, "Aborted")
+        real(org, job)
+
+    monkeypatch.setattr(bulk_query, "advance", meddled)
+    done = large("sync", "--json")
+    assert (done.code, len(aborted)) == (0, 1), done.text
+    store = Store.open(f"sqlite:///{large.folder}/rebates.db")
+    with store.read() as tx:
+        assert meta.get(tx, "bulk.most.order_line") is None
+    store.close()
+    whole(large)
