@@ -157,6 +157,11 @@ class QuotaReached(SyncError):
     step = "The run goes on in the next window; raise api_budget_share if the org can spare it."
 
 
+def is_bulk_quota(error: SyncError) -> bool:
+    """Whether the org takes no more bulk jobs until its window rolls on, while other calls may well be left."""
+    return isinstance(error, QuotaReached) and error.code in {"EXCEEDEDQUOTA", "EXCEEDED_QUOTA"}
+
+
 class AuthenticationFailed(SyncError):
     """The org does not accept this login. Never tried again by itself: that would lock the user out."""
 
@@ -284,6 +289,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "NOT_FOUND": "The object or external id is not visible: rebates org deploy, then rebates doctor",
         "INVALIDJOB": "The object or external id is not visible: rebates org deploy, then rebates doctor",
         "REQUEST_LIMIT_EXCEEDED": "The org's daily API calls are used up; the run goes on in the next window.",
+        "EXCEEDEDQUOTA": "The org's bulk jobs of 24 hours are used up: see who makes them in Setup > Bulk Data Load Jobs; it goes on by itself when the window rolls on.",
         "API_BUDGET_SHARE": "Our share of the org's calls is used up; raise api_budget_share or wait.",
         "STORAGE_LIMIT_EXCEEDED": "The org is out of data storage; free some, then: rebates outbox retry",
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist or mend the mapping.",

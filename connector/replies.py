@@ -78,7 +78,7 @@ def refused(
     unsure = status >= 500 and (problem is None or problem.code == "UNKNOWN_EXCEPTION")
     if step is Transient and unsure and is_write:
         step = Ambiguous  # a gateway, or an error after the work: it may have been done
-    if step is QuotaReached and is_exhausted is False:
+    if step is QuotaReached and is_exhausted is False and code == "REQUEST_LIMIT_EXCEEDED":
         step = Transient  # calls are left: the limit is the one on concurrent long requests
     return step(
         code,

@@ -181,7 +181,8 @@ class BulkStreams:
                 if error is None:
                     continue
                 lost += 1
-                waiting[:0] = self._in_pieces(now.stream, None, lost=lost)
+                by_hand = error.code == "JOB_ABORTED"
+                waiting[:0] = self._in_pieces(now.stream, None, lost=lost, learn=not by_hand)
         finally:
             for rest in waiting:
                 rest.close()
@@ -200,11 +201,14 @@ class BulkStreams:
         self._end(one.job, "done")
         return None
 
-    def _in_pieces(self, stream: Stream, most: int | None, *, lost: int = 0) -> list[Started]:
-        """Read the small pieces of a window in REST pages; the jobs of the others, started."""
+    def _in_pieces(
+        self, stream: Stream, most: int | None, *, lost: int = 0, learn: bool = True
+    ) -> list[Started]:
+        """Read the small pieces of a window in REST pages; the jobs of the others, started. `learn`: that the window was
+        too much for one job. One that somebody aborted in Setup says nothing of its size."""
         app, started = self._app, list[Started]()
         pieces = narrowing.cut(app, stream.entity, stream.window, most)
-        if lost:
+        if lost and learn:
             self._learn(stream, pieces)
         for piece in pieces:
             smaller = replace(stream, window=piece.window)

@@ -21,7 +21,6 @@ from state import fact_checks, inventory, meta
 
 log = structlog.get_logger()
 
-KEY = "counted_on"
 COUNTED = ("product", "account", "order", "order_line")
 
 
@@ -39,15 +38,14 @@ def count_rows(run: Running, complete: Collection[str]) -> Counted:
     app = run.app
     today = app.local_day().isoformat()
     with app.store.read() as tx:
-        if meta.get(tx, KEY) == today:
-            return Counted()
-    counted = compare_counts(app, complete)
+        due = [name for name in complete if meta.get(tx, _key(name)) != today]
+    counted = compare_counts(app, due)
     if counted is None:
         return Counted()
+    lost_from = {entity for entity, _ in counted.vanished}
     with app.store.transaction() as tx:
         note_counted(tx)
-        if not counted.vanished:
-            meta.put(tx, KEY, today)
+        note_day(tx, app, [name for name in due if name not in lost_from])
     for entity, lost in counted.vanished:
         log.error("pull.rows_vanished", entity=entity, detail=lost.detail)
     return counted
@@ -88,7 +86,17 @@ def _totals(app: App, queries: list[str]) -> list[int | errors.SyncError]:
     return [total for query in queries for total in _totals(app, [query])]
 
 
+def note_day(tx: Connection, app: App, names: Collection[str]) -> None:
+    """These need no counting any more today. A stream that could not be read is none of them, and its turn comes."""
+    for name in names:
+        meta.put(tx, _key(name), app.local_day().isoformat())
+
+
 def note_counted(tx: Connection) -> None:
     """How many records were ever read stands from now on in the store, for `rebates verify`."""
     for entity in COUNTED:
         fact_checks.note_rows(tx, entity)
+
+
+def _key(name: str) -> str:
+    return f"counted_on.{name}"

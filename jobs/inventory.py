@@ -198,9 +198,16 @@ def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iter
     def ask(window: Window, ordered: bool) -> str:
         return soql.select(entity, window=window, columns=columns, order=ordered)
 
-    if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
-        return read_in_pieces(app, entity, everything, ask)
-    return app.org.query(ask(everything, True), include_deleted=True)
+    if choose.choose_read(expected, app.org.usage.budget_left) != "bulk":
+        try:
+            yield from app.org.query(ask(everything, True), include_deleted=True)
+            return
+        except errors.Transient as error:
+            if not isinstance(error, errors.WindowLost) and not errors.is_too_much(error):
+                raise
+            log.warning("inventory.read_in_pieces", entity=entity.entity, code=error.code)
+    # Ids that were noted already are noted once more.
+    yield from read_in_pieces(app, entity, everything, ask)
 
 
 def _whose(entity: PullEntity) -> list[str]:

@@ -81,6 +81,11 @@ def affordable(app: App, rows: int | None) -> bool:
     return rows is not None and (left is None or choose.calls_to_read(rows, "rest") <= left // 2)
 
 
+def rows_of(app: App, entity: PullEntity, window: Window) -> int | None:
+    """Rows of a window; None where counting took too long."""
+    return _count(app, entity, [window])[0]
+
+
 def given_up(entity: PullEntity, lost: int) -> errors.BulkJobFailed:
     """Job after job failed: it is not the size."""
     return errors.BulkJobFailed(

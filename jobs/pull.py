@@ -22,8 +22,7 @@ from connector import errors
 from jobs import losers_of_pulls, org_time, overtaken
 from jobs.app import App
 from jobs.bulk_streams import Stream, fingerprint
-from jobs.counting import KEY as COUNTED_ON
-from jobs.counting import Counted, count_rows, note_counted
+from jobs.counting import Counted, count_rows, note_counted, note_day
 from jobs.inventory import set_aside
 from jobs.merges_and_gaps import follow_merges, note_gap
 from jobs.orders_of_lines import look_for_orders
@@ -157,10 +156,10 @@ def pull(run: Running) -> Pulled:
         org_time.note(app, tx, clock, now=now)
         _note_healed(tx, [stream for stream, _ in done], before)
     counted = Counted()
-    whole = not before or all(stream.first for stream, _ in done)
+    whole = bool(done) and (not before or all(stream.first for stream, _ in done))
     if whole:
         with app.store.transaction() as tx:
-            meta.put(tx, COUNTED_ON, app.local_day().isoformat())  # everything was just seen
+            note_day(tx, app, [stream.name for stream, _ in done])  # everything was just seen
             note_counted(tx)
     elif done:
         counted = count_rows(run, {stream.name for stream, _ in done})

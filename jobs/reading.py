@@ -14,7 +14,7 @@ import structlog
 
 from connector import choose, errors
 from connector.port import Org, Page
-from jobs import overtaken
+from jobs import narrowing, overtaken
 from jobs.app import App
 from jobs.bulk_streams import BulkStreams, Started, Stream, at_once
 from jobs.rejecting import IN_MEMORY, as_last_read, require_readable
@@ -102,10 +102,17 @@ class Reading:
                 one.close()
 
     def _start(self, stream: Stream) -> Iterator[Outcome]:
-        """Create a bulk job to be read at the end; an outcome only when the org refuses it."""
+        """Create a bulk job to be read at the end; an outcome only when the org refuses it. Where it takes no more of them
+        today, REST pages, unless they cost too many calls."""
         method, failure = self._guarded(
             stream, "bulk", lambda: self._started.append(self._jobs.start(stream))
         )
+        if failure is not None and errors.is_bulk_quota(failure):
+            rows = narrowing.rows_of(self._app, stream.entity, stream.window)
+            if narrowing.affordable(self._app, rows):
+                log.warning("pull.read_in_pages", entity=stream.name, code=failure.code)
+                yield stream, *self._guarded(stream, "rest", partial(self._pages, stream, None))
+                return
         if failure is not None:
             yield stream, method, failure
 
@@ -178,9 +185,13 @@ class Reading:
             raise  # nothing may be read from another org
         except errors.Misconfigured as error:
             return method, self._stopped(stream, error)
+        except errors.QuotaReached as error:
+            if not errors.is_bulk_quota(error):
+                raise
+            return method, self._stopped(stream, error)
         return method, None
 
-    def _stopped(self, stream: Stream, error: errors.Misconfigured) -> errors.Misconfigured:
+    def _stopped(self, stream: Stream, error: errors.SyncError) -> errors.SyncError:
         """However a stream stopped, nothing that was read of it stays, in this round or before."""
         log.error("pull.stream_stopped", entity=stream.name, code=error.code)
         self._drop_staged(stream)

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from rebates.currency import ALWAYS, DatedRate, RateBook
 from rebates.program import Program
@@ -30,8 +30,9 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
     """Apply a pulled batch: (inserted, updated, unchanged, stale).
 
     A rate without a start day is the org's current one: the first ever seen holds from the beginning of time, a
-    different one later from the day of its stamp on, and the old one stays for the days before. One that no amount
-    can be divided by is set aside.
+    different one later from the day of its stamp on, and the old one stays for the days before. The same version of
+    the org's record with another rate is no new rate: the mapping was another one, and what it made of it is replaced.
+    One that no amount can be divided by is set aside.
     """
     counts = [0, 0, 0, 0]
     rows = batch.to_pylist()
@@ -42,10 +43,13 @@ def merge(tx: Connection, batch: pa.Table, now: datetime) -> tuple[int, int, int
         before = known(tx).get(row["currency"], [])
         starts_on = row["starts_on"]
         if starts_on is None:
-            starts_on = moment(row["modstamp"]).date().toordinal() if before else FIRST_DAY
             if before and before[-1][1] == row["rate"]:
+                _seen_as_late_as(tx, row["currency"], before[-1][0], row["modstamp"])
                 counts[2] += 1
                 continue
+            starts_on = _same_version(tx, row["currency"], row["modstamp"])
+            if starts_on is None:
+                starts_on = moment(row["modstamp"]).date().toordinal() if before else FIRST_DAY
         counts[_save(tx, row["currency"], starts_on, row["rate"], "org", row["modstamp"])] += 1
     _readmit(tx, [row for row in rows if row not in bad])
     rejected.set_aside(tx, [_rejected(row) for row in bad], now=now)
@@ -147,6 +151,21 @@ def _save(tx: Connection, currency: str, starts_on: int, rate: str, source: str,
         return 2
     tx.execute(update(currency_rates).where(mine).values(rate=rate, source=source, modstamp=modstamp))
     return 1
+
+
+def _same_version(tx: Connection, currency: str, modstamp: int) -> int | None:
+    """From when on holds what was read of this very version of the org's record."""
+    mine = and_(currency_rates.c.currency == currency, currency_rates.c.modstamp == modstamp)
+    first: int | None = tx.execute(select(func.min(currency_rates.c.starts_on)).where(mine)).scalar_one()
+    return first
+
+
+def _seen_as_late_as(tx: Connection, currency: str, starts_on: int, modstamp: int) -> None:
+    """The record was saved again with the rate that it had."""
+    mine = and_(currency_rates.c.currency == currency, currency_rates.c.starts_on == starts_on)
+    tx.execute(
+        update(currency_rates).where(mine, currency_rates.c.modstamp < modstamp).values(modstamp=modstamp)
+    )
 
 
 def _judge_again(tx: Connection) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from emulator.life import permissions_of
+
 
 def slow(world, query_max=1.0):
     """So many lines at once are too much; a few changed ones are not."""
@@ -25,3 +27,26 @@ def test_a_count_that_is_too_much_is_told_once_a_day_and_stops_nothing(story, qu
     again = story("sync", "--json")
     assert again.code == 0
     assert not [one for one in again.warnings if "gave up counting" in one], "not asked again that day"
+
+
+def test_ids_that_are_too_many_for_one_query_are_compared_by_a_bulk_job(story):
+    story("sync")
+    story.wait(days=1)
+    slow(story)
+    done = story("reconcile", "--json")
+    assert done.code == 0, done.text
+    lines = next(one for one in done.data["inventory"] if one["entity"] == "order_line")
+    assert lines["there"] == lines["live"] > 0
+    assert lines["missing"] == lines["newer"] == 0
+
+
+def test_a_stream_that_could_not_be_read_is_counted_as_soon_as_it_can(story):
+    story("sync")
+    story.wait(days=1)
+    permissions_of(story.org).hide("OrderItem.TotalPrice")
+    assert story("sync").code == 2
+    permissions_of(story.org).show("OrderItem.TotalPrice")
+    story.org.faults.hide_rows("OrderItem", [row["Id"] for row in story.rows("SELECT Id FROM OrderItem")])
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.data["stopped"]["order_line"]["code"] == "ROWS_VANISHED", done.text

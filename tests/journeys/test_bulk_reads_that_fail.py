@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from emulator import bulk_query
 from emulator.bulk_query import jobs_of
+from emulator.fault_kinds import Fault
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
-from state import watermarks
+from state import meta, watermarks
 from state.store import Store
 
 LINES = 28
@@ -31,8 +33,6 @@ def large(story, monkeypatch):
 
 def counted(world, monkeypatch):
     """Query jobs of order lines, and how many of them failed, from now on."""
-    from emulator import bulk_query
-
     seen, real = [], bulk_query._run
 
     def watched(org, job):
@@ -116,4 +116,52 @@ def test_an_org_that_gives_up_every_job_is_told_and_nothing_is_half_applied(larg
     large.org.settings.extra.pop("bulk_query_most")
     large.wait(minutes=15)
     assert large("sync").code == 0
+    whole(large)
+
+
+def no_more_jobs(world):
+    world.org.faults.add(Fault("status", "POST", r"jobs/query$", status=400, code="EXCEEDEDQUOTA", times=0))
+
+
+def test_an_org_whose_bulk_jobs_are_used_up_is_read_in_pages(large):
+    no_more_jobs(large)
+    done = large("sync", "--json")
+    assert done.code == 0, done.text
+    large.org.faults.clear()
+    whole(large)
+
+
+def test_where_pages_cost_too_many_calls_only_the_stream_that_needs_a_job_stops(story, monkeypatch):
+    story("sync")
+    story.config('[sync]\ninitial_read = "bulk"\n')
+    no_more_jobs(story)
+    monkeypatch.setattr("jobs.narrowing.affordable", lambda app, rows: False)
+    store = Store.open(f"sqlite:///{story.folder}/rebates.db")
+    with store.transaction() as tx:
+        watermarks.reset(tx, "order_line")
+    store.close()
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert done.code == 2, done.text
+    assert {name: one["code"] for name, one in done.data["stopped"].items()} == {
+        "order_line": "EXCEEDEDQUOTA"
+    }
+
+
+def test_a_job_that_somebody_aborted_says_nothing_of_how_much_is_too_much(large, monkeypatch):
+    aborted, real = [], bulk_query.advance
+
+    def meddled(org, job):
+        if job.object == "OrderItem" and not aborted:
+            aborted.append(job)
+            job.move(org, "Aborted")
+        real(org, job)
+
+    monkeypatch.setattr(bulk_query, "advance", meddled)
+    done = large("sync", "--json")
+    assert (done.code, len(aborted)) == (0, 1), done.text
+    store = Store.open(f"sqlite:///{large.folder}/rebates.db")
+    with store.read() as tx:
+        assert meta.get(tx, "bulk.most.order_line") is None
+    store.close()
     whole(large)

@@ -83,3 +83,23 @@ def test_one_that_an_earlier_version_let_in_holds_on_no_day(shop):
     assert known(shop) == {"EUR": ["0.9"]}
     with shop.store.read() as tx:
         assert tx.execute(select(func.count()).select_from(currency_rates)).scalar_one() == 1
+
+
+def test_another_rate_of_the_same_version_is_a_mapping_that_was_mended_and_replaces_what_it_made(shop):
+    shop.pull("currency_rate", rate("EUR", "1.1"), modstamp=7)
+    shop.pull("currency_rate", rate("EUR", "0.909"), modstamp=7)
+    assert known(shop) == {"EUR": ["0.909"]}
+
+
+def test_that_the_record_was_saved_again_meanwhile_without_another_rate_does_not_matter(shop):
+    shop.pull("currency_rate", rate("EUR", "1.1"), modstamp=7)
+    shop.pull("currency_rate", rate("EUR", "1.1"), modstamp=9)
+    shop.pull("currency_rate", rate("EUR", "0.909"), modstamp=9)
+    assert known(shop) == {"EUR": ["0.909"]}
+
+
+def test_a_rate_of_a_later_version_holds_from_its_day_on(shop):
+    day = 86_400_000_000
+    shop.pull("currency_rate", rate("EUR", "1.1"), modstamp=7 * day)
+    shop.pull("currency_rate", rate("EUR", "1.2"), modstamp=9 * day)
+    assert known(shop) == {"EUR": ["1.1", "1.2"]}
