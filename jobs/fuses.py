@@ -45,7 +45,8 @@ def require_few_corrections(app: App, tx: Connection, corrected: Corrections) ->
     a mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
 
     `corrected`: program → standings of closed periods that come to another amount, those that had none there, too. What
-    other terms or a changed account move is held against the money, too: a few large partners can be most of it.
+    other terms or a changed account move is held against the money, too: a few large partners can be most of it. A merge
+    moves it together with its payouts.
     """
     if app.allow_many_corrections:
         return
@@ -63,7 +64,9 @@ def require_few_corrections(app: App, tx: Connection, corrected: Corrections) ->
                 corrections=count,
                 settled=settled,
             )
-        otherwise_e6 = sum(abs(one.amount_e6) for one in cells.values() if one.cause)
+        otherwise_e6 = sum(
+            abs(one.amount_e6) for one in cells.values() if one.cause and not one.cause.is_merge
+        )
         share = Decimal(str(app.settings.payouts.correct_share))
         if settled > FEW_CORRECTIONS and otherwise_e6 > money_e6 * share:
             raise TooSurprising(

@@ -22,6 +22,7 @@ from jobs.payouts_asked import require_known
 from jobs.payouts_gone import too_many
 from jobs.payouts_seen import query_of, seen_in
 from jobs.planning_run import Planning
+from jobs.rereading import shown_live
 from mappings.keys import sync_key
 from mappings.model import PushTarget
 from mappings.outbound import record
@@ -183,12 +184,13 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
     seen, bad = seen_in(target, rows, ZoneInfo(app.mapping.time_zone))
     if bad:
         log.warning("payouts.unreadable", payouts=len(bad), first=min(bad))
+    gone = _not_in_org(app, seen)
     with app.store.transaction() as tx:
         result.read = len(seen)
         payouts.note_unreadable(tx, {one.key for one in seen}, bad)
         result.unreadable = payouts.unreadable(tx)
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
-        result.moved = payouts_moved.note(tx, seen)
+        result.moved = payouts_moved.note(tx, seen, gone=gone)
         if since is None:
             missing = there - {one.key for one in seen}
             if hidden := too_many(app, tx, target, missing, len(there)) if not accept_missing else None:
@@ -200,6 +202,23 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
             losers_of_pulls.note(tx, losers)
         meta.put(tx, READ_UNTIL, _instant(until))
     return result
+
+
+def _not_in_org(app: App, seen: Sequence[payouts.Seen]) -> set[str]:
+    """Whose payouts stand under another account because the org merged or deleted their own, which was not read yet: since
+    the pull, or because accounts cannot be read. One call for some hundred, and none where all stand where they belong."""
+    with app.store.read() as tx:
+        asked = payouts_moved.elsewhere(tx, seen)
+    entity = app.mapping.pull.get("account")
+    if not asked or entity is None:
+        return asked
+    try:
+        return asked - shown_live(app, entity, asked)
+    except errors.WrongOrg:
+        raise
+    except errors.Misconfigured as error:
+        log.warning("payouts.accounts_not_looked_at", code=error.code, accounts=len(asked))
+        return asked
 
 
 def _first(some: Sequence[str]) -> str:

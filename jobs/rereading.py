@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from jobs.app import App
@@ -61,6 +62,15 @@ def shown_after_all(app: App, entity: PullEntity, ids: Collection[str], *, until
         for page in app.org.query(query, include_deleted=True):
             shown.update(page.table["Id"].to_pylist())
     return shown.intersection(ids)
+
+
+def shown_live(app: App, entity: PullEntity, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that the org has, and not in its recycle bin."""
+    anyhow, only, shown = replace(entity, where=None), ("Id",), set[str]()
+    for some in _slices(sorted(ids), anyhow, "Id", only):
+        for page in app.org.query(soql.select(anyhow, id_in=some, columns=only)):
+            shown.update(page.table["Id"].to_pylist())
+    return shown
 
 
 def parent_fields(entity: PullEntity, name: str) -> tuple[str, ...]:

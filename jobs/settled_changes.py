@@ -21,6 +21,7 @@ from state.totals import Cell, from_e6
 MOVED = "settled money moved"  # in the audit trail
 TOLD = 20  # accounts and programs: a sync's warnings are read by people
 DAYS = ("active_from", "active_to")
+WENT_ALONG = "orders and payouts are the winner's now"
 PUT_BACK = "if it is not meant, put it back: the next sync books the opposite"
 
 
@@ -29,9 +30,15 @@ class Cause(NamedTuple):
 
     terms: bool = False
     accounts: frozenset[int] = frozenset()
+    merged: frozenset[int] = frozenset()  # those of the accounts that are another's since a merge
 
     def __bool__(self) -> bool:
         return self.terms or bool(self.accounts)
+
+    @property
+    def is_merge(self) -> bool:
+        """Payouts go along with the orders to the winner: nobody is paid what somebody else is not any more."""
+        return not self.terms and self.accounts == self.merged and bool(self.merged)
 
 
 class Correction(NamedTuple):
@@ -57,6 +64,8 @@ class Causes:
             program.key: [other.key for other in programs if _compete(program, other)] for program in programs
         }
         self._fields_of_markets = {program.key: frozenset(_of_markets(program)) for program in programs}
+        behind = {pk for mine in self._noted.members.values() for some in mine.values() for pk in some}
+        self._merged = changed_accounts.merged(tx, behind)
 
     def of(self, program: Program, member: int) -> Cause:
         """Why what this member was settled at may be another amount."""
@@ -65,7 +74,7 @@ class Causes:
             found |= set(self._members.get(key, {}).get(member, ()))
         if self._noted.fields.get(member, {}).keys() & self._fields_of_markets.get(program.key, frozenset()):
             found.add(member)
-        return Cause(program.key in self._noted.terms, frozenset(found))
+        return Cause(program.key in self._noted.terms, frozenset(found), self._merged & found)
 
 
 def _compete(one: Program, other: Program) -> bool:
@@ -117,7 +126,7 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
             fields = {field for pk in cause.accounts for field in noted.fields.get(pk, {})}
             detail = {
                 "program": key, "amounts": len(amounts), "by": f"{total} {program.currency}",
-                "changed": "terms" if cause.terms else sorted(fields & asked),
+                "changed": "terms" if cause.terms else "merge" if cause.is_merge else sorted(fields & asked),
             }  # fmt: skip
             audit.append(tx, actor="sync", action=MOVED, object=ids or key, detail=detail, now=now)
         if cause.terms:
@@ -125,7 +134,8 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
             continue
         records = [_record(names[pk], noted.fields.get(pk, {}), asked) for pk in sorted(cause.accounts)]
         few = "; ".join(records[:3]) + (f"; and {len(records) - 3} more" if len(records) > 3 else "")
-        said.append(f"{few}: that changes {what}; {PUT_BACK}")
+        advice = WENT_ALONG if cause.is_merge else PUT_BACK
+        said.append(f"{few}: that changes {what}; {advice}")
     more = len(said) - TOLD
     return said[:TOLD] + (
         [f"and {more} more changes of what was settled: `rebates payouts list`"] if more > 0 else []
@@ -142,6 +152,8 @@ def in_all(program: Program, amounts_e6: Sequence[int]) -> str:
 
 def _record(account: Known, fields: Mapping[str, tuple[object, object]], asked: frozenset[str]) -> str:
     name = f"{account.name} ({account.sf_id})" if account.name else account.sf_id
+    if account.merged_into is not None:
+        return f"the account {name} was merged into {account.merged_into}"
     moved = [
         f"{field} {_value(both[0])} -> {_value(both[1])}" for field, both in fields.items() if field in asked
     ]

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, and_, select
 
 from state import meta
+from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.work import closed_periods
 
@@ -34,6 +35,7 @@ class Known:
 
     sf_id: str
     name: str | None
+    merged_into: str | None = None  # the id of the winner
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,21 @@ def forget(tx: Connection) -> None:
 
 def known(tx: Connection, pks: Collection[int]) -> dict[int, Known]:
     """Accounts by number."""
-    query = select(accounts.c.pk, accounts.c.sf_id, accounts.c.name).where(accounts.c.pk.in_(sorted(pks)))
-    return {row.pk: Known(row.sf_id, row.name) for row in tx.execute(query)}
+    winner = accounts.alias("winner")
+    query = (
+        select(accounts.c.pk, accounts.c.sf_id, accounts.c.name, winner.c.sf_id.label("winner"))
+        .select_from(accounts.outerjoin(winner, winner.c.pk == accounts.c.master_pk))
+        .where(accounts.c.pk.in_(sorted(pks)))
+    )
+    return {row.pk: Known(row.sf_id, row.name, row.winner) for row in tx.execute(query)}
+
+
+def merged(tx: Connection, pks: Collection[int]) -> frozenset[int]:
+    """Those of some accounts that were merged into another one."""
+    query, found = select(accounts.c.pk).where(accounts.c.master_pk.is_not(None)), set[int]()
+    for some in slices(sorted(pks)):
+        found |= set(tx.execute(query.where(accounts.c.pk.in_(some))).scalars())
+    return frozenset(found)
 
 
 @cache

@@ -30,16 +30,19 @@ class Moved(NamedTuple):
     stands_under: str
 
 
-def note(tx: Connection, seen: Sequence[Seen]) -> list[Moved]:
-    """Of the payouts just read, those that were moved. One whose own account is gone by now keeps what was noted of it."""
-    there = {one.key: one.account for one in seen if one.account is not None and one.status != DELETED}
-    members = _members(tx, there)
-    paid = payees(tx, set(members.values()))
-    found = {
-        key: (paid[member], account)
-        for key, account in there.items()
-        if (member := members.get(key)) is not None and paid.get(member, account) != account
-    }
+def elsewhere(tx: Connection, seen: Sequence[Seen]) -> set[str]:
+    """The accounts that payouts just read were settled for, as far as we know, of those that stand under another one."""
+    return {payee for payee, _ in _elsewhere(tx, seen)[0].values()}
+
+
+def note(tx: Connection, seen: Sequence[Seen], *, gone: Collection[str] = ()) -> list[Moved]:
+    """Of the payouts just read, those that were moved. One whose own account is gone by now keeps what was noted of it.
+
+    `gone`: accounts `elsewhere` that the org does not have any more: we have not read yet that they were merged or deleted.
+    """
+    found, members, paid = _elsewhere(tx, seen)
+    paid = {member: account for member, account in paid.items() if account not in gone}
+    found = {key: both for key, both in found.items() if both[0] not in gone}
     before = noted(tx)
     settled = {key for key, member in members.items() if member in paid} - found.keys()
     after = {key: account for key, account in before.items() if key not in settled}
@@ -51,6 +54,21 @@ def note(tx: Connection, seen: Sequence[Seen]) -> list[Moved]:
         Moved(key, names.get(payee, payee), names.get(account, account))
         for key, (payee, account) in sorted(found.items())
     ]
+
+
+def _elsewhere(
+    tx: Connection, seen: Sequence[Seen]
+) -> tuple[dict[str, tuple[str, str]], dict[str, int], dict[int, str]]:
+    """Key → whose it is and under whom it stands, where that differs; the members of all that are there; whom those pay."""
+    there = {one.key: one.account for one in seen if one.account is not None and one.status != DELETED}
+    members = _members(tx, there)
+    paid = payees(tx, set(members.values()))
+    found = {
+        key: (paid[member], account)
+        for key, account in there.items()
+        if (member := members.get(key)) is not None and paid.get(member, account) != account
+    }
+    return found, members, paid
 
 
 def noted(tx: Connection) -> dict[str, str]:

@@ -116,3 +116,20 @@ def test_a_few_large_partners_that_are_most_of_the_money_stop_at_the_fuse(world)
     assert "type Partner -> Distributor" in shop.sync().problems[0], "what was refused is still known"
     shop.account("Small1", type="Distributor")
     assert "by -1.00 USD" in shop.sync().problems[0], "a small one passes, and is named"
+
+
+def test_a_partner_that_is_merged_takes_its_payouts_along_and_stops_at_no_fuse(world):
+    """Six hundred of thirty-six hundred go from one account to another: that is a third of the money, and nobody's loss."""
+    small = {f"Small{n}": (100, {"type": "Partner"}) for n in range(30)}
+    shop = world(Acme=(600, {"type": "Partner"}), **small)
+    merged = {"deleted": True, "master_id": shop.id_of("Small0")}
+    shop.pull("account", {"id": shop.id_of("Acme"), "name": "Acme", "type": "Partner", **merged})
+    (said,) = shop.sync().problems
+    assert f"the account Acme ({shop.id_of('Acme')}) was merged into {shop.id_of('Small0')}" in said
+    assert "2 amounts that partners had settled, together by 0.00 USD" in said
+    assert "put it back" not in said
+    assert booked(shop) == [(Decimal(-60), False), (Decimal(60), False)]
+    with shop.opened.store.read() as tx:
+        (deed,) = [one for one in audit.entries(tx, limit=20) if one.action == "settled money moved"]
+    assert deed.detail["changed"] == "merge"
+    assert shop.broken_promises() == []

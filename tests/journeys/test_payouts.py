@@ -14,6 +14,7 @@ from emulator.life import permissions_of
 from emulator.raw_rows import change, user_named
 from emulator.router import Request
 from emulator.seed_story import LUMIERE
+from jobs import reconcile
 from jobs.person import person
 from mappings.file import standard_text
 
@@ -432,6 +433,55 @@ def test_a_payout_that_stands_under_another_partner_is_named_until_it_is_back(se
         assert f"stands under {MAGASIN}" in said
     change(story.org, "Rebate_Payout__c", made["Id"], user_named(story.org), Account__c=made["Account__c"])
     assert not later(story, "reconcile").warnings
+
+
+def test_a_payout_that_came_with_a_merge_which_was_not_read_yet_was_moved_by_nobody(settled, monkeypatch):
+    """Merged after the pull of the night, which had long to compare."""
+    story = settled
+    later(story)
+    winner, loser = id_of(story, MAGASIN), id_of(story, LUMIERE)
+    compare = reconcile.repair
+
+    def merged_meanwhile(app, **given):
+        lifecycle.merge(story.org, winner, [loser])
+        return compare(app, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "repair", merged_meanwhile)
+        assert not later(story, "reconcile").warnings
+    later(story)
+    assert not later(story, "reconcile").warnings
+
+
+def test_while_accounts_cannot_be_read_a_merge_is_not_taken_for_a_payout_that_was_moved(settled):
+    story = settled
+    later(story)
+    permissions_of(story.org).hide("Account.Type")
+    lifecycle.merge(story.org, id_of(story, MAGASIN), [id_of(story, LUMIERE)])
+    done = later(story, "reconcile", code=2)
+    assert not [said for said in done.warnings if "payouts were moved" in said]
+
+
+def test_what_finance_says_of_a_merged_accounts_payout_before_the_merge_is_known_pays_nothing_twice(settled):
+    """The loser was purged before a sync saw the merge, and its payout, approved since, was read first."""
+    story = settled
+    later(story)
+    winner, loser = id_of(story, MAGASIN), id_of(story, LUMIERE)
+    made = payout(story)
+    lifecycle.merge(story.org, winner, [loser])
+    lifecycle.purge(story.org, older_than_days=0)
+    story.wait(minutes=15)
+    assert (
+        act(story, DANA, "Rebate_Payout__c", made["Id"], Status__c="Approved", Approved_By__c="D.")[0] == 204
+    )
+    later(story)
+    assert "payouts.tell_of_merges" in later(story, "reconcile").err
+    later(story)
+    ours = [
+        row for row in story.rows(PAYOUTS) if row["Account__c"] == winner and row["Period__c"] == "2026-10"
+    ]
+    assert sum(amounts(ours)) == worth(story, winner, "2026-10")
+    assert later(story, "verify", "--deep").data["ok"]
 
 
 def reading_paid_on_from(world, field, **more):
