@@ -122,8 +122,8 @@ def _has_more_currencies(app: App) -> bool:
 
 
 def was_made(tx: Connection) -> bool:
-    """Whether it is known what the org's fields are."""
-    return meta.get(tx, "preflight") is not None
+    """Whether it is known what the org's fields are; while one is to come, or a program's currency, each sync asks again."""
+    return meta.get(tx, "push.absent") is not None
 
 
 def fitted_targets(tx: Connection, targets: MappingOf[str, PushTarget]) -> dict[str, PushTarget]:

@@ -174,7 +174,8 @@ def _read(app: App, reading: Reading, streams: Sequence[Stream]) -> Iterator[Out
     be hidden, and is no reason to stop it."""
     plain: list[Stream] = []
     for stream, method, failure in reading.read_all(streams):
-        if failure is not None and stream.entity.beside:
+        beside = stream.entity.beside
+        if failure is not None and beside and _may_be_about(failure, beside):
             plain.append(replace(stream, entity=replace(stream.entity, beside=())))
         else:
             yield stream, method, failure
@@ -183,6 +184,13 @@ def _read(app: App, reading: Reading, streams: Sequence[Stream]) -> Iterator[Out
             with app.store.transaction() as tx:
                 overtaken.ask_no_more_today(app, tx)
         yield stream, method, failure
+
+
+def _may_be_about(failure: errors.SyncError, fields: Sequence[str]) -> bool:
+    """Whether the stream could be read without these fields: not where its rows cannot be used, or the org names another."""
+    if failure.code == "INVALID_FIELD" and failure.detail:
+        return any(name.lower() in failure.detail.lower() for name in fields)
+    return failure.code != TOO_MANY
 
 
 def plan_streams(app: App) -> list[Stream]:

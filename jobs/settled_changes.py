@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from rebates.money import money_text
 from rebates.program import Program
 from state import audit, changed_accounts, rules
-from state.changed_accounts import Known
+from state.changed_accounts import Changes, Known
 from state.totals import Cell, from_e6
 
 MOVED = "settled money moved"  # in the audit trail
@@ -30,7 +30,9 @@ class Cause(NamedTuple):
 
     terms: bool = False
     accounts: frozenset[int] = frozenset()
-    merged: frozenset[int] = frozenset()  # those of the accounts that are another's since a merge
+    merged: frozenset[int] = (
+        frozenset()
+    )  # those of the accounts that are another's since a merge, or whose parent is
 
     def __bool__(self) -> bool:
         return self.terms or bool(self.accounts)
@@ -65,7 +67,7 @@ class Causes:
         }
         self._fields_of_markets = {program.key: frozenset(_of_markets(program)) for program in programs}
         behind = {pk for mine in self._noted.members.values() for some in mine.values() for pk in some}
-        self._merged = changed_accounts.merged(tx, behind)
+        self._merged = changed_accounts.merged(tx, behind) | _came_along(tx, self._noted, behind)
 
     def of(self, program: Program, member: int) -> Cause:
         """Why what this member was settled at may be another amount."""
@@ -75,6 +77,17 @@ class Causes:
         if self._noted.fields.get(member, {}).keys() & self._fields_of_markets.get(program.key, frozenset()):
             found.add(member)
         return Cause(program.key in self._noted.terms, frozenset(found), self._merged & found)
+
+
+def _came_along(tx: Connection, noted: Changes, behind: Iterable[int]) -> frozenset[int]:
+    """Children whose parent was merged: they have its winner for a parent, and nothing else of them changed."""
+    moved = {
+        pk: noted.fields[pk]["parent_id"] for pk in behind if noted.fields.get(pk, {}).keys() == {"parent_id"}
+    }
+    winners = changed_accounts.winners(tx, {str(was) for was, _ in moved.values() if was is not None})
+    return frozenset(
+        pk for pk, (was, now) in moved.items() if now is not None and winners.get(str(was)) == now
+    )
 
 
 def _compete(one: Program, other: Program) -> bool:

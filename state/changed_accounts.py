@@ -132,6 +132,17 @@ def merged(tx: Connection, pks: Collection[int]) -> frozenset[int]:
     return frozenset(found)
 
 
+def winners(tx: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Of some account ids, those that were merged: whom they were merged into."""
+    winner, found = accounts.alias("winner"), dict[str, str]()
+    query = select(accounts.c.sf_id, winner.c.sf_id.label("winner")).join(
+        winner, winner.c.pk == accounts.c.master_pk
+    )
+    for some in slices(sorted(ids)):
+        found |= {row.sf_id: row.winner for row in tx.execute(query.where(accounts.c.sf_id.in_(some)))}
+    return found
+
+
 @cache
 def _both(scratch: Table, changed: Table) -> Select[Any]:
     """Records that change, as they are and as they will be."""

@@ -133,3 +133,17 @@ def test_a_partner_that_is_merged_takes_its_payouts_along_and_stops_at_no_fuse(w
         (deed,) = [one for one in audit.entries(tx, limit=20) if one.action == "settled money moved"]
     assert deed.detail["changed"] == "merge"
     assert shop.broken_promises() == []
+
+
+def test_a_family_whose_head_is_merged_goes_along_with_what_was_paid_for_it(world):
+    small = {f"Small{n}": (100, {}) for n in range(30)}
+    shop = world(CHAIN, Parent=(0, {}), Child=(600, {"parent": "Parent"}), **small)
+    merged = {"deleted": True, "master_id": shop.id_of("Small0")}
+    shop.pull("account", {"id": shop.id_of("Parent"), "name": "Parent", **merged})
+    shop.account("Child", parent="Small0")
+    (said,) = shop.sync().problems
+    assert f"parent_id {shop.id_of('Parent')} -> {shop.id_of('Small0')}" in said
+    assert "put it back" not in said
+    shop.account("Child", parent="Small1")
+    with pytest.raises(TooSurprising, match="changed accounts, would move"):
+        shop.sync()

@@ -378,3 +378,22 @@ def test_accounts_are_read_although_their_number_may_not_be_read_any_more(story)
         done = story("sync", "--json")
         assert "account" not in done.data["stopped"], done.text
     assert "account" in [stream["entity"] for stream in done.data["streams"]]
+
+
+def test_accounts_that_cannot_be_read_for_another_field_are_not_asked_for_twice(story, monkeypatch):
+    from emulator.life import permissions_of
+    from jobs.reading import Reading
+
+    story("sync")
+    permissions_of(story.org).hide("Account.Type")
+    asked, read_all = [], Reading.read_all
+
+    def noted(self, streams):
+        asked.extend(stream.name for stream in streams)
+        return read_all(self, streams)
+
+    monkeypatch.setattr(Reading, "read_all", noted)
+    story.wait(minutes=15)
+    done = story("sync", "--json")
+    assert (done.code, "account" in done.data["stopped"]) == (2, True)
+    assert asked.count("account") == 1
