@@ -28,7 +28,7 @@ ASKED_MAX = 10 * IDS_PER_QUERY
 
 def left_out(app: App, entity: PullEntity, missing: Sequence[str]) -> set[str]:
     """Those that the org shows, only that they no longer meet the mapping's `where`, or lie in the recycle bin where the
-    mapping does not look: a person saved or deleted them."""
+    mapping does not look: a person saved or deleted them. Of very many none is asked for: that is for a person to say."""
     if not (entity.where or entity.deleted == "ignore") or len(missing) > ASKED_MAX:
         return set()
     anyhow = replace(entity, where=None, deleted="keep")
@@ -77,7 +77,7 @@ def require_ordinary(
         more = f" and {len(paid) - NAMED:,} more" if len(paid) > NAMED else ""
         raise lost_rows.vanished(
             entity.object,
-            f"{len(paid):,} of the records that are no longer visible count in settled periods ({first}{more}); "
+            f"{len(paid):,} of the records that are no longer visible count{'' if len(paid) > 1 else 's'} in settled periods ({first}{more}); "
             "nothing was reversed",
             look_at=LOOK_AT,
         )

@@ -28,7 +28,7 @@ def vanished(sobject: str, detail: str, *, look_at: str = "rebates doctor") -> e
         sobject=sobject,
         detail=detail,
         hint=f"Check that the integration user may still see every {sobject} ({look_at}). "
-        "If they were really deleted: rebates reconcile --accept-missing",
+        "If they were really deleted: rebates reconcile --accept-missing (with --dry-run it shows all that would count as deleted)",
     )
 
 

@@ -64,8 +64,8 @@ class ReadBack:
 
     @property
     def aside(self) -> int:
-        """Payouts that a person has to look at."""
-        return len(self.unreadable) + len(self.moved)
+        """Payouts that a person has to look at, and can still do something about."""
+        return len(self.unreadable) + sum(not one.is_final for one in self.moved)
 
     @property
     def said(self) -> list[str]:

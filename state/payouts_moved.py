@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from state import meta
-from state.payouts import DELETED, Seen, payees
+from state.payouts import DELETED, FINAL, Seen, payees
 from state.slices import slices
 from state.tables.facts import accounts
 from state.tables.payouts import payouts
@@ -28,6 +28,7 @@ class Moved(NamedTuple):
     key: str
     settled_for: str
     stands_under: str
+    is_final: bool  # paid or rejected there: nothing can be done about it any more
 
 
 def elsewhere(tx: Connection, seen: Sequence[Seen]) -> set[str]:
@@ -50,8 +51,9 @@ def note(tx: Connection, seen: Sequence[Seen], *, gone: Collection[str] = ()) ->
     if after != before:
         meta.put(tx, _MOVED, json.dumps(after, sort_keys=True))
     names = _names(tx, {each for both in found.values() for each in both})
+    final = {one.key for one in seen if one.status in FINAL}
     return [
-        Moved(key, names.get(payee, payee), names.get(account, account))
+        Moved(key, names.get(payee, payee), names.get(account, account), key in final)
         for key, (payee, account) in sorted(found.items())
     ]
 

@@ -274,6 +274,15 @@ def test_a_payout_that_was_given_back_tells_of_a_merge_again(settled):
     assert shown_under(settled, ("Bell", "Approved")) == [settled.id_of("Acme")]
 
 
+def test_a_payout_that_was_paid_where_it_was_moved_to_keeps_no_run_from_ending_well(settled):
+    """It is named all the same: the money went to the wrong partner, and no sync can change that."""
+    for status, aside in (("Approved", 1), ("Paid", 0)):
+        with settled.opened.store.transaction() as tx:
+            found = payouts_moved.note(tx, as_shown(settled, ("Bell", status)))
+        seen = work.ReadBack(moved=found)
+        assert (len(seen.said), seen.aside) == (1, aside)
+
+
 def test_a_payout_of_a_merged_account_was_not_moved(settled):
     merged = {
         "id": settled.id_of("Acme"),

@@ -83,7 +83,7 @@ def test_an_order_that_was_settled_is_taken_back_only_when_a_person_says_that_it
     order = orders_of(story)[0]
     lifecycle.delete(story.org, "Order", order, hard=True)
     done = night(story, code=2)
-    assert f"count in settled periods ({order} in 2026-11)" in done.data["stopped"]["order"]["detail"]
+    assert f"counts in settled periods ({order} in 2026-11)" in done.data["stopped"]["order"]["detail"]
     assert "rebates reconcile --accept-missing" in done.error["hint"]
     assert (november(story), adjustments(story)) == (Decimal("45188"), [])
     night(story, "--accept-missing")
