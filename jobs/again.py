@@ -7,12 +7,14 @@ was read before it. Each step can be killed anywhere and begun again, so a commi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import structlog
 
-from jobs.app import App
 from state.errors import StoreError
+
+if TYPE_CHECKING:
+    from jobs.app import App
 
 PAUSES = (1.0, 4.0, 15.0, 40.0)  # seconds: together longer than a failover usually takes
 LOOK_SECONDS = 1.0  # between two looks whether somebody wants us to stop

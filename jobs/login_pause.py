@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from connector import limits
 from connector.errors import AuthenticationFailed
+from jobs.again import again
 from jobs.refusals import LoginPaused
 from state import meta
 from state.errors import StoreError
@@ -104,7 +105,7 @@ def minding_the_login(app: App, *, at_once: bool = True) -> Iterator[None]:
     if app.logged_in:
         with suppress(*_passed_over(app)), _looked_into(app) as store:
             if store is not None:
-                _end(store)
+                again(app, _end, store)
 
 
 def _paused(since: datetime, code: str) -> LoginPaused:

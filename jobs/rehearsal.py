@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,12 +12,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from connector import choose
+from connector.errors import AuthenticationFailed
 from jobs import alerting
 from jobs.app import App
 from jobs.bulk_push import goes_in_jobs
+from jobs.login_pause import note_refused
 from jobs.planning import push_targets
 from jobs.push import objects_sent
 from state import outbox, people, postgres, schema
+from state.errors import StoreError
 from state.paths_in_urls import in_a_url
 from state.store import Store
 from state.urls import file_of
@@ -62,16 +65,24 @@ class RehearsalStore:
 
 @contextmanager
 def leaving_no_store(app: App) -> Iterator[None]:
-    """Around a dry run: where there is no store yet it works with one that is thrown away, and makes none."""
+    """Around a dry run: where there is no store yet it works with one that is thrown away, and makes none, but to remember
+    that the org refused the login."""
     if app.store_is_open or not app.makes_store or not _is_new(app):
         yield
         return
     with TemporaryDirectory(prefix="rebates-dry-run-") as folder:
         app.__dict__["store"] = Store.open(f"sqlite:///{in_a_url(folder)}/rebates.db")
+        refused: AuthenticationFailed | None = None
         try:
             yield
+        except AuthenticationFailed as error:
+            refused = error
+            raise
         finally:
             app.__dict__.pop("store").close()
+            if refused is not None:  # that is kept, in a store: else somebody in a hurry locks the user out
+                with suppress(StoreError), app.store.transaction() as tx:  # what counts is the refusal
+                    note_refused(tx, refused, app.clock.now())
 
 
 def _is_new(app: App) -> bool:

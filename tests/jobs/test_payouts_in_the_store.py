@@ -276,9 +276,9 @@ def test_a_payout_that_was_given_back_tells_of_a_merge_again(settled):
 
 def test_a_payout_that_was_paid_where_it_was_moved_to_keeps_no_run_from_ending_well(settled):
     """It is named all the same: the money went to the wrong partner, and no sync can change that."""
-    for status, aside in (("Approved", 1), ("Paid", 0)):
+    for written, aside in (("Approved", 1), ("Paid", 0)):
         with settled.opened.store.transaction() as tx:
-            found = payouts_moved.note(tx, as_shown(settled, ("Bell", status)))
+            found = payouts_moved.note(tx, as_shown(settled, ("Bell", written)))
         seen = work.ReadBack(moved=found)
         assert (len(seen.said), seen.aside) == (1, aside)
 
