@@ -39,6 +39,7 @@ class Ledger:
         self._causes = Causes(tx, programs) if self._closed else None
         # program → standings of closed periods that come to another amount
         self.corrected = dict[str, dict[Cell, Correction]]()
+        self._asked = dict[Cell, int]()  # corrections that were worked out and not booked
         self._rows = {program.key: rollover.periods_of(tx, program.key) for program in programs}
 
     def correct(self, computed: Sequence[Calculated], saved: Iterable[Saved] = ()) -> list[Calculated]:
@@ -67,12 +68,15 @@ class Ledger:
         made = [one for one in booked if one.amount_e6 or any(one.parts or ())]
         if self._books:
             postings.correct(self.tx, made, now=self.now, run_pk=self.run_pk)
+        else:  # what waits for them makes them wait again: they would be found for ever
+            made = [one for one in made if self._asked.get(one.cell) != one.amount_e6]
+            self._asked |= {one.cell: one.amount_e6 for one in made}
         booked_for = {one.cell for one in made}
         moved = {one.cell: one.amount_e6 for one in made if one.amount_e6}
         for found in late:
             if found.one.cell in moved and not self._was_left_out(found):
                 mine, cell = self.corrected.setdefault(found.one.program.key, {}), found.one.cell
-                before = mine[cell].amount_e6 if cell in mine else 0
+                before = mine[cell].amount_e6 if cell in mine and self._books else 0
                 mine[cell] = Correction(before + moved[cell], self._cause(found))
         return [found for found in late if found.one.cell in booked_for]
 

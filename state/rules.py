@@ -43,8 +43,10 @@ class Installed:
     retired: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    new_terms: tuple[str, ...] = ()  # of those that changed: not those that are in force again as they were
 
 
+_KEPT = "kept"  # for the hash of a program that was refused: it is rebuilt when it is given again
 _PROGRAMS = select(programs)
 _ACTIVE = select(programs.c.key, programs.c.pk).where(programs.c.active)
 
@@ -73,6 +75,7 @@ def install_programs(
     added: list[str] = []
     changed: list[str] = []
     unchanged: list[str] = []
+    new_terms: list[str] = []
     pks: dict[int, Program] = {}
     fresh: set[int] = set()
     for program in given:
@@ -83,6 +86,8 @@ def install_programs(
             unchanged.append(program.key)
             pks[before.pk] = program
             continue
+        if before is not None and _last_installed(tx, before) != digest:
+            new_terms.append(program.key)
         pk = _write(tx, program, definition, digest, now, before)
         (added if before is None else changed).append(program.key)
         pks[pk] = program
@@ -90,15 +95,14 @@ def install_programs(
     staying = {program.key for program in given} | set(keep)
     retired = [row for key, row in known.items() if row.active and key not in staying]
     if keep:
-        tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash="kept"))
+        tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash=_KEPT))
     for row in retired:
         _retire(tx, row.pk)
     problems = judging.judge(tx, pks, set(pks) if judge_again else fresh)
     if fresh or judge_again:
         bulk.settle(tx, program_members, bucket_products, bucket_order_kinds, bucket_line_kinds, periods)
-    return Installed(
-        tuple(added), tuple(changed), tuple(row.key for row in retired), tuple(unchanged), tuple(problems)
-    )
+    gone = tuple(row.key for row in retired)
+    return Installed(tuple(added), tuple(changed), gone, tuple(unchanged), tuple(problems), tuple(new_terms))
 
 
 def installed(tx: Connection) -> dict[str, int]:
@@ -133,6 +137,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return value
+
+
+def _last_installed(tx: Connection, before: Any) -> str:
+    """The hash of the terms that a program was last computed by."""
+    if before.content_hash != _KEPT:
+        return str(before.content_hash)
+    last = (program_versions.c.program_pk == before.pk) & (program_versions.c.version == before.version)
+    return str(tx.execute(select(program_versions.c.content_hash).where(last)).scalar_one_or_none())
 
 
 def _write(

@@ -105,6 +105,20 @@ def test_terms_that_hold_for_the_past_say_what_they_correct(world):
     assert "together by 22.00 USD" in said
 
 
+def test_a_program_that_was_removed_and_comes_back_as_it_was_has_no_new_terms(world):
+    """A large late order meanwhile: that is more than the fuse lets other terms move."""
+    small = {f"Small{n}": (10, {"type": "Partner"}) for n in range(25)}
+    shop = world(Acme=(1000, {"type": "Partner"}), **small)
+    file = shop.folder / "programs" / "program.toml"
+    file.unlink()
+    shop.sync()
+    shop.order("late", "Acme", JUNE, {"amount": 500})
+    shop.sync()
+    shop.program(PROGRAM)
+    assert shop.sync().problems == ()
+    assert booked(shop) == [(Decimal(50), True)]
+
+
 def test_a_few_large_partners_that_are_most_of_the_money_stop_at_the_fuse(world):
     small = {f"Small{n}": (10, {"type": "Partner"}) for n in range(25)}
     shop = world(Acme=(83400, {"type": "Partner"}), **small)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 from sqlalchemy import event
 
 from cli.standings import show_explanation
+from jobs import compute_shards, fuses
 from jobs import payouts as work
+from jobs.computing import begin
+from jobs.engines import engine_of
 from jobs.explanation import explain
 from state import meta
 
@@ -310,3 +314,24 @@ def test_a_beaten_standing_is_explained_without_a_promise(store):
     assert found["base"].document["rebate_at_next_tier"] is None
     assert "$50 to More" in told
     assert "$50 to More: the rebate would be" not in told
+
+
+def test_asking_beforehand_what_would_be_corrected_comes_to_an_end_where_rivals_wait_for_it(
+    settle, monkeypatch
+):
+    """What is only asked is not booked: a rival that waits for it makes it wait again, and it is the same correction then."""
+    shop = settle(base=BASE)
+    shop.go(date(2026, 6, 3), gold=in_grace("gold", 10))
+    shop.order("back", "Acme", MAY, {"amount": -200})
+    shop.today(date(2026, 6, 4))
+    app, now = shop.opened, shop.clock.now()
+    shop.read_until(now)
+    asked, looks = [], iter(range(20))  # far more than there is to compute
+    monkeypatch.setattr(app.pace, "look", lambda: next(looks))
+    monkeypatch.setattr(fuses, "FEW_CORRECTIONS", 0)
+    monkeypatch.setattr(fuses, "require_few_corrections", lambda app, tx, found: asked.append(found))
+    with app.store.transaction() as tx:
+        begun = begin(app, tx, now, engine_of(app), scratch=False)
+        compute_shards._ask_for_corrections(SimpleNamespace(app=app, pk=1), tx, begun, now, [])
+    ((found,),) = [one.values() for one in asked]
+    assert [one.amount_e6 for one in found.values()] == [-10_000_000]
