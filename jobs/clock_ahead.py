@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import Connection
 
+from jobs.settings import JOBS
 from state import runs
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def give_back_slots(app: App, tx: Connection) -> None:
     """By our clock and, where hosts share a store, by the database's, too: one of the two alone may be behind."""
     now = app.clock.now()
     to_come = max(now, app.lease_time(tx)) + NO_MATTER
-    for job, slot in runs.give_back_slots(tx, to_come=to_come, now=now):
+    for job, slot in runs.give_back_slots(tx, JOBS, to_come=to_come, now=now):
         log.warning("job.slot_given_back", job=job, slot=slot.isoformat(), why="our clock was ahead")
 
 

@@ -50,6 +50,8 @@ def look_for_orders(run: Running, complete: Collection[str]) -> None:
         log.warning("pull.orders_of_lines_not_asked", code=error.code, orders=len(ids))
         with app.store.transaction() as tx:
             staging.discard(tx, into, "order")
+            if isinstance(error, errors.Misconfigured):  # the same answer today, however often it is asked
+                meta.put(tx, ASKED, json.dumps([today, sorted({*before, *ids})]))
         return
     with app.store.transaction() as tx:
         now = app.clock.now()

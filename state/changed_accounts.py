@@ -116,12 +116,14 @@ def forget(tx: Connection) -> None:
 def known(tx: Connection, pks: Collection[int]) -> dict[int, Known]:
     """Accounts by number."""
     winner = accounts.alias("winner")
-    query = (
-        select(accounts.c.pk, accounts.c.sf_id, accounts.c.name, winner.c.sf_id.label("winner"))
-        .select_from(accounts.outerjoin(winner, winner.c.pk == accounts.c.master_pk))
-        .where(accounts.c.pk.in_(sorted(pks)))
-    )
-    return {row.pk: Known(row.sf_id, row.name, row.winner) for row in tx.execute(query)}
+    query = select(
+        accounts.c.pk, accounts.c.sf_id, accounts.c.name, winner.c.sf_id.label("winner")
+    ).select_from(accounts.outerjoin(winner, winner.c.pk == accounts.c.master_pk))
+    return {
+        row.pk: Known(row.sf_id, row.name, row.winner)
+        for some in slices(sorted(pks))
+        for row in tx.execute(query.where(accounts.c.pk.in_(some)))
+    }
 
 
 def merged(tx: Connection, pks: Collection[int]) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -149,11 +149,16 @@ def unmark(tx: Connection, job: str, *, now: datetime) -> int:
     return tx.execute(delete(runs).where(ahead)).rowcount
 
 
-def give_back_slots(tx: Connection, *, to_come: datetime, now: datetime) -> list[tuple[str, datetime]]:
-    """Slots that have not come yet (later than `to_come`) and that a clock that was ahead has used: they are to be had when
+def give_back_slots(
+    tx: Connection, jobs: Sequence[str], *, to_come: datetime, now: datetime
+) -> list[tuple[str, datetime]]:
+    """Slots of jobs that have not come yet (later than `to_come`) and that a clock that was ahead has used: they are to be had when
     they come. What ran stays, as a run right after the one before it: (job, slot) of each."""
     ahead = and_(
-        runs.c.slot_utc > micros(to_come), runs.c.finished_at.is_not(None), runs.c.outcome != "missed"
+        runs.c.job.in_(jobs),
+        runs.c.slot_utc > micros(to_come),
+        runs.c.finished_at.is_not(None),
+        runs.c.outcome != "missed",
     )
     found = tx.execute(select(runs.c.pk, runs.c.job, runs.c.slot_utc).where(ahead).order_by(runs.c.pk)).all()
     for row in found:

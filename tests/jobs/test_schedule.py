@@ -16,7 +16,7 @@ from jobs.due import PUT_OFF, Job, run_due
 from jobs.refusals import Interrupted, Refused
 from jobs.running import running
 from jobs.schedule import run_forever
-from jobs.settings import JobSchedule
+from jobs.settings import JOBS, JobSchedule
 from jobs.status import status
 from mappings.problems import MappingProblems
 from state import leases, runs
@@ -321,7 +321,7 @@ def test_a_run_that_is_under_way_keeps_its_slot_whatever_the_clock_says(office):
     slot = noon + timedelta(hours=1)
     with office.opened.store.transaction() as tx:
         runs.start(tx, "sync", slot, owner="o", epoch=1, now=noon)
-        assert runs.give_back_slots(tx, to_come=noon, now=noon) == []
+        assert runs.give_back_slots(tx, JOBS, to_come=noon, now=noon) == []
         assert runs.start(tx, "sync", slot, owner="other", epoch=1, now=clock.now()) is None
 
 
