@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from one_partner import later, qualifying, save, set_aside
 
-from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
 from mappings.file import standard_text
-from state import rejected
-from state.store import Store
 
 DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
 WAYS = {
@@ -28,31 +26,6 @@ def world(request, story):
     path = story.folder / "rebates.toml"
     path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
     return story
-
-
-def save(world, order, **fields):
-    with world.org.storage.transaction():
-        change(world.org, "Order", order, user_named(world.org), **fields)
-
-
-def qualifying(world):
-    (row,) = world.rows(f"SELECT Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{LUMIERE}'")
-    return Decimal(row["Rebate_Qualifying_Amount__c"])
-
-
-def later(world, *args):
-    world.wait(minutes=15)
-    done = world(*args, "--json")
-    assert done.code == 0, done.text
-    return done
-
-
-def set_aside(world):
-    store = Store.open(f"sqlite:///{world.folder}/rebates.db")
-    with store.read() as tx:
-        found = rejected.waiting(tx)
-    store.close()
-    return found
 
 
 def test_a_draft_makes_nothing_incomplete_and_holds_no_period_up(world):

@@ -5,44 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from one_partner import later, qualifying, save, set_aside
 
-from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
-from state import rejected
-from state.store import Store
 
 LOST = {"AccountId": None, "Status": "Draft", "StatusCode": "Draft"}
-
-
-def save(world, order, **fields):
-    with world.org.storage.transaction():
-        change(world.org, "Order", order, user_named(world.org), **fields)
 
 
 def order_of(world):
     query = f"SELECT Id, AccountId FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate = 2026-11-09"
     (row,) = world.rows(query)
     return row["Id"], row["AccountId"]
-
-
-def qualifying(world):
-    (row,) = world.rows(f"SELECT Rebate_Qualifying_Amount__c FROM Account WHERE Name = '{LUMIERE}'")
-    return Decimal(row["Rebate_Qualifying_Amount__c"])
-
-
-def later(world, *args):
-    world.wait(minutes=15)
-    done = world(*args, "--json")
-    assert done.code == 0, done.text
-    return done
-
-
-def set_aside(world):
-    store = Store.open(f"sqlite:///{world.folder}/rebates.db")
-    with store.read() as tx:
-        found = rejected.waiting(tx)
-    store.close()
-    return found
 
 
 @pytest.fixture(params=["REST", "Bulk"])
