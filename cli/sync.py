@@ -11,7 +11,7 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.reconcile import Reconciled
+    from jobs.run_report import RunReport
     from jobs.sync import Part, SyncReport
 
 DryRun = Annotated[
@@ -181,7 +181,7 @@ def _run(
     )
 
 
-def exit_code(report: SyncReport | Reconciled) -> int:
+def exit_code(report: RunReport) -> int:
     """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: records are set
     aside, or writes were put off."""
     if report.stopped or report.computed.refused or report.invalid:
@@ -189,7 +189,7 @@ def exit_code(report: SyncReport | Reconciled) -> int:
     return Exit.REJECTED_ROWS if report.set_aside or report.put_off else Exit.OK
 
 
-def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | None:
+def stopped_error(report: RunReport) -> dict[str, str | None] | None:
     if not report.stopped:
         said = [*map(str, report.computed.refused), *report.invalid]
         if not said:
@@ -199,7 +199,7 @@ def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | No
     return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
 
 
-def show_left(console: Console, report: SyncReport | Reconciled) -> None:
+def show_left(console: Console, report: RunReport) -> None:
     """What a push did not bring to the org."""
     if report.put_off:
         console.print(f"[yellow]{_writes(report.put_off)} put off[/]; the next syncs send what is due")

@@ -127,6 +127,15 @@ class Preview:
     calls: int = 0
     waiting: int = 0
 
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`, in the report of the run."""
+        return {
+            "changes": self.changes,
+            "writes_planned": self.writes,
+            "writes_waiting": self.waiting,
+            "calls_planned": self.calls,
+        }
+
     def lines(self) -> list[str]:
         """For people."""
         writes = "1 write" if self.writes == 1 else f"{self.writes:,} writes"
