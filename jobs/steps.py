@@ -36,6 +36,8 @@ def carry_out(app: App, work: Callable[[], R], *, dry_run: bool, asks_org: bool 
         with login:
             return work()
 
+    app.engine = "sql"  # a snapshot would outlive what is undone
+
     def rehearsed() -> R:
         with rehearse(app):
             return work()

@@ -97,8 +97,6 @@ def sync(
     """
     started = app.clock.monotonic()
     app.require_setup()
-    if dry_run:
-        app.engine = "sql"  # a snapshot would outlive what is undone
     report = steps.carry_out(
         app,
         lambda: _sync(app, slot, parts, dry_run=dry_run),
