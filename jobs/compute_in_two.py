@@ -151,7 +151,7 @@ def answering(given: tuple[Any, Any, Any, str]) -> Callable[[dict[str, Any]], tu
         if not worker:  # the store is read from now on
             app = App.build(configuration, clock=SystemClock(moment(asked["now"])), rng=random.Random(0))
             over = overlay.Overlay.open(Path(path))
-            app.__dict__ |= {"programs": programs, "mapping": mapping, "store": cast(Store, over)}
+            app.programs, app.mapping, app.store = programs, mapping, cast(Store, over)
             worker.append(ShareWork(app, over.tx, asked["run"], asked))
         told = worker[0].do(asked, lambda cells: None)
         return told, cast(overlay.Overlay, worker[0].app.store).take()
