@@ -170,9 +170,8 @@ def _run(context: typer.Context, name: str, parts: tuple[Part, ...], asked: Aske
         context, quiet=as_json, reads_store=name == "plan", login_again=asked.login_again
     ) as application:
         asked.tell(application)
-        with helpers(
-            context, 0 if asked.dry_run else asked.workers - 1
-        ):  # nobody else sees what will be undone
+        others = 0 if asked.dry_run else asked.workers - 1  # nobody else sees what will be undone
+        with helpers(context, others):
             report = work(application, parts=parts, dry_run=asked.dry_run)
     emit(
         name,
