@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,7 +12,8 @@ from cli.output import Exit, JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.reconcile import Reconciled
+    from jobs.app import App
+    from jobs.run_report import RunReport
     from jobs.sync import Part, SyncReport
 
 DryRun = Annotated[
@@ -79,23 +81,20 @@ def sync(
 ) -> None:
     """Read what changed in the org, compute the standings, write back what changed."""
     parts: tuple[Part, ...] = ("pull", "compute") if no_push else ("pull", "compute", "push")
-    _run(
-        context,
-        "sync",
-        parts,
-        as_json,
-        dry_run,
-        allow_mass_clear,
-        allow_many_tasks,
-        allow_many_corrections,
-        workers,
+    asked = Asked(
+        dry_run=dry_run,
+        allow_mass_clear=allow_mass_clear,
+        allow_many_tasks=allow_many_tasks,
+        allow_many_corrections=allow_many_corrections,
+        workers=workers,
         login_again=login_again,
     )
+    _run(context, "sync", parts, asked, as_json)
 
 
 def pull(context: typer.Context, login_again: LoginAgain = False, as_json: JsonFlag = False) -> None:
     """Only read: accounts, products, orders and their lines into the local store."""
-    _run(context, "pull", ("pull",), as_json, login_again=login_again)
+    _run(context, "pull", ("pull",), Asked(login_again=login_again), as_json)
 
 
 def compute(
@@ -110,25 +109,21 @@ def compute(
     as_json: JsonFlag = False,
 ) -> None:
     """Only compute: standings from what is in the local store; what the org should be told waits in the outbox."""
-    _run(
-        context,
-        "compute",
-        ("compute",),
-        as_json,
-        False,
-        allow_mass_clear,
-        allow_many_tasks,
-        allow_many_corrections,
-        workers,
-        engine,
-        full,
-        login_again,
+    asked = Asked(
+        allow_mass_clear=allow_mass_clear,
+        allow_many_tasks=allow_many_tasks,
+        allow_many_corrections=allow_many_corrections,
+        workers=workers,
+        engine=engine,
+        full=full,
+        login_again=login_again,
     )
+    _run(context, "compute", ("compute",), asked, as_json)
 
 
 def plan(context: typer.Context, login_again: LoginAgain = False, as_json: JsonFlag = False) -> None:
     """Show what a push would write, and its cost in API calls, from what is in the local store. Changes nothing."""
-    _run(context, "plan", ("compute",), as_json, dry_run=True, login_again=login_again)
+    _run(context, "plan", ("compute",), Asked(dry_run=True, login_again=login_again), as_json)
 
 
 def push(
@@ -138,38 +133,46 @@ def push(
     as_json: JsonFlag = False,
 ) -> None:
     """Only write: send what waits in the outbox."""
-    _run(context, "push", ("push",), as_json, workers=workers, login_again=login_again)
+    _run(context, "push", ("push",), Asked(workers=workers, login_again=login_again), as_json)
 
 
-def _run(
-    context: typer.Context,
-    name: str,
-    parts: tuple[Part, ...],
-    as_json: bool,
-    dry_run: bool = False,
-    allow_mass_clear: bool = False,
-    allow_many_tasks: bool = False,
-    allow_many_corrections: bool = False,
-    workers: int = 1,
-    engine: str | None = None,
-    full: bool = False,
-    login_again: bool = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the flags ask of a run, whichever parts it has."""
+
+    dry_run: bool = False
+    allow_mass_clear: bool = False
+    allow_many_tasks: bool = False
+    allow_many_corrections: bool = False
+    workers: int = 1
+    engine: str | None = None
+    full: bool = False
+    login_again: bool = False
+
+    def tell(self, application: App) -> None:
+        """Tell the application; raises Unusable where several workers cannot be had."""
+        application.allow_mass_clear = self.allow_mass_clear
+        application.allow_many_tasks = self.allow_many_tasks
+        application.allow_many_corrections = self.allow_many_corrections
+        application.engine = self.engine
+        application.from_scratch = self.full
+        application.workers = self.workers
+        if self.workers > 1:
+            application.require_shared_store()
+
+
+def _run(context: typer.Context, name: str, parts: tuple[Part, ...], asked: Asked, as_json: bool) -> None:
     from cli.opening import opened
     from cli.work import helpers
     from jobs.sync import sync as work
 
-    with opened(context, quiet=as_json, reads_store=name == "plan", login_again=login_again) as application:
-        application.allow_mass_clear = allow_mass_clear
-        application.allow_many_tasks = allow_many_tasks
-        application.allow_many_corrections = allow_many_corrections
-        application.engine = engine
-        application.from_scratch = full
-        application.workers = workers
-        if workers > 1:
-            application.require_shared_store()
-        with helpers(context, 0 if dry_run else workers - 1):  # nobody else sees what will be undone
-            report = work(application, parts=parts, dry_run=dry_run)
+    with opened(
+        context, quiet=as_json, reads_store=name == "plan", login_again=asked.login_again
+    ) as application:
+        asked.tell(application)
+        others = 0 if asked.dry_run else asked.workers - 1  # nobody else sees what will be undone
+        with helpers(context, others):
+            report = work(application, parts=parts, dry_run=asked.dry_run)
     emit(
         name,
         report.as_json(),
@@ -181,7 +184,7 @@ def _run(
     )
 
 
-def exit_code(report: SyncReport | Reconciled) -> int:
+def exit_code(report: RunReport) -> int:
     """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: records are set
     aside, or writes were put off."""
     if report.stopped or report.computed.refused or report.invalid:
@@ -189,7 +192,7 @@ def exit_code(report: SyncReport | Reconciled) -> int:
     return Exit.REJECTED_ROWS if report.set_aside or report.put_off else Exit.OK
 
 
-def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | None:
+def stopped_error(report: RunReport) -> dict[str, str | None] | None:
     if not report.stopped:
         said = [*map(str, report.computed.refused), *report.invalid]
         if not said:
@@ -199,7 +202,7 @@ def stopped_error(report: SyncReport | Reconciled) -> dict[str, str | None] | No
     return {"code": error.code, "message": f"{name} stopped: {error}", "hint": error.hint}
 
 
-def show_left(console: Console, report: SyncReport | Reconciled) -> None:
+def show_left(console: Console, report: RunReport) -> None:
     """What a push did not bring to the org."""
     if report.put_off:
         console.print(f"[yellow]{_writes(report.put_off)} put off[/]; the next syncs send what is due")

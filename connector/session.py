@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -222,32 +223,10 @@ class OrgSession(requests.Session):
         self.meter.count(call.kind)
         started = self._clock.monotonic()
         patience = min(self._timeouts.patience(call.answer, call.parts), remaining)
-
-        def ask() -> tuple[requests.Response, bytes | body.BodyCut]:
-            response = requests.Session.request(
-                self,
-                verb,
-                address,
-                params=params,
-                data=data,
-                headers={
-                    "Accept": "text/csv" if call.expects == "stream" else "application/json",
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": CLIENT,
-                    "Sforce-Call-Options": f"client={CLIENT}",
-                    **headers,
-                },
-                timeout=(min(self._timeouts.connect, remaining), patience),
-                allow_redirects=False,
-                stream=True,
-            )
-            if response.status_code < 300 and call.expects == "stream":
-                return response, b""
-            try:
-                return response, body.read(response, clock=self._clock, deadline=deadline)
-            except body.BodyCut as cut:
-                return response, cut
-
+        ask = partial(
+            self._asked, verb, address, call, headers=headers, params=params, data=data,
+            timeout=(min(self._timeouts.connect, remaining), patience), deadline=deadline,
+        )  # fmt: skip
         try:
             response, content = self._waited(call, ask)
         except requests.RequestException as error:
@@ -267,6 +246,43 @@ class OrgSession(requests.Session):
             return self._answer(response, content, call)
         except SyncError as error:
             raise self._timed(error, call, started) from None
+
+    def _asked(
+        self,
+        verb: str,
+        address: str,
+        call: Call,
+        *,
+        headers: Mapping[str, Any],
+        params: Any,
+        data: Any,
+        timeout: tuple[float, float],
+        deadline: float,
+    ) -> tuple[requests.Response, bytes | body.BodyCut]:
+        """The reply and what stands in it, or where it broke off; a stream is left to whoever asked for it."""
+        response = requests.Session.request(
+            self,
+            verb,
+            address,
+            params=params,
+            data=data,
+            headers={
+                "Accept": "text/csv" if call.expects == "stream" else "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": CLIENT,
+                "Sforce-Call-Options": f"client={CLIENT}",
+                **headers,
+            },
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+        )
+        if response.status_code < 300 and call.expects == "stream":
+            return response, b""
+        try:
+            return response, body.read(response, clock=self._clock, deadline=deadline)
+        except body.BodyCut as cut:
+            return response, cut
 
     def _waited(self, call: Call, ask: Callable[[], T]) -> T:
         """What may take minutes is waited for in a thread, so that a stop is heard and the lease kept meanwhile."""

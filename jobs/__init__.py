@@ -6,7 +6,7 @@ Does not know how anything is printed.
 Where to begin reading: `sync` (the steps) → `pull` (what changed in the org) → `compute` (standings) → `planning` (what the org
 should be told) → `push` (telling it). Every other module is one concern of these; a test holds this map to the folder:
 
-    whole jobs       sync reconcile rehearsal verification periods
+    whole jobs       sync reconcile steps run_report rehearsal verification periods
     a run            app running again pace in_time progress failures clock logs person refusals login_pause settings configuration
                      rules_in_use
     when             schedule schedule_check alarms due slots slot_checks first_seen clock_ahead

@@ -6,7 +6,8 @@ import os
 import random
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -179,6 +180,19 @@ class App:
         url = self.settings.state.url
         return Store.open(url, upgrade=self.makes_store, any_version=self.any_version)
 
+    @contextmanager
+    def working_with(self, store: Store) -> Iterator[None]:
+        """Inside, `store` is the store; afterwards it is the one that was open before, or none is open, as before."""
+        before = self.store if self.store_is_open else None
+        self.store = store
+        try:
+            yield
+        finally:
+            if before is None:
+                del self.store
+            else:
+                self.store = before
+
     @property
     def has_store(self) -> bool:
         """Whether there is a store to look into: a file, or a server, which is asked when it is opened."""
@@ -194,7 +208,7 @@ class App:
     @property
     def rehearses(self) -> bool:
         """Whether everything is done inside one transaction that will be undone."""
-        return "store" in self.__dict__ and self.store.rehearses
+        return self.store_is_open and self.store.rehearses
 
     @property
     def has_shared_store(self) -> bool:
@@ -244,16 +258,16 @@ class App:
     @property
     def calls(self) -> int:
         """API calls of this process so far, of those that count."""
-        return self.org.usage.calls if "org" in self.__dict__ or self.given_org is not None else 0
+        return self.org.usage.calls if self.logged_in or self.given_org is not None else 0
 
     def calls_elsewhere(self, calls: int) -> None:
         """Helpers have made so many API calls: they count against the share of whoever is logged in."""
-        if "org" in self.__dict__:
+        if self.logged_in:
             self.org.calls_elsewhere(calls)
 
     def _calls_before(self) -> int:
         """Our API calls of the last 24 hours in earlier runs; commands that open no store count alone."""
-        if "store" not in self.__dict__:
+        if not self.store_is_open:
             return 0
         with self.store.read() as tx:
             alive = (one.epoch for one in leases.held(tx, self.lease_time(tx)) if one.name == leases.ORG)

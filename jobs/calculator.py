@@ -27,13 +27,12 @@ from rebates.program import Program
 from rebates.standing import Standing, earned_in, standing
 from rebates.totals import Inputs, anything_in
 from rebates.versions import parts_of, standing_across
-from state import baselines, chains, dirty, evidence, rules, shares
+from state import baselines, chains, evidence, rules, shares
 from state.baselines import Compared
 from state.gaps import Gaps
 from state.membership import active_days
 from state.rollover import periods_of
-from state.tables.work import dirty_cells
-from state.totals import Cell, CellTotals, load_totals
+from state.totals import Cell, CellTotals, how_many_wait, load_totals
 
 ZERO = Decimal(0)
 Known = tuple[Inputs, Fields]  # what is known of a standing beside its totals, and its account
@@ -78,7 +77,7 @@ class Calculator:
             if frame.compared is not None:
                 frame.compared.mark_dependents()
         waiting = -1
-        while waiting != (waiting := dirty.count(self.tx, dirty_cells)):
+        while waiting != (waiting := how_many_wait(self.tx)):
             self._together.widen()
             for frame in self._frames.values():
                 if frame.groups is not None:

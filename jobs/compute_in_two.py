@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection
 
 from jobs import fuses
 from jobs.app import App
@@ -28,14 +28,11 @@ from jobs.computing import begin
 from jobs.in_time import in_time
 from jobs.second_process import Gone, SecondProcess
 from jobs.shard_compute import ShareWork, apart, share_of
-from state import dirty, overlay
+from state import overlay, totals
 from state.engines import Engine
 from state.instants import micros, moment
 from state.rules import Installed
 from state.store import Store
-from state.tables.facts import orders
-from state.tables.work import dirty_cells
-from state.totals import waiting_among
 
 ORDERS_WORTH = 10_000  # of a store: below, one process is done before another has begun
 WORTH_SHARING = 2_000  # standings
@@ -61,8 +58,7 @@ def _pays(app: App) -> bool:
     if not isinstance(app.store, Store) or app.store.path is None or _cores() < 2:
         return False
     with app.store.read() as tx:
-        many = select(func.count()).select_from(select(orders.c.pk).limit(ORDERS_WORTH).subquery())
-        return tx.execute(many).scalar_one() == ORDERS_WORTH and not overlay.written(tx)
+        return overlay.uncomputed(tx, orders=ORDERS_WORTH)
 
 
 def _cores() -> int:
@@ -78,8 +74,8 @@ def compute_beside(app: App, second: SecondProcess, run_pk: int, now: datetime, 
     """Begin the compute, and save that: the second process reads it."""
     with app.store.transaction() as tx, in_time(app, tx):
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
-        waiting = dirty.count(tx, dirty_cells)
-        cuts = waiting_among(tx, **CELLS) if waiting >= WORTH_SHARING else []
+        waiting = totals.how_many_wait(tx)
+        cuts = totals.waiting_among(tx, **CELLS) if waiting >= WORTH_SHARING else []
         given = {
             "of": len(cuts),
             "apart": apart(tx, begun.programs),
@@ -138,7 +134,7 @@ class Beside:
                     continue
                 share = share_of(asked.popleft())
                 overlay.lay_down(tx, taken)
-                tx.execute(delete(dirty_cells).where(share.of_waiting()))
+                totals.take_off(tx, share)
                 advance(told["worked"]["standings"])
                 yield told
             else:
@@ -155,7 +151,7 @@ def answering(given: tuple[Any, Any, Any, str]) -> Callable[[dict[str, Any]], tu
         if not worker:  # the store is read from now on
             app = App.build(configuration, clock=SystemClock(moment(asked["now"])), rng=random.Random(0))
             over = overlay.Overlay.open(Path(path))
-            app.__dict__ |= {"programs": programs, "mapping": mapping, "store": cast(Store, over)}
+            app.programs, app.mapping, app.store = programs, mapping, cast(Store, over)
             worker.append(ShareWork(app, over.tx, asked["run"], asked))
         told = worker[0].do(asked, lambda cells: None)
         return told, cast(overlay.Overlay, worker[0].app.store).take()

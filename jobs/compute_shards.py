@@ -24,13 +24,12 @@ from jobs.running import Running
 from jobs.shard_compute import ShareWork, apart
 from jobs.shard_work import Shift, claim_another, hands, share_out
 from jobs.takeover import Row, place
-from state import dirty, meta, shards, standings
+from state import meta, postgres, shards, standings
 from state.engines import Engine
 from state.instants import micros
 from state.rules import Installed
 from state.shards import Shard
-from state.tables.work import dirty_cells
-from state.totals import Cell, Late, waiting_cells
+from state.totals import Cell, Late, how_many_wait, waiting_cells
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 WORTH_SHARING = 1_000  # standings: below, one process is done before another has begun
 SHARES_EACH = 4  # so many a process: who is quicker takes more
-IDLE_LIMIT = "120s"  # a process that sleeps in its transaction is ended by the database: it holds locks
+IDLE_LIMIT = 120  # seconds: a process that sleeps in its transaction is ended by the database: it holds locks
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def compute_together(
         return None
     with app.store.transaction() as tx:
         begun = begin(app, tx, now, engine, scratch=app.from_scratch)
-        waiting = dirty.count(tx, dirty_cells)
+        waiting = how_many_wait(tx)
         held_apart = apart(tx, begun.programs)
         if waiting >= WORTH_SHARING:
             _ask_for_corrections(run, tx, begun, now, left)
@@ -128,7 +127,7 @@ def compute_shard(first: Shift) -> None:
     """A share, and any others that are free, in one transaction; saved when the leader says so."""
     app = first.app
     with app.store.aside() as tx:
-        tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_LIMIT}'")
+        postgres.may_idle(tx, seconds=IDLE_LIMIT)
         work = ShareWork(app, tx, first.pk, first.shard.given, sequence=lambda count: _numbers(app, count))
         mine: list[Shift] = []
         free: Shift | None = first
@@ -139,7 +138,7 @@ def compute_shard(first: Shift) -> None:
                     shards.ready(beside, free.shard, told)
                 mine.append(free)
             else:
-                tx.exec_driver_sql("SELECT 1")  # awake
+                postgres.stay_awake(tx)
                 first.pause()
             free = claim_another(first)
         for one in mine:

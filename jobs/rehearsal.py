@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -40,7 +40,7 @@ class Change:
 
 
 class RehearsalStore:
-    """A store whose transactions are all parts of one, which is undone at the end."""
+    """Answers for a `Store`: all its transactions are parts of one, which is undone at the end."""
 
     rehearses = True
 
@@ -71,15 +71,16 @@ def leaving_no_store(app: App) -> Iterator[None]:
         yield
         return
     with TemporaryDirectory(prefix="rebates-dry-run-") as folder:
-        app.__dict__["store"] = Store.open(f"sqlite:///{in_a_url(folder)}/rebates.db")
+        thrown_away = Store.open(f"sqlite:///{in_a_url(folder)}/rebates.db")
         refused: AuthenticationFailed | None = None
         try:
-            yield
+            with app.working_with(thrown_away):
+                yield
         except AuthenticationFailed as error:
             refused = error
             raise
         finally:
-            app.__dict__.pop("store").close()
+            thrown_away.close()
             if refused is not None:  # that is kept, in a store: else somebody in a hurry locks the user out
                 with suppress(StoreError), app.store.transaction() as tx:  # what counts is the refusal
                     note_refused(tx, refused, app.clock.now())
@@ -108,13 +109,11 @@ def rehearse(app: App) -> Iterator[None]:
     try:
         with real.transaction() as tx:
             postgres.may_idle(tx)  # it waits for the org, for as long as a bulk job takes
-            app.__dict__["store"] = RehearsalStore(real, tx)
-            yield
+            with app.working_with(cast(Store, RehearsalStore(real, tx))):
+                yield
             raise _Undo
     except _Undo:
         return
-    finally:
-        app.__dict__["store"] = real
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,15 @@ class Preview:
     writes: int = 0
     calls: int = 0
     waiting: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`, in the report of the run."""
+        return {
+            "changes": self.changes,
+            "writes_planned": self.writes,
+            "writes_waiting": self.waiting,
+            "calls_planned": self.calls,
+        }
 
     def lines(self) -> list[str]:
         """For people."""

@@ -73,6 +73,16 @@ def _thresholds(program: Program, tier: Tier, place: Path) -> list[Problem]:
 
 
 def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Problem]:
+    return [
+        *_benefit(tier, place),
+        *_increment(program, tier, place),
+        *_linear(tier, place, last=last),
+        *_beside_the_method(program, tier, place),
+    ]
+
+
+def _benefit(tier: Tier, place: Path) -> list[Problem]:
+    """That there is one, of a size that can be meant."""
     found = []
     given = [name for name in ("rate", "per_unit", "amount") if getattr(tier, name) is not None] + (
         ["from/to"] if tier.linear else []
@@ -103,6 +113,12 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
                 f'did you mean "{text(tier.rate)}%"?',
             )
         )
+    return found
+
+
+def _increment(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    """What is counted off, and paid for each."""
+    found = []
     if tier.per is not None and tier.per <= 0:
         found.append(problem((*place, "per"), "an increment must be above zero"))
     axis = program.qualifiers[0].dimension if program.qualifiers else "amount"
@@ -116,6 +132,12 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
                 "pay an amount for each increment",
             )
         )
+    return found
+
+
+def _linear(tier: Tier, place: Path, *, last: bool) -> list[Problem]:
+    """A benefit that grows along a line."""
+    found = []
     if tier.linear and (tier.start is None or tier.end is None):
         found.append(problem(place, "a linear benefit has two ends", 'from = "1000" and to = "3000"'))
     if tier.linear and tier.until is None and last:
@@ -128,6 +150,12 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
                 (*place, "until"), f"{text(tier.until)} is not above the threshold {text(tier.threshold)}"
             )
         )
+    return found
+
+
+def _beside_the_method(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    """A benefit that does not go with the program's method or measure."""
+    found = []
     if tier.back_to_first and program.method == "retrospective" and program.growth is None:
         found.append(
             problem(

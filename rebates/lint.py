@@ -102,101 +102,71 @@ def high_rates(program: Program) -> list[Finding]:
 
 
 def _ladder(program: Program) -> list[Finding]:
-    found = high_rates(program)
-    tiers = program.tiers
-    for n, (low, high) in enumerate(pairwise(tiers), start=1):
-        if (
-            low.kind == high.kind
-            and not (low.linear or high.linear)
-            and low.per == high.per
-            and high.benefit < low.benefit
-        ):
-            found.append(
-                Finding(
-                    "warning",
-                    "benefit-falls",
-                    f"{high.name} pays {high.benefit_text(program.currency)}, less than {low.name} with {low.benefit_text(program.currency)}",
-                    "a higher tier usually pays more",
-                    ("tiers", n),
-                )
-            )
-        elif (
-            low.kind == high.kind and low.benefit == high.benefit and low.kind != "amount" and not low.linear
-        ):
-            found.append(
-                Finding(
-                    "note", "same-benefit", f"{high.name} pays the same as {low.name}", None, ("tiers", n)
-                )
-            )
+    return [
+        *high_rates(program),
+        *_neighbors(program),
+        *_nothing_below(program),
+        *(one for n in range(len(program.tiers)) for one in _out_of_reach(program, n)),
+    ]
+
+
+def _neighbors(program: Program) -> list[Finding]:
+    """What each tier pays and where it begins, beside the one below it."""
+    found = []
+    for n, (low, high) in enumerate(pairwise(program.tiers), start=1):
+        alike = low.kind == high.kind
+        if alike and not (low.linear or high.linear) and low.per == high.per and high.benefit < low.benefit:
+            here, below = (one.benefit_text(program.currency) for one in (high, low))
+            words = f"{high.name} pays {here}, less than {low.name} with {below}"
+            hint = "a higher tier usually pays more"
+            found.append(Finding("warning", "benefit-falls", words, hint, ("tiers", n)))
+        elif alike and low.benefit == high.benefit and low.kind != "amount" and not low.linear:
+            words = f"{high.name} pays the same as {low.name}"
+            found.append(Finding("note", "same-benefit", words, None, ("tiers", n)))
         if _looks_like_a_closed_end(low.threshold, high.threshold):
-            found.append(
-                Finding(
-                    "note",
-                    "odd-threshold",
-                    f'{high.name} begins at {text(high.threshold)}; bands have no gap here, so a table that says "up to {text(_shorter(high.threshold))}" means {text(_shorter(high.threshold))}',
-                    f'threshold = "{text(_shorter(high.threshold))}"',
-                    ("tiers", n, "threshold"),
-                )
+            end = text(_shorter(high.threshold))
+            words = (
+                f"{high.name} begins at {text(high.threshold)}; bands have no gap here, so a table that says "
+                f'"up to {end}" means {end}'
             )
-    if (
-        tiers
-        and tiers[0].threshold > 0
-        and len(program.qualifiers) == 1
-        and program.qualifiers[0].of in ("amount", "quantity")
-    ):
-        found.append(
-            Finding(
-                "note",
-                "no-zero-tier",
-                f"below {text(tiers[0].threshold)} nothing is earned",
-                'a tier with threshold = "0" would change that',
-                ("tiers", 0, "threshold"),
+            hint = f'threshold = "{end}"'
+            found.append(Finding("note", "odd-threshold", words, hint, ("tiers", n, "threshold")))
+    return found
+
+
+def _nothing_below(program: Program) -> list[Finding]:
+    """Where the first tier begins above zero."""
+    tiers, qualifiers = program.tiers, program.qualifiers
+    if not tiers or tiers[0].threshold <= 0 or len(qualifiers) != 1:
+        return []
+    if qualifiers[0].of not in ("amount", "quantity"):
+        return []
+    words = f"below {text(tiers[0].threshold)} nothing is earned"
+    hint = 'a tier with threshold = "0" would change that'
+    return [Finding("note", "no-zero-tier", words, hint, ("tiers", 0, "threshold"))]
+
+
+def _out_of_reach(program: Program, n: int) -> list[Finding]:
+    """What keeps anybody from tier `n`, or from being paid more for it."""
+    tier, cap, first = program.tiers[n], program.limits.max_payout, program.qualifiers[0]
+    alone = len(program.qualifiers) == 1
+    found = []
+    if alone and first.of == "categories" and tier.threshold > len(first.values):
+        words = f"{tier.name} needs {text(tier.threshold)} categories, but only {len(first.values)} count"
+        found.append(Finding("warning", "unreachable", words, None, ("tiers", n, "threshold")))
+    if alone and first.of == "mix" and tier.threshold > 1:
+        words = f"{tier.name} needs a mix of {percent(tier.threshold)}, more than everything"
+        found.append(Finding("warning", "unreachable", words, None, ("tiers", n, "threshold")))
+    pays_on_all = program.method == "retrospective" and tier.kind == "rate" and first.of == "amount"
+    if cap is not None and n and pays_on_all:
+        before = program.tiers[n - 1]
+        if before.kind == "rate" and before.benefit * tier.threshold >= cap:
+            words = (
+                f"{tier.name} cannot pay more than {before.name}: the cap of {text(cap)} is reached before "
+                f"{text(tier.threshold)}"
             )
-        )
-    for n, tier in enumerate(tiers):
-        if (
-            program.qualifiers[0].of == "categories"
-            and len(program.qualifiers) == 1
-            and tier.threshold > len(program.qualifiers[0].values)
-        ):
-            found.append(
-                Finding(
-                    "warning",
-                    "unreachable",
-                    f"{tier.name} needs {text(tier.threshold)} categories, but only {len(program.qualifiers[0].values)} count",
-                    None,
-                    ("tiers", n, "threshold"),
-                )
-            )
-        if program.qualifiers[0].of == "mix" and len(program.qualifiers) == 1 and tier.threshold > 1:
-            found.append(
-                Finding(
-                    "warning",
-                    "unreachable",
-                    f"{tier.name} needs a mix of {percent(tier.threshold)}, more than everything",
-                    None,
-                    ("tiers", n, "threshold"),
-                )
-            )
-        cap = program.limits.max_payout
-        if (
-            cap is not None
-            and n
-            and program.method == "retrospective"
-            and tier.kind == "rate"
-            and program.qualifiers[0].of == "amount"
-        ):
-            before = tiers[n - 1]
-            if before.kind == "rate" and before.benefit * tier.threshold >= cap:
-                found.append(
-                    Finding(
-                        "warning",
-                        "unreachable",
-                        f"{tier.name} cannot pay more than {before.name}: the cap of {text(cap)} is reached before {text(tier.threshold)}",
-                        "raise max_payout or drop the tier",
-                        ("tiers", n),
-                    )
-                )
+            hint = "raise max_payout or drop the tier"
+            found.append(Finding("warning", "unreachable", words, hint, ("tiers", n)))
     return found
 
 

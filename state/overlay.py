@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Table, create_engine, select
+from sqlalchemy import Connection, Engine, Table, create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
 from state import bulk, meta
+from state.tables.facts import orders as order_table
 from state.tables.running import meta as meta_table
 from state.tables.work import dirty_cells, events, outbox, standing_history, standings, tasks
 
@@ -31,9 +32,12 @@ CACHE_KIB = 32 * 1024
 Taken = dict[str, list[tuple[Any, ...]]]  # table → rows, in the order of `_columns`
 
 
-def written(tx: Connection) -> bool:
-    """Whether anything was computed in this store before."""
-    return any(tx.execute(select(table.c[0]).limit(1)).first() is not None for table in WRITTEN)
+def uncomputed(tx: Connection, *, orders: int) -> bool:
+    """Whether nothing was computed in this store yet, though it holds so many orders at least."""
+    many = select(func.count()).select_from(select(order_table.c.pk).limit(orders).subquery())
+    if tx.execute(many).scalar_one() < orders:
+        return False
+    return all(tx.execute(select(table.c[0]).limit(1)).first() is None for table in WRITTEN)
 
 
 class Overlay:

@@ -78,10 +78,15 @@ def engine_of(url: URL, where: str) -> Engine:
     return engine
 
 
-def may_idle(tx: Connection) -> None:
-    """This transaction waits for others in the middle, however long that takes."""
+def may_idle(tx: Connection, *, seconds: int = 0) -> None:
+    """This transaction waits for others in the middle: for so long at a time, or however long that takes (0)."""
     if tx.dialect.name == "postgresql":
-        tx.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'")
+
+
+def stay_awake(tx: Connection) -> None:
+    """Between two waits: what the transaction may wait is counted anew."""
+    tx.exec_driver_sql("SELECT 1")
 
 
 def _session(options: str) -> str:

@@ -10,14 +10,14 @@ from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, select
 
 from rebates.currency import NoRate, Policy, RateBook, conversion_note, converted
 from rebates.money import fraction, from_micro
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.totals import Tally, add_totals
-from state import rates
+from state import dirty, rates
 from state.dialects import given, one_of_given
 from state.in_force import IN_FORCE
 from state.tables.base import FIRST_DAY
@@ -102,6 +102,16 @@ def waiting_cells(
     if share is not None:
         query = query.where(share.of_waiting())
     return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+
+
+def how_many_wait(tx: Connection) -> int:
+    """Standings to compute again."""
+    return dirty.count(tx, dirty_cells)
+
+
+def take_off(tx: Connection, share: Share) -> None:
+    """Those of a share were computed elsewhere: they wait no more."""
+    tx.execute(delete(dirty_cells).where(share.of_waiting()))
 
 
 def waiting_among(tx: Connection, *, least: int, most: int, parts: int) -> list[tuple[int, int]]:

@@ -33,6 +33,21 @@ def test_imports_point_down(package):
             assert DEPTH[package] < DEPTH[other], f"{path}: {package} may not import {other}"
 
 
+@pytest.mark.parametrize("package", ["cli", "jobs"])
+def test_sql_stands_in_state_alone(package):
+    """Elsewhere a transaction is handed on, and an error of the database looked at: nothing is asked or told of it."""
+    handed_on = {("sqlalchemy", "Connection"), ("sqlalchemy.exc", "DBAPIError")}
+    for path in Path(package).rglob("*.py"):
+        tree = list(ast.walk(ast.parse(path.read_text())))
+        for node in (node for node in tree if isinstance(node, ast.ImportFrom) and node.module):
+            assert not node.module.startswith("state.tables"), f"{path}:{node.lineno}"
+            if node.module.split(".")[0] == "sqlalchemy":
+                names = {(node.module, alias.name) for alias in node.names}
+                assert names <= handed_on, f"{path}:{node.lineno}: {names - handed_on}"
+        called = {node.attr for node in tree if isinstance(node, ast.Attribute)}
+        assert not called & {"execute", "exec_driver_sql"}, path
+
+
 def test_the_engine_needs_nothing_but_the_standard_library():
     import sys
 

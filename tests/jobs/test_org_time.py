@@ -81,7 +81,7 @@ def test_a_nearer_distance_that_one_header_of_a_run_showed_bounds_a_later_one_th
     """Our clock was set ahead since the last run, and then a header is hours ahead: what is certain is the first one."""
     app = shop.opened
     object.__setattr__(app, "given_org", Org())
-    app.__dict__["org"] = app.given_org
+    app.org = app.given_org
     shop.clock.moment = NOON + 5 * 60 * SECOND
     assert heard(app).sure == NOON
     app.org.time = NOON + 3 * HOUR

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+
+from own_files import use_mapping
 
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
@@ -18,12 +19,6 @@ from state.tables.facts import orders
 BY_ACTIVATION = standard_text().replace(
     'ordered_on = "EffectiveDate"', 'ordered_on = { field = "ActivatedDate", as = "date" }'
 )
-
-
-def use(world, text):
-    (world.folder / "mapping.toml").write_text(text)
-    path = world.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
 
 
 def rows_read(world):
@@ -44,7 +39,7 @@ def day_of(world, order_id):
 
 
 def test_orders_move_to_the_days_of_another_time_zone(story):
-    use(story, BY_ACTIVATION)
+    use_mapping(story, BY_ACTIVATION)
     (order,) = story.rows(
         f"SELECT Id FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate = 2026-11-09"
     )
@@ -61,7 +56,7 @@ def test_orders_move_to_the_days_of_another_time_zone(story):
     story("sync")
     rows_read(story)  # and with it our own fields on accounts
     assert day_of(story, order["Id"]) == date(2026, 11, 1)
-    use(story, BY_ACTIVATION.replace('time_zone = "UTC"', 'time_zone = "America/New_York"'))
+    use_mapping(story, BY_ACTIVATION.replace('time_zone = "UTC"', 'time_zone = "America/New_York"'))
     read = rows_read(story)
     assert day_of(story, order["Id"]) == date(2026, 10, 31)
     assert read["order"] == len(story.rows("SELECT Id FROM Order"))
@@ -99,7 +94,9 @@ def test_sales_that_another_object_tells_again_never_count_beside_the_old_ones(s
     assert shown(story) == Decimal("36188")
     story.org.faults.show_rows()
     story.org.faults.hide_rows("OrderItem", old)
-    use(story, standard_text().replace('amount = "TotalPrice"', 'amount = "TotalPrice"\nprice = "UnitPrice"'))
+    use_mapping(
+        story, standard_text().replace('amount = "TotalPrice"', 'amount = "TotalPrice"\nprice = "UnitPrice"')
+    )
     story.wait(minutes=40)
     for command in (("sync",), ("sync",), ("reconcile",), ("compute",), ("push",)):
         done = story(*command, "--json")
@@ -117,7 +114,7 @@ def test_sales_that_another_object_tells_again_never_count_beside_the_old_ones(s
 def test_a_window_of_days_that_moves_on_by_itself_is_refused_before_anything_is_read(story):
     """What ages out of it would look deleted, and be taken back from periods that are settled."""
     where = 'object = "Order"\nwhere = "CreatedDate = LAST_N_DAYS:30"\n'
-    use(story, standard_text().replace('object = "Order"\n', where))
+    use_mapping(story, standard_text().replace('object = "Order"\n', where))
     checked = story("mapping", "check", "mapping.toml")
     assert checked.code == 2
     assert "M018" in checked.text + checked.err

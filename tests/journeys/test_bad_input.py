@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 from pathlib import Path
 
 import pytest
+from own_files import use_mapping, use_programs
 
 import mappings
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
+
+SHIPPED = Path(__file__).parents[2] / "programs"
 
 
 def refused(done, code):
@@ -153,19 +155,8 @@ def test_a_name_that_is_not_there_gets_a_suggestion(synced, arguments, said):
     assert said in done.err.replace("\n", " ")
 
 
-def test_a_broken_program_file_keeps_its_last_valid_version_in_force(story, tmp_path):
-    folder = tmp_path / "own"
-    folder.mkdir()
-    from pathlib import Path
-
-    for path in Path(__file__).parents[2].glob("programs/*.toml"):
-        (folder / path.name).write_text(path.read_text())
-    (programs,) = [
-        line
-        for line in (story.folder / "rebates.toml").read_text().splitlines()
-        if line.startswith("programs")
-    ]
-    edit(story, programs, f'programs = "{folder}"')
+def test_a_broken_program_file_keeps_its_last_valid_version_in_force(story):
+    folder = use_programs(story, **{path.stem: path.read_text() for path in SHIPPED.glob("*.toml")})
     assert story("sync").code == 0
     retail = folder / "retail-2026.toml"
     retail.write_text(retail.read_text().replace('rate = "15%"', 'raet = "15%"'))
@@ -181,20 +172,9 @@ def test_a_broken_program_file_keeps_its_last_valid_version_in_force(story, tmp_
     assert "did you mean" in checked.text
 
 
-def test_two_files_with_one_key_are_refused(story, tmp_path):
-    folder = tmp_path / "own"
-    folder.mkdir()
-    from pathlib import Path
-
-    text = (Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text()
-    (folder / "a.toml").write_text(text)
-    (folder / "b.toml").write_text(text)
-    (programs,) = [
-        line
-        for line in (story.folder / "rebates.toml").read_text().splitlines()
-        if line.startswith("programs")
-    ]
-    edit(story, programs, f'programs = "{folder}"')
+def test_two_files_with_one_key_are_refused(story):
+    text = (SHIPPED / "retail-2026.toml").read_text()
+    use_programs(story, a=text, b=text)
     assert "retail-2026" in refused(story("sync", "--json"), 2)["message"]
 
 
@@ -218,12 +198,8 @@ def mistaken(world, monkeypatch):
     monkeypatch.setattr("jobs.rejecting.FEW", 3)
     standard = Path(mappings.__file__).with_name("standard.toml").read_text()
     assert 'ordered_on = "EffectiveDate"' in standard
-    (world.folder / "mapping.toml").write_text(
-        standard.replace('ordered_on = "EffectiveDate"', 'ordered_on = "PoDate"')
-    )
-    path = world.folder / "rebates.toml"
-    world.standard = path.read_text()
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', world.standard))
+    world.standard = (world.folder / "rebates.toml").read_text()
+    use_mapping(world, standard.replace('ordered_on = "EffectiveDate"', 'ordered_on = "PoDate"'))
 
 
 def money(world):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from own_files import use_mapping
+
 from mappings.file import standard_text
 
 STANDINGS = "SELECT Period__c, Incomplete__c, LastModifiedDate FROM Rebate_Standing__c"
@@ -13,10 +15,7 @@ OWN = 'Incomplete__c = { text = "{standing.days_left:days}" }'
 def map_days_left(story):
     text, count = re.subn(r"(?m)^Incomplete__c = .*$", OWN, standard_text(), count=1)
     assert count == 1
-    (story.folder / "mapping.toml").write_text(text)
-    settings = story.folder / "rebates.toml"
-    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
-    settings.write_text('mapping = "mapping.toml"\n' + kept)
+    use_mapping(story, text)
 
 
 def shown(story, period):

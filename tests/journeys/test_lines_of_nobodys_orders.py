@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 import pytest
+from own_files import use_mapping
 
 from emulator.raw_rows import change, user_named
 from emulator.seed_story import LUMIERE
@@ -20,12 +20,6 @@ STANDINGS = (
 def save(world, sobject, record_id, **fields):
     with world.org.storage.transaction():
         change(world.org, sobject, record_id, user_named(world.org), **fields)
-
-
-def use(world, text):
-    (world.folder / "mapping.toml").write_text(text)
-    path = world.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
 
 
 def later(world, *args, code):
@@ -72,7 +66,7 @@ def test_an_empty_amount_on_a_draft_makes_nothing_incomplete_and_its_period_clos
 
 
 def test_a_line_of_an_order_that_the_mapping_leaves_out_holds_no_period_up(story, bare):
-    use(
+    use_mapping(
         story,
         standard_text().replace('object = "Order"\n', f'object = "Order"\nwhere = "Id != \'{bare}\'"\n'),
     )
@@ -91,12 +85,12 @@ def test_a_line_of_nobodys_draft_holds_no_period_up(story, bare):
 
 
 def test_the_order_counts_once_the_mapping_no_longer_leaves_it_out(story, bare):
-    use(
+    use_mapping(
         story,
         standard_text().replace('object = "Order"\n', f'object = "Order"\nwhere = "Id != \'{bare}\'"\n'),
     )
     later(story, "sync", code=3)
-    use(story, standard_text())
+    use_mapping(story, standard_text())
     later(story, "sync", code=3)
     assert "could not be read: amount (TotalPrice) is empty" in november(story)["Incomplete__c"]
     (line,) = story.rows(f"SELECT Id FROM OrderItem WHERE OrderId = '{bare}'")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from one_partner import later, qualifying, save, set_aside
+from own_files import use_mapping
 
 from emulator.seed_story import LUMIERE
 from mappings.file import standard_text
@@ -22,9 +22,7 @@ WAYS = {
 @pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
 def world(request, story):
     text = standard_text().replace('ordered_on = "EffectiveDate"', request.param)
-    (story.folder / "mapping.toml").write_text(text)
-    path = story.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    use_mapping(story, text)
     return story
 
 

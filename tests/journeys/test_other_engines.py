@@ -53,6 +53,15 @@ def test_a_first_sync_can_leave_everything_to_duckdb(story):
     assert (story.folder / "rebates.snapshot" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_a_dry_run_leaves_nothing_to_the_other_engine(story, command):
+    story.config('[engine]\nuse = "duckdb"\n')
+    done = story(command, "--dry-run", "--json")
+    assert done.code == 0, done.text
+    assert done.data["writes_planned"] > 0
+    assert not (story.folder / "rebates.snapshot").exists()
+
+
 def test_the_pull_keeps_the_snapshot(story):
     story.config('[engine]\nuse = "duckdb"\nsnapshot = "facts"\n')
     story("sync")

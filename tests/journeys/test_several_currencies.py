@@ -10,6 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from own_files import use_mapping, use_programs
 
 from emulator import multi_currency
 from emulator.seed_story import LUMIERE, MIDWEST
@@ -32,22 +33,6 @@ rate = "10%"
 STANDINGS = "SELECT Sync_Key__c, CurrencyIsoCode, Currency_Code__c, Rebate__c FROM Rebate_Standing__c"
 PAYOUTS = "SELECT CurrencyIsoCode, Currency_Code__c, Amount__c FROM Rebate_Payout__c"
 ACCOUNTS = "SELECT Id, CurrencyIsoCode, Rebate_Program__c, Rebate_Tier__c, Rebate_Amount__c, Rebate_To_Next_Tier__c FROM Account"
-
-
-def use_mapping(story, text):
-    (story.folder / "mapping.toml").write_text(text)
-    settings = story.folder / "rebates.toml"
-    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
-    settings.write_text('mapping = "mapping.toml"\n' + kept)
-
-
-def use_programs(story, **texts):
-    folder = story.folder / "own"
-    folder.mkdir(exist_ok=True)
-    for name, text in texts.items():
-        (folder / f"{name}.toml").write_text(text)
-    settings = story.folder / "rebates.toml"
-    settings.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder}"', settings.read_text("utf-8")))
 
 
 def mapped(text=None):

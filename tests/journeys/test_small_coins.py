@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
+
+from own_files import use_programs
 
 KUWAIT = """
 key = "kw"
@@ -20,20 +21,12 @@ rate = "10.0125%"
 SETTLED = "SELECT Amount__c, Account__r.Name FROM Rebate_Payout__c"
 
 
-def pays_in_dinar(story):
-    folder = story.folder / "dinar"
-    folder.mkdir()
-    (folder / "kw.toml").write_text(KUWAIT)
-    settings = story.folder / "rebates.toml"
-    settings.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder}"', settings.read_text("utf-8")))
-
-
 def warnings_of(done):
     return [one for one in json.loads(done.out)["warnings"] if "KWD" in one or "payout" in one]
 
 
 def test_payouts_that_the_orgs_field_cannot_hold_are_counted_and_named_and_the_others_are_paid(story):
-    pays_in_dinar(story)
+    use_programs(story, kw=KUWAIT)
     checked = story("mapping", "check")
     assert checked.code == 0
     assert (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
+from own_files import use_mapping
 
 from emulator import task_statuses
 from emulator.raw_rows import change, user_named
@@ -35,9 +35,7 @@ def map_tasks(world, *lines, created="Offen"):
     """The standard mapping with what an admin of this org would write."""
     text = standard_text().replace('const = "Not Started"', f'const = "{created}"')
     text = text.replace("[push.task]", "[push.task]" + "".join(f"\n{line}" for line in lines), 1)
-    (world.folder / "mapping.toml").write_text(text)
-    path = world.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    use_mapping(world, text)
 
 
 def later(world, *args):

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from own_files import use_programs
 
 from emulator import lifecycle
 from emulator.fault_kinds import Fault
@@ -387,13 +388,9 @@ def test_a_task_whose_key_was_emptied_is_still_looked_after(synced):
     assert the_task(story)["IsClosed"]
 
 
-def test_a_task_stays_while_its_tier_is_there_and_not_reached(story, tmp_path):
-    folder = tmp_path / "own"
-    folder.mkdir()
-    retail = folder / "retail-2026.toml"
-    retail.write_text((Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text())
-    config = story.folder / "rebates.toml"
-    config.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder.as_posix()}"', config.read_text()))
+def test_a_task_stays_while_its_tier_is_there_and_not_reached(story):
+    shipped = (Path(__file__).parents[2] / "programs" / "retail-2026.toml").read_text()
+    retail = use_programs(story, **{"retail-2026": shipped}) / "retail-2026.toml"
     story("sync")
     assert not the_task(story)["IsClosed"]
     silver, gold = ('[[tiers]]\nname = "Silver"', '[[tiers]]\nname = "Gold"')

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from own_files import use_mapping
 
 from emulator import multi_currency, records
 from emulator.context import Context
@@ -228,9 +229,7 @@ def test_an_entity_that_is_refreshed_daily_is_read_whole_once_a_local_day(story)
         '[pull.product]\nobject = "Product2"', '[pull.product]\nobject = "Product2"\nrefresh = "daily"'
     )
     assert 'refresh = "daily"' in text
-    (story.folder / "mapping.toml").write_text(text)
-    path = story.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
+    use_mapping(story, text)
     story("sync")
 
     def read():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
+
+from own_files import use_mapping
 
 from emulator import lifecycle
 from emulator.raw_rows import change, user_named
@@ -14,12 +15,6 @@ from mappings.file import standard_text
 def orders_of(world, since="2026-11-01"):
     query = f"SELECT Id FROM Order WHERE Account.Name = '{LUMIERE}' AND EffectiveDate >= {since} AND StatusCode = 'Activated'"
     return [row["Id"] for row in world.rows(f"{query} ORDER BY Id")]
-
-
-def use(world, text):
-    (world.folder / "mapping.toml").write_text(text)
-    path = world.folder / "rebates.toml"
-    path.write_text(re.sub(r"(?m)^mapping = .*$", 'mapping = "mapping.toml"', path.read_text()))
 
 
 def november(world):
@@ -93,7 +88,7 @@ def test_an_order_that_was_settled_is_taken_back_only_when_a_person_says_that_it
 
 def only_activated(story, more=""):
     where = f'object = "Order"\nwhere = "StatusCode = \'Activated\'"\n{more}'
-    use(story, standard_text().replace('object = "Order"\n', where))
+    use_mapping(story, standard_text().replace('object = "Order"\n', where))
 
 
 def cancel(story, order):
@@ -129,7 +124,7 @@ def test_whole_reads_under_a_condition_do_not_see_what_left_it_and_the_check_say
 
 def test_what_lies_in_the_recycle_bin_was_deleted_by_a_person_where_the_mapping_does_not_look_there(story):
     text = standard_text().replace('object = "Order"\n', 'object = "Order"\ndeleted = "ignore"\n')
-    use(story, text)
+    use_mapping(story, text)
     settle_november(story)
     for order in orders_of(story)[:2]:
         lifecycle.delete(story.org, "Order", order)

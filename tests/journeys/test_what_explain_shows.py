@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from own_files import use_mapping, use_programs
+
 from emulator import multi_currency
 from emulator.seed_story import LUMIERE
 from mappings.file import standard_text
@@ -25,11 +27,7 @@ rate = "10%"
 
 def pays(story, text):
     """Nothing but this program is paid."""
-    folder = story.folder / "one"
-    folder.mkdir()
-    (folder / "one.toml").write_text(text)
-    settings = story.folder / "rebates.toml"
-    settings.write_text(re.sub(r"(?m)^programs = .*$", f'programs = "{folder}"', settings.read_text("utf-8")))
+    use_programs(story, one=text)
     done = story("sync")
     assert done.code in (0, 3), done.text
 
@@ -64,12 +62,7 @@ rate = "10%"
 
 def test_an_order_in_another_currency_stands_under_its_own_name(story):
     multi_currency.enable(story.org, {"KWD": "0.31"})
-    (story.folder / "mapping.toml").write_text(
-        re.sub(r'(?m)^# (currency = "CurrencyIsoCode").*$', r"\1", standard_text())
-    )
-    settings = story.folder / "rebates.toml"
-    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
-    settings.write_text('mapping = "mapping.toml"\n' + kept)
+    use_mapping(story, re.sub(r'(?m)^# (currency = "CurrencyIsoCode").*$', r"\1", standard_text()))
     (customer,) = story.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
     story.org.storage.execute(
         'UPDATE "Order" SET "CurrencyIsoCode" = ? WHERE "AccountId" = ? AND "OrderNumber" = '
@@ -101,10 +94,7 @@ def test_why_a_number_changed_names_the_field_of_the_account(story):
 
 def test_status_names_the_value_that_the_mapping_has_no_rule_for_and_what_shows_how_it_was_read(story):
     lacking = standard_text().replace("{ Activated = true }, other = false", "{ Draft = false }")
-    (story.folder / "mapping.toml").write_text(lacking)
-    settings = story.folder / "rebates.toml"
-    kept = re.sub(r"(?m)^mapping = .*$", "", settings.read_text("utf-8"))
-    settings.write_text('mapping = "mapping.toml"\n' + kept)
+    use_mapping(story, lacking)
     assert story("sync").code == 3
     told = " ".join(story("status").text.split())
     assert '`values` has no rule: "Activated"' in told

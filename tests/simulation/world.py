@@ -23,9 +23,10 @@ from emulator.org import Org
 from emulator.task_statuses import Status
 from jobs import running
 from jobs.configuration import Configuration
-from jobs.reconcile import Reconciled, reconcile
+from jobs.reconcile import reconcile
 from jobs.refusals import Refused
-from jobs.sync import EVERYTHING, Part, SyncReport, sync
+from jobs.run_report import RunReport
+from jobs.sync import EVERYTHING, Part, sync
 from mappings.problems import MappingProblems
 from state.backup import backup, restore
 from state.errors import StoreError, StoreLocked
@@ -121,7 +122,7 @@ class World:
         """The nightly comparison of everything, likewise."""
         return self._ended(app, lambda: reconcile(app, accept_missing=True))
 
-    def _ended(self, app: SimApp, job: Callable[[], SyncReport | Reconciled]) -> str:
+    def _ended(self, app: SimApp, job: Callable[[], RunReport]) -> str:
         try:
             report = job()
             told = "partial" if report.set_aside or report.stopped or report.pushed.retrying else "ok"
