@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from . import access, analytics, components, objects, pages, translations
 from .model import SUFFIXES, Package
@@ -65,10 +65,10 @@ def _conforms(path: str, text: str) -> tuple[Problem, ...]:
 
 
 def _in_its_place(path: str) -> Iterator[Problem]:
-    pure = PurePosixPath(path)
-    suffix = SUFFIXES.get(pure.parent.name)
+    folder = path.split("/")[-2]
+    suffix = SUFFIXES.get(folder)
     if suffix and not path.endswith(suffix):
-        yield Problem(path, 0, f"a file in {pure.parent.name} is named *{suffix}")
+        yield Problem(path, 0, f"a file in {folder} is named *{suffix}")
 
 
 def _manifest(package: Package, text: str) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def _manifest(package: Package, text: str) -> Iterator[Problem]:
 
 def _there(package: Package) -> Iterator[tuple[str, str]]:
     for path in package.files:
-        parts = PurePosixPath(path).parts
+        parts = path.split("/")
         folder = parts[-2]
         if parts[0] == "lwc":
             yield "LightningComponentBundle", parts[1]

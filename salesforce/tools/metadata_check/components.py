@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from .model import Package
 from .nodes import Node, NotWellFormed, Problem, parse, suggestion
@@ -191,29 +191,32 @@ def _script(package: Package, bundle: Bundle, known: dict[str, Bundle]) -> Itera
     for match in re.finditer(r"\b\w+__c\b", script):
         if match[0] not in fields:
             yield Problem(file, line(match), f"there is no field {match[0]}{suggestion(match[0], fields)}")
-    relations = {path.partition(".")[2] for path in package.relationships}
-    relations |= {
-        name.removesuffix("__c") + "__r"
-        for fields_ in package.fields.values()
-        for name, field in fields_.items()
-        if field.node.one("referenceTo")
-    }
+    relations = package.relations
     for match in re.finditer(r"\b\w+__r\b", script):
         if match[0] not in relations:
             yield Problem(file, line(match), f"no relationship {match[0]}{suggestion(match[0], relations)}")
 
 
-def _balanced(file: str, text: str) -> Iterator[Problem]:
-    stack: list[tuple[str, int]] = []
+@lru_cache(maxsize=2048)
+def _balanced(file: str, text: str) -> tuple[Problem, ...]:
+    """A file that has not changed is not counted again."""
+    return tuple(_unbalanced(file, text))
+
+
+def _unbalanced(file: str, text: str) -> Iterator[Problem]:
+    def line(match: re.Match[str]) -> int:
+        return text.count("\n", 0, match.start()) + 1
+
+    stack: list[re.Match[str]] = []
     for match in _SCRIPT_TOKEN.finditer(text):
-        token, line = match[0], text.count("\n", 0, match.start()) + 1
+        token = match[0]
         if token in "([{":
-            stack.append((token, line))
+            stack.append(match)
         elif token in _PAIRS and (not stack or stack.pop()[0] != _PAIRS[token]):
-            yield Problem(file, line, f"{token} closes nothing that is open")
+            yield Problem(file, line(match), f"{token} closes nothing that is open")
             return
     if stack:
-        yield Problem(file, stack[-1][1], f"{stack[-1][0]} is not closed")
+        yield Problem(file, line(stack[-1]), f"{stack[-1][0]} is not closed")
 
 
 def _template(bundle: Bundle, known: dict[str, Bundle]) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from .nodes import Node, NotWellFormed, Problem, parse
@@ -144,6 +144,17 @@ class Package:
             if f.node.one("relationshipName")
         }
 
+    @cached_property
+    def relations(self) -> set[str]:
+        """Names that lead from a record to others: "Rebate_Standings__r", "Account__r"."""
+        to_children = {path.partition(".")[2] for path in self.relationships}
+        return to_children | {
+            name.removesuffix("__c") + "__r"
+            for fields in self.fields.values()
+            for name, field in fields.items()
+            if field.node.one("referenceTo")
+        }
+
     def has_field(self, object_: str, name: str) -> bool:
         """A field of the package, a system field of its objects, or a standard field that it uses."""
         home = HOME.get(object_, object_)
@@ -158,6 +169,7 @@ class Package:
         return set(self.fields.get(HOME.get(object_, object_), {})) | STANDARD_FIELDS.get(object_, set())
 
 
+@lru_cache(maxsize=2048)
 def stem(path: str) -> str:
     """The name that a file of a known kind carries; the whole file name when its suffix is not of its folder."""
     pure = PurePosixPath(path)

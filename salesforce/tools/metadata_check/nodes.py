@@ -30,12 +30,17 @@ class Node:
     attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
     children: list[Node] = field(default_factory=list)
+    _found: dict[str, list[Node]] = field(default_factory=dict, repr=False, compare=False)  # by path
 
     def all(self, path: str) -> list[Node]:
-        """Descendants by path, such as "valueSet/valueSetDefinition/value"."""
+        """Descendants by path, such as "valueSet/valueSetDefinition/value"; the tree must be whole, for what was found is kept."""
+        known = self._found.get(path)
+        if known is not None:
+            return known
         found = [self]
         for step in path.split("/"):
             found = [child for node in found for child in node.children if child.tag == step]
+        self._found[path] = found
         return found
 
     def one(self, path: str) -> str | None:
