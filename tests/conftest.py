@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,11 @@ settings.load_profile("house")
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
+
+
+# Where Python may not keep what it compiled, every worker compiles every test, and every process that a test starts all of ours.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_configure() -> None:
