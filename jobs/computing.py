@@ -103,8 +103,9 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
     installed = rules.install_programs(
         tx, programs, now, keep={one.key for one in refused}, judge_again=behind
     )
-    changed_accounts.note_terms(tx, installed.new_terms)
-    if behind:
+    if not behind:
+        changed_accounts.note_terms(tx, installed.new_terms)
+    else:  # a newer version of ours may spell terms otherwise that nobody changed
         installed = replace(installed, problems=(*installed.problems, BY_EARLIER_RULES))
     if scratch or behind:
         contributions.rebuild(tx, engine=engine)

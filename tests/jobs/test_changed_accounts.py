@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from jobs.refusals import TooSurprising
-from state import audit, payouts
+from state import audit, meta, payouts
 
 PROGRAM = """
 key = "partners"
@@ -103,6 +103,21 @@ def test_terms_that_hold_for_the_past_say_what_they_correct(world):
     (said,) = shop.sync().problems
     assert said.startswith("the terms of partners changed, and with them 2 amounts that partners had settled")
     assert "together by 22.00 USD" in said
+
+
+@pytest.mark.parametrize("upgraded", [True, False])
+def test_what_an_upgrade_corrects_is_not_called_other_terms(world, upgraded):
+    """A store of an older version: it spelled the same program otherwise, and had not counted an order."""
+    shop = world(Acme=(1000, {"type": "Partner"}))
+    shop.order("late", "Acme", JUNE, {"amount": 100})
+    with shop.opened.store.transaction() as tx:
+        tx.exec_driver_sql("UPDATE programs SET content_hash = 'as it was spelled then'")
+        if upgraded:
+            meta.put(tx, "rules", "0")
+    said = shop.sync().problems
+    assert [amount for amount, _ in booked(shop)] == [Decimal(10)]
+    assert any("the terms of partners changed" in one for one in said) is not upgraded
+    assert any("computed by an earlier version" in one for one in said) is upgraded
 
 
 def test_a_program_that_was_removed_and_comes_back_as_it_was_has_no_new_terms(world):
