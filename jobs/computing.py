@@ -135,10 +135,10 @@ def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
     return {cell for one in earlier for cell in standings.cells(tx, changed_by=one)}
 
 
-def finish(tx: Connection) -> None:
+def finish(tx: Connection, refused: Iterable[RefusedProgram]) -> None:
     """The run is whole."""
     told_again.forget(tx)
-    changed_accounts.forget(tx)
+    changed_accounts.forget(tx, [one.key for one in refused])
     meta.drop(tx, TURNED)
     meta.drop(tx, UNFINISHED)
 

@@ -66,6 +66,7 @@ class Causes:
             program.key: [other.key for other in programs if _compete(program, other)] for program in programs
         }
         self._fields_of_markets = {program.key: frozenset(_of_markets(program)) for program in programs}
+        self._fields = {program.key: self._noted.of(program.key) for program in programs}
         behind = {pk for mine in self._noted.members.values() for some in mine.values() for pk in some}
         self._merged = changed_accounts.merged(tx, behind) | _came_along(tx, self._noted, behind)
 
@@ -74,16 +75,17 @@ class Causes:
         found = set[int]()
         for key in (program.key, *self._rivals.get(program.key, ())):
             found |= set(self._members.get(key, {}).get(member, ()))
-        if self._noted.fields.get(member, {}).keys() & self._fields_of_markets.get(program.key, frozenset()):
+        if self._fields.get(program.key, {}).get(member, {}).keys() & self._fields_of_markets.get(
+            program.key, frozenset()
+        ):
             found.add(member)
         return Cause(program.key in self._noted.terms, frozenset(found), self._merged & found)
 
 
 def _came_along(tx: Connection, noted: Changes, behind: Iterable[int]) -> frozenset[int]:
     """Children whose parent was merged: they have its winner for a parent, and nothing else of them changed."""
-    moved = {
-        pk: noted.fields[pk]["parent_id"] for pk in behind if noted.fields.get(pk, {}).keys() == {"parent_id"}
-    }
+    fields = noted.of(*noted.waiting)
+    moved = {pk: fields[pk]["parent_id"] for pk in behind if fields.get(pk, {}).keys() == {"parent_id"}}
     winners = changed_accounts.winners(tx, {str(was) for was, _ in moved.values() if was is not None})
     return frozenset(
         pk for pk, (was, now) in moved.items() if now is not None and winners.get(str(was)) == now
@@ -130,13 +132,13 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
     said: list[str] = []
     for (key, cause), amounts in sorted(sums.items(), key=lambda each: -sum(map(abs, each[1]))):
         program = by_key[key]
-        asked = asked_of_accounts(program)
-        if not any(noted.fields.get(pk, {}).keys() & asked for pk in cause.accounts):
+        changed, asked = noted.of(key), asked_of_accounts(program)
+        if not any(changed.get(pk, {}).keys() & asked for pk in cause.accounts):
             asked = frozenset[str]().union(*map(asked_of_accounts, by_key.values()))  # a rival's, then
         what, ids = in_all(program, amounts), ", ".join(names[pk].sf_id for pk in sorted(cause.accounts))
         if len(said) < TOLD:
             total = money_text(from_e6(sum(amounts)), program.currency)
-            fields = {field for pk in cause.accounts for field in noted.fields.get(pk, {})}
+            fields = {field for pk in cause.accounts for field in changed.get(pk, {})}
             detail = {
                 "program": key, "amounts": len(amounts), "by": f"{total} {program.currency}",
                 "changed": "terms" if cause.terms else "merge" if cause.is_merge else sorted(fields & asked),
@@ -145,7 +147,7 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
         if cause.terms:
             said.append(f"the terms of {key} changed, and with them {what} (`rebates payouts list`)")
             continue
-        records = [_record(names[pk], noted.fields.get(pk, {}), asked) for pk in sorted(cause.accounts)]
+        records = [_record(names[pk], changed.get(pk, {}), asked) for pk in sorted(cause.accounts)]
         few = "; ".join(records[:3]) + (f"; and {len(records) - 3} more" if len(records) > 3 else "")
         advice = WENT_ALONG if cause.is_merge else PUT_BACK
         said.append(f"{few}: that changes {what}; {advice}")
