@@ -138,11 +138,18 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
         what, ids = in_all(program, amounts), ", ".join(names[pk].sf_id for pk in sorted(cause.accounts))
         if len(said) < TOLD:
             total = money_text(from_e6(sum(amounts)), program.currency)
-            fields = {field for pk in cause.accounts for field in changed.get(pk, {})}
-            detail = {
+            values = {
+                names[pk].sf_id: moved
+                for pk in sorted(cause.accounts)
+                if (moved := {name: both for name, both in changed.get(pk, {}).items() if name in asked})
+            }
+            fields = sorted({name for moved in values.values() for name in moved})
+            detail: dict[str, object] = {
                 "program": key, "amounts": len(amounts), "by": f"{total} {program.currency}",
-                "changed": "terms" if cause.terms else "merge" if cause.is_merge else sorted(fields & asked),
+                "changed": "terms" if cause.terms else "merge" if cause.is_merge else fields,
             }  # fmt: skip
+            if values and not cause.terms and not cause.is_merge:
+                detail["values"] = values  # account → field → before and now
             audit.append(tx, actor="sync", action=MOVED, object=ids or key, detail=detail, now=now)
         if cause.terms:
             said.append(f"the terms of {key} changed, and with them {what} (`rebates payouts list`)")
@@ -170,10 +177,13 @@ def _record(account: Known, fields: Mapping[str, tuple[object, object]], asked: 
     if account.merged_into is not None:
         return f"the account {name} was merged into {account.merged_into}"
     moved = [
-        f"{field} {_value(both[0])} -> {_value(both[1])}" for field, both in fields.items() if field in asked
+        f"{field} {value_text(both[0])} -> {value_text(both[1])}"
+        for field, both in fields.items()
+        if field in asked
     ]
     return f"the account {name}: {', '.join(moved)}" if moved else f"the record of the account {name} changed"
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """What stands in a field, for people."""
     return "not set" if value in (None, "") else str(value)

@@ -64,7 +64,9 @@ def test_a_partner_that_becomes_something_else_is_named_with_the_field_and_the_m
     with shop.opened.store.read() as tx:
         (deed,) = [one for one in audit.entries(tx, limit=20) if one.action == "settled money moved"]
     assert deed.object == shop.id_of("Acme")
-    assert deed.detail == {"program": "partners", "amounts": 1, "by": "-8340.00 USD", "changed": ["type"]}
+    values = {shop.id_of("Acme"): {"type": ["Partner", "Distributor"]}}
+    told = {"program": "partners", "amounts": 1, "by": "-8340.00 USD", "changed": ["type"], "values": values}
+    assert deed.detail == told
     assert shop.sync().problems == (), "it is told once"
     shop.account("Acme", type="Partner")
     assert "by 8340.00 USD" in shop.sync().problems[0]
