@@ -217,7 +217,7 @@ def test_a_field_that_was_noted_without_its_values_is_named_with_what_is_in_it_n
     shop.account("Acme", type="Distributor")
     shop.order("2", "Acme", DAY, {"amount": 100})
     shop.sync()
-    detail = {"program": "partners", "amounts": 1, "by": "1 USD", "changed": ["type"]}
+    detail = {"program": "care", "amounts": 1, "by": "1 USD", "changed": ["type"]}
     with shop.opened.store.transaction() as tx:
         who = {"actor": "sync", "action": "settled money moved", "object": shop.id_of("Acme")}
         audit.append(tx, **who, detail=detail, now=shop.clock.now())
