@@ -20,7 +20,7 @@ def list_periods(
     program: Annotated[str | None, typer.Option(help="Only this program.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Every period: coming, open, in its days of grace, closing, settled; `earlier`: over before we came."""
+    """Every period: coming, open, in its days of grace, closing, settled; `earlier`: over before we came; `removed`: its program is gone."""
     from cli.opening import opened
     from jobs import periods as work
 

@@ -17,7 +17,7 @@ should be told) → `push` (telling it). Every other module is one concern of th
     computing        compute computing calculator calculated documents missing_inputs group_shares budgets_and_rivals rivals ignoring
                      strangers amounts_too_large recheck engines
     settled money    settling closing correction_parts settled_changes late_lines takeover unplaced owed payouts payouts_asked
-                     payouts_seen payouts_gone payout_types decimals
+                     payouts_begun payouts_seen payouts_gone payout_types decimals
     planning         planning planning_run whole_plan views primary alerting left_behind merged nobodys_records fuses own_currency
                      preflight schema
     pushing          push fates bulk_push pushed bells poison found_by_key overtaken retry_rule batch_sizes

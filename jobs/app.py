@@ -30,7 +30,7 @@ from jobs.targets import beside, parse_with_targets
 from rebates import InvalidProgram
 from rebates.outdated import Outdated, outdated, superseded
 from rebates.versions import folded
-from state import leases, meta, rules, runs
+from state import in_force, leases, meta, rules, runs
 from state.dialects import database_time
 from state.urls import file_of
 
@@ -162,7 +162,9 @@ class App:
             one = outdated(self.programs.broken_texts.get(path, "") if text is None else text)
             if one is None or one.key not in known or superseded(one, valid):
                 continue
-            if text is not None or one.key not in {other.key for other in valid}:
+            given = {other.effective for other in valid if other.key == one.key}
+            # A new file that is broken changes nothing; terms that were in force and came under another name are not given up.
+            if text is not None or not given or in_force.hold_from(tx, one.key) - given:
                 found[path.name] = one
         return found
 

@@ -16,7 +16,7 @@ from jobs.rehearsal import rehearse
 from jobs.settled_changes import in_all
 from rebates import InvalidProgram, Program
 from rebates.lint import Finding
-from rebates.sequence import lined_up
+from rebates.sequence import comes_after, exclude_each_other, lined_up
 from rebates.versions import folded
 from state import chains, contributions, frames, postings, rules
 
@@ -31,18 +31,24 @@ def with_settled(app: App, checked: Sequence[Checked]) -> list[Checked]:
     """The same with a warning at the newest file of each program that would correct what closed periods were settled at."""
     out = list(checked)
     with app.store.read() as tx:
-        settled = frames.settled(tx).keys()
-        families = {key: found for key in settled if (found := _with_those_in_force(app, tx, key, out))}
+        settled, in_force = frames.settled(tx).keys(), app.programs_in_force_read(tx)
+        keys = sorted({one.program.key for one in out if one.program is not None})
+        families = {
+            key: found
+            for key in keys
+            if (found := _with_those_in_force(app, tx, key, out))
+            and any(other.key in settled for other in (found, *_moved_with(found, in_force)))
+        }
     if not families:
         return out
     with rehearse(app):
         for program in families.values():
             with app.store.transaction() as tx:
                 said = _corrected(app, tx, program)
-            if said is not None:
+            for words in reversed(said):
                 mine = [n for n, one in enumerate(out) if one.program and one.program.key == program.key]
                 newest = max(mine, key=lambda n: _effective(out[n]))
-                warning = Finding("warning", "settled", said, HINT)
+                warning = Finding("warning", "settled", words, HINT)
                 out[newest] = replace(out[newest], findings=((warning, None), *out[newest].findings))
     return out
 
@@ -68,21 +74,35 @@ def _with_those_in_force(app: App, tx: Connection, key: str, checked: Sequence[C
     return program if why_refused(program) is None else None
 
 
-def _corrected(app: App, tx: Connection, program: Program) -> str | None:
+def _moved_with(program: Program, others: Sequence[Program]) -> list[Program]:
+    """Programs that pay otherwise when this one does: its rivals, and those that are paid on what it leaves."""
+    return [
+        other
+        for other in others
+        if other.key != program.key and (exclude_each_other(program, other) or comes_after(other, program))
+    ]
+
+
+def _corrected(app: App, tx: Connection, program: Program) -> list[str]:
+    """What would be corrected of the program itself, then of those that it moves."""
     accepted, refused = sort_out_in(tx, app.programs_in_force_read(tx))
     programs = lined_up([program, *(one for one in accepted if one.key != program.key)])
     now = app.clock.now()
     kept = {one.key for one in refused if one.key != program.key}
     installed = rules.install_programs(tx, programs, now, keep=kept)
-    if program.key not in installed.changed:
-        return None
+    if program.key not in {*installed.changed, *installed.added}:
+        return []
     contributions.recompute_dirty(tx)
     calculator, ledger = Calculator(tx, programs, now), Ledger(tx, programs, now, run_pk=0)
+    calculator.widen()  # notes who were rivals when it was settled
     closed = postings.closed(tx)
-    cells = [
-        cell for cell in chains.all_cells(tx, rules.installed(tx)[program.key]) if cell.period_pk in closed
-    ]
+    pks, moved = rules.installed(tx), [program, *_moved_with(program, programs)]
+    cells = [cell for one in moved for cell in chains.all_cells(tx, pks[one.key]) if cell.period_pk in closed]
     for at in range(0, len(cells), CELLS_AT_ONCE):
         ledger.correct(calculator.compute(cells[at : at + CELLS_AT_ONCE]))
-    amounts = [one.amount_e6 for one in ledger.corrected.get(program.key, {}).values() if one.amount_e6]
-    return f"with these terms a sync changes {in_all(program, amounts)}" if amounts else None
+    said = []
+    for one in moved:
+        amounts = [by.amount_e6 for by in ledger.corrected.get(one.key, {}).values() if by.amount_e6]
+        if amounts:
+            said.append(f"with these terms a sync changes {in_all(one, amounts)}")
+    return said

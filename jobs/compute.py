@@ -83,7 +83,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                     turned=begun.turned, run_pk=run_pk, now=now, kept=rest.kept,
                     elsewhere=None if shared is None else shared.cells(tx),
                 )  # fmt: skip
-                finish(tx)
+                finish(tx, begun.refused)
     installed = begun.installed if shared is None else shared.installed
     with app.store.read() as tx:
         fresh = {*installed.added, *installed.changed}

@@ -103,8 +103,9 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
     installed = rules.install_programs(
         tx, programs, now, keep={one.key for one in refused}, judge_again=behind
     )
-    changed_accounts.note_terms(tx, installed.new_terms)
-    if behind:
+    if not behind:
+        changed_accounts.note_terms(tx, installed.new_terms)
+    else:  # a newer version of ours may spell terms otherwise that nobody changed
         installed = replace(installed, problems=(*installed.problems, BY_EARLIER_RULES))
     if scratch or behind:
         contributions.rebuild(tx, engine=engine)
@@ -134,10 +135,10 @@ def touched_before(tx: Connection, run_pk: int) -> set[Cell]:
     return {cell for one in earlier for cell in standings.cells(tx, changed_by=one)}
 
 
-def finish(tx: Connection) -> None:
+def finish(tx: Connection, refused: Iterable[RefusedProgram]) -> None:
     """The run is whole."""
     told_again.forget(tx)
-    changed_accounts.forget(tx)
+    changed_accounts.forget(tx, [one.key for one in refused])
     meta.drop(tx, TURNED)
     meta.drop(tx, UNFINISHED)
 

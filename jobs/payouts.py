@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import errors
-from jobs import losers_of_pulls, org_time, own_currency
+from jobs import losers_of_pulls, org_time, own_currency, payouts_begun
 from jobs.payouts_asked import require_known
 from jobs.payouts_gone import too_many
 from jobs.payouts_seen import query_of, seen_in
@@ -85,10 +85,14 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     """A record for every posting that has none; `gone`: accounts that were deleted or merged away."""
     target = planning.targets.get("payout")
     if target is None:
+        if planning.app.written("payout") is None:  # else they wait until the org can take them
+            payouts_begun.note_not_written(planning)
         return
     _readdress(planning, target, gone)
-    due = payouts.unplanned(planning.tx)
+    since = planning.app.settings.payouts.send_from
+    due = payouts.unplanned(planning.tx, since)
     payees = payouts.payees(planning.tx, {one.member_pk for one in due})
+    due = payouts_begun.to_send(planning, due, payees.keys())
     members = people.members(planning.tx, {one.member_pk for one in due})
     amount = str(target.written_from("payout.amount"))
     wanted, not_exact = list[tuple[Due, Wanted]](), list[tuple[str, str, str]]()
@@ -109,7 +113,7 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     taken = _taken(planning.tx, target.object, wanted)
     sent = [(one, wish) for one, wish in wanted if wish.ext_key not in taken]
     keys = [(one.posting_pk, wish.ext_key) for one, wish in sent]
-    payouts.plan(planning.tx, keys, whole=len(keys) == len(due))
+    payouts.plan(planning.tx, keys, since=since, whole=len(keys) == len(due))
     planning.enqueue("payout", [wish for _, wish in sent])
     there = acknowledged.record_ids(planning.tx, target.object, [key for _, key in keys])
     for key, sf_id in there.items():

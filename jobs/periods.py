@@ -14,7 +14,7 @@ from jobs.refusals import Unusable
 from jobs.refused_programs import sort_out_in
 from jobs.running import running
 from jobs.settling import PeriodState
-from state import audit, postings
+from state import audit, postings, rollover
 
 
 def states(app: App, tx: Connection) -> list[PeriodState]:
@@ -25,9 +25,11 @@ def states(app: App, tx: Connection) -> list[PeriodState]:
 
 
 def listed(app: App, *, program: str | None = None) -> list[PeriodState]:
-    """The same, of one program or all."""
+    """The same, of one program or all; those of programs whose files were removed come last."""
     with app.store.read() as tx:
         found = states(app, tx)
+        there = {program.key for program in app.programs_in_force_read(tx)}
+        found += settling.left(tx, rollover.ever_installed(tx) - there)
     known = {one.program for one in found}
     if program is not None and program not in known:
         raise Unusable(
@@ -79,6 +81,11 @@ def _find(found: list[PeriodState], program: str, period: str) -> PeriodState:
     if one.state == "settled":
         raise Unusable(
             f"{program} {period} was settled on {one.settled_at:%Y-%m-%d}", "a period is settled once"
+        )
+    if one.state == "removed":
+        raise Unusable(
+            f"{program} {period} cannot be settled: the file of its program was removed",
+            "put the file back into the folder of programs and run `rebates sync`",
         )
     if one.state in ("coming", "open", "grace"):
         raise Unusable(

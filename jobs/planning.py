@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from jobs.app import App
 
 ACCOUNTS_AT_ONCE = 1_000  # with all their running standings in memory
-DAYS_TOLD = "day.told"  # in `meta`: the day on which days left were last written to standings
+# In `meta`: the day on which days left were last written to standings. Under "day.told" an earlier version of ours noted it,
+# which left those of periods that had ended before it as they were.
+DAYS_TOLD = "days.told"
 CONTRIBUTIONS_SHOWN = 10  # on a standing in the org; all of them are in `explain`
 
 
@@ -171,13 +173,13 @@ def _mapping_changed(planning: Planning) -> bool:
 
 def _moved_by_the_day(planning: Planning) -> set[Cell]:
     """Standings whose record says how many days are left, or the day itself: of periods that are open, and of those that ended
-    since such were last told."""
+    since such were last told: all where they never were."""
     target = planning.targets.get("standing")
     days = sorted(planning.today(program) for program in planning.programs.values())
     if target is None or not target.daily or not days:
         return set()
     told = meta.get(planning.tx, DAYS_TOLD)
-    since = min(days[0], days[0] if told is None else date.fromisoformat(told))
+    since = date.min if told is None else min(days[0], date.fromisoformat(told))
     meta.put(planning.tx, DAYS_TOLD, days[0].isoformat())
     return standings.cells_between(planning.tx, since, days[-1])
 

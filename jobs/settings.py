@@ -168,6 +168,11 @@ class PayoutSettings(Section):
         description="settle periods from this day on although they were over before their program was first computed; "
         "None: those wait for `rebates periods close`",
     )
+    send_from: date | None = Field(
+        None,
+        description="make payouts in the org for periods from this day on, and for earlier ones never; None: for all, and a person "
+        "is asked first where they were settled before payouts were written",
+    )
     correct_share: float = Field(
         0.2,
         ge=0,

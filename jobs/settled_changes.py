@@ -66,6 +66,7 @@ class Causes:
             program.key: [other.key for other in programs if _compete(program, other)] for program in programs
         }
         self._fields_of_markets = {program.key: frozenset(_of_markets(program)) for program in programs}
+        self._fields = {program.key: self._noted.of(program.key) for program in programs}
         behind = {pk for mine in self._noted.members.values() for some in mine.values() for pk in some}
         self._merged = changed_accounts.merged(tx, behind) | _came_along(tx, self._noted, behind)
 
@@ -74,16 +75,17 @@ class Causes:
         found = set[int]()
         for key in (program.key, *self._rivals.get(program.key, ())):
             found |= set(self._members.get(key, {}).get(member, ()))
-        if self._noted.fields.get(member, {}).keys() & self._fields_of_markets.get(program.key, frozenset()):
+        if self._fields.get(program.key, {}).get(member, {}).keys() & self._fields_of_markets.get(
+            program.key, frozenset()
+        ):
             found.add(member)
         return Cause(program.key in self._noted.terms, frozenset(found), self._merged & found)
 
 
 def _came_along(tx: Connection, noted: Changes, behind: Iterable[int]) -> frozenset[int]:
     """Children whose parent was merged: they have its winner for a parent, and nothing else of them changed."""
-    moved = {
-        pk: noted.fields[pk]["parent_id"] for pk in behind if noted.fields.get(pk, {}).keys() == {"parent_id"}
-    }
+    fields = noted.of(*noted.waiting)
+    moved = {pk: fields[pk]["parent_id"] for pk in behind if fields.get(pk, {}).keys() == {"parent_id"}}
     winners = changed_accounts.winners(tx, {str(was) for was, _ in moved.values() if was is not None})
     return frozenset(
         pk for pk, (was, now) in moved.items() if now is not None and winners.get(str(was)) == now
@@ -130,22 +132,29 @@ def tell(tx: Connection, programs: Iterable[Program], corrections: Corrections, 
     said: list[str] = []
     for (key, cause), amounts in sorted(sums.items(), key=lambda each: -sum(map(abs, each[1]))):
         program = by_key[key]
-        asked = asked_of_accounts(program)
-        if not any(noted.fields.get(pk, {}).keys() & asked for pk in cause.accounts):
+        changed, asked = noted.of(key), asked_of_accounts(program)
+        if not any(changed.get(pk, {}).keys() & asked for pk in cause.accounts):
             asked = frozenset[str]().union(*map(asked_of_accounts, by_key.values()))  # a rival's, then
         what, ids = in_all(program, amounts), ", ".join(names[pk].sf_id for pk in sorted(cause.accounts))
         if len(said) < TOLD:
             total = money_text(from_e6(sum(amounts)), program.currency)
-            fields = {field for pk in cause.accounts for field in noted.fields.get(pk, {})}
-            detail = {
+            values = {
+                names[pk].sf_id: moved
+                for pk in sorted(cause.accounts)
+                if (moved := {name: both for name, both in changed.get(pk, {}).items() if name in asked})
+            }
+            fields = sorted({name for moved in values.values() for name in moved})
+            detail: dict[str, object] = {
                 "program": key, "amounts": len(amounts), "by": f"{total} {program.currency}",
-                "changed": "terms" if cause.terms else "merge" if cause.is_merge else sorted(fields & asked),
+                "changed": "terms" if cause.terms else "merge" if cause.is_merge else fields,
             }  # fmt: skip
+            if values and not cause.terms and not cause.is_merge:
+                detail["values"] = values  # account → field → before and now
             audit.append(tx, actor="sync", action=MOVED, object=ids or key, detail=detail, now=now)
         if cause.terms:
             said.append(f"the terms of {key} changed, and with them {what} (`rebates payouts list`)")
             continue
-        records = [_record(names[pk], noted.fields.get(pk, {}), asked) for pk in sorted(cause.accounts)]
+        records = [_record(names[pk], changed.get(pk, {}), asked) for pk in sorted(cause.accounts)]
         few = "; ".join(records[:3]) + (f"; and {len(records) - 3} more" if len(records) > 3 else "")
         advice = WENT_ALONG if cause.is_merge else PUT_BACK
         said.append(f"{few}: that changes {what}; {advice}")
@@ -168,10 +177,13 @@ def _record(account: Known, fields: Mapping[str, tuple[object, object]], asked: 
     if account.merged_into is not None:
         return f"the account {name} was merged into {account.merged_into}"
     moved = [
-        f"{field} {_value(both[0])} -> {_value(both[1])}" for field, both in fields.items() if field in asked
+        f"{field} {value_text(both[0])} -> {value_text(both[1])}"
+        for field, both in fields.items()
+        if field in asked
     ]
     return f"the account {name}: {', '.join(moved)}" if moved else f"the record of the account {name} changed"
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """What stands in a field, for people."""
     return "not set" if value in (None, "") else str(value)

@@ -8,9 +8,9 @@ first computed were settled elsewhere, until a person says otherwise.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
@@ -20,14 +20,16 @@ from mappings.problems import MappingProblems
 from rebates.periods import Period, midnight
 from rebates.program import Program
 from state import gaps, inventory_asked, meta, postings, rebasing, rejected, rollover, watermarks
+from state.in_force import last_terms
 from state.rollover import PeriodRow
 
 if TYPE_CHECKING:
     from jobs.app import App
     from jobs.refused_programs import RefusedProgram
 
-State = Literal["coming", "open", "grace", "closing", "earlier", "settled"]
+State = Literal["coming", "open", "grace", "closing", "earlier", "settled", "removed"]
 
+GONE = "the file of its program to be put back"
 MONEY_STREAMS = ("account", "product", "order", "order_line", "currency_rate")
 _ASKED = "settle.asked"
 _STOPPED = "stopped."  # + the step that found it
@@ -36,7 +38,8 @@ _STOPPED = "stopped."  # + the step that found it
 @dataclass(frozen=True)
 class PeriodState:
     """One period on its way to being settled. `grace`: it is over and still takes late lines; `closing`: it is to be
-    settled and waits for `waits_for` (empty: the next compute settles it); `earlier`: over before we came."""
+    settled and waits for `waits_for` (empty: the next compute settles it); `earlier`: over before we came; `removed`: not
+    settled, and the file of its program is gone."""
 
     program: str
     period: str
@@ -179,6 +182,20 @@ def look(tx: Connection, programs: Iterable[Program], known: Facts, now: datetim
             yield PeriodState(
                 program.key, row.name, row.start, row.end, program.settlement.closes_on(period),
                 state, tuple(waits), settled_at, row.pk,
+            )  # fmt: skip
+
+
+def left(tx: Connection, removed: Collection[str]) -> Iterator[PeriodState]:
+    """The periods of programs that are not there any more, in order: what was settled stays so, the others wait for the file."""
+    closed, terms = postings.closed_at(tx), last_terms(tx, removed)
+    for key in sorted(terms):
+        grace = timedelta(days=terms[key].definition.get("settlement", {}).get("grace_days", 0))
+        for row in rollover.periods_left(tx, key):
+            settled_at = closed.get(row.pk)
+            yield PeriodState(
+                key, row.name, row.start, row.end, row.end + grace,
+                "removed" if settled_at is None else "settled",
+                (GONE,) if settled_at is None else (), settled_at, row.pk,
             )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from jobs.app import App
 from jobs.explanation import find_account
 from jobs.refusals import Unusable
-from jobs.settled_changes import MOVED, asked_of_accounts
+from jobs.settled_changes import MOVED, asked_of_accounts, value_text
 from rebates.money import money_text, units_text
 from rebates.program import Program
 from rebates.versions import terms_on
@@ -24,6 +24,9 @@ from state.standings import Past, StandingView
 
 _AT_LAST = {"elsewhere": 1, "posting": 2, "uncounted": 3}  # the order in which people are told
 AUDITED = 1_000  # deeds looked at, the newest first
+Noted = dict[
+    str, list[tuple[object, object] | None]
+]  # field → value before and now, each time it moved something
 OUR_WRITE = timedelta(minutes=5)  # so far our clock and the org's may be apart about one write
 
 
@@ -181,7 +184,7 @@ def _of_records(
     for one in changes.accounts_since(tx, row.cell, since):
         at, name = f"{one.changed_at:%Y-%m-%d %H:%M} UTC", one.name or one.id
         ours = one.id == account_id and written is not None and abs(written - one.changed_at) <= OUR_WRITE
-        moved = noted.get(one.id, frozenset())
+        moved = noted.get(one.id, {})
         if ours and not moved:
             yield Cause("uncounted", f"the record of {name} was last saved by our own write, {at}")
         else:
@@ -192,24 +195,40 @@ def _of_records(
         yield Cause("product", words)
 
 
-def _noted(tx: Connection, program: str, since: datetime) -> dict[str, frozenset[str]]:
-    """Account → fields that a sync found changed when they moved what the program had settled."""
-    found: dict[str, frozenset[str]] = {}
-    for deed in audit.entries(tx, limit=AUDITED):
+def _noted(tx: Connection, program: str, since: datetime) -> dict[str, Noted]:
+    """By account what a sync found changed when it moved what the program had settled."""
+    found: dict[str, Noted] = {}
+    for deed in audit.entries(tx, limit=AUDITED):  # the newest first
         if deed.action == MOVED and deed.at > since and deed.detail.get("program") == program:
-            fields = deed.detail["changed"]
+            fields, values = deed.detail["changed"], deed.detail.get("values", {})
             for account in deed.object.split(", ") if isinstance(fields, list) else ():
-                found[account] = found.get(account, frozenset()) | set(fields)
+                mine, both = found.setdefault(account, {}), values.get(account, {})
+                for name in both or (() if values else fields):
+                    step, steps = tuple(both[name]) if name in both else None, mine.setdefault(name, [])
+                    if steps[:1] != [step]:  # one change that moved two amounts for two reasons is two deeds
+                        steps.insert(0, step)
     return found
 
 
-def _asked(fields: Mapping[str, object], moved: frozenset[str], asked: frozenset[str]) -> str:
-    """Which field it was, where a sync noted it, else which ones the program asks about; with what is in them now."""
-    names = sorted(moved or (asked & fields.keys()))
+def _asked(fields: Mapping[str, object], moved: Noted, asked: frozenset[str]) -> str:
+    """Which field it was, where a sync noted it, from what to what; else which ones the program asks about, with what is
+    in them now: what they were is not kept."""
+    if moved:
+        return ": " + ", ".join(_way(name, moved[name], fields.get(name)) for name in sorted(moved))
+    names = sorted(asked & fields.keys())
     if not names:
         return ""
-    values = ", ".join(f"{name} is {fields.get(name) or 'not set'} now" for name in names)
-    return f": {values}" if moved else f"; of what the program asks about, {values}"
+    values = ", ".join(f"{name} is {value_text(fields.get(name))} now" for name in names)
+    return f"; of what the program asks about, {values}"
+
+
+def _way(name: str, steps: Sequence[tuple[object, object] | None], now: object) -> str:
+    """A field from what it was to what it came to, each time that it moved something."""
+    known = [step for step in steps if step is not None]
+    if not known:  # noted by a version of ours that did not write down the values
+        return f"{name} is {value_text(now)} now"
+    values = [known[0][0], *(value for step in known for value in step[1:])]
+    return f"{name} {' -> '.join(map(value_text, values))}"
 
 
 def _of_postings(tx: Connection, row: StandingView, since: datetime) -> Iterator[Cause]:

@@ -23,6 +23,7 @@ from state.tables.work import closed_periods
 FIELDS = "changed.fields"  # in `meta`: account → field → value before and now
 MEMBERS = "changed.members"  # program → member → accounts whose records moved orders to it or away from it
 TERMS = "changed.terms"  # programs whose terms changed
+WAITING = "changed.waiting"  # program that is refused → the fields that changed meanwhile
 AT_MOST = 5_000  # records that are noted
 COLUMNS = ("type", "region", "currency", "owner_id", "name")
 
@@ -38,13 +39,25 @@ class Known:
     merged_into: str | None = None  # the id of the winner
 
 
+Fields = Mapping[int, Mapping[str, tuple[object, object]]]  # account → field → value before and now
+
+
 @dataclass(frozen=True)
 class Changes:
-    """`fields`: account → field → value before and now. `members`: program → member → accounts behind it."""
+    """`members`: program → member → accounts behind it. `waiting`: by the key of a program, what changed while it was refused."""
 
-    fields: Mapping[int, Mapping[str, tuple[object, object]]] = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict)
     members: Mapping[int, Mapping[int, Collection[int]]] = field(default_factory=dict)
     terms: Collection[str] = ()
+    waiting: Mapping[str, Fields] = field(default_factory=dict)
+
+    def of(self, *programs: str) -> Fields:
+        """What changed since standings of these programs were computed last."""
+        found = self.fields
+        for key in programs:
+            if key in self.waiting:
+                found = _one_after_the_other(self.waiting[key], found)
+        return found
 
 
 def anything_settled(tx: Connection) -> bool:
@@ -95,22 +108,53 @@ def note_terms(tx: Connection, programs: Collection[str]) -> None:
 
 def read(tx: Connection) -> Changes:
     """Everything that was noted."""
-    fields: dict[str, dict[str, list[object]]] = json.loads(meta.get(tx, FIELDS) or "{}")
+    fields = json.loads(meta.get(tx, FIELDS) or "{}")
+    waiting = json.loads(meta.get(tx, WAITING) or "{}")
     members: dict[str, dict[str, list[int]]] = json.loads(meta.get(tx, MEMBERS) or "{}")
     return Changes(
-        {int(pk): {name: (both[0], both[1]) for name, both in named.items()} for pk, named in fields.items()},
+        _numbered(fields),
         {
             int(program): {int(member): frozenset(them) for member, them in mine.items()}
             for program, mine in members.items()
         },
         frozenset(json.loads(meta.get(tx, TERMS) or "[]")),
+        {key: _numbered(meanwhile) for key, meanwhile in waiting.items()},
     )
 
 
-def forget(tx: Connection) -> None:
-    """Standings are up to date with all of it."""
-    for key in (FIELDS, MEMBERS, TERMS):
+def forget(tx: Connection, refused: Collection[str] = ()) -> None:
+    """Standings are up to date with all of it, but for those of programs that are refused: what changed waits for them."""
+    noted = read(tx)
+    waiting = {
+        key: dict(list(found.items())[:AT_MOST]) for key in sorted(refused) if (found := noted.of(key))
+    }
+    if waiting:
+        meta.put(tx, WAITING, json.dumps(waiting, sort_keys=True, ensure_ascii=False))
+    for key in (FIELDS, MEMBERS, TERMS, *(() if waiting else (WAITING,))):
         meta.drop(tx, key)
+
+
+def _numbered(found: Mapping[str, Mapping[str, list[object]]]) -> Fields:
+    return {
+        int(pk): {name: (both[0], both[1]) for name, both in named.items()} for pk, named in found.items()
+    }
+
+
+def _one_after_the_other(first: Fields, then: Fields) -> Fields:
+    """Two spans of changes as one; what is as it was did not change."""
+    found = {}
+    for pk in [*first, *(pk for pk in then if pk not in first)]:
+        old, new = first.get(pk, {}), then.get(pk, {})
+        both = {
+            name: (
+                old[name][0] if name in old else new[name][0],
+                new[name][1] if name in new else old[name][1],
+            )
+            for name in sorted({*old, *new})
+        }
+        if moved := {name: pair for name, pair in both.items() if pair[0] != pair[1]}:
+            found[pk] = moved
+    return found
 
 
 def known(tx: Connection, pks: Collection[int]) -> dict[int, Known]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
@@ -46,6 +47,16 @@ def out_of_force(tx: Connection) -> dict[int, int | None]:
         return {}
     named = {(row.program_pk, row.name): int(row.pk) for row in tx.execute(_NAMESAKES)}
     return {row.pk: named.get((row.program_pk, row.name)) for row in rows}
+
+
+def hold_from(tx: Connection, key: str) -> set[date]:
+    """The days from which the versions of a program held when it was computed last; none where it never was."""
+    found = last_terms(tx, [key])
+    if key not in found:
+        return set()
+    newest = found[key].definition
+    versions = (newest, *newest.get("earlier", ()))
+    return {date.fromisoformat(one.get("effective_from") or one["starts"]) for one in versions}
 
 
 def last_terms(tx: Connection, keys: Collection[str]) -> dict[str, Terms]:

@@ -56,11 +56,14 @@ _ACCOUNTS, _PRODUCTS, _KINDS = (
 _FORGET = {table.name: delete(table) for table in (dirty_accounts, dirty_products, dirty_kinds)}
 
 
-def judge(tx: Connection, programs: Mapping[int, Program], fresh: Collection[int]) -> list[str]:
-    """Judge everything for `fresh` programs and what is dirty for the others. Returns problems for people."""
+def judge(
+    tx: Connection, programs: Mapping[int, Program], fresh: Collection[int], back: Collection[int] = ()
+) -> list[str]:
+    """Judge everything for `fresh` programs and what is dirty for the others. Returns problems for people. `back`: those of
+    the fresh ones that were refused for a while and have the terms of before."""
     names = _bucket_pks(tx)
     accounts = list(tx.execute(_ACCOUNTS).scalars())
-    problems = membership.judge(tx, programs, fresh, accounts, names)
+    problems = membership.judge(tx, programs, fresh, accounts, names, back)
     _judge_products(tx, programs, fresh, names)
     _judge_kinds(tx, programs, fresh, names)
     for table in (dirty_accounts, dirty_products, dirty_kinds):

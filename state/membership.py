@@ -89,8 +89,10 @@ def judge(
     fresh: Collection[int],
     dirty_pks: Sequence[int],
     buckets: Mapping[tuple[int, str], int],
+    back: Collection[int] = (),
 ) -> list[str]:
-    """Bring `program_members` up to date; orders of accounts that now count otherwise become dirty."""
+    """Bring `program_members` up to date; orders of accounts that now count otherwise become dirty. What moves in a program
+    that is `back` with the terms of before, records did that changed meanwhile."""
     if not programs or not (fresh or dirty_pks):
         return []
     everyone = Accounts(tx)
@@ -107,10 +109,12 @@ def judge(
         pks = None if whole else sorted({account.pk for account in affected} | set(dirty_pks))
         rows = _replace(tx, program_pk, wanted, pks)
         changed = {row[0] for row in rows}
-        if changed and not whole:
+        if changed and (not whole or program_pk in back):
             by_pk = {account.pk: account for account in affected}
-            moved = ((row[2], _behind(row[0], by_pk, everyone, set(dirty_pks))) for row in rows)
+            suspects = {*dirty_pks, *(changed_accounts.read(tx).of(program.key) if whole else ())}
+            moved = ((row[2], _behind(row[0], by_pk, everyone, suspects)) for row in rows)
             changed_accounts.note_members(tx, program_pk, moved)
+        if changed and not whole:
             marks = dirty.Orders(tx, facts_changed=False)
             for some in slices(sorted(changed), ROWS_AT_ONCE):
                 marks.mark(select(orders.c.pk).where(orders.c.account_pk.in_(some)))

@@ -120,21 +120,32 @@ class PayoutView:
         return self.status or (UNSENT if self.sf_id is None else SENT)
 
 
-def unplanned(tx: Connection) -> list[Due]:
-    """Postings of some amount that no payout was planned for; empty without a look at all of them when none was made."""
-    if meta.get(tx, _PLANNED) == str(postings.last(tx)):
+def any_planned(tx: Connection) -> bool:
+    """Whether a payout was ever planned."""
+    return tx.execute(select(payouts.c.posting_pk).limit(1)).first() is not None
+
+
+def unplanned(tx: Connection, since: date | None = None) -> list[Due]:
+    """Postings of some amount that no payout was planned for; empty without a look at all of them when none was made.
+    `since`: from which period on they are sent; another one than before looks at all."""
+    if meta.get(tx, _PLANNED) == _all_planned(tx, since):
         return []
     planned = exists().where(payouts.c.posting_pk == rows_of.c.pk)
     query = _dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
     return [_due(row) for row in tx.execute(query)]
 
 
-def plan(tx: Connection, keys: Sequence[tuple[int, str]], *, whole: bool) -> None:
+def _all_planned(tx: Connection, since: date | None) -> str:
+    last = str(postings.last(tx))
+    return last if since is None else f"{last} from {since}"
+
+
+def plan(tx: Connection, keys: Sequence[tuple[int, str]], *, whole: bool, since: date | None = None) -> None:
     """Postings with the keys of their payouts. `whole`: all that were unplanned; else the others are asked for again."""
     if keys:
         tx.execute(insert(payouts), [{"posting_pk": pk, "key": key} for pk, key in keys])
     if whole:
-        meta.put(tx, _PLANNED, str(postings.last(tx)))
+        meta.put(tx, _PLANNED, _all_planned(tx, since))
 
 
 def refuse(tx: Connection, keys: Collection[str]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select
+from sqlalchemy import Connection, Select, bindparam, func, literal, select
 
 from state import dirty
-from state.in_force import IN_FORCE
+from state.in_force import IN_FORCE, OWN
 from state.instants import moment
 from state.tables.programs import periods, program_versions, programs
 from state.tables.work import standings, totals
@@ -35,10 +36,33 @@ _PERIODS = (
 
 def periods_of(tx: Connection, program_key: str) -> list[PeriodRow]:
     """A program's periods in order."""
+    return _rows(tx, _PERIODS, program_key)
+
+
+def _rows(tx: Connection, query: Select[Any], program_key: str) -> list[PeriodRow]:
     return [
         PeriodRow(row.pk, row.name, date.fromordinal(row.start_day), date.fromordinal(row.end_day))
-        for row in tx.execute(_PERIODS, {"program": program_key})
+        for row in tx.execute(query, {"program": program_key})
     ]
+
+
+_LEFT = (
+    select(periods)
+    .join(programs, programs.c.pk == periods.c.program_pk)
+    .where(programs.c.key == bindparam("program"), OWN)
+    .order_by(periods.c.start_day)
+)
+_EVER = select(programs.c.key)
+
+
+def ever_installed(tx: Connection) -> set[str]:
+    """Keys of the programs that were ever computed."""
+    return set(tx.execute(_EVER).scalars())
+
+
+def periods_left(tx: Connection, program_key: str) -> list[PeriodRow]:
+    """The periods that a program had when it was computed last, in order; it may have been removed since."""
+    return _rows(tx, _LEFT, program_key)
 
 
 _FIRST = (

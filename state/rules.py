@@ -77,7 +77,7 @@ def install_programs(
     unchanged: list[str] = []
     new_terms: list[str] = []
     pks: dict[int, Program] = {}
-    fresh: set[int] = set()
+    fresh, back = set[int](), set[int]()
     for program in given:
         definition = canonical(program)
         digest = hashlib.sha256((definition + _converted_apart(program)).encode()).hexdigest()
@@ -88,6 +88,8 @@ def install_programs(
             continue
         if before is not None and _last_installed(tx, before) != digest:
             new_terms.append(program.key)
+        elif before is not None and before.content_hash == _KEPT:
+            back.add(before.pk)
         pk = _write(tx, program, definition, digest, now, before)
         (added if before is None else changed).append(program.key)
         pks[pk] = program
@@ -98,7 +100,7 @@ def install_programs(
         tx.execute(update(programs).where(programs.c.key.in_(sorted(keep))).values(content_hash=_KEPT))
     for row in retired:
         _retire(tx, row.pk)
-    problems = judging.judge(tx, pks, set(pks) if judge_again else fresh)
+    problems = judging.judge(tx, pks, set(pks) if judge_again else fresh, set() if judge_again else back)
     if fresh or judge_again:
         bulk.settle(tx, program_members, bucket_products, bucket_order_kinds, bucket_line_kinds, periods)
     gone = tuple(row.key for row in retired)

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from jobs import payouts
 from jobs.checked_settled import with_settled
 from jobs.program_check import check_files
 from jobs.refusals import Unusable
@@ -97,6 +98,77 @@ def test_terms_that_would_correct_what_was_settled_say_so_with_the_money(story):
     story.program(cheaper)
     assert "by -32.00 USD" in story.sync().problems[0]
     assert story.broken_promises() == []
+
+
+ALONE = PROGRAM.replace("[counts]", 'stacking = "exclusive"\n[counts]', 1)
+RIVAL = ALONE.replace('"care"', '"rival"').replace('"10%"', '"5%"')
+
+
+def corrected(shop):
+    """By how much a sync corrected each program."""
+    sums = {}
+    for one in payouts.listed(shop.opened):
+        if one.due.kind == "adjustment":
+            sums[one.due.program] = sums.get(one.due.program, 0) + one.due.amount
+    return sums
+
+
+def test_terms_that_move_what_a_rival_had_settled_say_so_of_both(story):
+    """Acme has June by care, the better deal; with these terms it has it by its rival."""
+    story.program(ALONE)
+    story.program(RIVAL, "rival")
+    story.today(date(2026, 6, 20))
+    story.sync()
+    story.today(date(2026, 7, 2))
+    story.sync()
+    before = story.standings()
+    better = RIVAL.replace('"5%"', '"15%"')
+    assert warned(story, RIVAL) == []
+    said = warned(story, better)
+    assert said == [
+        "with these terms a sync changes 1 amount that rival had settled by 120.00 USD",
+        "with these terms a sync changes 1 amount that care had settled by -80.00 USD",
+    ]
+    assert story.standings() == before
+    story.program(better, "rival")
+    story.sync()
+    assert corrected(story) == {"rival": 120, "care": -80}
+    assert story.broken_promises() == []
+
+
+def test_a_rival_that_comes_after_the_settlement_moves_nothing_and_nothing_is_said(story):
+    story.program(ALONE)
+    story.today(date(2026, 7, 2))
+    story.sync()
+    story.today(date(2026, 7, 4))
+    better = RIVAL.replace('"5%"', '"15%"')
+    assert warned(story, better) == []
+    story.program(better, "rival")
+    story.sync()
+    assert corrected(story) == {}
+    assert story.broken_promises() == []
+
+
+def test_terms_that_leave_less_to_the_program_after_it_say_so_of_both(story):
+    first = PROGRAM.replace("[counts]", 'stacking = {mode = "sequential", order = 1}\n[counts]', 1)
+    second = PROGRAM.replace('"care"', '"after"').replace(
+        "[counts]", 'stacking = {mode = "sequential", order = 2}\n[counts]', 1
+    )
+    story.program(first)
+    story.program(second, "after")
+    story.today(date(2026, 6, 20))
+    story.sync()
+    story.today(date(2026, 7, 2))
+    story.sync()
+    more = first.replace('"10%"', '"15%"')
+    said = warned(story, more)
+    story.program(more)
+    story.sync()
+    sums = corrected(story)
+    assert sums.keys() == {"care", "after"}
+    assert [f"that {key} had settled by {sums[key]:.2f} USD" for key in ("care", "after")] == [
+        one.partition("1 amount ")[2] for one in said
+    ]
 
 
 def test_a_sync_of_a_new_program_tells_of_a_rate_that_pays_everything_and_of_a_family_that_nobody_has(story):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from jobs.refusals import TooSurprising
-from state import audit, payouts
+from state import audit, meta, payouts
 
 PROGRAM = """
 key = "partners"
@@ -64,7 +64,9 @@ def test_a_partner_that_becomes_something_else_is_named_with_the_field_and_the_m
     with shop.opened.store.read() as tx:
         (deed,) = [one for one in audit.entries(tx, limit=20) if one.action == "settled money moved"]
     assert deed.object == shop.id_of("Acme")
-    assert deed.detail == {"program": "partners", "amounts": 1, "by": "-8340.00 USD", "changed": ["type"]}
+    values = {shop.id_of("Acme"): {"type": ["Partner", "Distributor"]}}
+    told = {"program": "partners", "amounts": 1, "by": "-8340.00 USD", "changed": ["type"], "values": values}
+    assert deed.detail == told
     assert shop.sync().problems == (), "it is told once"
     shop.account("Acme", type="Partner")
     assert "by 8340.00 USD" in shop.sync().problems[0]
@@ -103,6 +105,73 @@ def test_terms_that_hold_for_the_past_say_what_they_correct(world):
     (said,) = shop.sync().problems
     assert said.startswith("the terms of partners changed, and with them 2 amounts that partners had settled")
     assert "together by 22.00 USD" in said
+
+
+def refuse(shop, program=PROGRAM):
+    shop.program(program.replace("[[tiers]]", '[counts]\norder.number = {at_least = "1"}\n[[tiers]]', 1))
+
+
+def test_what_changed_while_a_program_was_refused_is_named_when_it_is_valid_again(world):
+    shop = world(Acme=(83400, {"type": "Partner"}), Bolt=(100, {"type": "Partner"}))
+    refuse(shop)
+    assert len(shop.sync().refused) == 1
+    shop.account("Acme", type="Distributor", region="EMEA")
+    shop.account("Bolt", type="Distributor")
+    shop.sync()
+    shop.account("Bolt", type="Partner")
+    assert booked(shop) == [] and len(shop.sync().refused) == 1
+    shop.program(PROGRAM)
+    (said,) = shop.sync().problems
+    assert f"the account Acme ({shop.id_of('Acme')}): type Partner -> Distributor" in said
+    assert "by -8340.00 USD" in said
+    assert booked(shop) == [(Decimal(-8340), False)]
+    shop.account("Acme", type="Partner")
+    assert "type Distributor -> Partner" in shop.sync().problems[0], "what waited is forgotten"
+
+
+def test_a_market_that_an_account_came_to_while_one_program_was_refused_is_no_cause_in_another(world):
+    market = '[market.emea]\nregion = ["EMEA"]\n[market.emea.tiers.All]\nrate = "20%"\n'
+    shop = world(PROGRAM + market, Acme=(1000, {"type": "Partner", "region": "US"}))
+    other = (PROGRAM + market).replace('"partners"', '"others"')
+    shop.program(other, "other")
+    shop.settings["payouts.settle_from"] = "2026-06-01"
+    shop.sync()
+    refuse(shop, PROGRAM + market)
+    shop.account("Acme", type="Partner", region="EMEA")
+    (said,) = [one for one in shop.sync().problems if "that others had settled" in one]
+    assert "region US -> EMEA" in said
+    shop.program(PROGRAM + market)
+    shop.order("late", "Acme", JUNE, {"amount": 100})
+    (said,) = shop.sync().problems
+    assert "region US -> EMEA" in said and "that partners had settled" in said, (
+        "and the other had a late order"
+    )
+
+
+def test_a_large_partner_that_changes_while_its_program_is_refused_stops_at_the_fuse(world):
+    small = {f"Small{n}": (10, {"type": "Partner"}) for n in range(25)}
+    shop = world(Acme=(83400, {"type": "Partner"}), **small)
+    refuse(shop)
+    shop.account("Acme", type="Distributor")
+    shop.sync()
+    shop.program(PROGRAM)
+    with pytest.raises(TooSurprising, match="changed accounts, would move 8340 of the 8365 that it settled"):
+        shop.sync()
+
+
+@pytest.mark.parametrize("upgraded", [True, False])
+def test_what_an_upgrade_corrects_is_not_called_other_terms(world, upgraded):
+    """A store of an older version: it spelled the same program otherwise, and had not counted an order."""
+    shop = world(Acme=(1000, {"type": "Partner"}))
+    shop.order("late", "Acme", JUNE, {"amount": 100})
+    with shop.opened.store.transaction() as tx:
+        tx.exec_driver_sql("UPDATE programs SET content_hash = 'as it was spelled then'")
+        if upgraded:
+            meta.put(tx, "rules", "0")
+    said = shop.sync().problems
+    assert [amount for amount, _ in booked(shop)] == [Decimal(10)]
+    assert any("the terms of partners changed" in one for one in said) is not upgraded
+    assert any("computed by an earlier version" in one for one in said) is upgraded
 
 
 def test_a_program_that_was_removed_and_comes_back_as_it_was_has_no_new_terms(world):

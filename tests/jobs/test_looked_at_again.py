@@ -11,6 +11,10 @@ from sqlalchemy import select
 
 from jobs.compute import compute
 from jobs.computing import last_day
+from mappings.file import standard_text
+from state import meta
+from state.outbox import dump
+from state.payloads import payload_hash
 from state.tables.work import dirty_cells, outbox, standing_history, standings, totals
 
 PLAIN = """
@@ -222,3 +226,41 @@ def test_a_program_that_changes_after_the_days_first_sync_opens_the_running_peri
     shop.sync()
     assert shop.rebates() == {("Acme", "2026-01"): Decimal(100), ("Acme", "2026-06"): Decimal(0)}
     assert shop.broken_promises() == []
+
+
+def test_days_left_of_a_period_that_ended_under_an_older_version_are_put_right_once(shop):
+    """It noted the day on which days left were written, and left those of periods that were over."""
+    text = standard_text()
+    head, tail = text.split("[push.standing.fields]\n", 1)
+    own = "[push.standing.fields]\n" + 'Days_Text__c = { text = "{standing.days_left:days}" }\n'
+    (shop.folder / "own.toml").write_text(head + own + tail)
+    shop.settings = {"mapping": str(shop.folder / "own.toml")}
+    shop.program(PLAIN)
+    shop.account("Acme")
+    shop.order("1", "Acme", date(2026, 5, 5), {"amount": 500})
+    for day in (date(2026, 5, 20), date(2026, 6, 6)):
+        shop.today(day)
+        shop.sync()
+    right = days_told(shop)
+    assert right["2026-05"].startswith("0 ")
+    with shop.opened.store.transaction() as tx:
+        for row in tx.execute(select(outbox).where(outbox.c.payload.contains(right["2026-05"]))).all():
+            stale = json.loads(row.payload) | {"Days_Text__c": "11 days"}
+            values = {"payload": dump(stale), "payload_hash": payload_hash(stale)}
+            tx.execute(outbox.update().where(outbox.c.pk == row.pk).values(**values))
+        meta.drop(tx, "days.told")
+        meta.put(tx, "day.told", "2026-06-06")
+    assert days_told(shop)["2026-05"] == "11 days"
+    shop.today(date(2026, 6, 7))
+    shop.sync()
+    assert days_told(shop)["2026-05"] == right["2026-05"]
+    shop.today(date(2026, 6, 8))
+    assert shop.sync().planned.standing == 1, "June alone counts on"
+
+
+def days_told(shop):
+    """Period → what its newest record says of the days left."""
+    with shop.opened.store.read() as tx:
+        query = select(outbox.c.payload).where(outbox.c.object == "Rebate_Standing__c").order_by(outbox.c.seq)
+        records = [json.loads(text) for text in tx.execute(query).scalars()]
+    return {one["Period__c"]: one["Days_Text__c"] for one in records}

@@ -114,6 +114,35 @@ def test_a_file_that_came_under_another_name_and_is_not_valid_removes_nothing(se
     assert settled.rebates("care") == {("Acme", "2026-05"): 60, ("Acme", "2026-06"): 50}
 
 
+@pytest.mark.parametrize("how", ["as_of", "latest"])
+def test_an_amendment_that_came_under_another_name_and_is_not_valid_does_not_bring_back_the_earlier_terms(
+    settled, how
+):
+    later = f'amendment = "{how}"\neffective_from = 2026-06-01\nguarantee'
+    amendment = VALID.replace("guarantee", later, 1).replace("10%", "20%")
+    settled.program(amendment, "amendment")
+    settled.settings["payouts.correct_share"] = 1
+    settled.sync()
+    before, was = settled.rebates("care"), paid(settled)
+    assert before["Acme", "2026-06"] == 100
+    (settled.folder / "programs" / "amendment.toml").unlink()
+    settled.program(amendment.replace('"90"', '"27"'), "renamed")
+    assert [one.key for one in settled.sync().refused] == ["care"]
+    assert (settled.rebates("care"), paid(settled)) == (before, was)
+    settled.program(amendment, "renamed")
+    assert not settled.sync().refused
+    assert settled.rebates("care") == before
+    assert settled.broken_promises() == []
+
+
+def test_a_new_amendment_that_is_not_valid_yet_leaves_the_program_as_it_is(settled):
+    later = 'amendment = "as_of"\neffective_from = 2026-06-01\nguarantee'
+    settled.program(BAD.replace("guarantee", later, 1), "amendment")
+    settled.order("3", "Acme", date(2026, 6, 2), {"amount": 100})
+    assert settled.sync().refused == ()
+    assert settled.rebates("care")["Acme", "2026-06"] == 60
+
+
 def test_a_newer_correction_that_is_valid_holds_whatever_became_of_the_terms_before_it(settled):
     upgrade(settled)
     settled.program(

@@ -13,6 +13,7 @@ from jobs import takeover as found_in_org
 from jobs.decimals import unwritable
 from jobs.doctor import examine
 from jobs.payouts import key_of
+from jobs.refusals import TooSurprising
 from jobs.status import status
 from mappings.file import standard_text
 from state import inventory, ledger_checks, meta, outbox, payouts, payouts_moved, purged_merges
@@ -336,3 +337,67 @@ def test_settled_amounts_that_the_mapping_has_no_place_for_are_told_unless_that_
         assert line.startswith("1 settled amount is not in the org: ")
         assert "[push.payout]" in line
         assert [one.level for one in found] == ["warn"]
+
+
+def without_payouts(shop, *, never=False):
+    """Nothing is written into payouts: the mapping has no table for them, or says so."""
+    text = standard_text()
+    start, end = text.index("[push.payout]"), text.index("[push.task]")
+    there = text[start:end].replace("[push.payout]", '[push.payout]\nwhen = "never"', 1) if never else ""
+    (shop.folder / "own.toml").write_text(text[:start] + there + text[end:])
+    return {"mapping": str(shop.folder / "own.toml")}
+
+
+@pytest.mark.parametrize("never", [False, True])
+def test_payouts_that_are_written_later_ask_before_they_send_what_was_settled_before(make_shop, never):
+    shop = make_shop()
+    shop.settings = without_payouts(shop, never=never)
+    settle(shop)
+    assert waiting(shop) == {}
+    shop.settings = {}
+    shop.today(date(2026, 6, 11))
+    with pytest.raises(
+        TooSurprising, match=r"2 amounts that were settled before: 90\.00 USD, of periods from 2026-05-01"
+    ) as stop:
+        shop.sync()
+    assert "send_from = 2026-05-01 sends all of them, 2026-06-11 none" in stop.value.hint
+    assert waiting(shop) == {}
+    shop.settings = {"payouts.send_from": "2026-05-01"}
+    shop.sync()
+    assert sum(one["Amount__c"] for one in waiting(shop).values()) == 90
+    shop.settings = {}
+    shop.sync()
+    assert shop.broken_promises() == []
+
+
+def test_what_was_paid_otherwise_is_never_sent_and_what_comes_after_is(make_shop):
+    shop = make_shop()
+    shop.settings = without_payouts(shop)
+    settle(shop)
+    shop.settings = {"payouts.send_from": "2026-06-01"}
+    shop.order("late", "Acme", MAY, {"amount": 100})
+    shop.order("June", "Acme", date(2026, 6, 5), {"amount": 500})
+    shop.sync()
+    shop.today(date(2026, 7, 10))
+    shop.sync()
+    assert [(one["Period__c"], one["Amount__c"]) for one in waiting(shop).values()] == [("2026-06", 50)]
+    assert shop.broken_promises() == []
+    shop.settings = {"payouts.send_from": "2026-05-01"}
+    shop.sync()
+    assert sum(one["Amount__c"] for one in waiting(shop).values()) == 150, "another day looks at all"
+
+
+def test_payouts_that_were_written_all_along_are_asked_about_by_nobody(settled):
+    """Of an older store, too, which did not note that they are written; and where they are left out for a while, it is asked."""
+    with settled.opened.store.transaction() as tx:
+        meta.drop(tx, "payouts.begun")
+    settled.order("late", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    assert len(waiting(settled)) == 3
+    settled.settings = without_payouts(settled)
+    settled.order("later", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    settled.today(date(2026, 6, 11))
+    settled.settings = {}
+    with pytest.raises(TooSurprising, match=r"1 amount that was settled before: 10\.00 USD"):
+        settled.sync()

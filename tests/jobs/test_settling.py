@@ -259,3 +259,24 @@ def test_status_names_programs_that_do_not_run_as_their_files_say(story):
 def test_status_names_programs_that_the_store_cannot_compute(story, monkeypatch):
     monkeypatch.setattr("jobs.refused_programs.why_refused", lambda program: "of the weather")
     assert status(story.opened)["programs"]["refused"] == [{"program": "care", "reason": "of the weather"}]
+
+
+def test_the_periods_of_a_program_whose_file_was_removed_are_listed_and_settled_by_nobody(story):
+    story.today(date(2026, 6, 10))
+    story.sync()
+    (story.folder / "programs" / "program.toml").unlink()
+    story.close()
+    assert state(story, "2026-05").state == "settled", "before the next sync, too"
+    story.order("late", "Acme", MAY, {"amount": 100})
+    story.sync()
+    assert (state(story, "2026-05").state, state(story, "2026-05").waits_for) == ("settled", ())
+    june = state(story, "2026-06")
+    assert (june.state, june.waits_for) == ("removed", ("the file of its program to be put back",))
+    assert june.closes_on == date(2026, 7, 6)
+    with pytest.raises(Unusable, match="cannot be settled: the file of its program was removed"):
+        periods.close(story.opened, "care", "2026-06")
+    with pytest.raises(Unusable, match='no program "other"'):
+        periods.listed(story.opened, program="other")
+    story.program(PROGRAM)
+    story.sync()
+    assert state(story, "2026-06").state == "open"

@@ -10,7 +10,7 @@ from jobs import tidying
 from jobs.refusals import Unusable
 from jobs.running import running
 from jobs.why_changed import why_changed
-from state import invariants
+from state import audit, invariants
 
 PROGRAM = """
 key = "care"
@@ -182,7 +182,7 @@ def test_what_was_booked_since_stands_beside_what_moved_it(story):
     assert "booked in 2026-07" in moved.causes[-1].text
 
 
-def test_a_field_of_an_account_that_moved_settled_money_is_named_with_what_is_in_it_now(shop):
+def test_a_field_of_an_account_that_moved_settled_money_is_named_with_what_it_was_and_is(shop):
     shop.settings["payouts.settle_from"] = "2026-06-01"
     shop.today(date(2026, 6, 10))
     shop.program(PROGRAM.replace("[[tiers]]", '[members]\ntype = ["Partner"]\n[[tiers]]', 1))
@@ -196,7 +196,34 @@ def test_a_field_of_an_account_that_moved_settled_money_is_named_with_what_is_in
     shop.sync()
     (moved,) = [one for one in asked(shop, "2026-07-03").moved if one.standing.period == "2026-06"]
     (cause,) = [one for one in moved.causes if one.kind == "account"]
-    assert cause.text == "the record of Acme changed 2026-07-04 12:00 UTC: type is Distributor now"
+    assert cause.text == "the record of Acme changed 2026-07-04 12:00 UTC: type Partner -> Distributor"
+    shop.today(date(2026, 7, 5))
+    shop.account("Acme", type="Partner", segment="Retail")
+    shop.order("late", "Acme", DAY, {"amount": 100})
+    shop.sync()
+    (moved,) = [one for one in asked(shop, "2026-07-03").moved if one.standing.period == "2026-06"]
+    (cause,) = [one for one in moved.causes if one.kind == "account"]
+    assert cause.text.endswith("type Partner -> Distributor -> Partner")
+
+
+def test_a_field_that_was_noted_without_its_values_is_named_with_what_is_in_it_now(shop):
+    """By a version of ours that wrote down the names only."""
+    shop.today(date(2026, 6, 10))
+    shop.program(PROGRAM)
+    shop.account("Acme", type="Partner")
+    shop.order("1", "Acme", DAY, {"amount": 600})
+    shop.sync()
+    shop.today(date(2026, 6, 12))
+    shop.account("Acme", type="Distributor")
+    shop.order("2", "Acme", DAY, {"amount": 100})
+    shop.sync()
+    detail = {"program": "care", "amounts": 1, "by": "1 USD", "changed": ["type"]}
+    with shop.opened.store.transaction() as tx:
+        who = {"actor": "sync", "action": "settled money moved", "object": shop.id_of("Acme")}
+        audit.append(tx, **who, detail=detail, now=shop.clock.now())
+    (moved,) = asked(shop).moved
+    (cause,) = [one for one in moved.causes if one.kind == "account"]
+    assert cause.text.endswith("UTC: type is Distributor now")
 
 
 def test_a_field_that_the_program_asks_about_is_named_where_nothing_was_settled(shop):
