@@ -112,7 +112,11 @@ def test_an_org_that_gives_up_every_job_is_told_and_nothing_is_half_applied(larg
     most(large, 0)
     done = large("sync", "--json")
     assert (done.code, done.error["code"]) == (1, "JOBS_KEEP_FAILING")
-    assert large("status", "--json").data["runs"][0]["outcome"] == "failed"
+    stopped = {name: one["code"] for name, one in done.data["stopped"].items()}
+    assert stopped["order_line"] == "JOBS_KEEP_FAILING"
+    assert not stopped.keys() & {stream["entity"] for stream in done.data["streams"]}
+    status = large("status", "--json").data
+    assert (status["stopped"], status["runs"][0]["outcome"]) == (stopped, "partial")
     large.org.settings.extra.pop("bulk_query_most")
     large.wait(minutes=15)
     assert large("sync").code == 0
