@@ -23,6 +23,7 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
 KIND_CAP = 40  # a value of a list is as long at most; a longer one is a sentence of somebody
 FEW_DIGITS = 4  # more are a number of somebody
+OF_LINES = ("currency", "order_currency")  # of an order line: its own currency, and its order's
 WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
 
 
@@ -58,16 +59,17 @@ class MissingColumn(ValueError):
 
 def reader(entity: PullEntity, mapping: Mapping) -> Reader:
     """A reader for the pages of one entity; keep it for all of them."""
-    return Reader(entity, ZoneInfo(mapping.time_zone))
+    return Reader(entity, ZoneInfo(mapping.time_zone), one_currency=mapping.currency == "corporate")
 
 
 class Reader:
     """Reads pages whose columns are the SOQL paths as selected, all text."""
 
-    def __init__(self, pull: PullEntity, zone: ZoneInfo) -> None:
+    def __init__(self, pull: PullEntity, zone: ZoneInfo, *, one_currency: bool = False) -> None:
         self.pull = pull
         self.entity = ENTITIES[pull.entity]
         self._zone = zone
+        self._one_currency = one_currency
         self._attributes = pull.attributes
 
     def read(self, page: pa.Table) -> Inbound:
@@ -93,6 +95,7 @@ class Reader:
                 idle = _not_active(column)
             arrays[one.name] = column.array
         self._require_a_day(arrays, bad, idle)
+        self._require_the_orders_currency(page_columns, rows, bad)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
         skipped -= unclear
@@ -167,6 +170,18 @@ class Reader:
         mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
         for row in set(pc.indices_nonzero(neither).to_pylist()) - idle:
             bad.setdefault(row, (mapped, "missing"))
+
+    def _require_the_orders_currency(self, page: _Page, rows: int, bad: dict[int, tuple[str, str]]) -> None:
+        """A line counts in its order's currency: one of our own objects may have another one."""
+        if (
+            self._one_currency
+            or self.entity.name != "order_line"
+            or not self.pull.fields.keys() >= set(OF_LINES)
+        ):
+            return
+        own, theirs = (self._column(Field(name, "text"), page, rows).array for name in OF_LINES)
+        for row in pc.indices_nonzero(pc.fill_null(pc.not_equal(own, theirs), False)).to_pylist():
+            bad.setdefault(row, (OF_LINES[0], "other_currency"))
 
     def _leave_out(
         self, arrays: dict[str, pa.Array], skipped: set[int], bad: dict[int, tuple[str, str]]
