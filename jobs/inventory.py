@@ -28,7 +28,7 @@ from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings import soql
 from mappings.canonical import ENTITIES
-from mappings.inbound import WHOSE, Rejected, reader
+from mappings.inbound import Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
 from state import fact_checks, inventory, inventory_asked, purged_merges, rejected, staging
@@ -112,9 +112,9 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
     with app.store.read() as tx:
         expected = inventory.live_count(tx, name)
     with app.progress.step(f"ids of {name}", expected) as step:
-        drafts = reader(entity, app.mapping) if _whose(entity) else None
-        for page in _pages(app, entity, until, expected):
-            nobodys = drafts.nobodys_drafts(page.table) if drafts is not None else set[int]()
+        into = reader(entity, app.mapping)
+        for page in _pages(app, entity, until, expected, into.telling):
+            nobodys = into.left_out(page.table) if into.telling else set[int]()
             with app.store.transaction() as tx:
                 inventory.stage(tx, run.pk, name, _ids(page.table), nobodys)
             step.advance(page.table.num_rows)
@@ -187,12 +187,15 @@ def follow_the_lost(run: Running) -> bool:
     return True
 
 
-def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:
+def _pages(
+    app: App, entity: PullEntity, until: datetime, expected: int, telling: Sequence[str]
+) -> Iterator[Page]:
+    """Ids, stamps, and what tells which records are left out: each of those would be read anew every night."""
     columns = ["Id", "SystemModstamp"]
     if ENTITIES[entity.entity].field("deleted") is not None:
         columns.append("IsDeleted")
     named = {column.lower() for column in columns}
-    columns += [path for path in _whose(entity) if path.lower() not in named]
+    columns += [path for path in telling if path.lower() not in named]
     everything = Window(None, until)
 
     def ask(window: Window, ordered: bool) -> str:
@@ -208,13 +211,6 @@ def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iter
             log.warning("inventory.read_in_pieces", entity=entity.entity, code=error.code)
     # Ids that were noted already are noted once more.
     yield from read_in_pieces(app, entity, everything, ask)
-
-
-def _whose(entity: PullEntity) -> list[str]:
-    """What tells that an order is nobody's: asked for with its id, else each such draft would be read anew every night."""
-    sources = [entity.fields.get(name) for name in WHOSE] if entity.entity == "order" else [None]
-    paths = [path for source in sources if source is not None for path in source.needs]
-    return list({path.lower(): path for path in paths}.values()) if None not in sources else []
 
 
 def _ids(page: pa.Table) -> pa.Table:

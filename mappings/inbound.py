@@ -24,6 +24,7 @@ PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id
 KIND_CAP = 40  # a value of a list is as long at most; a longer one is a sentence of somebody
 FEW_DIGITS = 4  # more are a number of somebody
 OF_LINES = ("currency", "order_currency")  # of an order line: its own currency, and its order's
+SKIP = "skip"  # `other`: a record of such a value is none of ours
 WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
 
 
@@ -116,17 +117,41 @@ class Reader:
         rejected = self._rejected(page_columns, bad, parents)
         return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
 
-    def nobodys_drafts(self, page: pa.Table) -> set[int]:
-        """Which rows of a page with the columns of `WHOSE` are orders that `read` leaves out because they have no account and
-        are not active."""
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The paths that tell which records `read` leaves out although the org shows them; empty where it leaves out none."""
+        sources = [source for source in self.pull.fields.values() if source.other == SKIP]
+        paths = [path for source in sources for path in source.needs]
+        if sources and self.entity.field("master_id") is not None:
+            merged = self.pull.fields.get("master_id")
+            paths += [SYSTEM_FIELDS["master_id"]] if merged is None else merged.needs
+        if self._has_drafts:
+            paths += [path for name in WHOSE for path in self.pull.fields[name].needs]
+        return tuple({path.lower(): path for path in paths}.values())
+
+    def left_out(self, page: pa.Table) -> set[int]:
+        """Which rows of a page with the columns of `telling` are none of ours: those that the mapping skips, and orders that
+        have no account and are not active."""
         page_columns, rows = _Page(page), page.num_rows
-        found = {
-            name: self._column(field, page_columns, rows)
-            for name in WHOSE
-            if (field := self.entity.field(name)) is not None
-        }
-        account, active = (found[name] for name in WHOSE)
-        return set(_null_rows(account.array)) & _not_active(active) - account.bad.keys()
+        out: set[int] = set()
+        for name, source in self.pull.fields.items():
+            if source.other == SKIP:
+                out |= self._told_by(name, page_columns, rows).skip
+        if out and (master := self.entity.field("master_id")) is not None:
+            out -= self._column(master, page_columns, rows).bad.keys()
+        if self._has_drafts:
+            account, active = (self._told_by(name, page_columns, rows) for name in WHOSE)
+            out |= set(_null_rows(account.array)) & _not_active(active) - account.bad.keys()
+        return out
+
+    @property
+    def _has_drafts(self) -> bool:
+        return self.entity.name == "order" and self.pull.fields.keys() >= set(WHOSE)
+
+    def _told_by(self, name: str, page: _Page, rows: int) -> Column:
+        """A column by its left-hand name, an attribute as JSON."""
+        field = self.entity.field(name)
+        return self._attribute(name, page, rows) if field is None else self._column(field, page, rows)
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)
@@ -150,15 +175,20 @@ class Reader:
             return pa.repeat("{}", rows)
         pieces: list[pa.Array | pa.Scalar] = []
         for index, name in enumerate(self._attributes):
-            texts, failed = _texts(self.pull.fields[name], page, rows)
-            is_day = name in DAY_ATTRIBUTES.get(self.entity.name, ())
-            column = columns.convert_attribute(self.pull.fields[name], texts, self._zone, is_day=is_day)
-            column.bad.update(failed)
+            column = self._attribute(name, page, rows)
             _note(bad, name, column)
             skipped |= column.skip
             pieces.append(pa.scalar(f'{"{" if index == 0 else ", "}"{name}": '))
             pieces.append(pc.fill_null(column.array, "null"))
         return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
+
+    def _attribute(self, name: str, page: _Page, rows: int) -> Column:
+        source = self.pull.fields[name]
+        texts, failed = _texts(source, page, rows)
+        is_day = name in DAY_ATTRIBUTES.get(self.entity.name, ())
+        column = columns.convert_attribute(source, texts, self._zone, is_day=is_day)
+        column.bad.update(failed)
+        return column
 
     def _require_a_day(
         self, arrays: dict[str, pa.Array], bad: dict[int, tuple[str, str]], idle: set[int]
