@@ -21,7 +21,7 @@ from connector.port import Page
 from jobs import lost_lately, lost_rows
 from jobs.app import App
 from jobs.narrowing import read_in_pieces
-from jobs.reading import read_whole
+from jobs.reading import is_of_one_stream, read_whole
 from jobs.rejecting import require_readable
 from jobs.rereading import IDS_PER_QUERY, read_again, shown_after_all
 from jobs.running import Running
@@ -96,7 +96,9 @@ def take_inventory(run: Running, *, accept_missing: bool = False, without: Colle
             result.stock.append(_one(run, entity, until, accept_missing=accept_missing))
         except errors.WrongOrg:
             raise
-        except errors.Misconfigured as error:
+        except errors.SyncError as error:
+            if not isinstance(error, errors.Misconfigured) and not is_of_one_stream(error):
+                raise
             log.error("inventory.stopped", entity=name, code=error.code, detail=error.detail)
             result.stopped[name] = error
         run.beat()

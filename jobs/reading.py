@@ -201,7 +201,7 @@ class Reading:
         except errors.WrongOrg:
             raise  # nothing may be read from another org
         except errors.SyncError as error:
-            if isinstance(error, errors.Misconfigured) or _is_of_one_stream(error):
+            if isinstance(error, errors.Misconfigured) or is_of_one_stream(error):
                 return method, self._stopped(stream, error)
             raise
         return method, None
@@ -328,7 +328,8 @@ class Reading:
         return _last_key(page.table)
 
 
-def _is_of_one_stream(error: errors.SyncError) -> bool:
+def is_of_one_stream(error: errors.SyncError) -> bool:
+    """Whether the others can be read all the same."""
     return errors.is_bulk_quota(error) or errors.is_of_one_read(error)
 
 
