@@ -17,6 +17,7 @@ from connector import errors
 from jobs import lost_rows
 from jobs.app import App
 from jobs.left_behind import left_keys
+from jobs.lost_rows import NOTHING, Accepted
 from jobs.narrowing import read_rows
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
@@ -115,7 +116,7 @@ def _went_back(number: str | None, confirmed: int) -> bool:
     return number is not None and Decimal(number) < confirmed
 
 
-def repair(app: App, *, accept_missing: bool = False) -> Drift:
+def repair(app: App, *, accept_missing: Accepted = NOTHING) -> Drift:
     """Find every difference and make the next plan send it again; write down what people did to tasks."""
     result = Drift()
     for target in compared_targets(app):
@@ -138,9 +139,11 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
         for one in found:
             result.note(target.object, one.key, one.field or "(the record is gone)")
         known = compared + len(gone)
-        if len(gone) > lost_rows.allowed(app, known) and not accept_missing:
+        if len(gone) > lost_rows.allowed(app, known) and not accept_missing.covers(
+            target.name, target.object
+        ):
             detail = f"{len(gone):,} of our {known:,} records are no longer visible; none was made again"
-            result.stopped[target.object] = lost_rows.vanished(target.object, detail)
+            result.stopped[target.object] = lost_rows.vanished(target.object, detail, name=target.name)
             gone = []
         result.changed += len(changed)
         result.gone += len(gone)
@@ -149,7 +152,7 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
                 compare_everything(tx)
-    result.tasks = look_after_tasks(app, accept_missing=accept_missing)
+    result.tasks = look_after_tasks(app, accept_missing=accept_missing.covers("task", "Task"))
     result.stopped |= result.tasks.stopped
     return result
 

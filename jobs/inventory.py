@@ -20,6 +20,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs import lost_lately, lost_rows
 from jobs.app import App
+from jobs.lost_rows import NOTHING, Accepted
 from jobs.narrowing import read_in_pieces
 from jobs.reading import is_of_one_stream, read_whole
 from jobs.rejecting import require_readable
@@ -81,7 +82,9 @@ def is_needed(app: App) -> str | None:
         return inventory_asked.why(tx)
 
 
-def take_inventory(run: Running, *, accept_missing: bool = False, without: Collection[str] = ()) -> Inventory:
+def take_inventory(
+    run: Running, *, accept_missing: Accepted = NOTHING, without: Collection[str] = ()
+) -> Inventory:
     """Compare all ids, read again what differs, bury what is gone; one transaction an entity, parents first.
 
     `without`: entities whose rows cannot be used at the moment, so that there is nothing to read again.
@@ -93,7 +96,8 @@ def take_inventory(run: Running, *, accept_missing: bool = False, without: Colle
         if entity is None or name in without:
             continue
         try:
-            result.stock.append(_one(run, entity, until, accept_missing=accept_missing))
+            accepts = accept_missing.covers(name, entity.object)
+            result.stock.append(_one(run, entity, until, accept_missing=accepts))
         except errors.WrongOrg:
             raise
         except errors.SyncError as error:
@@ -232,6 +236,7 @@ def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: boo
     raise lost_rows.vanished(
         entity.object,
         f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
+        name=entity.entity,
         look_at=lost_lately.LOOK_AT,
     )
 

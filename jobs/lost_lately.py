@@ -70,6 +70,7 @@ def require_ordinary(
         raise lost_rows.vanished(
             entity.object,
             f"{len(lost):,} of {found.live:,} records are no longer visible{more}; nothing was reversed",
+            name=name,
             look_at=LOOK_AT,
         )
     if paid := buried.settled(tx, name, lost):
@@ -79,6 +80,7 @@ def require_ordinary(
             entity.object,
             f"{len(paid):,} of the records that are no longer visible count{'' if len(paid) > 1 else 's'} in settled periods ({first}{more}); "
             "nothing was reversed",
+            name=name,
             look_at=LOOK_AT,
         )
     buried.note(tx, name, today, len(lost))

@@ -6,6 +6,7 @@ same steps are taken inside a transaction that is not kept, and nothing is sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from jobs.decimals import unwritable
 from jobs.drift import Drift, repair
 from jobs.inventory import Inventory, take_inventory
 from jobs.login_pause import minding_the_login
+from jobs.lost_rows import Accepted, accepted
 from jobs.merges_and_gaps import why_nothing_counts
 from jobs.payouts import ReadBack, read_back
 from jobs.preflight import preflight
@@ -117,22 +119,24 @@ class Reconciled:
 
 
 def reconcile(
-    app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: bool = False
+    app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: Iterable[str] = ()
 ) -> Reconciled:
-    """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
+    """Compare everything with the org and put it right. `accept_missing`: objects of which a person says that what is
+    missing was deleted."""
     app.require_setup()
+    accepts = accepted(app, accept_missing)
     with leaving_no_store(app) if dry_run else nullcontext(), minding_the_login(app):
         if dry_run:
 
             def rehearsed() -> Reconciled:
                 with rehearse(app):
-                    return _reconcile(app, slot, dry_run=True, accept_missing=accept_missing)
+                    return _reconcile(app, slot, dry_run=True, accept_missing=accepts)
 
             return again(app, rehearsed)
-        return _reconcile(app, slot, dry_run=False, accept_missing=accept_missing)
+        return _reconcile(app, slot, dry_run=False, accept_missing=accepts)
 
 
-def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:
+def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: Accepted) -> Reconciled:
     from jobs.sync import bind_to_org, told_of_programs, what_is_left
 
     report = Reconciled(dry_run)
@@ -155,7 +159,8 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
         left: list[Row] = []
         if "account" not in dict(report.pulled.stopped):
             left = again(app, adopt_the_rest, run)
-        report.payouts = again(app, read_back, app, everything=True, accept_missing=accept_missing)
+        paid_out = accept_missing.covers("payout", *(one.object for one in [app.written("payout")] if one))
+        report.payouts = again(app, read_back, app, everything=True, accept_missing=paid_out)
         report.warnings += report.payouts.said
         again(app, run.beat)
         report.waiting = again(app, why_nothing_counts, app)
