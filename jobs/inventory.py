@@ -20,6 +20,7 @@ from connector import choose, errors
 from connector.port import Page
 from jobs import lost_lately, lost_rows
 from jobs.app import App
+from jobs.lost_lately import LeftOut
 from jobs.lost_rows import NOTHING, Accepted
 from jobs.narrowing import read_in_pieces
 from jobs.reading import is_of_one_stream, read_whole
@@ -129,11 +130,11 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         found = inventory.compare(tx, run.pk, name)
         in_the_bin, unseen = inventory.rejected_gone(tx, name)
     found, gone = _last_look(app, entity, found, unseen, until)
-    left = set() if accept_missing else lost_lately.left_out(app, entity, found.missing)
+    left = LeftOut() if accept_missing else lost_lately.left_out(app, entity, found.missing, found.live)
     with app.store.transaction() as tx:
         alone = replace(found, missing=lost_lately.alone(tx, entity, found.missing))
-        _guard(app, entity, alone, accept_missing=accept_missing)
-        lost_lately.require_ordinary(app, tx, entity, alone, left, accept_missing=accept_missing)
+        _guard(app, entity, alone, left, accept_missing=accept_missing)
+        lost_lately.require_ordinary(app, tx, entity, alone, left.ids, accept_missing=accept_missing)
         inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
@@ -229,15 +230,16 @@ def _ids(page: pa.Table) -> pa.Table:
     return pa.table([page["Id"], pa.array(stamps, pa.int64()), deleted], schema=inventory.SCHEMA)
 
 
-def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: bool) -> None:
-    """Too many gone at once: that is lost sharing, until a person says that it is not."""
+def _guard(app: App, entity: PullEntity, found: Compared, left: LeftOut, *, accept_missing: bool) -> None:
+    """Too many gone at once: that is lost sharing, or a condition that is wrong, until a person says that it is not."""
     if len(found.missing) <= lost_rows.allowed(app, found.live) or accept_missing:
         return
     raise lost_rows.vanished(
         entity.object,
-        f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
+        f"{left.told(found.missing, found.live)}; nothing was reversed",
         name=entity.entity,
         look_at=lost_lately.LOOK_AT,
+        left_out=left.all_of(found.missing),
     )
 
 

@@ -64,24 +64,28 @@ def allowed(app: App, known: int) -> int:
 
 
 def vanished(
-    sobject: str, detail: str, *, name: str, look_at: str = "rebates doctor"
+    sobject: str, detail: str, *, name: str, look_at: str = "rebates doctor", left_out: bool = False
 ) -> errors.Misconfigured:
     """`detail`: how many of how many, and what was not done because of it. `name`: what we call the object. `look_at`: where
-    to see whether they are hidden."""
+    to see whether they are hidden. `left_out`: they are not, it is the mapping that shows them no more."""
+    check = f"Check that the integration user may still see every {sobject} ({look_at}). If they were really deleted"
+    if left_out:
+        check = f"Check that the mapping is right (rebates mapping check), and what was done to the records of {sobject}. If they count no more"
     return errors.Misconfigured(
         VANISHED,
         sobject=sobject,
         detail=detail,
-        hint=f"Check that the integration user may still see every {sobject} ({look_at}). "
-        f"If they were really deleted: {accepting(name)} (with --dry-run it shows all of them that would count as deleted)",
+        hint=f"{check}: {accepting(name)} (with --dry-run it shows all of them that would count as deleted)",
     )
 
 
-def fewer_shown(sobject: str, known: int, shown: int) -> errors.Misconfigured:
-    """The same where records were only counted: which are gone is for reconcile to say."""
+def fewer_shown(sobject: str, known: int, shown: int, *, where: bool) -> errors.Misconfigured:
+    """The same where records were only counted: which are gone, and whether a condition (`where`) of the mapping leaves them
+    out, is for reconcile to say."""
+    under = ", and that the mapping's `where` is right" if where else ""
     return errors.Misconfigured(
         VANISHED,
         sobject=sobject,
-        detail=f"{known:,} records are known, {shown:,} are visible; nothing was reversed",
-        hint="Check sharing and permission sets of the integration user; then: rebates reconcile --dry-run",
+        detail=f"{known:,} records are known, {shown:,} are {'shown under the mapping' if where else 'visible'}; nothing was reversed",
+        hint=f"Check sharing and permission sets of the integration user{under}; then: rebates reconcile --dry-run",
     )

@@ -113,6 +113,60 @@ def test_an_order_that_a_person_cancelled_is_taken_back_where_only_activated_one
     assert november(story) < Decimal("45188")
 
 
+def stopped_orders(done):
+    return done.data["stopped"]["order"]["detail"], done.data["stopped"]["order"]["hint"]
+
+
+def test_many_that_a_condition_leaves_out_are_not_called_invisible(story, monkeypatch):
+    monkeypatch.setattr("jobs.lost_rows.FEW", 1)
+    only_activated(story)
+    story("sync")
+    first, second, third, *_ = orders_of(story)
+    for order in (first, second):
+        cancel(story, order)
+    detail, hint = stopped_orders(night(story, code=2))
+    assert re.fullmatch(
+        r"2 of \d+ records are left out by the mapping's `where` now, and the org still has them; nothing was reversed",
+        detail,
+    )
+    assert hint.startswith("Check that the mapping is right (rebates mapping check)")
+    assert "--accept-missing order (" in hint
+    lifecycle.delete(story.org, "Order", third, hard=True)
+    detail, hint = stopped_orders(night(story, code=2))
+    assert re.fullmatch(
+        r"1 of \d+ records are no longer visible, and 2 are left out by the mapping's `where`; nothing was reversed",
+        detail,
+    )
+    assert hint.startswith("Check that the integration user may still see every Order")
+
+
+def test_of_very_many_some_are_looked_up_to_tell_what_they_are(story, monkeypatch):
+    for name, value in (("lost_rows.FEW", 1), ("lost_lately.ASKED_MAX", 2), ("lost_lately.IDS_PER_QUERY", 2)):
+        monkeypatch.setattr(f"jobs.{name}", value)
+    only_activated(story)
+    story("sync")
+    for order in orders_of(story)[:3]:
+        cancel(story, order)
+    detail, hint = stopped_orders(night(story, code=2))
+    assert re.fullmatch(
+        r"3 of \d+ records are not shown under the mapping any more: of 2 that were looked up, the org has all, and only the "
+        r"mapping's `where` leaves them out; nothing was reversed",
+        detail,
+    )
+    assert hint.startswith("Check that the mapping is right")
+
+
+def test_however_many_a_large_org_may_lose_those_that_a_person_cancelled_are_not_lost(story, monkeypatch):
+    monkeypatch.setattr("jobs.lost_lately.ASKED_MAX", 1)
+    only_activated(story)
+    settle_november(story)
+    for order in orders_of(story)[:2]:
+        cancel(story, order)
+    done = night(story)
+    assert {stock["entity"]: stock["buried"] for stock in done.data["inventory"]}["order"] == 2
+    assert november(story) < Decimal("45188")
+
+
 def test_whole_reads_under_a_condition_do_not_see_what_left_it_and_the_check_says_so(story):
     only_activated(story, 'refresh = "daily"\n')
     checked = story("mapping", "check", "mapping.toml")
