@@ -57,7 +57,7 @@ def test_the_stream_stops_alone_and_what_it_lacks_is_said(synced, pauses_are_jum
     assert done.error["message"].startswith("order_line stopped: UNKNOWN_EXCEPTION on OrderItem")
     assert story("status", "--json").data["stopped"] == {"order_line": "UNKNOWN_EXCEPTION"}
     (row,) = story.rows(STANDING)
-    assert f"the lines of order {order} could not be read" in row["Incomplete__c"]
+    assert f"({order}) could not be read: UNKNOWN_EXCEPTION" in row["Incomplete__c"]
     assert Decimal(row["Qualifying_Amount__c"]) == Decimal("45188")
 
     fails()
