@@ -29,11 +29,14 @@ def reconcile(
         bool, typer.Option("--dry-run", help="Compare and report; change nothing here or in the org.")
     ] = False,
     accept_missing: Annotated[
-        bool,
+        list[str] | None,
         typer.Option(
-            "--accept-missing", help="Records that are no longer visible were really deleted: reverse them."
+            "--accept-missing",
+            metavar="OBJECT",
+            help="Records of this object (order, account, ...; may be given again; all: of every object) that are no longer "
+            "visible were really deleted: reverse them.",
         ),
-    ] = False,
+    ] = None,
     login_again: LoginAgain = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -43,7 +46,7 @@ def reconcile(
     from jobs.reconcile import reconcile as work
 
     with opened(context, quiet=as_json, login_again=login_again) as application:
-        report = work(application, dry_run=dry_run, accept_missing=accept_missing)
+        report = work(application, dry_run=dry_run, accept_missing=accept_missing or ())
     emit(
         "reconcile",
         report.as_json(),

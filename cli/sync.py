@@ -185,10 +185,15 @@ def _run(context: typer.Context, name: str, parts: tuple[Part, ...], asked: Aske
 
 
 def exit_code(report: RunReport) -> int:
-    """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 3: records are set
-    aside, or writes were put off."""
-    if report.stopped or report.computed.refused or report.invalid:
+    """For `sync` and `reconcile`. 2: a stream, object or program could not go on for lack of set-up; 1: a stream met a
+    fault of the org's that may pass; 3: records are set aside, or writes were put off."""
+    from connector.errors import may_pass
+
+    passes = [may_pass(error) for error in report.stopped.values()]
+    if report.computed.refused or report.invalid or not all(passes):
         return Exit.USAGE
+    if passes:
+        return Exit.FAILED
     return Exit.REJECTED_ROWS if report.set_aside or report.put_off else Exit.OK
 
 

@@ -89,6 +89,20 @@ def is_too_much(error: SyncError) -> bool:
     return isinstance(error, WindowTooWide) or (isinstance(error, Transient) and error.slow)
 
 
+def may_pass(error: SyncError) -> bool:
+    """Whether a stream that stopped at it may be read later with nobody having mended anything. The job of a read whose
+    creation was not confirmed is an idle one."""
+    return isinstance(error, (Transient, Ambiguous))
+
+
+def is_of_one_read(error: SyncError) -> bool:
+    """Whether the org answered that it cannot do this one read, as often as it was asked: of other objects that says
+    nothing. No answer at all, or none now (503, too many requests), is the network or the whole org."""
+    if not may_pass(error) or isinstance(error, StillRunning):
+        return False
+    return isinstance(error, WindowLost) or error.at is not None or error.status == 500
+
+
 class BulkJobFailed(WindowTooWide):
     """A bulk job ended as Failed or Aborted. `job_id` is the place to look in Setup."""
 

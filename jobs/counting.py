@@ -70,7 +70,8 @@ def compare_counts(app: App, complete: Collection[str]) -> Counted | None:
                 continue
             known = inventory.live_count(tx, entity.entity)
             if known - shown > lost_rows.allowed(app, known):
-                counted.vanished.append((entity.entity, lost_rows.fewer_shown(entity.object, known, shown)))
+                lost = lost_rows.fewer_shown(entity.object, known, shown, where=bool(entity.where))
+                counted.vanished.append((entity.entity, lost))
     return counted
 
 

@@ -33,15 +33,17 @@ NO_TARGET = (
 )
 
 
-def without_target(app: App, tx: Connection) -> str | None:
-    """Settled amounts that nobody in the org will ever see, because the mapping has no place for them; None: there is one."""
-    if "payout" in app.mapping.push:
+def without_target(app: App, tx: Connection, *, counted: bool) -> str | None:
+    """Settled amounts that nobody in the org will ever see, because the mapping has no place for them; None: there is one.
+    `counted`: how many they are takes a look at all that were ever settled."""
+    if "payout" in app.mapping.push or not payouts.some_unsent(tx):
         return None
+    nowhere = f"not in the org: {app.mapping.file} has no [push.payout]"
+    if not counted:
+        return f"settled amounts are {nowhere}"
     count = sum(many for status, _, _, many in payouts.sums(tx) if status == payouts.UNSENT)
-    if not count:
-        return None
     are = "1 settled amount is" if count == 1 else f"{count:,} settled amounts are"
-    return f"{are} not in the org: {app.mapping.file} has no [push.payout]"
+    return f"{are} {nowhere}"
 
 
 def unwritable(app: App) -> Unwritable:
@@ -50,7 +52,7 @@ def unwritable(app: App) -> Unwritable:
         targets = push_targets(app, tx)
         waiting = payouts.not_exact(tx) if "payout" in targets else []
         programs = {program.key: program.currency for program in app.programs_in_force(tx)}
-        nowhere = without_target(app, tx)
+        nowhere = without_target(app, tx, counted=False)
     said = [f"{one}: {one.mend}" for one in too_fine(targets.values(), programs)]
     if nowhere is not None:
         said.append(f"{nowhere}: {NO_TARGET}")

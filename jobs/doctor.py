@@ -145,7 +145,7 @@ def _payouts_without_target(app: App) -> Iterator[Finding]:
     if _store_if_any(app) is None:
         return
     with app.store.read() as tx:
-        said = without_target(app, tx)
+        said = without_target(app, tx, counted=True)
     if said is not None:
         yield Finding("payouts", "warn", said, NO_TARGET)
 

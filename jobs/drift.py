@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 
-from connector import choose, errors
-from connector.port import Page
+from connector import errors
 from jobs import lost_rows
 from jobs.app import App
 from jobs.left_behind import left_keys
+from jobs.lost_rows import NOTHING, Accepted
+from jobs.narrowing import read_rows
 from jobs.preflight import fitted_targets
 from jobs.strangers import Stranger, among, note
 from jobs.tasks_at_night import TasksSeen, look_after_tasks
@@ -89,7 +90,8 @@ def compare(
         query += f" WHERE {key} != null"
     found: list[Difference] = []
     seen: set[str] = set()
-    for page in _read(app, query, len(told), deleted=False):
+    for page in read_rows(app, query, len(told), deleted=False):
+        app.pace.attend()
         rows = page.table.to_pylist()
         if strangers is not None and org_id is not None and target.name == "standing":
             strangers += among(target, org_id, (row for row in rows if row[key] not in of))
@@ -114,13 +116,20 @@ def _went_back(number: str | None, confirmed: int) -> bool:
     return number is not None and Decimal(number) < confirmed
 
 
-def repair(app: App, *, accept_missing: bool = False) -> Drift:
+def repair(app: App, *, accept_missing: Accepted = NOTHING) -> Drift:
     """Find every difference and make the next plan send it again; write down what people did to tasks."""
     result = Drift()
     for target in compared_targets(app):
         with app.progress.step(f"compare {target.object}"):
             unknown: list[Stranger] = []
-            found, compared = compare(app, target, unknown)
+            try:
+                found, compared = compare(app, target, unknown)
+            except errors.QuotaReached as error:
+                if not errors.is_bulk_quota(error):
+                    raise
+                log.error("drift.stopped", object=target.object, code=error.code)
+                result.stopped[target.object] = error
+                continue
         result.compared += compared
         if unknown:
             with app.store.transaction() as tx:
@@ -130,9 +139,11 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
         for one in found:
             result.note(target.object, one.key, one.field or "(the record is gone)")
         known = compared + len(gone)
-        if len(gone) > lost_rows.allowed(app, known) and not accept_missing:
+        if len(gone) > lost_rows.allowed(app, known) and not accept_missing.covers(
+            target.name, target.object
+        ):
             detail = f"{len(gone):,} of our {known:,} records are no longer visible; none was made again"
-            result.stopped[target.object] = lost_rows.vanished(target.object, detail)
+            result.stopped[target.object] = lost_rows.vanished(target.object, detail, name=target.name)
             gone = []
         result.changed += len(changed)
         result.gone += len(gone)
@@ -141,7 +152,7 @@ def repair(app: App, *, accept_missing: bool = False) -> Drift:
             with app.store.transaction() as tx:
                 acknowledged.distrust(tx, target.object, [*changed, *gone])
                 compare_everything(tx)
-    result.tasks = look_after_tasks(app, accept_missing=accept_missing)
+    result.tasks = look_after_tasks(app, accept_missing=accept_missing.covers("task", "Task"))
     result.stopped |= result.tasks.stopped
     return result
 
@@ -157,11 +168,3 @@ def same(told: Any, found: str | None) -> bool:
     if isinstance(told, (Decimal, int)):
         return Decimal(found) == Decimal(told)
     return found.strip() == str(told).strip()
-
-
-def _read(app: App, query: str, expected: int, *, deleted: bool) -> Iterator[Page]:
-    bulk = choose.choose_read(expected, app.org.usage.budget_left) == "bulk"
-    ask = app.org.bulk_query if bulk else app.org.query
-    for page in ask(query, include_deleted=deleted):
-        yield page
-        app.pace.attend()

@@ -20,15 +20,17 @@ from connector import choose, errors
 from connector.port import Page
 from jobs import lost_lately, lost_rows
 from jobs.app import App
+from jobs.lost_lately import LeftOut
+from jobs.lost_rows import NOTHING, Accepted
 from jobs.narrowing import read_in_pieces
-from jobs.reading import read_whole
+from jobs.reading import is_of_one_stream, read_whole
 from jobs.rejecting import require_readable
 from jobs.rereading import IDS_PER_QUERY, read_again, shown_after_all
 from jobs.running import Running
 from jobs.settling import note_stopped
 from mappings import soql
 from mappings.canonical import ENTITIES
-from mappings.inbound import WHOSE, Rejected, reader
+from mappings.inbound import Rejected, reader
 from mappings.model import PullEntity
 from mappings.soql import Window
 from state import fact_checks, inventory, inventory_asked, purged_merges, rejected, staging
@@ -81,7 +83,9 @@ def is_needed(app: App) -> str | None:
         return inventory_asked.why(tx)
 
 
-def take_inventory(run: Running, *, accept_missing: bool = False, without: Collection[str] = ()) -> Inventory:
+def take_inventory(
+    run: Running, *, accept_missing: Accepted = NOTHING, without: Collection[str] = ()
+) -> Inventory:
     """Compare all ids, read again what differs, bury what is gone; one transaction an entity, parents first.
 
     `without`: entities whose rows cannot be used at the moment, so that there is nothing to read again.
@@ -93,10 +97,13 @@ def take_inventory(run: Running, *, accept_missing: bool = False, without: Colle
         if entity is None or name in without:
             continue
         try:
-            result.stock.append(_one(run, entity, until, accept_missing=accept_missing))
+            accepts = accept_missing.covers(name, entity.object)
+            result.stock.append(_one(run, entity, until, accept_missing=accepts))
         except errors.WrongOrg:
             raise
-        except errors.Misconfigured as error:
+        except errors.SyncError as error:
+            if not isinstance(error, errors.Misconfigured) and not is_of_one_stream(error):
+                raise
             log.error("inventory.stopped", entity=name, code=error.code, detail=error.detail)
             result.stopped[name] = error
         run.beat()
@@ -112,9 +119,9 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
     with app.store.read() as tx:
         expected = inventory.live_count(tx, name)
     with app.progress.step(f"ids of {name}", expected) as step:
-        drafts = reader(entity, app.mapping) if _whose(entity) else None
-        for page in _pages(app, entity, until, expected):
-            nobodys = drafts.nobodys_drafts(page.table) if drafts is not None else set[int]()
+        into = reader(entity, app.mapping)
+        for page in _pages(app, entity, until, expected, into.telling):
+            nobodys = into.left_out(page.table) if into.telling else set[int]()
             with app.store.transaction() as tx:
                 inventory.stage(tx, run.pk, name, _ids(page.table), nobodys)
             step.advance(page.table.num_rows)
@@ -123,11 +130,11 @@ def _one(run: Running, entity: PullEntity, until: datetime, *, accept_missing: b
         found = inventory.compare(tx, run.pk, name)
         in_the_bin, unseen = inventory.rejected_gone(tx, name)
     found, gone = _last_look(app, entity, found, unseen, until)
-    left = set() if accept_missing else lost_lately.left_out(app, entity, found.missing)
+    left = LeftOut() if accept_missing else lost_lately.left_out(app, entity, found.missing, found.live)
     with app.store.transaction() as tx:
         alone = replace(found, missing=lost_lately.alone(tx, entity, found.missing))
-        _guard(app, entity, alone, accept_missing=accept_missing)
-        lost_lately.require_ordinary(app, tx, entity, alone, left, accept_missing=accept_missing)
+        _guard(app, entity, alone, left, accept_missing=accept_missing)
+        lost_lately.require_ordinary(app, tx, entity, alone, left.ids, accept_missing=accept_missing)
         inventory.forget_rejected(tx, name, [*in_the_bin, *gone])
         buried = 0 if name == "user" else inventory.bury(tx, name, found.missing)
         if name == "account" and buried:
@@ -187,12 +194,15 @@ def follow_the_lost(run: Running) -> bool:
     return True
 
 
-def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iterator[Page]:
+def _pages(
+    app: App, entity: PullEntity, until: datetime, expected: int, telling: Sequence[str]
+) -> Iterator[Page]:
+    """Ids, stamps, and what tells which records are left out: each of those would be read anew every night."""
     columns = ["Id", "SystemModstamp"]
     if ENTITIES[entity.entity].field("deleted") is not None:
         columns.append("IsDeleted")
     named = {column.lower() for column in columns}
-    columns += [path for path in _whose(entity) if path.lower() not in named]
+    columns += [path for path in telling if path.lower() not in named]
     everything = Window(None, until)
 
     def ask(window: Window, ordered: bool) -> str:
@@ -210,13 +220,6 @@ def _pages(app: App, entity: PullEntity, until: datetime, expected: int) -> Iter
     yield from read_in_pieces(app, entity, everything, ask)
 
 
-def _whose(entity: PullEntity) -> list[str]:
-    """What tells that an order is nobody's: asked for with its id, else each such draft would be read anew every night."""
-    sources = [entity.fields.get(name) for name in WHOSE] if entity.entity == "order" else [None]
-    paths = [path for source in sources if source is not None for path in source.needs]
-    return list({path.lower(): path for path in paths}.values()) if None not in sources else []
-
-
 def _ids(page: pa.Table) -> pa.Table:
     stamps = [micros(datetime.fromisoformat(text)) for text in page["SystemModstamp"].to_pylist()]
     deleted = (
@@ -227,14 +230,16 @@ def _ids(page: pa.Table) -> pa.Table:
     return pa.table([page["Id"], pa.array(stamps, pa.int64()), deleted], schema=inventory.SCHEMA)
 
 
-def _guard(app: App, entity: PullEntity, found: Compared, *, accept_missing: bool) -> None:
-    """Too many gone at once: that is lost sharing, until a person says that it is not."""
+def _guard(app: App, entity: PullEntity, found: Compared, left: LeftOut, *, accept_missing: bool) -> None:
+    """Too many gone at once: that is lost sharing, or a condition that is wrong, until a person says that it is not."""
     if len(found.missing) <= lost_rows.allowed(app, found.live) or accept_missing:
         return
     raise lost_rows.vanished(
         entity.object,
-        f"{len(found.missing):,} of {found.live:,} records are no longer visible; nothing was reversed",
+        f"{left.told(found.missing, found.live)}; nothing was reversed",
+        name=entity.entity,
         look_at=lost_lately.LOOK_AT,
+        left_out=left.all_of(found.missing),
     )
 
 

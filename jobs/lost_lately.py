@@ -8,7 +8,7 @@ shows and the mapping's own condition leaves out is no mystery and is not counte
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -23,20 +23,56 @@ FEW = 5  # so many of a small org may vanish in thirty days without a question
 SMALL = 10  # of fewer than fifty records one in so many, and one always
 NAMED = 3
 LOOK_AT = "sharing, permission set"
-ASKED_MAX = 10 * IDS_PER_QUERY
+ASKED_MAX = 10 * IDS_PER_QUERY  # looked up one by one, however many may vanish
 
 
-def left_out(app: App, entity: PullEntity, missing: Sequence[str]) -> set[str]:
+@dataclass(frozen=True)
+class LeftOut:
+    """Of the `asked` records that the mapping shows no more, those that the org still has: a person saved or deleted them, and
+    nothing was lost. `by`: what of the mapping leaves them out."""
+
+    ids: frozenset[str] = frozenset()
+    asked: int = 0
+    by: str = ""
+
+    def told(self, missing: Collection[str], live: int) -> str:
+        """How many of so many records are missing, and what they are as far as it was asked."""
+        of, shown = f"{len(missing):,} of {live:,} records are", len(self.ids.intersection(missing))
+        if not shown:
+            return f"{of} no longer visible"
+        if self.asked < len(missing):
+            which = "all" if shown == self.asked else f"{shown:,}"
+            return (
+                f"{of} not shown under the mapping any more: of {self.asked:,} that were looked up, the org has {which}, and only "
+                f"{self.by} leaves them out"
+            )
+        if shown == len(missing):
+            return f"{of} left out by {self.by} now, and the org still has them"
+        lost = f"{len(missing) - shown:,} of {live:,} records are no longer visible"
+        return f"{lost}, and {shown:,} are left out by {self.by}"
+
+    def all_of(self, missing: Collection[str]) -> bool:
+        """Whether nothing that was looked up is out of sight."""
+        return self.asked > 0 and len(self.ids.intersection(missing)) == min(self.asked, len(missing))
+
+
+def left_out(app: App, entity: PullEntity, missing: Sequence[str], live: int) -> LeftOut:
     """Those that the org shows, only that they no longer meet the mapping's `where`, or lie in the recycle bin where the
-    mapping does not look: a person saved or deleted them. Of very many none is asked for: that is for a person to say."""
-    if not (entity.where or entity.deleted == "ignore") or len(missing) > ASKED_MAX:
-        return set()
+    mapping does not look. Of so many that nothing is taken back anyway, some are looked up: one call tells what they are."""
+    found = ["the mapping's `where`"] if entity.where else []
+    if entity.deleted == "ignore":
+        found.append('the mapping\'s `deleted = "ignore"`')
+    if not found or not missing:
+        return LeftOut()
+    asked = missing
+    if len(missing) > max(ASKED_MAX, lost_rows.allowed(app, live)):
+        asked = missing[:: -(-len(missing) // IDS_PER_QUERY)]
     anyhow = replace(entity, where=None, deleted="keep")
     shown: set[str] = set()
-    for at in range(0, len(missing), IDS_PER_QUERY):
-        some = missing[at : at + IDS_PER_QUERY]
+    for at in range(0, len(asked), IDS_PER_QUERY):
+        some = asked[at : at + IDS_PER_QUERY]
         shown |= shown_after_all(app, anyhow, some, until=app.org.server_time())
-    return shown
+    return LeftOut(frozenset(shown), len(asked), " or ".join(found))
 
 
 def alone(tx: Connection, entity: PullEntity, missing: Sequence[str]) -> tuple[str, ...]:
@@ -70,6 +106,7 @@ def require_ordinary(
         raise lost_rows.vanished(
             entity.object,
             f"{len(lost):,} of {found.live:,} records are no longer visible{more}; nothing was reversed",
+            name=name,
             look_at=LOOK_AT,
         )
     if paid := buried.settled(tx, name, lost):
@@ -79,6 +116,7 @@ def require_ordinary(
             entity.object,
             f"{len(paid):,} of the records that are no longer visible count{'' if len(paid) > 1 else 's'} in settled periods ({first}{more}); "
             "nothing was reversed",
+            name=name,
             look_at=LOOK_AT,
         )
     buried.note(tx, name, today, len(lost))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from connector import errors
 from jobs.app import App
+from jobs.lost_rows import accepting
 from jobs.rereading import parent_fields, read_again
 from jobs.settling import MONEY_STREAMS, stopped_by
 from state import inventory, inventory_asked
@@ -48,7 +49,7 @@ def why_nothing_counts(app: App) -> dict[str, errors.SyncError]:
         detail=f"nothing was computed or written: {why}, and the comparison of all ids stopped at {', '.join(names)}, so "
         "records that the mapping no longer shows may count beside those that it shows now",
         hint="Look whether the mapping is right (rebates mapping check); if not, put it right. Then "
-        "`rebates reconcile --accept-missing` takes back what it does not show",
+        f"`{accepting(*names)}` takes back what it does not show",
     )
     return {"compute and push": error}
 

@@ -94,10 +94,22 @@ def given_up(entity: PullEntity, lost: int) -> errors.BulkJobFailed:
     )  # fmt: skip
 
 
+def read_rows(app: App, query: str, expected: int, *, deleted: bool) -> Iterator[Page]:
+    """All rows of a query about our own records, of which there should be so many: by a bulk job where they are many."""
+    if choose.choose_read(expected, app.org.usage.budget_left) == "bulk":
+        try:
+            yield from app.org.bulk_query(query, include_deleted=deleted)
+            return
+        except errors.QuotaReached as error:
+            _require_pages_instead(app, expected, error)
+    yield from app.org.query(query, include_deleted=deleted)
+
+
 def read_in_pieces(
     app: App, entity: PullEntity, window: Window, ask: Callable[[Window, bool], str]
 ) -> Iterator[Page]:
-    """Pages by bulk query, cut where the org gives up. `ask(window, ordered)` makes the query."""
+    """Pages by bulk query, cut where the org gives up; in REST pages where it takes no more jobs today. `ask(window, ordered)`
+    makes the query."""
     todo, lost = [Piece(window, None)], 0
     while todo:
         piece = todo.pop(0)
@@ -109,11 +121,24 @@ def read_in_pieces(
             log.warning("bulk.narrowed", entity=entity.entity, code=error.code, lost=lost)
             if lost > JOBS_LOST_MAX:
                 raise given_up(entity, lost) from error
+        except errors.QuotaReached as error:
+            rows = piece.rows if piece.rows is not None else rows_of(app, entity, piece.window)
+            _require_pages_instead(app, rows, error)
+            yield from app.org.query(ask(piece.window, True), include_deleted=True)
+            continue
         smaller = cut(app, entity, piece.window)
         for one in smaller:
             if fits_pages(app, one):
                 yield from app.org.query(ask(one.window, True), include_deleted=True)
         todo = [*(one for one in smaller if not fits_pages(app, one)), *todo]
+
+
+def _require_pages_instead(app: App, rows: int | None, error: errors.QuotaReached) -> None:
+    """Whether REST pages may do what a bulk job was refused for: where the org takes no more of them today, unless so many
+    rows cost too many of the calls left. Raises `error`."""
+    if not errors.is_bulk_quota(error) or not affordable(app, rows):
+        raise error
+    log.warning("bulk.read_in_pages", code=error.code, rows=rows)
 
 
 def _halves(window: Window) -> list[Window]:

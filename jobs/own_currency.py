@@ -1,12 +1,14 @@
 """Amounts and the currency of the record they are on, in an org of several currencies.
 
-Which of our fields the org shows in the record's currency is noted by preflight, and asked again only by it and at night.
+Which of our fields the org shows in the record's currency is noted by preflight, and asked again only by it and at night;
+whether it has the currency that a program waits for, once an hour.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 NOTED = "push.own_currency"
 REFUSED = "push.inactive_currency"  # in `meta`: program → its currency, and why the org takes no record in it
+_ASKED = "push.inactive_currency.asked"
+ASKED_EVERY = timedelta(hours=1)
 _TARGETS = (*MADE_BY_US, "account")
 
 
@@ -55,15 +59,30 @@ def noted(tx: Connection) -> dict[str, list[str]]:
     return found
 
 
-def note_inactive(app: App, tx: Connection, described: Describes, currencies: Mapping[str, str]) -> bool:
-    """Write down which programs (key → currency) are refused because the org would refuse their records; whether there are any."""
+def note_inactive(app: App, tx: Connection, described: Describes, currencies: Mapping[str, str]) -> None:
+    """Write down which programs (key → currency) are refused because the org would refuse their records."""
     found = {
         key: (currencies[key], f"it is {one.is_in}: {one.mend}")
         for one in inactive_currencies(app.mapping.push.values(), described, currencies)
         for key in one.keys
     }
     meta.put(tx, REFUSED, json.dumps(found, sort_keys=True))
-    return bool(found)
+    meta.put(tx, _ASKED, app.clock.now().isoformat())
+
+
+def look_again(app: App, currencies: Mapping[str, str]) -> None:
+    """Whether the org has by now what programs (key → currency) are refused for: one call, once an hour, while one is."""
+    with app.store.read() as tx:
+        waits, asked = bool(_refused(tx)), meta.get(tx, _ASKED)
+    if not waits or (
+        asked is not None and abs(app.clock.now() - datetime.fromisoformat(asked)) < ASKED_EVERY
+    ):
+        return
+    described = app.org.describe(
+        sorted({target.object for name, target in _written(app) if name in MADE_BY_US})
+    )
+    with app.store.transaction() as tx:
+        note_inactive(app, tx, described, currencies)
 
 
 def inactive(tx: Connection) -> dict[str, str]:

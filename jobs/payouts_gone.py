@@ -37,7 +37,9 @@ def too_many(
     if alone <= lost_rows.allowed(app, known):
         return None
     return lost_rows.vanished(
-        target.object, f"{alone:,} of our {known:,} payouts are no longer visible; none was taken for deleted"
+        target.object,
+        f"{alone:,} of our {known:,} payouts are no longer visible; none was taken for deleted",
+        name=target.name,
     )
 
 

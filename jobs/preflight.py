@@ -48,6 +48,7 @@ def preflight(app: App) -> list[Problem]:
         open_ = schema.is_open(tx)
         statuses_asked = task_statuses.is_asked(tx) or task_statuses.task_target(app) is None
     if known:
+        own_currency.look_again(app, currencies)
         if open_:
             schema.look_at_schema(app)
         if looked_on == today and statuses_asked:
@@ -70,8 +71,8 @@ def preflight(app: App) -> list[Problem]:
         raise MappingProblems(problems)
     with app.store.transaction() as tx:
         to_come = note_fields(app, tx, described)
-        # asked again by every sync, so that it is written as soon as it is there
-        if own_currency.note_inactive(app, tx, described, currencies) or to_come:
+        own_currency.note_inactive(app, tx, described, currencies)
+        if to_come:  # asked again by every sync, so that it is written as soon as it is there
             meta.drop(tx, "preflight")
         else:
             meta.put(tx, "preflight", key)
@@ -122,7 +123,7 @@ def _has_more_currencies(app: App) -> bool:
 
 
 def was_made(tx: Connection) -> bool:
-    """Whether it is known what the org's fields are; while one is to come, or a program's currency, each sync asks again."""
+    """Whether it is known what the org's fields are; while one is to come, each sync asks again."""
     return meta.get(tx, "push.absent") is not None
 
 

@@ -126,6 +126,7 @@ def pull(run: Running) -> Pulled:
         streams = _left_behind(app, [stream for stream, _ in read.values()], by)
         if not streams:
             break
+    _require_some(read, stopped)
     stopped += reading.unreadable(read)
     done = list(read.values())
     losers = follow_merges(app, run_pk, reading, set(read))
@@ -186,11 +187,18 @@ def _read(app: App, reading: Reading, streams: Sequence[Stream]) -> Iterator[Out
         yield stream, method, failure
 
 
+def _require_some(read: Mapping[str, object], stopped: Sequence[tuple[str, errors.SyncError]]) -> None:
+    """Where every stream met a fault of the org's that may pass, it is the org's trouble and none of theirs. Raises it."""
+    failures = [error for _, error in stopped]
+    if failures and not read and all(map(errors.may_pass, failures)):
+        raise failures[0]
+
+
 def _may_be_about(failure: errors.SyncError, fields: Sequence[str]) -> bool:
     """Whether the stream could be read without these fields: not where its rows cannot be used, or the org names another."""
     if failure.code == "INVALID_FIELD" and failure.detail:
         return any(name.lower() in failure.detail.lower() for name in fields)
-    return failure.code != TOO_MANY
+    return isinstance(failure, errors.Misconfigured) and failure.code != TOO_MANY
 
 
 def plan_streams(app: App) -> list[Stream]:

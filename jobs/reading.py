@@ -77,12 +77,10 @@ class Reading:
 
         The jobs of large streams are created first and run in the org while the small ones are read.
         """
-        resumed = {
-            stream.name: again for stream in streams if (again := self._jobs.resume(stream)) is not None
-        }
-        for again in resumed.values():
-            yield again, "bulk", None
-        streams = [stream for stream in streams if stream.name not in resumed]
+        resumed = [outcome for stream in streams if (outcome := self._resumed(stream)) is not None]
+        yield from resumed
+        done = {stream.name for stream, _, _ in resumed}
+        streams = [stream for stream in streams if stream.name not in done]
         large = at_once(self._app, streams)
         try:
             for stream in streams:
@@ -100,6 +98,14 @@ class Reading:
         finally:
             for one in self._started:
                 one.close()
+
+    def _resumed(self, stream: Stream) -> Outcome | None:
+        """What the job of a run that died brought; None: there is none to go on with."""
+        found: list[Stream | None] = []
+        method, failure = self._guarded(stream, "bulk", lambda: found.append(self._jobs.resume(stream)))
+        if failure is not None:
+            return stream, method, failure
+        return None if found[0] is None else (found[0], method, None)
 
     def _start(self, stream: Stream) -> Iterator[Outcome]:
         """Create a bulk job to be read at the end; an outcome only when the org refuses it. Where it takes no more of them
@@ -126,11 +132,16 @@ class Reading:
                 if error.at is None and errors.is_too_much(error):
                     yield from self._singly(streams, error)
                     return
-                if error.at is None or not isinstance(error, errors.WindowLost):
+                if error.at is None or not errors.is_of_one_read(error):
                     raise
                 culprit = streams[error.at]
                 streams = [stream for stream in streams if stream is not culprit]
-                yield from self._in_a_job(culprit, error)  # too much for one query: Bulk has no such limit
+                if isinstance(error, errors.WindowLost):
+                    yield from self._in_a_job(
+                        culprit, error
+                    )  # too much for one query: Bulk has no such limit
+                else:
+                    yield culprit, "poll", self._stopped(culprit, error)
                 continue
             except errors.Misconfigured as error:
                 if error.at is None or isinstance(error, errors.WrongOrg):
@@ -165,14 +176,20 @@ class Reading:
         """The other pages; where the org gives up on them, a job reads the window from its start."""
         self._reader(stream)  # what was rejected of it so far belongs to what is gone back to
         before = self._now(stream)
-        try:
-            method: Method = "poll" if first.locator is None else "rest"
-            outcome = self._guarded(stream, method, partial(self._pages, stream, first))
-        except errors.Transient as error:
-            if not errors.is_too_much(error):
-                raise
+        too_much: list[errors.SyncError] = []
+
+        def read() -> None:
+            try:
+                self._pages(stream, first)
+            except errors.Transient as error:
+                if not errors.is_too_much(error):
+                    raise
+                too_much.append(error)
+
+        outcome = self._guarded(stream, "poll" if first.locator is None else "rest", read)
+        if too_much:
             self._back_to(stream, before)
-            yield from self._in_a_job(stream, error)
+            yield from self._in_a_job(stream, too_much[0])
         else:
             yield stream, *outcome
 
@@ -183,12 +200,10 @@ class Reading:
             read()
         except errors.WrongOrg:
             raise  # nothing may be read from another org
-        except errors.Misconfigured as error:
-            return method, self._stopped(stream, error)
-        except errors.QuotaReached as error:
-            if not errors.is_bulk_quota(error):
-                raise
-            return method, self._stopped(stream, error)
+        except errors.SyncError as error:
+            if isinstance(error, errors.Misconfigured) or is_of_one_stream(error):
+                return method, self._stopped(stream, error)
+            raise
         return method, None
 
     def _stopped(self, stream: Stream, error: errors.SyncError) -> errors.SyncError:
@@ -311,6 +326,11 @@ class Reading:
                 gone.stage(tx, self._pages_of, stream.name, batch.gone)
         self._app.pace.attend()
         return _last_key(page.table)
+
+
+def is_of_one_stream(error: errors.SyncError) -> bool:
+    """Whether the others can be read all the same."""
+    return errors.is_bulk_quota(error) or errors.is_of_one_read(error)
 
 
 def _last_key(table: pa.Table) -> tuple[int, str] | None:

@@ -13,11 +13,12 @@ from decimal import Decimal
 
 import structlog
 
-from connector import choose, errors
+from connector import errors
 from jobs import unplaced
 from jobs.alerting import BELL
 from jobs.app import App
 from jobs.drift import Difference, compare, compared_targets
+from jobs.narrowing import read_rows
 from jobs.preflight import fitted_targets
 from jobs.running import Running
 from jobs.strangers import Stranger, note
@@ -146,11 +147,9 @@ def _task_keys(run: Running) -> dict[str, str]:
     query = f"SELECT Id, {target.match} FROM {target.object} WHERE {target.match} != null"
     with app.store.read() as tx:
         expected = len(addressees.accounts_of(tx, target.object))
-    bulk = choose.choose_read(expected, app.org.usage.budget_left) == "bulk"
-    pages = (app.org.bulk_query if bulk else app.org.query)(query, include_deleted=True)
     return {
         key: sf_id
-        for page in pages
+        for page in read_rows(app, query, expected, deleted=True)
         for key, sf_id in zip(
             page.table.column(target.match).to_pylist(), page.table.column("Id").to_pylist(), strict=True
         )

@@ -6,6 +6,7 @@ same steps are taken inside a transaction that is not kept, and nothing is sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from jobs import steps
 from jobs.again import again
 from jobs.app import App
 from jobs.drift import Drift, repair
+from jobs.lost_rows import Accepted, accepted
 from jobs.merges_and_gaps import why_nothing_counts
 from jobs.rebase import rebase
 from jobs.rehearsal import preview
@@ -74,18 +76,20 @@ class Reconciled(RunReport):
 
 
 def reconcile(
-    app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: bool = False
+    app: App, *, slot: datetime | None = None, dry_run: bool = False, accept_missing: Iterable[str] = ()
 ) -> Reconciled:
-    """Compare everything with the org and put it right. `accept_missing`: a person says that the rows are deleted."""
+    """Compare everything with the org and put it right. `accept_missing`: objects of which a person says that what is
+    missing was deleted."""
     app.require_setup()
+    accepts = accepted(app, accept_missing)
     return steps.carry_out(
         app,
-        lambda: _reconcile(app, slot, dry_run=dry_run, accept_missing=accept_missing),
+        lambda: _reconcile(app, slot, dry_run=dry_run, accept_missing=accepts),
         dry_run=dry_run,
     )
 
 
-def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: bool) -> Reconciled:
+def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing: Accepted) -> Reconciled:
     report = Reconciled(dry_run=dry_run)
     with running(app, "reconcile", slot) as run:
         again(app, steps.bind_to_org, app)

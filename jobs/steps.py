@@ -16,6 +16,7 @@ from jobs.compute import compute
 from jobs.decimals import unwritable
 from jobs.inventory import take_inventory
 from jobs.login_pause import minding_the_login
+from jobs.lost_rows import NOTHING, Accepted
 from jobs.payouts import read_back
 from jobs.preflight import preflight
 from jobs.pull import pull
@@ -80,7 +81,7 @@ def read_changes(run: Running, report: RunReport) -> None:
     report.warnings += report.pulled.warnings
 
 
-def compare_ids(run: Running, report: RunReport, *, accept_missing: bool = False) -> None:
+def compare_ids(run: Running, report: RunReport, *, accept_missing: Accepted = NOTHING) -> None:
     """Every id here with every id there."""
     without = report.pulled.unreadable
     report.inventory = again(run.app, take_inventory, run, accept_missing=accept_missing, without=without)
@@ -93,10 +94,12 @@ def adopt_payouts(run: Running, report: RunReport) -> list[Row]:
 
 
 def read_decisions(
-    run: Running, report: RunReport, *, everything: bool, accept_missing: bool = False
+    run: Running, report: RunReport, *, everything: bool, accept_missing: Accepted = NOTHING
 ) -> None:
     """What finance decided about payouts in the org."""
-    report.payouts = again(run.app, read_back, run.app, everything=everything, accept_missing=accept_missing)
+    app = run.app
+    deleted = accept_missing.covers("payout", *(one.object for one in [app.written("payout")] if one))
+    report.payouts = again(app, read_back, app, everything=everything, accept_missing=deleted)
     report.warnings += report.payouts.said
 
 

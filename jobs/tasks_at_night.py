@@ -95,6 +95,7 @@ def _out_of_sight(target: PushTarget, gone: int, known: int) -> errors.Misconfig
     return vanished(
         target.object,
         f"{gone:,} of our {known:,} open tasks are no longer visible; none was taken for deleted by a person",
+        name=target.name,
         look_at="sharing of activities, profile, permission set; rebates doctor",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mappings.canonical import DAY_ATTRIBUTES, ENTITIES, Kind
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.fieldpaths import Describes, Found, Unknown, follow, report_missing, report_spelling
+from mappings.inbound import OF_LINES
 from mappings.model import Mapping, PullEntity, Source
 from mappings.problems import Finder, Place, nearest
 from mappings.vocabulary import NUMBERS
@@ -65,6 +66,7 @@ def check_pull(entity: PullEntity, mapping: Mapping, describes: Describes, finde
                 _check_field(name, path, found, source, entity, finder)
     _check_where(entity, described, describes, finder)
     _check_currency(entity, mapping, described, finder)
+    _check_currency_of_lines(entity, mapping, described, finder)
 
 
 def _check_system_fields(entity: PullEntity, described: ObjectDescribe, finder: Finder) -> None:
@@ -281,6 +283,32 @@ def _never_changes(field: FieldDescribe) -> bool:
     do, and `StatusCode` follows `Status`."""
     is_detail = field.type == "reference" and not field.nillable and not field.updateable
     return field.name in _FIXED or is_detail
+
+
+def _check_currency_of_lines(
+    entity: PullEntity, mapping: Mapping, described: ObjectDescribe, finder: Finder
+) -> None:
+    """A line of a standard object has the currency of what it is a line of; one of a custom object may have one of its own,
+    and an amount in it would be counted as one in the order's."""
+    order = mapping.pull.get("order")
+    if (
+        entity.entity != "order_line"
+        or not entity.object.endswith("__c")
+        or (order is not None and order.object == entity.object)
+        or mapping.currency == "corporate"
+        or entity.fields.keys() >= set(OF_LINES)
+        or described.field("CurrencyIsoCode") is None
+    ):
+        return
+    (path, *_) = entity.fields["order_id"].needs or ("Order__c",)
+    above = f"{path.removesuffix('__c')}__r" if path.endswith("__c") else path.removesuffix("Id")
+    finder.warning(
+        "M229",
+        f"{described.name} has a currency of its own, and each line counts in its order's: nobody looks whether they differ",
+        entity.place,
+        f'add currency = "CurrencyIsoCode" and order_currency = "{above}.CurrencyIsoCode": lines in another currency are then '
+        "set aside by name",
+    )
 
 
 def _check_currency(entity: PullEntity, mapping: Mapping, described: ObjectDescribe, finder: Finder) -> None:

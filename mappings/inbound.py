@@ -23,6 +23,8 @@ from mappings.model import SYSTEM_FIELDS, Mapping, PullEntity, Source
 PARENT = {"order_line": "order_id", "order": "account_id", "account": "parent_id"}
 KIND_CAP = 40  # a value of a list is as long at most; a longer one is a sentence of somebody
 FEW_DIGITS = 4  # more are a number of somebody
+OF_LINES = ("currency", "order_currency")  # of an order line: its own currency, and its order's
+SKIP = "skip"  # `other`: a record of such a value is none of ours
 WHOSE = ("account_id", "active")  # of an order: whose it is, and whether it counts
 
 
@@ -58,16 +60,17 @@ class MissingColumn(ValueError):
 
 def reader(entity: PullEntity, mapping: Mapping) -> Reader:
     """A reader for the pages of one entity; keep it for all of them."""
-    return Reader(entity, ZoneInfo(mapping.time_zone))
+    return Reader(entity, ZoneInfo(mapping.time_zone), one_currency=mapping.currency == "corporate")
 
 
 class Reader:
     """Reads pages whose columns are the SOQL paths as selected, all text."""
 
-    def __init__(self, pull: PullEntity, zone: ZoneInfo) -> None:
+    def __init__(self, pull: PullEntity, zone: ZoneInfo, *, one_currency: bool = False) -> None:
         self.pull = pull
         self.entity = ENTITIES[pull.entity]
         self._zone = zone
+        self._one_currency = one_currency
         self._attributes = pull.attributes
 
     def read(self, page: pa.Table) -> Inbound:
@@ -93,6 +96,7 @@ class Reader:
                 idle = _not_active(column)
             arrays[one.name] = column.array
         self._require_a_day(arrays, bad, idle)
+        self._require_the_orders_currency(page_columns, rows, bad)
         if self.entity.has_attributes:
             arrays["attributes"] = self._attributes_json(page_columns, rows, bad, skipped)
         skipped -= unclear
@@ -113,17 +117,41 @@ class Reader:
         rejected = self._rejected(page_columns, bad, parents)
         return Inbound(table, rejected, _deletions(arrays, gone), len(skipped))
 
-    def nobodys_drafts(self, page: pa.Table) -> set[int]:
-        """Which rows of a page with the columns of `WHOSE` are orders that `read` leaves out because they have no account and
-        are not active."""
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The paths that tell which records `read` leaves out although the org shows them; empty where it leaves out none."""
+        sources = [source for source in self.pull.fields.values() if source.other == SKIP]
+        paths = [path for source in sources for path in source.needs]
+        if sources and self.entity.field("master_id") is not None:
+            merged = self.pull.fields.get("master_id")
+            paths += [SYSTEM_FIELDS["master_id"]] if merged is None else merged.needs
+        if self._has_drafts:
+            paths += [path for name in WHOSE for path in self.pull.fields[name].needs]
+        return tuple({path.lower(): path for path in paths}.values())
+
+    def left_out(self, page: pa.Table) -> set[int]:
+        """Which rows of a page with the columns of `telling` are none of ours: those that the mapping skips, and orders that
+        have no account and are not active."""
         page_columns, rows = _Page(page), page.num_rows
-        found = {
-            name: self._column(field, page_columns, rows)
-            for name in WHOSE
-            if (field := self.entity.field(name)) is not None
-        }
-        account, active = (found[name] for name in WHOSE)
-        return set(_null_rows(account.array)) & _not_active(active) - account.bad.keys()
+        out: set[int] = set()
+        for name, source in self.pull.fields.items():
+            if source.other == SKIP:
+                out |= self._told_by(name, page_columns, rows).skip
+        if out and (master := self.entity.field("master_id")) is not None:
+            out -= self._column(master, page_columns, rows).bad.keys()
+        if self._has_drafts:
+            account, active = (self._told_by(name, page_columns, rows) for name in WHOSE)
+            out |= set(_null_rows(account.array)) & _not_active(active) - account.bad.keys()
+        return out
+
+    @property
+    def _has_drafts(self) -> bool:
+        return self.entity.name == "order" and self.pull.fields.keys() >= set(WHOSE)
+
+    def _told_by(self, name: str, page: _Page, rows: int) -> Column:
+        """A column by its left-hand name, an attribute as JSON."""
+        field = self.entity.field(name)
+        return self._attribute(name, page, rows) if field is None else self._column(field, page, rows)
 
     def _column(self, field: Field, page: _Page, rows: int) -> Column:
         source = self.pull.fields.get(field.name)
@@ -147,15 +175,20 @@ class Reader:
             return pa.repeat("{}", rows)
         pieces: list[pa.Array | pa.Scalar] = []
         for index, name in enumerate(self._attributes):
-            texts, failed = _texts(self.pull.fields[name], page, rows)
-            is_day = name in DAY_ATTRIBUTES.get(self.entity.name, ())
-            column = columns.convert_attribute(self.pull.fields[name], texts, self._zone, is_day=is_day)
-            column.bad.update(failed)
+            column = self._attribute(name, page, rows)
             _note(bad, name, column)
             skipped |= column.skip
             pieces.append(pa.scalar(f'{"{" if index == 0 else ", "}"{name}": '))
             pieces.append(pc.fill_null(column.array, "null"))
         return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
+
+    def _attribute(self, name: str, page: _Page, rows: int) -> Column:
+        source = self.pull.fields[name]
+        texts, failed = _texts(source, page, rows)
+        is_day = name in DAY_ATTRIBUTES.get(self.entity.name, ())
+        column = columns.convert_attribute(source, texts, self._zone, is_day=is_day)
+        column.bad.update(failed)
+        return column
 
     def _require_a_day(
         self, arrays: dict[str, pa.Array], bad: dict[int, tuple[str, str]], idle: set[int]
@@ -167,6 +200,18 @@ class Reader:
         mapped = "ordered_on" if "ordered_on" in self.pull.fields else "ordered_at"
         for row in set(pc.indices_nonzero(neither).to_pylist()) - idle:
             bad.setdefault(row, (mapped, "missing"))
+
+    def _require_the_orders_currency(self, page: _Page, rows: int, bad: dict[int, tuple[str, str]]) -> None:
+        """A line counts in its order's currency: one of our own objects may have another one."""
+        if (
+            self._one_currency
+            or self.entity.name != "order_line"
+            or not self.pull.fields.keys() >= set(OF_LINES)
+        ):
+            return
+        own, theirs = (self._column(Field(name, "text"), page, rows).array for name in OF_LINES)
+        for row in pc.indices_nonzero(pc.fill_null(pc.not_equal(own, theirs), False)).to_pylist():
+            bad.setdefault(row, (OF_LINES[0], "other_currency"))
 
     def _leave_out(
         self, arrays: dict[str, pa.Array], skipped: set[int], bad: dict[int, tuple[str, str]]

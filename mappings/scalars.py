@@ -34,6 +34,7 @@ REASONS = {
     "not_a_moment": "is not a date-time",
     "not_a_bool": "is neither true nor false",
     "no_rule": "has a value for which `values` has no rule",
+    "other_currency": "is another currency than its order's, in which it would be counted",
     "not_computable": "cannot be computed by `expr`: a text where a number is needed, or a division by zero",
 }
 

@@ -13,7 +13,7 @@ from rebates.calendars import RETAIL
 from rebates.case import plain_rungs
 from rebates.lint_facts import Facts, Finding, against, filters_of, lint_together
 from rebates.methods import Sale, retrospective
-from rebates.money import exact, percent, plain, round_money, text
+from rebates.money import Percentage, exact, percent, plain, round_money, text
 from rebates.problems import did_you_mean
 from rebates.program import Program
 
@@ -89,14 +89,14 @@ HIGH = Decimal("0.5")
 
 
 def high_rates(program: Program) -> list[Finding]:
-    """Rates of more than half the revenue: `rate = 1` is 100%, and mostly 1% was meant."""
+    """Rates of more than half the revenue without a percent sign: `rate = 1` is 100%, and mostly 1% was meant."""
     found = []
     for n, tier in enumerate(program.tiers):
         ends = (tier.start, tier.end) if tier.linear_in == "rate" else ()
         for rate in (tier.rate, *ends):
-            if rate is not None and HIGH < rate <= 1:
+            if rate is not None and HIGH < rate <= 1 and not isinstance(rate, Percentage):
                 words = f"{text(plain(rate))} is {percent(rate)} of what it is paid on"
-                hint = f'did you mean "{text(plain(rate))}%"?'
+                hint = f'did you mean "{text(plain(rate))}%"? If not, write "{percent(rate)}"'
                 found.append(Finding("warning", "high-rate", words, hint, ("tiers", n)))
     return found
 

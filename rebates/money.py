@@ -166,10 +166,14 @@ def parse_number(raw: object) -> Decimal:
     return value
 
 
+class Percentage(Decimal):
+    """A rate that was written with its percent sign: nobody has to ask whether it was meant as one."""
+
+
 def parse_rate(raw: object) -> Decimal:
     """`"15%"` or `"0.15"` as 0.15."""
     if isinstance(raw, str) and raw.strip().endswith("%"):
-        return parse_number(raw.strip()[:-1]).scaleb(-2, _ROUNDING)
+        return Percentage(parse_number(raw.strip()[:-1]).scaleb(-2, _ROUNDING))
     return parse_number(raw)
 
 

@@ -21,11 +21,13 @@ from rebates.program import Program
 from state import dating, dirty, meta, rejected, watermarks
 from state.instants import micros
 from state.keys import NO_PRODUCT
+from state.slices import slices
 from state.tables.facts import accounts, order_lines, orders, products
 from state.tables.programs import periods, program_members, programs
 from state.tables.running import rejected_rows
 from state.totals import Cell
 
+ORDERED = ("order", "order_line")
 NAMED = 3  # rows named in one standing; the others are counted
 LATE = timedelta(minutes=10)  # lines that were committed so late may have been missed by the last window
 _KEY = "gaps"
@@ -54,8 +56,10 @@ def find(tx: Connection, today: date, given: Iterable[Program]) -> Gaps:
     for cell, said in (*_without_lines(tx), *_new_products(tx, asking), *_new_accounts(tx, rolled_up)):
         found.setdefault(cell, []).append(said)
     by_product = _of_products(tx, asking, today)
-    for row in tx.execute(_REJECTED).all():
-        said = f"{row.entity.replace('_', ' ')} {row.sf_id} could not be read: {row.reason}"
+    aside = tx.execute(_REJECTED).all()
+    numbers = _numbers_of(tx, aside)
+    for row in aside:
+        said = f"{_called(row, numbers)} could not be read: {row.reason}"
         if row.entity == "product":
             cells: Iterable[Cell] = by_product.get(row.sf_id, ())
         elif row.entity == "account":
@@ -82,6 +86,30 @@ def mark_changed(tx: Connection, gaps: Gaps) -> int:
         dirty.mark_these(tx, moved)
         meta.put(tx, _KEY, json.dumps([[*cell, *now[cell]] for cell in sorted(now)]))
     return len(moved)
+
+
+def _numbers_of(tx: Connection, aside: Sequence[Any]) -> Mapping[str, str]:
+    """Order → its number, of the orders set aside and of those that lines set aside are of, as far as they were ever read."""
+    ids = {row.sf_id if row.entity == "order" else row.parent_id for row in aside if row.entity in ORDERED}
+    found: dict[str, str] = {}
+    for some in slices(sorted(ids - {None})):
+        query = select(orders.c.sf_id, orders.c.number).where(orders.c.sf_id.in_(some))
+        found |= {sf_id: number for sf_id, number in tx.execute(query) if number}
+    return found
+
+
+def _called(row: Any, numbers: Mapping[str, str]) -> str:
+    """A record set aside as people find it: an order by its number, the id behind it, and a line by its order's. Accounts and
+    products by id alone: who may see the standing need not be allowed to see those."""
+    if row.entity == "order":
+        return f"order {_numbered(row.sf_id, numbers.get(row.sf_id))}"
+    what = f"{row.entity.replace('_', ' ')} {row.sf_id}"
+    number = numbers.get(row.parent_id) if row.entity == "order_line" else None
+    return what if number is None else f"{what} of order {number}"
+
+
+def _numbered(order_id: str, number: str | None) -> str:
+    return order_id if not number else f"{number} ({order_id})"
 
 
 def _few(said: list[str]) -> tuple[str, ...]:
@@ -137,8 +165,12 @@ def _without_lines(tx: Connection) -> Iterable[tuple[Cell, str]]:
         return
     bare = ~exists().where(order_lines.c.order_pk == orders.c.pk)
     mine = and_(orders.c.active, ~orders.c.deleted, bare, _since_read(tx, "order_line", orders.c.modstamp))
-    for row in tx.execute(_counted_in(mine).add_columns(orders.c.sf_id).order_by(orders.c.sf_id)):
-        yield Cell(row[0], row[1]), f"the lines of order {row[2]} could not be read: {code}"
+    query = _counted_in(mine).add_columns(orders.c.sf_id, orders.c.number).order_by(orders.c.sf_id)
+    for row in tx.execute(query):
+        yield (
+            Cell(row[0], row[1]),
+            f"the lines of order {_numbered(row[2], row[3])} could not be read: {code}",
+        )
 
 
 def _new_products(tx: Connection, asking: Sequence[str]) -> Iterable[tuple[Cell, str]]:

@@ -57,8 +57,8 @@ class Compared:
 
 
 def stage(tx: Connection, run_pk: int, entity: str, page: pa.Table, nobodys: Collection[int] = ()) -> None:
-    """Put one page of ids aside; its schema is `SCHEMA`. `nobodys`: rows that count for nobody, which the store does not
-    have, or has as deleted."""
+    """Put one page of ids aside; its schema is `SCHEMA`. `nobodys`: rows that count for nobody (drafts without an account,
+    what the mapping skips), which the store does not have, or has as deleted."""
     mine = pa.array([row in nobodys for row in range(page.num_rows)], pa.bool_())
     sink = pa.BufferOutputStream()
     page = page.append_column("nobodys", mine)
@@ -88,6 +88,8 @@ def compare(tx: Connection, run_pk: int, entity: str) -> Compared:
     if "deleted" in table.c:
         left_out = or_(present.c.deleted, present.c.nobodys)
         differs = or_(differs, left_out != table.c.deleted)
+    else:  # what cannot be marked as deleted stays as it was when it was ours
+        differs = and_(differs, not_(present.c.nobodys))
     if "known" in table.c:  # of a record that counts for nobody, nothing but its id is ever kept
         differs = and_(differs, or_(table.c.known, not_(present.c.nobodys)))
     changed = (

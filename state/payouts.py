@@ -342,6 +342,13 @@ def statuses_known(tx: Connection) -> set[str]:
     return set(tx.execute(select(payouts.c.status).distinct().where(payouts.c.status.is_not(None))).scalars())
 
 
+def some_unsent(tx: Connection) -> bool:
+    """Whether any settled amount is not in the org: the first that is found tells, whatever there are."""
+    sent = exists().where(payouts.c.posting_pk == rows_of.c.pk, payouts.c.sf_id.is_not(None))
+    first = select(rows_of.c.pk).where(rows_of.c.amount_e6 != 0, ~sent).limit(1)
+    return tx.execute(first).first() is not None
+
+
 def sums(tx: Connection) -> list[tuple[str, str, Decimal, int]]:
     """(status, `sent` or `unsent`, currency, amount, how many) of all settled amounts."""
     status = func.coalesce(payouts.c.status, case((payouts.c.sf_id.is_not(None), SENT), else_=UNSENT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 
 import pytest
@@ -84,7 +85,9 @@ def aside(shop, *rows):
 
 
 def lacks(shop, period="2026-05", account="Acme", program="care"):
-    return shop.standings()[program, account, period]["incomplete"]
+    """Which order each line is of is looked at in one test: every order has another number."""
+    found = shop.standings()[program, account, period]["incomplete"]
+    return [re.sub(r"(order line \w+) of order .*? could not", r"\1 could not", said) for said in found]
 
 
 def waits_for(shop, period="2026-05", program="care"):
@@ -337,3 +340,27 @@ def test_a_store_that_knew_only_where_something_is_missing_looks_at_all_of_it_on
         known = gaps.find(tx, date(2026, 6, 10), story.opened.programs_in_force_read(tx))
         meta.put(tx, "gaps", json.dumps([list(cell) for cell in known]))
         assert [gaps.mark_changed(tx, known), gaps.mark_changed(tx, known)] == [1, 0]
+
+
+def test_orders_are_called_by_their_number_as_far_as_they_were_ever_read(story):
+    begin(story, f'key = "care"\n{HEAD}{LADDER}')
+    aside(
+        story,
+        RejectedRow("order", story.order_id("5"), "ordered_on", "is empty", story.id_of("Acme")),
+        RejectedRow("order", sf_id("801", "never"), "ordered_on", "is empty", story.id_of("Acme")),
+        RejectedRow("order_line", sf_id("802", "lost"), "amount", "is not a number", story.order_id("5")),
+    )
+    story.sync()
+    assert set(story.standings()["care", "Acme", "2026-05"]["incomplete"]) == {
+        f"order 5 ({story.order_id('5')}) could not be read: is empty",
+        f"order line {sf_id('802', 'lost')} of order 5 could not be read: is not a number",
+    }
+    (never,) = story.standings()["care", "Acme", "2026-06"]["incomplete"]
+    assert never == f"order {sf_id('801', 'never')} could not be read: is empty"
+
+
+def test_a_standing_that_lacks_the_same_as_before_is_not_computed_again(story):
+    begin(story, f'key = "care"\n{HEAD}{LADDER}')
+    lose(story, "5")
+    story.sync()
+    assert story.sync().changed == 0

@@ -202,7 +202,7 @@ def test_a_line_that_cannot_be_read_is_missing_once_its_draft_is_activated(story
     story.today(date(2026, 6, 10))
     story.sync()
     (said,) = story.standings()["care", "Acme", "2026-05"]["incomplete"]
-    assert said.startswith("order line 802x could not be read")
+    assert said.startswith("order line 802x of order 9 could not be read")
     assert settled(story) == []
 
 

@@ -112,7 +112,11 @@ def test_an_org_that_gives_up_every_job_is_told_and_nothing_is_half_applied(larg
     most(large, 0)
     done = large("sync", "--json")
     assert (done.code, done.error["code"]) == (1, "JOBS_KEEP_FAILING")
-    assert large("status", "--json").data["runs"][0]["outcome"] == "failed"
+    stopped = {name: one["code"] for name, one in done.data["stopped"].items()}
+    assert stopped["order_line"] == "JOBS_KEEP_FAILING"
+    assert not stopped.keys() & {stream["entity"] for stream in done.data["streams"]}
+    status = large("status", "--json").data
+    assert (status["stopped"], status["runs"][0]["outcome"]) == (stopped, "partial")
     large.org.settings.extra.pop("bulk_query_most")
     large.wait(minutes=15)
     assert large("sync").code == 0
@@ -146,6 +150,46 @@ def test_where_pages_cost_too_many_calls_only_the_stream_that_needs_a_job_stops(
     assert {name: one["code"] for name, one in done.data["stopped"].items()} == {
         "order_line": "EXCEEDEDQUOTA"
     }
+
+
+@pytest.fixture
+def many(story, monkeypatch):
+    """After the first sync; every comparison is of so many rows that a bulk job would read them."""
+    assert story("sync").code == 0
+    monkeypatch.setattr("connector.limits.REST_READ_ROWS", 3)
+    story.wait(minutes=40)
+    return story
+
+
+def test_the_night_and_a_deep_check_go_on_in_pages_where_bulk_jobs_are_used_up(many):
+    (row,) = many.rows(f"SELECT Id FROM Account WHERE Name = '{LUMIERE}'")
+    many.change("Account", row["Id"], {"Rebate_Amount__c": 1})
+    no_more_jobs(many)
+    wrong = many("verify", "--deep", "--json")
+    assert (wrong.code, [one["field"] for one in wrong.data["drift"]]) == (1, ["Rebate_Amount__c"]), (
+        wrong.text
+    )
+    done = many("reconcile", "--json")
+    assert (done.code, done.data["stopped"], done.data["drift"]["changed"]) == (0, {}, 1), done.text
+    assert {one["entity"] for one in done.data["inventory"]} >= {"account", "order", "order_line"}
+    assert many.org.faults.log, "a job was asked for"
+    assert many("verify", "--deep").code == 0
+
+
+def test_what_pages_cost_too_much_for_is_not_compared_and_the_rest_of_the_night_is_done(many):
+    no_more_jobs(many)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.narrowing.affordable", lambda app, rows: False)
+        done = many("reconcile", "--json")
+    assert done.code == 2, done.text
+    assert {name: one["code"] for name, one in done.data["stopped"].items()}.items() >= {
+        "order_line": "EXCEEDEDQUOTA", "Rebate_Standing__c": "EXCEEDEDQUOTA",
+    }.items()  # fmt: skip
+    assert done.data["drift"]["gone"] == 0, "what was not read is not missing"
+    many.org.faults.clear()
+    many.wait(hours=24)
+    later = many("reconcile", "--json")
+    assert (later.code, later.data["stopped"]) == (0, {}), later.text
 
 
 def test_a_job_that_somebody_aborted_says_nothing_of_how_much_is_too_much(large, monkeypatch):

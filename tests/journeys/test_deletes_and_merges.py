@@ -294,7 +294,7 @@ def test_rows_that_vanish_in_numbers_are_lost_sharing_and_nothing_is_reversed(sy
     story.org.faults.show_rows()
     assert later(story, "reconcile").data["pushed"] == 0
     story.org.faults.hide_rows("Order", hidden)
-    done = story("reconcile", "--accept-missing", "--json")
+    done = story("reconcile", "--accept-missing", "order", "--json")
     gone = account(story, LUMIERE)["Rebate_Qualifying_Amount__c"]
     assert gone is None, "a person said that they are gone: it never bought"
     story.org.faults.show_rows()

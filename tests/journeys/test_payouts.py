@@ -605,7 +605,7 @@ def test_payouts_that_vanish_in_numbers_were_hidden_rather_than_deleted(settled,
     purge(settled, payout(settled)["Id"])
     assert "ROWS_VANISHED" in later(settled, "reconcile", code=2).text
     assert later(settled, "payouts", "list", "--status", "Deleted").data["payouts"] == []
-    later(settled, "reconcile", "--accept-missing")
+    later(settled, "reconcile", "--accept-missing", "payout")
     assert len(later(settled, "payouts", "list", "--status", "Deleted").data["payouts"]) == 1
 
 

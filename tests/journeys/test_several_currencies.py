@@ -145,6 +145,9 @@ def yen(key="yen-2026"):
 
 
 def test_a_program_whose_currency_is_not_active_is_refused_alone_until_the_org_has_it(euros):
+    assert euros("sync").code == 0
+    euros.wait(minutes=15)
+    quiet = euros("sync", "--json").data["api_calls"]
     use_programs(euros, yen=yen())
     for command in (("mapping", "check"), ("doctor",)):
         done = euros(*command)
@@ -164,7 +167,11 @@ def test_a_program_whose_currency_is_not_active_is_refused_alone_until_the_org_h
     told = " ".join(euros("program", "check", "--store", str(euros.folder / "own" / "yen.toml")).text.split())
     assert "a sync refuses this program: it is in JPY" in told
 
+    euros.wait(minutes=15)
+    assert euros("sync", "--json").data["api_calls"] == quiet, "nothing is asked again and again"
     multi_currency.activate(euros.org, "JPY", "150")
+    euros.wait(minutes=30)
+    assert euros("sync", "--json").data["api_calls"] == quiet
     euros.wait(minutes=15)
     done = euros("sync")
     assert done.code == 0, done.text

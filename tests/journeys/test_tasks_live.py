@@ -240,7 +240,7 @@ def test_tasks_that_are_all_out_of_sight_are_lost_sharing_and_no_persons_decisio
     done = story("reconcile", "--json")
     assert (done.code, done.error["code"]) == (2, "ROWS_VANISHED")
     assert "1 of our 1 open tasks are no longer visible" in done.data["stopped"]["Task"]["detail"]
-    assert "rebates reconcile --accept-missing" in done.data["stopped"]["Task"]["hint"]
+    assert "rebates reconcile --accept-missing task (" in done.data["stopped"]["Task"]["hint"]
     assert state_of(story, key) == "open"
     story.org.faults.show_rows()
     later(story, "reconcile")
@@ -267,7 +267,7 @@ def test_a_person_may_say_that_tasks_out_of_sight_are_deleted(story):
     story("sync")
     key = the_task(story)["Rebate_Key__c"]
     story.org.faults.hide_rows("Task", [row["Id"] for row in story.rows("SELECT Id FROM Task")])
-    assert later(story, "reconcile", "--accept-missing").data["drift"]["tasks_dismissed"] == 1
+    assert later(story, "reconcile", "--accept-missing", "task").data["drift"]["tasks_dismissed"] == 1
     assert state_of(story, key) == "dismissed"
 
 

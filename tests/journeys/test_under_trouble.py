@@ -110,7 +110,12 @@ def test_a_field_that_may_no_longer_be_read_stops_its_stream_alone_and_lowers_no
     assert "Rebate_Sync_Integration" in done.error["hint"]
     assert [stream["entity"] for stream in done.data["streams"]] == ["user", "product", "account", "order"]
     assert qualifying(story) == Decimal("45188")
-    assert standing(story)["Incomplete__c"] == f"the lines of order {order} could not be read: INVALID_FIELD"
+    (number,) = (
+        row["OrderNumber"] for row in story.rows(f"SELECT OrderNumber FROM Order WHERE Id = '{order}'")
+    )
+    assert standing(story)["Incomplete__c"] == (
+        f"the lines of order {number} ({order}) could not be read: INVALID_FIELD"
+    )
     others = story.rows("SELECT Id FROM Rebate_Standing__c WHERE Incomplete__c != null")
     assert len(others) < len(story.rows("SELECT Id FROM Rebate_Standing__c")), (
         "only where an order came since"

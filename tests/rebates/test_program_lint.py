@@ -24,7 +24,7 @@ def codes(found) -> list[str]:
     [
         ("", (("0", "1%"), ("1000", "2%")), "cliff", "jumps by 10.00 USD"),
         ("", (("0", "1"),), "high-rate", "1 is 100% of what it is paid on"),
-        ("", (("0", "60%"),), "high-rate", "0.6 is 60%"),
+        ("", (("0", "0.6"),), "high-rate", "0.6 is 60%"),
         ("", (("0", "2%"), ("1000", "1%")), "benefit-falls", "less than Tier 1"),
         ("", (("500", "1%"),), "no-zero-tier", "below 500 nothing is earned"),
         ("", (("0", "1%"), ("100.01", "2%")), "odd-threshold", "means 100"),
@@ -36,6 +36,16 @@ def test_a_doubtful_term_is_pointed_at(text, tiers, code, words):
     hits = [finding for finding in lint(program(text, tiers=tiers)) if finding.code == code]
     assert hits
     assert words in hits[0].message
+
+
+@pytest.mark.parametrize("written", ["60%", "100 %", "0.6%", "0.5"])
+def test_a_rate_with_its_percent_sign_is_what_it_says(written):
+    assert "high-rate" not in codes(lint(program("", tiers=(("0", written),))))
+
+
+def test_a_doubtful_rate_says_both_ways_to_write_it():
+    (hit,) = [one for one in lint(program("", tiers=(("0", "0.75"),))) if one.code == "high-rate"]
+    assert hit.suggestion == 'did you mean "0.75%"? If not, write "75%"'
 
 
 def test_a_stepped_program_has_no_cliffs():

@@ -120,7 +120,7 @@ class World:
 
     def run_reconcile(self, app: SimApp) -> str:
         """The nightly comparison of everything, likewise."""
-        return self._ended(app, lambda: reconcile(app, accept_missing=True))
+        return self._ended(app, lambda: reconcile(app, accept_missing=["all"]))
 
     def _ended(self, app: SimApp, job: Callable[[], RunReport]) -> str:
         try:
