@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.owed import Owed
-    from state.payouts import PayoutView
+    from state.payouts_listed import PayoutView
 
 DELETED = "Deleted"
 

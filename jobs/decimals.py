@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from jobs.planning import push_targets
 from mappings.rounding import PAYOUT_AMOUNT, too_fine
-from state import payouts
+from state import payouts, payouts_listed
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -36,12 +36,12 @@ NO_TARGET = (
 def without_target(app: App, tx: Connection, *, counted: bool) -> str | None:
     """Settled amounts that nobody in the org will ever see, because the mapping has no place for them; None: there is one.
     `counted`: how many they are takes a look at all that were ever settled."""
-    if "payout" in app.mapping.push or not payouts.some_unsent(tx):
+    if "payout" in app.mapping.push or not payouts_listed.some_unsent(tx):
         return None
     nowhere = f"not in the org: {app.mapping.file} has no [push.payout]"
     if not counted:
         return f"settled amounts are {nowhere}"
-    count = sum(many for status, _, _, many in payouts.sums(tx) if status == payouts.UNSENT)
+    count = sum(many for status, _, _, many in payouts_listed.sums(tx) if status == payouts.UNSENT)
     are = "1 settled amount is" if count == 1 else f"{count:,} settled amounts are"
     return f"{are} {nowhere}"
 

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from mappings.template import money
-from state import owed, payouts
+from state import owed, payouts_listed
 from state.owed import OpenBalance
-from state.payouts import REJECTED, PayoutView
+from state.payouts import REJECTED
+from state.payouts_listed import PayoutView
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Owed:
 
 def look(tx: Connection, *, program: str | None = None, period: str | None = None) -> Owed:
     """What is open, of one program or period or of all."""
-    refused = payouts.listed(tx, program=program, period=period, status=REJECTED)
+    refused = payouts_listed.listed(tx, program=program, period=period, status=REJECTED)
     later = owed.corrected_since(tx, [one.due.posting_pk for one in refused])
     return Owed(
         owed.open_balances(tx, program=program, period=period),

@@ -33,13 +33,15 @@ from state import (
     outbox,
     payouts,
     payouts_gone,
+    payouts_listed,
     payouts_moved,
     people,
     purged_merges,
     rebasing,
 )
 from state.outbox import Row, Wanted
-from state.payouts import Due, PayoutView
+from state.payouts import Due
+from state.payouts_listed import PayoutView
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -250,7 +252,7 @@ def listed(
     """Settled amounts as the store knows them. Raises Unusable for a program, period or status that there is not."""
     with app.store.read() as tx:
         require_known(app, tx, program=program, period=period, status=status)
-        return payouts.listed(tx, program=program, period=period, status=status)
+        return payouts_listed.listed(tx, program=program, period=period, status=status)
 
 
 def sums(found: Sequence[PayoutView]) -> list[tuple[str, str, Decimal, int]]:

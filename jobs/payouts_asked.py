@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from jobs.configuration import suggest
 from jobs.refusals import Unusable
 from jobs.schema import LOOKS
-from state import meta, payouts
+from state import meta, payouts, payouts_listed
 
 if TYPE_CHECKING:
     from jobs.app import App
@@ -24,13 +24,13 @@ def require_known(
 ) -> None:
     """Raises Unusable, with what was probably meant."""
     if program is not None:
-        _require(program, payouts.programs_known(tx), f'there is no program "{program}" in the store')
+        _require(program, payouts_listed.programs_known(tx), f'there is no program "{program}" in the store')
     if period is not None:
-        known = payouts.periods_known(tx, program)
+        known = payouts_listed.periods_known(tx, program)
         said = f'{program} has no period "{period}"' if program else f'no program has a period "{period}"'
         _require(period, known, said)
     if status is not None:
-        known = {*STATUSES, *payouts.statuses_known(tx), *_choices(app, tx)}
+        known = {*STATUSES, *payouts_listed.statuses_known(tx), *_choices(app, tx)}
         _require(status, known, f'there is no status "{status}"')
 
 

@@ -15,7 +15,7 @@ from jobs.app import App
 from jobs.refused_programs import sort_out_in
 from jobs.settings import JOBS
 from jobs.slots import next_slot, slots_between
-from state import leases, meta, outbox, pausing, payouts, rejected, runs, watermarks
+from state import leases, meta, outbox, pausing, payouts, payouts_listed, rejected, runs, watermarks
 
 LATE_AFTER = 2  # slots without a success
 LOOK_BACK = timedelta(days=32)
@@ -76,7 +76,7 @@ def status(app: App) -> dict[str, Any]:
             "periods": _periods(app, tx),
             "payouts": [
                 {"status": word, "currency": currency, "amount": amount, "payouts": count}
-                for word, currency, amount, count in payouts.sums(tx)
+                for word, currency, amount, count in payouts_listed.sums(tx)
             ],
             **owed.look(tx).as_json(),
         }

@@ -14,14 +14,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Row,
     Select,
     and_,
     bindparam,
-    case,
-    cast,
     exists,
     func,
     insert,
@@ -100,26 +97,6 @@ class Seen:
     account: str | None = None  # whose it is in the org now: a merge gives it to the winner
 
 
-@dataclass(frozen=True)
-class PayoutView:
-    """A settled amount and what became of it. `status`: the org's word; None: the org has not shown it yet."""
-
-    due: Due
-    member: str
-    member_name: str | None
-    key: str | None
-    sf_id: str | None
-    status: str | None
-    approved_by: str | None
-    paid_on: date | None
-    reference: str | None
-
-    @property
-    def state(self) -> str:
-        """The status, in a word for each."""
-        return self.status or (UNSENT if self.sf_id is None else SENT)
-
-
 def any_planned(tx: Connection) -> bool:
     """Whether a payout was ever planned."""
     return tx.execute(select(payouts.c.posting_pk).limit(1)).first() is not None
@@ -131,8 +108,8 @@ def unplanned(tx: Connection, since: date | None = None) -> list[Due]:
     if meta.get(tx, _PLANNED) == _all_planned(tx, since):
         return []
     planned = exists().where(payouts.c.posting_pk == rows_of.c.pk)
-    query = _dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
-    return [_due(row) for row in tx.execute(query)]
+    query = dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
+    return [due(row) for row in tx.execute(query)]
 
 
 def _all_planned(tx: Connection, since: date | None) -> str:
@@ -292,83 +269,12 @@ def readdress(tx: Connection, outbox_pk: int, *, account_id: str, payload: str, 
     )  # fmt: skip
 
 
-def listed(
-    tx: Connection, *, program: str | None = None, period: str | None = None, status: str | None = None
-) -> list[PayoutView]:
-    """Settled amounts in the order of posting. `status`: the org's word, or `unsent`."""
-    told = ("key", "sf_id", "status", "approved_by", "paid_on", "reference")
-    query = (
-        _dues()
-        .add_columns(accounts.c.sf_id.label("member"), accounts.c.name.label("member_name"))
-        .add_columns(*(payouts.c[name].label(f"payout_{name}") for name in told))
-        .join(accounts, accounts.c.pk == rows_of.c.member_pk)
-        .outerjoin(payouts, payouts.c.posting_pk == rows_of.c.pk)
-        .where(rows_of.c.amount_e6 != 0)
-        .order_by(rows_of.c.pk)
-    )
-    if program is not None:
-        query = query.where(programs.c.key == program)
-    if period is not None:
-        query = query.where(_of.c.name == period)
-    if status == UNSENT:
-        query = query.where(payouts.c.sf_id.is_(None))
-    elif status == SENT:
-        query = query.where(payouts.c.sf_id.is_not(None), payouts.c.status.is_(None))
-    elif status is not None:
-        query = query.where(payouts.c.status == status)
-    return [
-        PayoutView(
-            _due(row), row.member, row.member_name, row.payout_key, row.payout_sf_id, row.payout_status,
-            row.payout_approved_by, None if row.payout_paid_on is None else date.fromordinal(row.payout_paid_on),
-            row.payout_reference,
-        )
-        for row in tx.execute(query)
-    ]  # fmt: skip
+of_period = periods.alias("of")
+_booked, _earlier = periods.alias("booked"), rows_of.alias("earlier")
 
 
-def programs_known(tx: Connection) -> set[str]:
-    """Keys of all programs that ever were in force here."""
-    return set(tx.execute(select(programs.c.key)).scalars())
-
-
-def periods_known(tx: Connection, program: str | None) -> set[str]:
-    """Names of the periods of a program, or of all."""
-    query = select(periods.c.name).distinct().join(programs, programs.c.pk == periods.c.program_pk)
-    return set(tx.execute(query if program is None else query.where(programs.c.key == program)).scalars())
-
-
-def statuses_known(tx: Connection) -> set[str]:
-    """The org's words for payouts that it showed."""
-    return set(tx.execute(select(payouts.c.status).distinct().where(payouts.c.status.is_not(None))).scalars())
-
-
-def some_unsent(tx: Connection) -> bool:
-    """Whether any settled amount is not in the org: the first that is found tells, whatever there are."""
-    sent = exists().where(payouts.c.posting_pk == rows_of.c.pk, payouts.c.sf_id.is_not(None))
-    first = select(rows_of.c.pk).where(rows_of.c.amount_e6 != 0, ~sent).limit(1)
-    return tx.execute(first).first() is not None
-
-
-def sums(tx: Connection) -> list[tuple[str, str, Decimal, int]]:
-    """(status, `sent` or `unsent`, currency, amount, how many) of all settled amounts."""
-    status = func.coalesce(payouts.c.status, case((payouts.c.sf_id.is_not(None), SENT), else_=UNSENT))
-    query = (
-        select(status, programs.c.currency, cast(func.sum(rows_of.c.amount_e6), BigInteger), func.count())
-        .select_from(rows_of)
-        .join(_of, _of.c.pk == rows_of.c.period_pk)
-        .join(programs, programs.c.pk == _of.c.program_pk)
-        .outerjoin(payouts, payouts.c.posting_pk == rows_of.c.pk)
-        .where(rows_of.c.amount_e6 != 0)
-        .group_by(status, programs.c.currency)
-        .order_by(status, programs.c.currency)
-    )
-    return [(word, currency, from_e6(amount), count) for word, currency, amount, count in tx.execute(query)]
-
-
-_of, _booked, _earlier = periods.alias("of"), periods.alias("booked"), rows_of.alias("earlier")
-
-
-def _dues() -> Select[Any]:
+def dues() -> Select[Any]:
+    """Every posting with what `due` reads of it."""
     number = (
         select(func.count())
         .where(
@@ -386,18 +292,19 @@ def _dues() -> Select[Any]:
             programs.c.name.label("program_name"),
             programs.c.currency,
             programs.c.time_zone,
-            _of.c.name.label("period"),
-            _of.c.start_day,
-            _of.c.end_day,
+            of_period.c.name.label("period"),
+            of_period.c.start_day,
+            of_period.c.end_day,
             _booked.c.name.label("booked_in"),
         )
-        .join(_of, _of.c.pk == rows_of.c.period_pk)
+        .join(of_period, of_period.c.pk == rows_of.c.period_pk)
         .join(_booked, _booked.c.pk == rows_of.c.booked_pk)
-        .join(programs, programs.c.pk == _of.c.program_pk)
+        .join(programs, programs.c.pk == of_period.c.program_pk)
     )
 
 
-def _due(row: Row[Any]) -> Due:
+def due(row: Row[Any]) -> Due:
+    """One row of `dues`."""
     return Due(
         row.pk, row.number, row.kind, row.member_pk, row.program, row.program_name, row.currency, row.time_zone,
         row.period, date.fromordinal(row.start_day), date.fromordinal(row.end_day), row.booked_in,

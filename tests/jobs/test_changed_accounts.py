@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from jobs.refusals import TooSurprising
-from state import audit, meta, payouts
+from state import audit, meta, payouts_listed
 
 PROGRAM = """
 key = "partners"
@@ -50,7 +50,9 @@ def world(make_shop):
 def booked(shop):
     with shop.opened.store.read() as tx:
         return [
-            (one.due.amount, one.due.told_apart) for one in payouts.listed(tx) if one.due.kind == "adjustment"
+            (one.due.amount, one.due.told_apart)
+            for one in payouts_listed.listed(tx)
+            if one.due.kind == "adjustment"
         ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.compute import compute
 from jobs.refusals import TooSurprising
-from state import audit, payouts
+from state import audit, payouts_listed
 
 PROGRAM = """
 key = "care"
@@ -45,7 +45,7 @@ def settled(shop):
 
 def booked(shop):
     with shop.opened.store.read() as tx:
-        return [one.due.amount for one in payouts.listed(tx)]
+        return [one.due.amount for one in payouts_listed.listed(tx)]
 
 
 @pytest.mark.parametrize("how", ["a mistyped rate", "a renamed family"])

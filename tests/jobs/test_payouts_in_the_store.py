@@ -338,7 +338,7 @@ def test_settled_amounts_that_the_mapping_has_no_place_for_are_told_unless_that_
         (told,) = found
         assert told.said.startswith("1 settled amount is not in the org: ")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("state.payouts.sums", None)
+            patch.setattr("state.payouts_listed.sums", None)
             assert unwritable(shop.opened).said == [line], "no sync adds up all that was ever settled"
         assert "[push.payout]" in line
         assert [one.level for one in found] == ["warn"]
