@@ -14,7 +14,7 @@ from decimal import Decimal
 from jobs.planning_run import Planning
 from jobs.task_statuses import closing_status
 from jobs.tasks_in_org import is_reassigned
-from jobs.views import Shown, View, view_of, with_event, with_task
+from jobs.views import Shown, View, with_event, with_task
 from mappings.keys import sync_key
 from mappings.outbound import record
 from state import meta, people, rebasing, tasks
@@ -53,7 +53,7 @@ def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
         if one is None:
             continue
         today = planning.today(one.program)
-        view = view_of(one, org_id=planning.org_id, today=today)
+        view = planning.views.of(one, today=today)
         key = event_key(planning.org_id, one, event.kind, event.tier)
         view = with_event(view, event, key=key, happened_on=today)
         owner = owners.get(one.member.id)
