@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from rebates.explain import payout_steps
+from rebates.explain import explain, payout_steps
 from rebates.money import text, to_micro
 from rebates.periods import Period
 from rebates.program import Program
@@ -41,7 +41,7 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
     # not the one above: behind a closed gate it is the one that the gate keeps back
     higher = next((tier for tier in tiers if tier["name"] == at.next_tier), None)
     current = tiers[at.tier_number - 1] if at.tier_number else None
-    steps = at.steps if payout is None else (*at.steps, *payout_steps(at, payout))
+    steps = explain(at) if payout is None else (*explain(at), *payout_steps(at, payout))
     document = {
         "status": at.status,
         "tier": at.tier,

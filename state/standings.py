@@ -284,7 +284,7 @@ def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
         query = query.where(standings.c.run_pk == changed_by)
     elif out := out_of_force(tx):
         query = query.where(standings.c.period_pk.not_in(sorted(out)))
-    return {Cell(*row) for row in tx.execute(query).all()}
+    return set(map(Cell._make, tx.execute(query).all()))
 
 
 def _views() -> Any:
