@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mappings.keys import sync_key
 from mappings.outbound import Common
+from mappings.texts_out import Told
 from rebates.periods import Period
 from rebates.program import Program
 from state.events import EventRow
@@ -37,6 +38,9 @@ AMOUNTS = (
 )  # fmt: skip
 
 
+LADDERS_KEPT = 500  # each holds its list, so that no other is taken for it
+
+
 class Views:
     """Views of many standings: what those of one program, or of one period, have in common is made once."""
 
@@ -44,6 +48,7 @@ class Views:
         self.org_id = org_id
         self._programs: dict[str, tuple[Program, Common]] = {}
         self._periods: dict[Period, Common] = {}
+        self._tiers: dict[int, tuple[list[Any], Told | None]] = {}
 
     def of(self, shown: Shown, *, today: date, traces: Sequence[Trace] = ()) -> View:
         """The view of one standing. `synced_at` and `seq` are filled in when the record is sent."""
@@ -51,10 +56,21 @@ class Views:
         return {
             "member": account,
             "account": account,
-            "standing": _Standing(shown, self.org_id, today, traces),
+            "standing": _Standing(self, shown, today, traces),
             "program": self._program(shown.program),
             "period": self._period(shown.period),
         }
+
+    def ladder(self, ladder: dict[str, Any]) -> dict[str, Any] | None:
+        """Numbers as numbers: the card draws them. None where nothing says at what numbers its tiers begin."""
+        tiers = ladder["tiers"]  # one list for all who stand on one tier of a plain ladder (`jobs.documents`)
+        known = self._tiers.get(id(tiers))
+        if known is None or known[0] is not tiers:
+            if len(self._tiers) >= LADDERS_KEPT:
+                self._tiers.clear()
+            known = self._tiers[id(tiers)] = tiers, _in_numbers(tiers)
+        told = known[1]
+        return None if told is None else {**ladder, "value": Decimal(ladder["value"]), "tiers": told}
 
     def _program(self, program: Program) -> Common:
         known = self._programs.get(program.key)
@@ -92,10 +108,10 @@ def view_of(shown: Shown, *, org_id: str, today: date, traces: Sequence[Trace] =
 class _Standing(dict[str, Any]):
     """The values of a standing. What costs more than a look-up is worked out when a mapping asks for it."""
 
-    __slots__ = ("org_id", "shown", "today", "traces")
+    __slots__ = ("shown", "today", "traces", "views")
 
-    def __init__(self, shown: Shown, org_id: str, today: date, traces: Sequence[Trace]) -> None:
-        self.shown, self.org_id, self.today, self.traces = shown, org_id, today, traces
+    def __init__(self, views: Views, shown: Shown, today: date, traces: Sequence[Trace]) -> None:
+        self.views, self.shown, self.today, self.traces = views, shown, today, traces
         document, settled = shown.document, shown.settled
         for name in AMOUNTS:
             written = document[name]
@@ -123,11 +139,11 @@ class _Standing(dict[str, Any]):
 
 
 _WHEN_ASKED: dict[str, Callable[[_Standing], Any]] = {
-    "key": lambda its: _key(its.shown, its.org_id),
+    "key": lambda its: _key(its.shown, its.views.org_id),
     "progress": lambda its: _progress(its.shown.document),
     "days_left": lambda its: its.shown.period.days_left(its.today),
     "tier_until": lambda its: its.shown.program.tier_until(its.shown.period),
-    "tier_ladder": lambda its: _ladder(its.shown.document["ladder"]),
+    "tier_ladder": lambda its: its.views.ladder(its.shown.document["ladder"]),
     "contributions": lambda its: [_contribution(trace, its.shown) for trace in its.traces],
     "steps": lambda its: "\n".join([step["text"] for step in its.shown.document["steps"]]),
     "incomplete": lambda its: "; ".join(its.shown.document["incomplete"]) or None,
@@ -188,12 +204,10 @@ def _progress(document: dict[str, Any]) -> Decimal | None:
     return max(Decimal(0), min(Decimal(1), (value / threshold).quantize(Decimal("0.0001"))))
 
 
-def _ladder(ladder: dict[str, Any]) -> dict[str, Any] | None:
-    """Numbers as numbers: the card draws them. None where nothing says at what numbers its tiers begin."""
-    if any(tier["threshold"] is None for tier in ladder["tiers"]):
+def _in_numbers(tiers: list[Any]) -> Told | None:
+    if any(tier["threshold"] is None for tier in tiers):
         return None
-    tiers = [{**tier, "threshold": Decimal(tier["threshold"])} for tier in ladder["tiers"]]
-    return {**ladder, "value": Decimal(ladder["value"]), "tiers": tiers}
+    return Told({**tier, "threshold": Decimal(tier["threshold"])} for tier in tiers)
 
 
 def _contribution(trace: Trace, shown: Shown) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     found = {}
     for part in slices(keys, KEYS_AT_ONCE):
         some = given(tx.dialect.name, part)
-        for object, key, hash in tx.execute(_hashes(tx.dialect.name), {"keys": some}):
+        for object, key, hash in tx.execute(_hashes(tx.dialect.name), {"keys": some}).all():
             found[object, key] = hash
     return found
 

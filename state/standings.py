@@ -239,7 +239,7 @@ def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
     return [
         Cell(*row)
         for pks in slices(sorted(members), CELLS_AT_ONCE)
-        for row in tx.execute(query.where(standings.c.member_pk.in_(pks)))
+        for row in tx.execute(query.where(standings.c.member_pk.in_(pks))).all()
     ]
 
 

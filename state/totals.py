@@ -100,7 +100,7 @@ def waiting_cells(
     )
     if share is not None:
         query = query.where(share.of_waiting())
-    return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+    return list(map(Cell._make, tx.execute(query).all()))
 
 
 def waiting_among(tx: Connection, *, least: int, most: int, parts: int) -> list[tuple[int, int]]:
@@ -200,7 +200,7 @@ def sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
     found: dict[Cell, list[Any]] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
         some = given(tx.dialect.name, cells[at : at + CELLS_AT_ONCE])
-        for row in tx.execute(_sums(tx.dialect.name), {"keys": some}):
+        for row in tx.execute(_sums(tx.dialect.name), {"keys": some}).all():
             found.setdefault(Cell(row[0], row[1]), []).append(row)
     return found
 
@@ -261,4 +261,5 @@ _IDS = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(bindparam
 
 
 def _member_ids(tx: Connection, pks: set[int]) -> dict[int, str]:
-    return {row.pk: row.sf_id for row in tx.execute(_IDS, {"pks": sorted(pks)})}
+    found = tx.execute(_IDS, {"pks": sorted(pks)}).all()
+    return {row[0]: row[1] for row in found}
