@@ -16,7 +16,6 @@ from jobs.task_statuses import closing_status
 from jobs.tasks_in_org import is_reassigned
 from jobs.views import Shown, View, with_event, with_task
 from mappings.keys import sync_key
-from mappings.outbound import record
 from state import meta, people, rebasing, tasks
 from state.events import EventRow
 from state.in_force import out_of_force
@@ -93,7 +92,7 @@ def _task(
     view = with_task(
         view, key=key, owner_id=owner, due=due, priority="High" if left <= URGENT_DAYS else "Normal"
     )
-    payload = record(target, view)
+    payload = planning.record("task", view)
     if owner is None:
         payload.pop("OwnerId", None)  # Salesforce then gives it to our own user: better than nobody
     note = {"tier": event.tier}
@@ -106,7 +105,7 @@ def _task(
 
 
 def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: str) -> Wanted:
-    words = record(planning.targets["notification"], view)
+    words = planning.record("notification", view)
     key = event_key(planning.org_id, one, f"bell:{event.kind}", event.tier)
     payload = {"recipient": owner, "target": one.member.id, "title": words["title"], "body": words["body"]}
     return Wanted("event", BELL, key, payload, one.member.id)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from jobs.documents import Kept, document_from
-from jobs.views import Shown, Views
+from jobs.views import Shown, View, Views
 from mappings.model import PushTarget
+from mappings.outbound import Writer
 from rebates.periods import Period
 from rebates.program import Program
 from state import outbox, people, postings, standings
@@ -51,9 +52,18 @@ class Planning:
     _today: dict[str, date] = field(default_factory=dict)
     _periods: dict[tuple[str, Period], Period] = field(default_factory=dict)
 
+    _writers: dict[str, Writer] = field(default_factory=dict)
+
     @cached_property
     def views(self) -> Views:
         return Views(self.org_id)
+
+    def record(self, target: str, view: View) -> dict[str, Any]:
+        """What is written of a view into a target, whole."""
+        writer = self._writers.get(target)
+        if writer is None:
+            writer = self._writers[target] = Writer(self.targets[target])
+        return writer.record(view)
 
     def enqueue(self, target: str, wanted: Sequence[Wanted]) -> int:
         """Put rows into the outbox; how many of them were new."""

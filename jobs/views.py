@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
+
 from mappings.keys import sync_key
 from mappings.outbound import Common
 from mappings.texts_out import Told
@@ -38,7 +40,7 @@ AMOUNTS = (
 )  # fmt: skip
 
 
-LADDERS_KEPT = 500  # each holds its list, so that no other is taken for it
+LADDERS_KEPT = 500  # where thresholds are each member's own there is no end of them
 
 
 class Views:
@@ -48,7 +50,7 @@ class Views:
         self.org_id = org_id
         self._programs: dict[str, tuple[Program, Common]] = {}
         self._periods: dict[Period, Common] = {}
-        self._tiers: dict[int, tuple[list[Any], Told | None]] = {}
+        self._tiers: dict[bytes, Told | None] = {}
 
     def of(self, shown: Shown, *, today: date, traces: Sequence[Trace] = ()) -> View:
         """The view of one standing. `synced_at` and `seq` are filled in when the record is sent."""
@@ -63,13 +65,13 @@ class Views:
 
     def ladder(self, ladder: dict[str, Any]) -> dict[str, Any] | None:
         """Numbers as numbers: the card draws them. None where nothing says at what numbers its tiers begin."""
-        tiers = ladder["tiers"]  # one list for all who stand on one tier of a plain ladder (`jobs.documents`)
-        known = self._tiers.get(id(tiers))
-        if known is None or known[0] is not tiers:
+        tiers = ladder["tiers"]
+        key = orjson.dumps(tiers)  # the same for all who stand on one tier of a plain ladder
+        if key not in self._tiers:
             if len(self._tiers) >= LADDERS_KEPT:
                 self._tiers.clear()
-            known = self._tiers[id(tiers)] = tiers, _in_numbers(tiers)
-        told = known[1]
+            self._tiers[key] = _in_numbers(tiers)
+        told = self._tiers[key]
         return None if told is None else {**ladder, "value": Decimal(ladder["value"]), "tiers": told}
 
     def _program(self, program: Program) -> Common:
