@@ -14,9 +14,8 @@ from decimal import Decimal
 from jobs.planning_run import Planning
 from jobs.task_statuses import closing_status
 from jobs.tasks_in_org import is_reassigned
-from jobs.views import Shown, View, view_of, with_event, with_task
+from jobs.views import Shown, View, with_event, with_task
 from mappings.keys import sync_key
-from mappings.outbound import record
 from state import meta, people, rebasing, tasks
 from state.events import EventRow
 from state.in_force import out_of_force
@@ -53,7 +52,7 @@ def plan_news(planning: Planning, news: Sequence[EventRow]) -> None:
         if one is None:
             continue
         today = planning.today(one.program)
-        view = view_of(one, org_id=planning.org_id, today=today)
+        view = planning.views.of(one, today=today)
         key = event_key(planning.org_id, one, event.kind, event.tier)
         view = with_event(view, event, key=key, happened_on=today)
         owner = owners.get(one.member.id)
@@ -93,7 +92,7 @@ def _task(
     view = with_task(
         view, key=key, owner_id=owner, due=due, priority="High" if left <= URGENT_DAYS else "Normal"
     )
-    payload = record(target, view)
+    payload = planning.record("task", view)
     if owner is None:
         payload.pop("OwnerId", None)  # Salesforce then gives it to our own user: better than nobody
     note = {"tier": event.tier}
@@ -106,7 +105,7 @@ def _task(
 
 
 def _bell(planning: Planning, one: Shown, event: EventRow, view: View, owner: str) -> Wanted:
-    words = record(planning.targets["notification"], view)
+    words = planning.record("notification", view)
     key = event_key(planning.org_id, one, f"bell:{event.kind}", event.tier)
     payload = {"recipient": owner, "target": one.member.id, "title": words["title"], "body": words["body"]}
     return Wanted("event", BELL, key, payload, one.member.id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from rebates.periods import Period
@@ -48,8 +50,12 @@ class Frame:
         )
 
     def period_before(self, period: Period) -> int | None:
-        before = [start for start in self.rows if start < period.start]
-        return self.rows[max(before)] if before else None
+        place = bisect_left(self._starts, period.start)
+        return self.rows[self._starts[place - 1]] if place else None
+
+    @cached_property
+    def _starts(self) -> list[date]:
+        return sorted(self.rows)
 
     def period_after(self, period: Period) -> int | None:
         return self.rows.get(period.end)

@@ -25,7 +25,7 @@ from rebates.caps import Earned, guarantee_surplus
 from rebates.conditions import Fields
 from rebates.program import Program
 from rebates.standing import Standing, earned_in, standing
-from rebates.totals import Inputs, anything_in
+from rebates.totals import NO_INPUTS, Inputs, anything_in
 from rebates.versions import parts_of, standing_across
 from state import baselines, chains, evidence, rules, shares
 from state.baselines import Compared
@@ -155,9 +155,9 @@ class Calculator:
         kept = self._ignoring.kept(frame, [one.cell for one in some])  # their saved tier holds
         for one in some:
             inputs, account = facts[one.cell]
-            before = frame.period_before(one.period)
-            place = None if before is None else Cell(one.cell.member_pk, before)
-            if place is not None and frame.today in one.period:
+            before = frame.period_before(one.period) if frame.today in one.period else None
+            if before is not None:
+                place = Cell(one.cell.member_pk, before)
                 inputs = replace(inputs, last_tier=tiers.get(place, last.get(place)))
             at = _standing(frame, one, inputs, account)
             if one.cell not in kept:
@@ -193,8 +193,12 @@ class Calculator:
         if frame.compared is not None:
             compared = frame.compared.of([(one.cell, one.period) for one in some], frame.today)
         ahead = self._together.reductions(frame, some) if frame.program.ahead else {}
+        alone = not (fields or compared or ahead or frame.compared or frame.program.given or self._gaps)
         out: dict[Cell, Known] = {}
         for one in some:
+            if alone and not one.missing and not one.notes:  # nearly all of a first load
+                out[one.cell] = NO_INPUTS, {}
+                continue
             account = fields.get(one.cell.member_pk, {})
             first, last = active_days(account)
             base = compared.get(one.cell, baselines.Baseline())

@@ -80,7 +80,7 @@ def _has_no_single_ladder(at: Standing) -> bool:
     if at.working.inputs.shares or at.working.inputs.across is not None:
         return True
     with exact():
-        _, _, alone = outcome(at)
+        *_, alone = outcome(at)
     return round_money(alone.rebate, at.working.program.currency) != at.rebate
 
 

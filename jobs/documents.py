@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from rebates.explain import payout_steps
+from rebates.explain import explain, payout_steps
 from rebates.money import text, to_micro
 from rebates.periods import Period
 from rebates.program import Program
@@ -36,34 +36,44 @@ def document_of(at: Standing, payout: Payout | None = None) -> dict[str, Any]:
 
     `payout` is there where periods hang together: what this one comes to after those before it.
     """
-    terms = at.working.program
+    terms, qualifier = at.working.program, text(at.qualifier)
+    tiers = _tiers(at, terms)
     # not the one above: behind a closed gate it is the one that the gate keeps back
-    higher = next((tier for tier in terms.tiers if tier.name == at.next_tier), None)
-    current = terms.tiers[at.tier_number - 1] if at.tier_number else None
-    thresholds = thresholds_of(at)
-    return {
+    higher = next((tier for tier in tiers if tier["name"] == at.next_tier), None)
+    current = tiers[at.tier_number - 1] if at.tier_number else None
+    steps = explain(at) if payout is None else (*explain(at), *payout_steps(at, payout))
+    document = {
         "status": at.status,
         "tier": at.tier,
         "tier_number": at.tier_number,
-        "benefit": current.benefit_text(terms.currency) if current else None,
+        "benefit": current["benefit"] if current else None,
         "currency": terms.currency,
         "qualifying_amount": text(at.qualifying_amount),
         "qualifying_quantity": text(at.qualifying_quantity),
-        "qualifier": text(at.qualifier),
+        "qualifier": qualifier,
         "measure": text(at.measure),
         "lines": at.lines,
         "rebate": text(at.rebate),
         "next_tier": at.next_tier,
-        "next_threshold": _text(thresholds[terms.tiers.index(higher)]) if higher else None,
-        "next_benefit": higher.benefit_text(terms.currency) if higher else None,
+        "next_threshold": higher["threshold"] if higher else None,
+        "next_benefit": higher["benefit"] if higher else None,
         "to_next_tier": _text(at.to_next_tier),
         "rebate_at_next_tier": _text(at.rebate_at_next_tier),
         "uplift": _text(at.uplift),
         "capped": at.capped,
         "incomplete": list(at.incomplete),
-        "ladder": _ladder(at, terms, thresholds),
-        "steps": [step.as_dict() for step in (*at.steps, *(payout_steps(at, payout) if payout else ()))],
-    } | ({} if payout is None else {"payout": _payout(at, payout)})
+        # Names in the order of the alphabet: what is written of it is the same whether it was read back or not.
+        "ladder": {
+            "currency": terms.currency,
+            "qualifier": terms.qualifiers[0].dimension,
+            "tiers": tiers,
+            "value": qualifier,
+        },
+        "steps": [step.as_dict() for step in steps],
+    }
+    if payout is not None:
+        document["payout"] = _payout(at, payout)
+    return document
 
 
 def _payout(at: Standing, payout: Payout) -> dict[str, str]:
@@ -113,23 +123,29 @@ def amounts(document: Mapping[str, Any], *names: str) -> dict[str, Decimal | Non
     return {name: None if document[name] is None else Decimal(document[name]) for name in names}
 
 
-def _ladder(at: Standing, terms: Program, thresholds: Sequence[Decimal | None]) -> dict[str, Any]:
-    """Names in the order of the alphabet: what is written of it is the same whether it was read back or not. A threshold is
-    None where there is nothing to measure it against."""
-    return {
-        "currency": terms.currency,
-        "qualifier": terms.qualifiers[0].dimension,
-        "tiers": [
-            {
-                "benefit": tier.benefit_text(terms.currency),
-                "name": tier.name,
-                "reached": number <= at.tier_number,
-                "threshold": _text(threshold),
-            }
-            for number, (tier, threshold) in enumerate(zip(terms.tiers, thresholds, strict=True), 1)
-        ],
-        "value": text(at.qualifier),
-    }
+def _tiers(at: Standing, terms: Program) -> Sequence[dict[str, Any]]:
+    """The tiers as this member has them. A threshold is None where there is nothing to measure it against.
+
+    On a plain ladder all who stand on one tier have the same, which is worked out once and kept with the program.
+    """
+    if not terms.is_plain:
+        return _tiers_of(at, terms)
+    known: dict[int, Sequence[dict[str, Any]]] = terms.__dict__.setdefault("_tiers_shown", {})
+    if at.tier_number not in known:
+        known[at.tier_number] = _tiers_of(at, terms)
+    return known[at.tier_number]
+
+
+def _tiers_of(at: Standing, terms: Program) -> Sequence[dict[str, Any]]:
+    return [
+        {
+            "benefit": tier.benefit_text(terms.currency),
+            "name": tier.name,
+            "reached": number <= at.tier_number,
+            "threshold": _text(threshold),
+        }
+        for number, (tier, threshold) in enumerate(zip(terms.tiers, thresholds_of(at), strict=True), 1)
+    ]
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -7,7 +7,6 @@ out again; what is built on it (a sequence, an exclusive group, a budget) takes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -53,7 +52,7 @@ class Ignoring:
         kept = self.kept(frame, [one.cell for one in some])
         known = postings.balances(self.tx, kept)
         return [
-            replace(one, totals={}, by_period={}, missing=(), notes=(TOO_LATE,))
+            one._replace(totals={}, by_period={}, missing=(), notes=(TOO_LATE,))
             if one.cell in kept and one.cell not in known
             else one
             for one in some

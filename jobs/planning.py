@@ -24,7 +24,7 @@ from jobs.planning_run import CELLS_AT_ONCE, Planning, batched_rows
 from jobs.primary import primary
 from jobs.refusals import Unusable
 from jobs.schema import targets_held
-from jobs.views import Shown, view_of
+from jobs.views import Shown
 from mappings.model import Mapping as PushMapping
 from mappings.model import PushTarget
 from mappings.outbound import Writer
@@ -196,7 +196,7 @@ def _standings(planning: Planning, cells: Sequence[Cell]) -> None:
             if not _within_closed(planning, shown):
                 continue
             today = planning.today(shown.program)
-            view = view_of(shown, org_id=planning.org_id, today=today, traces=traces.get(shown.cell, ()))
+            view = planning.views.of(shown, today=today, traces=traces.get(shown.cell, ()))
             payload = writer.record(view)
             key = str(payload.pop(target.match))
             wanted.append(Wanted("state", target.object, key, payload, shown.member.id))
@@ -243,7 +243,7 @@ def _some_accounts(planning: Planning, member_pks: set[int]) -> None:
             continue
         best = primary(chosen.get(pk, ()))
         if best is not None:
-            view = view_of(best, org_id=planning.org_id, today=planning.today(best.program))
+            view = planning.views.of(best, today=planning.today(best.program))
             payload = writer.record(view)
             payload.pop("Id", None)
             if foreign := foreign_amounts(target, view):

@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from jobs.documents import Kept, document_from
-from jobs.views import Shown
+from jobs.views import Shown, View, Views
 from mappings.model import PushTarget
+from mappings.outbound import Writer
 from rebates.periods import Period
 from rebates.program import Program
 from state import outbox, people, postings, standings
@@ -48,6 +50,20 @@ class Planning:
     without_amounts: set[str] = field(default_factory=set)  # accounts in another currency than their standing
     _members: dict[int, Member] = field(default_factory=dict)
     _today: dict[str, date] = field(default_factory=dict)
+    _periods: dict[tuple[str, Period], Period] = field(default_factory=dict)
+
+    _writers: dict[str, Writer] = field(default_factory=dict)
+
+    @cached_property
+    def views(self) -> Views:
+        return Views(self.org_id)
+
+    def record(self, target: str, view: View) -> dict[str, Any]:
+        """What is written of a view into a target, whole."""
+        writer = self._writers.get(target)
+        if writer is None:
+            writer = self._writers[target] = Writer(self.targets[target])
+        return writer.record(view)
 
     def enqueue(self, target: str, wanted: Sequence[Wanted]) -> int:
         """Put rows into the outbox; how many of them were new."""
@@ -96,8 +112,10 @@ class Planning:
             for cell, key, period, document in some:
                 program, member = self.programs.get(key), members[cell.member_pk]
                 if program is not None and not member.gone:
-                    period = of_its_own(program, period)
-                    yield Shown(cell, document, program, period, member, settled.get(cell))
+                    own = self._periods.get((key, period))
+                    if own is None:
+                        own = self._periods[key, period] = of_its_own(program, period)
+                    yield Shown(cell, document, program, own, member, settled.get(cell))
 
 
 def _read(row: standings.StandingView) -> Kept:

@@ -6,7 +6,7 @@ names of `vocabulary.VALUES`. Amounts are Decimal, days `date`, instants aware `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -45,25 +45,60 @@ def record(target: PushTarget, view: View, zone: ZoneInfo | None = None) -> dict
     return Writer(target, zone=zone).record(view)
 
 
+class Common(dict[str, Any]):
+    """A group of values that many views have in common, a program's or a period's: what a `Writer` makes of it is made once.
+    Nobody changes it."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.written: dict[Writer, dict[str, JsonValue]] = {}
+
+
 class Writer:
     """`record` for many views: how each field is written is worked out once. Fields in `leave_out` are not written."""
 
     def __init__(
         self, target: PushTarget, *, leave_out: Collection[str] = (), zone: ZoneInfo | None = None
     ) -> None:
-        self._fields = [
-            (name, value.clear, _writer(value, zone))
-            for name, value in target.fields.items()
-            if name not in leave_out
-        ]
+        self._own: list[_Field] = []
+        self._of_groups: dict[
+            str, list[_Field]
+        ] = {}  # those that need nothing but their group, which may be common
+        for name, value in target.fields.items():
+            if name in leave_out:
+                continue
+            group = _origin(value.from_)[0] if value.from_ is not None else ""
+            fields = self._of_groups.setdefault(group, []) if group in _MAY_BE_COMMON else self._own
+            fields.append((name, value.clear, _writer(value, zone)))
 
     def record(self, view: View) -> dict[str, JsonValue]:
-        out: dict[str, JsonValue] = {}
-        for name, clear, write in self._fields:
-            written = write(view)
-            if written is not None or clear:
-                out[name] = written
+        out = _written_of(self._own, view)
+        for group, fields in self._of_groups.items():
+            values = view.get(group)
+            if type(values) is Common:
+                written = values.written.get(self)
+                if written is None:
+                    written = values.written[self] = _written_of(fields, view)
+                out.update(written)
+            else:
+                out.update(_written_of(fields, view))
         return out
+
+
+_Field = tuple[str, bool, Callable[[View], JsonValue]]  # its name, whether it may be cleared, what is written
+# Names, days and words: nothing of them is written by what stands in another group, as an amount is by its currency.
+_MAY_BE_COMMON = ("program", "period")
+
+
+def _written_of(fields: Iterable[_Field], view: View) -> dict[str, JsonValue]:
+    out: dict[str, JsonValue] = {}
+    for name, clear, write in fields:
+        written = write(view)
+        if written is not None or clear:
+            out[name] = written
+    return out
 
 
 def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
@@ -92,17 +127,18 @@ def _writer(value: Value, zone: ZoneInfo | None) -> Callable[[View], JsonValue]:
             raw = view[group][name]
         except KeyError:
             return at_length(view)
-        kind = type(raw)
         if raw is None:
             return None
-        if kind is Decimal:
-            unit = unit_of(view)
-            return raw if unit is None else raw.quantize(unit, ROUND_HALF_UP)  # type: ignore[no-any-return]
+        kind = type(raw)
         if kind is str:
             told = raw if translated is None else translated.get(raw, raw)
             if type(told) is not str:
                 return _as_asked(told, value, view, zone)
-            return cut(told, length) or None
+            # no character is more than two units
+            return (told if length is None or 2 * len(told) <= length else cut(told, length)) or None
+        if kind is Decimal:
+            unit = unit_of(view)
+            return raw if unit is None else raw.quantize(unit, ROUND_HALF_UP)  # type: ignore[no-any-return]
         if kind is date:
             return raw.isoformat()  # type: ignore[no-any-return]
         return at_length(view)

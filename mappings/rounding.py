@@ -60,9 +60,15 @@ def unit_for(value: Value) -> Callable[[View], Decimal | None]:
     limit = USUAL_SCALE if value.scale is None else value.scale
     may_be_units = kind_of(value.from_ or "") == "qualifier"
 
+    of_currencies: dict[str | None, Decimal] = {None: _unit(limit)}
+
     def of_currency(view: View) -> Decimal:
         currency = None if may_be_units and counts_units(view) else currency_of(view)
-        return _unit(limit if currency is None else min(limit, minor_units(currency)))
+        unit = of_currencies.get(currency)
+        if unit is None:
+            assert currency is not None
+            unit = of_currencies[currency] = _unit(min(limit, minor_units(currency)))
+        return unit
 
     return of_currency
 
@@ -70,8 +76,7 @@ def unit_for(value: Value) -> Callable[[View], Decimal | None]:
 def currency_of(view: View) -> str | None:
     """The currency of a view's amounts."""
     for group in ("standing", "program"):
-        currency = view.get(group, {}).get("currency")
-        if currency:
+        if (values := view.get(group)) is not None and (currency := values.get("currency")):
             return str(currency)
     return None
 

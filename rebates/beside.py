@@ -38,7 +38,7 @@ def promising(at: Standing, at_next: Decimal | None) -> Standing:
         return at
     terms = at.working.program
     with exact():
-        case, index, _ = outcome(at)
+        case, index, _, _ = outcome(at)
         status = status_of(
             terms, case, following_of(case, index), None, at.period, at.as_of, at.lines, at.working.inputs
         )

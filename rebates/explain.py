@@ -46,7 +46,7 @@ def explain(at: Standing) -> tuple[Step, ...]:
 
 def _steps(at: Standing) -> list[Step]:
     terms, totals, inputs = at.working
-    case, index, capped = outcome(at)
+    case, index, bands, capped = outcome(at)
     tally = totals.get(case.scales[0].qualifier.bucket, NOTHING)
     counted = f"{tally.lines} line{'' if tally.lines == 1 else 's'} counted: {money_text(tally.amount, terms.currency)} {terms.currency}, {units_text(tally.quantity)}"
     steps = [Step("counted", f"{counted}, {_since(at)} to {at.period.last_day}", amount=shown(tally.amount))]
@@ -62,8 +62,6 @@ def _steps(at: Standing) -> list[Step]:
     for scale in case.scales:
         steps += _reached(at, scale)
     bought = anything_in(totals)
-    # Of several versions the notes tell the parts.
-    bands = case.bands(index, case.scales[0].value) if inputs.across is None and bought else []
     if not bought:
         words = "nothing that could be counted" if at.incomplete else "nothing was bought"
         steps.append(Step("no_lines", f"{words}, so nothing is paid", amount=Decimal(0)))
@@ -72,7 +70,7 @@ def _steps(at: Standing) -> list[Step]:
         steps.append(Step("no_tier", f"{words}: see above what each of the terms pays"))
     elif index < 0:
         steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
-    for band in bands:
+    for band in bands if bought else ():  # of several versions there are none: the notes tell the parts
         tier = terms.tiers[band.tier]
         if tier.kind == "amount" and tier.per is None and not tier.linear:
             words = f"{tier.name}: {tier.benefit_text(terms.currency)} fixed"
@@ -161,6 +159,8 @@ def _fate(at: Standing, made: Payout, money: Callable[[Decimal], str]) -> str:
 def _decided_by_others(at: Standing) -> list[Step]:
     """What becomes of a rebate beside others; the last of these steps comes to the standing's own."""
     inputs, terms = at.working.inputs, at.working.program
+    if not inputs.overruled and not inputs.shares:
+        return []
     steps = [Step(by.kind, by.text, amount=by.rebate) for by in inputs.overruled if by.kind != "kept"]
     steps += [_shared(share, terms) for share in inputs.shares]
     if len(inputs.shares) > 1:
@@ -198,10 +198,13 @@ def _reached(at: Standing, scale: Any) -> list[Step]:
         )
     if scale.base is not None and not scale.base.usable:
         return steps  # there is nothing to measure the thresholds against
+    counted = f"{_name(qualifier)} {text(scale.value)}"
     for tier, rung in zip(at.working.program.tiers, scale.rungs, strict=True):
         holds = scale.value > rung.threshold or (scale.value == rung.threshold and not rung.exceed)
         sign = (">" if rung.exceed else ">=") if holds else ("<=" if rung.exceed else "<")
-        words = f"{tier.name}: {_name(qualifier)} {text(scale.value)} {sign} {text(rung.threshold)}, {'reached' if holds else 'not reached'}"
+        words = (
+            f"{tier.name}: {counted} {sign} {text(rung.threshold)}, {'reached' if holds else 'not reached'}"
+        )
         steps.append(Step("threshold", words, tier.name, shown(rung.threshold)))
     return steps
 

@@ -105,14 +105,9 @@ def text(value: Exact) -> str:
 
 def money_text(value: Exact, currency: str) -> str:
     """An amount with at least its currency's decimals: `4900.00`; more only where it has more."""
-    found = plain(shown(value))
-    step = unit(currency)
-    return format(
-        found.quantize(step, context=_ROUNDING)
-        if found == found.quantize(step, context=_ROUNDING)
-        else found,
-        "f",
-    )
+    found = shown(value)
+    in_coins = found.quantize(unit(currency), context=_ROUNDING)
+    return format(in_coins if in_coins == found else plain(found), "f")
 
 
 def units_text(value: Exact) -> str:

@@ -25,7 +25,7 @@ def prorated_words(program: Program, period: Period, inputs: Inputs) -> Iterator
     """One sentence for each factor that is not 1: `45 of 90 days: fixed amounts count 1/2`."""
     found: dict[tuple[str, Fraction], list[str]] = {}
     proration = program.proration
-    for name in PRORATED:
+    for name in PRORATED if proration.of or proration.annual else ():
         if name not in SAID or not _has(program, name):
             continue
         factor = proration.factor(name, period, inputs)

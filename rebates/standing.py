@@ -6,7 +6,7 @@ whatever order. Caps and guarantee come after the tier, rounding comes last and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rebates.caps import Capped, Earned, guaranteed, limited
 from rebates.case import Case, Scale, least_step, plain_terms, set_out
 from rebates.ladder import Ladder
+from rebates.methods import Band
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
 from rebates.periods import Period
 from rebates.program import Program
@@ -274,7 +275,10 @@ def due_of(earned: Exact, terms: Program, period: Period, totals: Totals, inputs
 
 def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
     """What tier `index` pays at `axis`, before caps, exact."""
-    bands = case.bands(index, axis)
+    return _together(case, case.bands(index, axis))
+
+
+def _together(case: Case[Any], bands: Sequence[Band[Any]]) -> Exact:
     total: Exact = (
         bands[0].rebate
         if len(bands) == 1
@@ -331,13 +335,15 @@ def _earned_at(case: Case[Any], index: int) -> Exact:
     return rebate_of(case, index, first.value + max(reach, reach * 0))
 
 
-def outcome(at: Standing) -> tuple[Case[Any], int, Capped]:
-    """The case, the tier's index and the exact amount behind a standing (to explain it)."""
+def outcome(at: Standing) -> tuple[Case[Any], int, Sequence[Band[Any]], Capped]:
+    """The case, the tier's index, what each tier pays and the exact amount that is due, behind a standing (to explain it).
+    Of several versions there are no bands: each has its own."""
     terms, totals, inputs = at.working
     case = set_out(terms, at.period, totals, at.member, inputs)
     index = case.index()
-    earned = rebate_of(case, index, case.scales[0].value) if inputs.across is None else inputs.across
-    return case, index, due_of(earned, terms, at.period, totals, inputs)
+    bands = case.bands(index, case.scales[0].value) if inputs.across is None else []
+    earned = _together(case, bands) if inputs.across is None else inputs.across
+    return case, index, bands, due_of(earned, terms, at.period, totals, inputs)
 
 
 def thresholds_of(at: Standing) -> tuple[Decimal | None, ...]:
@@ -364,7 +370,7 @@ def held_at(at: Standing, index: int) -> Decimal:
 
 
 def _levels(at: Standing) -> tuple[Level, ...]:
-    case, index, _ = outcome(at)
+    case, index, _, _ = outcome(at)
     levels = []
     if case.closed and not case.answerable:
         return ()

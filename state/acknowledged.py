@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from state.outbox import Row
 
 
+KEYS_AT_ONCE = 1_000  # of one statement that takes them as one list
+
+
 @dataclass(frozen=True)
 class Acknowledged:
     """The org confirmed `payload_hash` under this key, last with sequence `seq`."""
@@ -99,17 +102,17 @@ def distrust(tx: Connection, object: str, ext_keys: Sequence[str]) -> int:
 def hashes(tx: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """(object, key) → hash, for those the org has."""
     found = {}
-    for part in slices(keys):
+    for part in slices(keys, KEYS_AT_ONCE):
         some = given(tx.dialect.name, part)
-        for row in tx.execute(_hashes(tx.dialect.name), {"keys": some}):
-            found[row.object, row.ext_key] = row.payload_hash
+        for object, key, hash in tx.execute(_hashes(tx.dialect.name), {"keys": some}).all():
+            found[object, key] = hash
     return found
 
 
 @cache
 def _hashes(dialect: str) -> Select[Any]:
     which = one_of_given(dialect, acknowledged.c.object, acknowledged.c.ext_key)
-    return select(acknowledged).where(which)
+    return select(acknowledged.c.object, acknowledged.c.ext_key, acknowledged.c.payload_hash).where(which)
 
 
 def record_ids(tx: Connection, object: str, ext_keys: Sequence[str]) -> dict[str, str]:

@@ -260,14 +260,14 @@ def _of_member(member_pk: int) -> Any:
 
 def account_fields(tx: Connection, pks: set[int]) -> dict[int, dict[str, object]]:
     """Accounts as conditions see them: attributes, and over them the canonical fields."""
-    parent = accounts.alias("parent")
-    query = select(accounts, parent.c.sf_id.label("parent_id")).outerjoin(
-        parent, parent.c.pk == accounts.c.parent_pk
-    )
-    names = ("name", "owner_id", "type", "region", "currency", "parent_id")
+    parent, own = accounts.alias("parent"), ("name", "owner_id", "type", "region", "currency")
+    query = select(
+        accounts.c.pk, accounts.c.attributes, accounts.c.sf_id, *(accounts.c[name] for name in own), parent.c.sf_id
+    ).outerjoin(parent, parent.c.pk == accounts.c.parent_pk)  # fmt: skip
+    names = ("id", *own, "parent_id")
     return {
-        row.pk: _attributes(row.attributes) | {"id": row.sf_id} | {name: getattr(row, name) for name in names}
-        for row in tx.execute(query.where(accounts.c.pk.in_(sorted(pks))))
+        pk: _attributes(attributes) | dict(zip(names, values, strict=True))
+        for pk, attributes, *values in tx.execute(query.where(accounts.c.pk.in_(sorted(pks)))).all()
     }
 
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     bindparam,
     exists,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 )
 
 from state import acknowledged, bulk, meta, outbox_due
-from state.dialects import one_of
+from state.dialects import given, one_of, one_of_given
 from state.instants import micros
 from state.outbox_due import PENDING
 from state.outbox_lost import close as _close
@@ -45,6 +47,7 @@ from state.payloads import payload_hash as payload_hash
 from state.slices import slices
 from state.tables.work import outbox
 
+KEYS_AT_ONCE = 1_000  # of one statement
 LANES = 64  # an account's rows travel in one lane, so that two workers never write to one account at once
 
 
@@ -67,8 +70,9 @@ def enqueue(
     in quarantine: the same payload would be refused again), or else what the org has, is not written. An `event` whose key was ever
     enqueued is not written again. `sequence` gives so many numbers where several processes enqueue side by side.
     """
-    states = [_Written(w) for w in wanted if w.kind == "state"]
-    events = [_Written(w) for w in wanted if w.kind == "event"]
+    written = [_written(w) for w in wanted]
+    states = [w for w in written if w.kind == "state"]
+    events = [w for w in written if w.kind == "event"]
     new_states, outdated = _new_states(tx, states)
     fresh = [*new_states, *_new_events(tx, events)]
     if not fresh:
@@ -94,16 +98,20 @@ def lane_of(account_id: str) -> int:
     return zlib.crc32(account_id.encode()) % LANES
 
 
-class _Written:
+class _Written(NamedTuple):
     """A wish with its payload written down and hashed, once."""
 
-    __slots__ = ("account_id", "hash", "key", "kind", "payload")
+    kind: Kind
+    key: tuple[str, str]
+    account_id: str | None
+    payload: str
+    hash: str
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.kind, self.account_id = wanted.kind, wanted.account_id
-        self.key = (wanted.object, wanted.ext_key)
-        self.payload = dump(wanted.payload)
-        self.hash = digest(self.payload)
+
+def _written(wanted: Wanted) -> _Written:
+    kind, object, ext_key, payload, account_id = wanted
+    text = dump(payload)
+    return _Written(kind, (object, ext_key), account_id, text, digest(text))
 
 
 _CLAIM = (
@@ -286,14 +294,10 @@ def _new_states(tx: Connection, wanted: Sequence[_Written]) -> tuple[list[_Writt
     newest_first = {w.key: w for w in wanted}
     new: list[_Written] = []
     outdated: list[tuple[str, str]] = []
-    for some in slices(list(newest_first)):
-        alive = _state_of_found.in_(("pending", "inflight", "quarantined"))
-        query = select(outbox.c.object, outbox.c.ext_key, outbox.c.payload_hash).where(
-            alive, outbox.c.kind == "state", _keyed(tx, some)
-        )
-        on_the_way = {
-            (row.object, row.ext_key): row.payload_hash for row in tx.execute(query.order_by(outbox.c.seq))
-        }
+    dialect = tx.dialect.name
+    for some in slices(list(newest_first), KEYS_AT_ONCE):
+        found = tx.execute(_on_the_way(dialect), {"keys": given(dialect, some)})
+        on_the_way = {(object, key): hash for object, key, hash in found}
         known = acknowledged.hashes(tx, some)
         for key in some:
             wish = newest_first[key]
@@ -305,11 +309,10 @@ def _new_states(tx: Connection, wanted: Sequence[_Written]) -> tuple[list[_Writt
 
 
 def _new_events(tx: Connection, wanted: Sequence[_Written]) -> list[_Written]:
-    by_key = {w.key: w for w in wanted}
-    for some in slices(list(by_key)):
-        query = select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", _keyed(tx, some))
-        for row in tx.execute(query):
-            del by_key[row.object, row.ext_key]
+    by_key, dialect = {w.key: w for w in wanted}, tx.dialect.name
+    for some in slices(list(by_key), KEYS_AT_ONCE):
+        for object, key in tx.execute(_events(dialect), {"keys": given(dialect, some)}):
+            del by_key[object, key]
         for key in acknowledged.hashes(tx, some):
             by_key.pop(key, None)
     return list(by_key.values())
@@ -329,6 +332,26 @@ def _settle(tx: Connection, row: Row, **values: Any) -> bool:
 
 # Not the bare column: SQLite would go through all that waits, by its index on the state, to find some keys among it.
 _state_of_found = func.coalesce(outbox.c.state, "")
+
+
+@cache
+def _on_the_way(dialect: str) -> Select[Any]:
+    """The states of given keys that are not over, the newest of a key last."""
+    return (
+        select(outbox.c.object, outbox.c.ext_key, outbox.c.payload_hash)
+        .where(
+            _state_of_found.in_(("pending", "inflight", "quarantined")),
+            outbox.c.kind == "state",
+            one_of_given(dialect, outbox.c.object, outbox.c.ext_key),
+        )
+        .order_by(outbox.c.seq)
+    )
+
+
+@cache
+def _events(dialect: str) -> Select[Any]:
+    given_keys = one_of_given(dialect, outbox.c.object, outbox.c.ext_key)
+    return select(outbox.c.object, outbox.c.ext_key).where(outbox.c.kind == "event", given_keys)
 
 
 def _keyed(tx: Connection, keys: Sequence[tuple[str, str]]) -> Any:

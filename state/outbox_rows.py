@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from state.instants import moment, optional_moment
 from state.payloads import load
@@ -23,8 +23,7 @@ class Stuck(StrEnum):
     UNKNOWN_FATE = "unknown_fate"  # sent, and it could not be found out whether it was written
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Something the org should be told. `payload` is a Salesforce record without its key and sequence."""
 
     kind: Kind

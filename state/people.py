@@ -56,7 +56,7 @@ def members(tx: Connection, pks: Collection[int]) -> dict[int, Member]:
     wanted = sorted(pks)
     found = {}
     for part in slices(wanted):
-        some = tx.execute(_MEMBERS, {"pks": part})
+        some = tx.execute(_MEMBERS, {"pks": part}).all()
         for pk, sf_id, name, owner, above, type_, region, currency, deleted, winner in some:
             gone = bool(deleted or winner is not None)
             found[pk] = Member(pk, sf_id, name, owner, above, type_, region, currency, gone)

@@ -239,7 +239,7 @@ def cells_on(tx: Connection, day: date, members: Collection[int]) -> list[Cell]:
     return [
         Cell(*row)
         for pks in slices(sorted(members), CELLS_AT_ONCE)
-        for row in tx.execute(query.where(standings.c.member_pk.in_(pks)))
+        for row in tx.execute(query.where(standings.c.member_pk.in_(pks))).all()
     ]
 
 
@@ -284,7 +284,7 @@ def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
         query = query.where(standings.c.run_pk == changed_by)
     elif out := out_of_force(tx):
         query = query.where(standings.c.period_pk.not_in(sorted(out)))
-    return {Cell(*row) for row in tx.execute(query).all()}
+    return set(map(Cell._make, tx.execute(query).all()))
 
 
 def _views() -> Any:

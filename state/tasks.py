@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from state.dialects import upsert
+from state.dialects import upsert_into
 from state.instants import micros, moment, optional_moment
 from state.tables.work import tasks
 from state.totals import Cell
@@ -31,23 +33,24 @@ class TaskRow:
 
 def opened(tx: Connection, task: TaskRow, *, now: datetime) -> bool:
     """Note a task as open. A key that was ever used stays as it is: a person who closed it is not asked again."""
-    statement = (
-        upsert(tx, tasks)
-        .values(
-            key=task.key,
-            kind=task.kind,
-            member_pk=task.cell.member_pk,
-            period_pk=task.cell.period_pk,
-            document=task.document,
-            sf_id=task.sf_id,
-            owner_id=task.owner_id,
-            state="open",
-            opened_at=micros(now),
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(tasks.c.key)
-    )
-    return tx.execute(statement).one_or_none() is not None
+    values = {
+        "key": task.key,
+        "kind": task.kind,
+        "member_pk": task.cell.member_pk,
+        "period_pk": task.cell.period_pk,
+        "document": task.document,
+        "sf_id": task.sf_id,
+        "owner_id": task.owner_id,
+        "state": "open",
+        "opened_at": micros(now),
+    }
+    return tx.execute(_opened(tx.dialect.name), values).one_or_none() is not None
+
+
+@cache
+def _opened(dialect: str) -> ReturningInsert[Any]:
+    once = upsert_into(dialect, tasks).on_conflict_do_nothing(index_elements=["key"])
+    return once.returning(tasks.c.key)
 
 
 def found(tx: Connection, key: str, *, sf_id: str, owner_id: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -38,8 +38,7 @@ class Cell(NamedTuple):
     period_pk: int
 
 
-@dataclass(frozen=True)
-class CellTotals:
+class CellTotals(NamedTuple):
     """Everything that the engine needs for one standing.
 
     `totals` are those of the program's whole window (`program.window(period)`), converted; `by_period` the same
@@ -51,8 +50,8 @@ class CellTotals:
     program: Program
     period: Period
     member_id: str  # Salesforce's
-    totals: Mapping[str, Tally] = field(default_factory=dict)
-    by_period: Mapping[Period, Mapping[str, Tally]] = field(default_factory=dict)
+    totals: Mapping[str, Tally]
+    by_period: Mapping[Period, Mapping[str, Tally]]
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -101,7 +100,7 @@ def waiting_cells(
     )
     if share is not None:
         query = query.where(share.of_waiting())
-    return [Cell(row.member_pk, row.period_pk) for row in tx.execute(query)]
+    return list(map(Cell._make, tx.execute(query).all()))
 
 
 def how_many_wait(tx: Connection) -> int:
@@ -211,8 +210,8 @@ def sums(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, list[Any]]:
     found: dict[Cell, list[Any]] = {}
     for at in range(0, len(cells), CELLS_AT_ONCE):
         some = given(tx.dialect.name, cells[at : at + CELLS_AT_ONCE])
-        for row in tx.execute(_sums(tx.dialect.name), {"keys": some}):
-            found.setdefault(Cell(row.member_pk, row.period_pk), []).append(row)
+        for row in tx.execute(_sums(tx.dialect.name), {"keys": some}).all():
+            found.setdefault(Cell(row[0], row[1]), []).append(row)
     return found
 
 
@@ -272,4 +271,5 @@ _IDS = select(accounts.c.pk, accounts.c.sf_id).where(accounts.c.pk.in_(bindparam
 
 
 def _member_ids(tx: Connection, pks: set[int]) -> dict[int, str]:
-    return {row.pk: row.sf_id for row in tx.execute(_IDS, {"pks": sorted(pks)})}
+    found = tx.execute(_IDS, {"pks": sorted(pks)}).all()
+    return {row[0]: row[1] for row in found}

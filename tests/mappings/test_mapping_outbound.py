@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mappings import template
 from mappings.describe import FieldDescribe, ObjectDescribe
 from mappings.file import read_mapping
-from mappings.outbound import MissingValue, Writer, fitted, record
+from mappings.outbound import Common, MissingValue, Writer, fitted, record
 from mappings.texts_out import cut, json_text, plain, units
 from mappings.vocabulary import EVENTS
 from rebates.money import round_money
@@ -162,8 +162,55 @@ def test_a_view_that_lacks_a_value_is_a_fault_of_ours(mapping_of):
 def test_a_float_is_never_written(mapping_of):
     with pytest.raises(TypeError):
         written(mapping_of, '"standing.rebate"', {**VIEW, "standing": {"rebate": 1.5}})
+    for value in (
+        1.5,
+        [1.5],
+        {"amount": 1.5},
+        {"tiers": [{"threshold": 1.5}]},
+        [{"amount": Decimal(1)}, (1.5,)],
+    ):
+        with pytest.raises(TypeError):
+            json_text(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.text() | st.decimals(allow_nan=False, allow_infinity=False, places=6),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_json_says_exactly_what_it_was_made_of(value):
+    text = json_text(value)
+
+    assert json.loads(text, parse_float=Decimal, parse_int=Decimal) == value
+
+
+def test_json_has_days_and_moments_as_salesforce_takes_them():
+    moment = datetime(2026, 11, 23, 15, 0, 0, 5000, UTC)
+
+    assert json_text({"day": date(2026, 11, 23), "at": moment}) == (
+        '{"day":"2026-11-23","at":"2026-11-23T15:00:00.005Z"}'
+    )
     with pytest.raises(TypeError):
-        json_text({"amount": 1.5})
+        json_text({"tiers": {1}})
+
+
+@pytest.mark.parametrize("name", ["standing", "account"])
+def test_what_records_have_in_common_is_written_once_and_no_other_way(name):
+    push = read_mapping("standard").push[name]
+    writer = Writer(push, leave_out=push.volatile)
+    groups = {group: Common(VIEW[group]) for group in ("program", "period")}
+    other = {
+        "program": Common({**VIEW["program"], "name": "Parts", "method": "stepped"}),
+        "period": groups["period"],
+    }
+
+    for common, plain_ones in ((groups, {}), (other, other), (groups, {})):
+        view = {**VIEW, **common}
+        alone = Writer(push, leave_out=push.volatile)
+        assert writer.record(view) == alone.record({**VIEW, **{k: dict(v) for k, v in plain_ones.items()}})
 
 
 def describe(**lengths):
