@@ -198,6 +198,8 @@ class Calculator:
             account = fields.get(one.cell.member_pk, {})
             first, last = active_days(account)
             base = compared.get(one.cell, baselines.Baseline())
+            if frame.joined_within(one.period, first):
+                base = baselines.Baseline()
             before = ahead.get(one.cell, NOTHING_AHEAD)
             inputs = Inputs(
                 baseline=base.value,

@@ -291,6 +291,8 @@ class ProgramRun:
         growth = terms.growth
         if growth is None or growth.baseline == "fixed" or inputs.baseline is not None:
             return inputs
+        if growth.joined_within(period, self.program.starts, inputs.active_from) is not None:
+            return inputs
         qualifier = next(q for q in (*terms.qualifiers, *terms.gates) if q.of == "growth")
         windows, elapsed = growth.windows(period), growth.elapsed_windows(period, self.as_of)
         if not any(self._anything_in(start, end) for start, end in windows):

@@ -247,6 +247,9 @@ def ratio_base(
     """What a ratio is measured against; None for plain values."""
     if qualifier.of == "growth":
         assert program.growth is not None
+        joined = program.growth.joined_within(period, program.starts, inputs.active_from)
+        if inputs.baseline is None and joined is not None:
+            return Base(missing=joined)
         return growth_base(program.growth, period, member, value, inputs)
     if qualifier.of == "attainment":
         return attainment_base(program.targets, period, member, inputs)
