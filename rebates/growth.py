@@ -94,11 +94,13 @@ class Growth:
 class Base:
     """The base of a ratio: thresholds become `base * threshold + shift` on the axis.
 
-    `any_sale`: whatever is above zero reaches every tier. `missing` says why there is no base.
+    `any_sale`: whatever is above zero reaches every tier. `follows`: it grows with the value, so that no purchase gets
+    nearer to a threshold. `missing` says why there is no base.
     """
 
     value: Fraction = field(default=Fraction(1))
     any_sale: bool = False
+    follows: bool = False
     missing: str | None = None
     refused: str | None = None
 
@@ -132,7 +134,7 @@ def growth_base(growth: Growth, period: Period, member: str | None, axis: Fracti
         if growth.zero == "any_sale":
             return Base(Fraction(0), any_sale=True)
         if growth.zero == "as_100_percent" and axis > 0:
-            return Base(axis)
+            return Base(axis, follows=True)
         return Base(refused="the baseline is zero")
     return Base(base)
 
