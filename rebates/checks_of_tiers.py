@@ -77,6 +77,7 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
         *_benefit(tier, place),
         *_increment(program, tier, place),
         *_linear(tier, place, last=last),
+        *_along_the_measure(program, tier, place),
         *_beside_the_method(program, tier, place),
     ]
 
@@ -151,6 +152,40 @@ def _linear(tier: Tier, place: Path, *, last: bool) -> list[Problem]:
             )
         )
     return found
+
+
+def _along_the_measure(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    """Increments and lines run along what decides the tier: where something else is paid on, a part of it cannot be told."""
+    runs = "per" if tier.per is not None else "from"
+    if not program.qualifiers or tier.kind == "amount" or not (tier.linear or tier.per is not None):
+        return []
+    first = program.qualifiers[0]
+    what, out = None, ""
+    if first.of in ("categories", "mix"):
+        what = "a number of categories" if first.of == "categories" else "a mix"
+    elif tier.linear and first.dimension == "quantity":
+        what = "a number of units"
+    elif set(first.counts.conditions) != set(program.measure_counts.conditions):
+        what = "other lines than are paid on"
+        out = ", or count the same lines in [qualifier_counts] and [measure_counts]"
+    elif program.growth is not None and program.growth.mode == "excess":
+        what = "all that was bought, while the excess is paid on"
+        out = ', or [growth] mode = "whole"'
+    if what is None:
+        return []
+    size = (
+        "an amount for each increment"
+        if runs == "per"
+        else 'amounts of money, as in from = "100" and to = "300"'
+    )
+    return [
+        problem(
+            (*place, runs),
+            f"{'a rate along a line' if tier.linear else 'a benefit for each increment'} is worked out along what decides "
+            f"the tier, which is {what}",
+            f"pay {size}, or a plain {'rate' if tier.kind == 'rate' else 'per_unit'}{out}",
+        )
+    ]
 
 
 def _beside_the_method(program: Program, tier: Tier, place: Path) -> list[Problem]:
