@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+from rebates.calendars import add_months
 from rebates.growth import active_share
 from rebates.money import Exact, fraction, round_money, share_out
 from rebates.periods import Period
@@ -54,11 +55,14 @@ class Proration:
 
 
 def year_share(period: Period) -> Fraction:
-    """The part of its year that a period is: 30 days are 30/365."""
+    """The part of its year that a period is: 30 days are 30/365, and a year is one, wherever it begins."""
     if period.start.day == 1 and period.end.day == 1:  # whole months: one twelfth each
         months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
         return Fraction(months, 12)
-    return Fraction(period.days, 366 if calendar.isleap(period.start.year) else 365)
+    years, rest = 0, period.start
+    while (later := add_months(period.start, 12 * (years + 1))) <= period.end:
+        years, rest = years + 1, later
+    return years + Fraction((period.end - rest).days, 366 if calendar.isleap(rest.year) else 365)
 
 
 class Capped(NamedTuple):

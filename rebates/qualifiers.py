@@ -83,6 +83,11 @@ class Qualifier:
         return f"{self.name}" if self.counts.conditions else ALL
 
     @property
+    def is_sum(self) -> bool:
+        """Whether its thresholds are money or units, which have a part in a piece of a period."""
+        return self.of in ("amount", "quantity")
+
+    @property
     def is_ratio(self) -> bool:
         return self.of in ("growth", "attainment", "mix")
 
