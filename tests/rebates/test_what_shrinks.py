@@ -21,9 +21,7 @@ ANNUAL = '[proration]\nannual = ["{}"]\n'
 TARGET = 'qualifier = "attainment"\n[targets]\nA = "100"\n'
 GROWTH = 'qualifier = "growth"\n[growth]\nbaseline = "1000"\n'
 RETAIL = 'period = "4-4-5"\nfirst_week = 2026-02-01\nguarantee = "1200"\n'
-CATEGORIES = (
-    '[[qualifiers]]\nname = "breadth"\nof = "categories"\nfield = "product.family"\nvalues = ["Care", "Color"]\n'
-)
+CATEGORIES = '[[qualifiers]]\nname = "breadth"\nof = "categories"\nfield = "product.family"\nvalues = ["Care", "Color"]\n'
 SPEND = '[[qualifiers]]\nname = "spend"\nof = "amount"\n'
 BOTH = '[[tiers]]\nname = "Both"\nthreshold = { breadth = "2", spend = "1000" }\nrate = "10%"\n'
 
