@@ -7,6 +7,7 @@ is counted: what it certainly adds to the measure, and no share that other goods
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -52,8 +53,23 @@ def lies_in(inner: Filter, outer: Filter) -> bool:
     return all(condition in inner.conditions for condition in outer.conditions)
 
 
-def stays(program: Program, mix: Qualifier, at_least: Fraction, totals: Totals, bought: Exact) -> bool:
-    """Whether a share still holds when so much more was bought for the first qualifier, be it of other goods."""
+def shares_stay(
+    program: Program, others: Iterable[Qualifier], tier: int, totals: Totals, bought: Exact
+) -> bool:
+    """Whether all shares that have to hold for a tier (of `others` and of gates) still do when so much more was bought for
+    the first qualifier, be it of other goods.
+    """
+    at = program.tiers[tier]
+    needed = [(gate, gate.at_least) for gate in program.gates]
+    needed += [(one, at.thresholds.get(one.name, at.threshold)) for one in others]
+    return all(
+        _stays(program, one, fraction(least), totals, bought)
+        for one, least in needed
+        if one.of == "mix" and least is not None
+    )
+
+
+def _stays(program: Program, mix: Qualifier, at_least: Fraction, totals: Totals, bought: Exact) -> bool:
     first = program.qualifiers[0]
     if first.of == "categories" or lies_in(first.counts, mix.counts):
         return True

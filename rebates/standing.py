@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rebates.buying import stays
+from rebates.buying import shares_stay
 from rebates.caps import Capped, Earned, guaranteed, limited
 from rebates.case import Case, Scale, least_step, plain_terms, set_out
 from rebates.ladder import Ladder
@@ -299,17 +299,8 @@ def gap_to(case: Case[Any], index: int, totals: Totals) -> Any:
     gap = case.to_buy(max(_short(case, case.scales[0], index), case.scales[0].value * 0))
     if not gap:
         return gap
-    shares = [(gate, gate.at_least) for gate in program.gates if gate.of == "mix"]
-    tier = program.tiers[index]
-    shares += [
-        (s.qualifier, tier.thresholds.get(s.qualifier.name, tier.threshold))
-        for s in joined
-        if s.qualifier.of == "mix"
-    ]
-    holds = all(
-        stays(program, mix, fraction(least), totals, gap) for mix, least in shares if least is not None
-    )
-    return gap if holds else None
+    others = [scale.qualifier for scale in joined]
+    return gap if shares_stay(program, others, index, totals, gap) else None
 
 
 def _short(case: Case[Any], scale: Scale[Any], index: int) -> Any:
