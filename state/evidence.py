@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_, select, true
 
+from rebates.conditions import Fields
+from rebates.periods import local_day
 from state import dating
 from state.dating import Dated
 from state.in_force import OWN
@@ -60,7 +62,7 @@ class Span:
 
 @dataclass(frozen=True)
 class LineView:
-    """One order line as pulled. The four `*_fields` are what `program.why_not` asks about."""
+    """One order line as pulled. The four `*_fields` are what `program.why_not` asks about (`fields_in`)."""
 
     line_id: str
     order_id: str
@@ -77,6 +79,13 @@ class LineView:
     product_fields: dict[str, object]
     order_fields: dict[str, object]
     line_fields: dict[str, object]
+
+    def fields_in(self, zone: str) -> tuple[Fields, Fields, Fields, Fields]:
+        """What a program of a time zone asks about: its order's moment is a day there."""
+        order = self.order_fields
+        if self.ordered_on is None and self.ordered_at is not None:
+            order = order | {"ordered_on": local_day(self.ordered_at, zone).isoformat()}
+        return self.account_fields, self.product_fields, order, self.line_fields
 
 
 def contributions_of(

@@ -15,15 +15,20 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 
 from rebates.conditions import Condition, Filter
 from rebates.money import parse_number
+from rebates.periods import midnight
 from rebates.qualifiers import Bucket
+from state.dating import OWN, Days
+from state.instants import micros
+from state.tables.base import FIRST_AT, LAST_AT
 from state.tables.facts import accounts, order_lines, orders, products
 
 _ROOM = 2**63 - 1  # of a BIGINT
 _MICRO = 1_000_000
+_EDGE = 2  # days
 _RANGE = ("at_least", "at_most", "above", "below")
 
 
@@ -49,7 +54,7 @@ NUMBERS: dict[tuple[str, str], ColumnElement[Any]] = {
     ("line", "amount"): order_lines.c.amount_e6,
     ("line", "quantity"): order_lines.c.quantity_e6,
 }
-DAYS: dict[tuple[str, str], ColumnElement[Any]] = {("order", "ordered_on"): orders.c.ordered_on}
+DAYS = {("order", "ordered_on")}
 # Stamps of the records themselves: no rule of a program can mean them.
 NEVER = {
     ("order", "ordered_at"),
@@ -97,18 +102,18 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def holds(conditions: Iterable[Condition]) -> ColumnElement[bool]:
-    """The predicate over `orders` and `order_lines` that all conditions hold."""
-    return and_(true(), *(_holds(one) for one in conditions))
+def holds(conditions: Iterable[Condition], zone: str) -> ColumnElement[bool]:
+    """The predicate over `orders` and `order_lines` that all conditions hold; days are those of the program's time zone."""
+    return and_(true(), *(_holds(one, zone) for one in conditions))
 
 
-def _holds(condition: Condition) -> ColumnElement[bool]:
+def _holds(condition: Condition, zone: str) -> ColumnElement[bool]:
     place = (condition.side, condition.field)
     if place in TEXTS:
         return _text(condition, TEXTS[place])
     if place in NUMBERS:
         return _number(condition, NUMBERS[place])
-    return _day(condition, DAYS[place])
+    return _day(condition, zone)
 
 
 def _text(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -182,15 +187,18 @@ def _micros(values: Iterable[str]) -> list[int]:
     return found
 
 
-def _day(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Days are ordinals here and ISO text in conditions; a longer bound (an instant) lies within its day."""
+def _day(condition: Condition, zone: str) -> ColumnElement[bool]:
+    """Days are ordinals here and ISO text in conditions; a longer bound (an instant) lies within its day. What has a moment
+    instead of a day has that of its program's time zone, as for its period.
+    """
+    dated = or_(orders.c.ordered_on.is_not(None), orders.c.ordered_at.is_not(None))
     tests: list[ColumnElement[bool]] = []
     if condition.present is not None:
-        tests.append(column.is_not(None) if condition.present else column.is_(None))
+        tests.append(dated if condition.present else not_(dated))
     if condition.one_of is not None:
-        tests.append(column.in_(_ordinals(condition.one_of)))
+        tests.append(_on_any(condition.one_of, zone))
     if condition.not_in:
-        tests.append(or_(column.is_(None), column.not_in(_ordinals(condition.not_in))))
+        tests.append(or_(not_(dated), not_(_on_any(condition.not_in, zone))))
     last = date.max.toordinal()
     low, high, bounded = 0, last, False
     for form in _RANGE:
@@ -205,9 +213,26 @@ def _day(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool
             low = max(low, ordinal + (within or form == "above"))
         else:
             high = min(high, ordinal - (not within and form == "below"))
+    if low > high:
+        return false()
     if bounded:
-        tests.append(column.is_not(None))
-    return _between(tests, column, low, high, (0, last))
+        tests.append(OWN.within(_span(low, high, zone)))
+    return and_(true(), *tests)
+
+
+def _on_any(days: Iterable[str], zone: str) -> ColumnElement[bool]:
+    return or_(false(), *(OWN.within(_span(day, day, zone)) for day in _ordinals(days)))
+
+
+def _span(first: int, last: int, zone: str) -> Days:
+    """Some days as a program's time zone cuts them; those at the calendar's ends have no midnight in every zone."""
+    return Days(first, last + 1, _begins_at(first, zone), _begins_at(last + 1, zone))
+
+
+def _begins_at(day: int, zone: str) -> int:
+    if day <= _EDGE:
+        return FIRST_AT
+    return LAST_AT if day >= date.max.toordinal() - _EDGE else micros(midnight(date.fromordinal(day), zone))
 
 
 def _ordinals(values: Iterable[str]) -> list[int]:
