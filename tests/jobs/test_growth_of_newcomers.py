@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from jobs.explanation import explain
 from jobs.trial import run_trial
 from jobs.trial_files import TrialFiles, TrialLine
 from rebates import parse_program
@@ -96,6 +97,17 @@ def test_a_given_baseline_takes_the_place_of_days_before_joining(shop):
     sales = [(date(2026, 4, 10), 900), (date(2026, 4, 20), 500), (date(2027, 4, 5), 1200)]
     found = both(shop, text, sales, date(2027, 4, 20), targets=[given])
     assert found["2027-04"] == (120, ())
+
+
+@pytest.mark.parametrize("text", [FIXED, LAST_YEAR])
+def test_explain_says_of_an_order_from_before_when_the_account_joined(shop, text):
+    sales = [(date(2025, 4, 20), 100), (date(2026, 4, 15), 900), (date(2026, 4, 16), 2000)]
+    both(shop, text, sales, date(2026, 4, 20))
+    (found,) = explain(shop.opened, "Acme", period="2026-04")
+    assert [one.order_number for one in found.contributions] == ["o2"]
+    assert [(one.line.order_number, one.reason) for one in found.not_counted] == [
+        ("o1", "from before Acme takes part (2026-04-16)")
+    ]
 
 
 @pytest.mark.parametrize("joined", [date(2025, 6, 1), date(2026, 1, 1)])
