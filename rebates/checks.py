@@ -11,6 +11,7 @@ from rebates.calendars import MONTHS_OF, RETAIL
 from rebates.checks_of_days import day_problems
 from rebates.checks_of_limits import limit_problems
 from rebates.checks_of_tiers import ladder_problems
+from rebates.checks_of_windows import window_problems
 from rebates.hierarchy import overlapping
 from rebates.money import parse_number, text
 from rebates.problems import Path, Problem, nearest, problem
@@ -23,9 +24,10 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 def find_problems(program: Program) -> list[Problem]:
     """Everything that keeps this program from being used."""
-    found = [
-        *_frame(program),
-        *day_problems(program),
+    found = [*_frame(program), *day_problems(program)]
+    if not found:  # without sound days nothing is looked at that reads periods
+        found += window_problems(program)
+    found += [
         *_roles(program),
         *ladder_problems(program, program.tiers, ("tiers",)),
     ]

@@ -1,0 +1,118 @@
+"""Keys that would pay something wrong together are refused by name, with what to write instead; their neighbors are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rebates import InvalidProgram, Program, parse_program
+from rebates.totals import Target
+
+HEAD = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
+TIER = '[[tiers]]\nthreshold = "0"\nrate = "10%"\n'
+YEAR = '[settlement]\nwindow = "year"\n'
+MONTHLY_OR_YEARLY = 'leave [settlement] window out, or settle once for all of it: period = "year"'
+GROWTH = '[growth]\nbaseline = "{}"\n[[tiers]]\nthreshold = "110%"\nrate = "3%"\n'
+ATTAINMENT = 'qualifier = "attainment"\n[targets]\nA = "1000"\n[[tiers]]\nthreshold = "100%"\nrate = "2%"\n'
+RETAIL = 'key = "p"\nstarts = 2026-02-01\nends = 2027-01-30\nperiod = "4-5-4"\nfirst_week = 2026-02-01\n'
+
+
+def refused(text: str) -> dict[str, tuple[str, str]]:
+    """Key → what is wrong, and what to write instead."""
+    with pytest.raises(InvalidProgram) as caught:
+        parse_program(text, "p.toml")
+    assert all(one.line for one in caught.value.problems)
+    return {one.key: (one.message, one.suggestion or "") for one in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message", "instead"),
+    [
+        (
+            HEAD + 'max_payout = "100"\n' + YEAR + TIER,
+            "max_payout",
+            "of the whole year",
+            "max_payout_program",
+        ),
+        (HEAD + 'guarantee = "100"\n' + YEAR + TIER, "guarantee", "paid once", MONTHLY_OR_YEARLY),
+        (
+            HEAD + YEAR + TIER + '[market.APAC]\nmax_payout = "100"\n',
+            "market.APAC.max_payout",
+            "of the whole year",
+            MONTHLY_OR_YEARLY,
+        ),
+        (
+            HEAD + YEAR + '[proration]\nannual = ["threshold"]\n' + TIER,
+            "proration.annual",
+            "part of a year",
+            "write the values of a year and leave annual out",
+        ),
+        (
+            HEAD + YEAR + '[proration]\nby = "days"\nof = ["threshold"]\n' + TIER,
+            "proration.of",
+            "piece of one period",
+            MONTHLY_OR_YEARLY,
+        ),
+        (
+            HEAD + 'qualifier = "growth"\n' + YEAR + GROWTH.format("same_period_last_year"),
+            "growth",
+            "the baseline is that of one period",
+            MONTHLY_OR_YEARLY,
+        ),
+        (
+            HEAD
+            + YEAR.replace("year", "half_year")
+            + '[[gates]]\nname = "g"\nof = "growth"\nat_least = "100%"\n'
+            + GROWTH.format("5000").replace("110%", "110"),
+            "growth",
+            "bought over the half year so far",
+            'period = "half_year"',
+        ),
+        (
+            RETAIL + YEAR + TIER,
+            "settlement.window",
+            "no beginning of a year of the 4-5-4 calendar",
+            'window = "program", in a program of one year',
+        ),
+    ],
+)
+def test_what_is_meant_for_one_period_is_not_held_against_a_window(text, key, message, instead):
+    found = refused(text)
+    assert list(found) == [key]
+    assert message in found[key][0]
+    assert instead in found[key][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + YEAR + TIER,
+        HEAD + 'max_payout_program = "100"\nmin_payout = "5"\n' + YEAR + TIER + 'max_measure = "500"\n',
+        HEAD + 'max_payout = "100"\nguarantee = "10"\n' + TIER,
+        HEAD + 'period = "year"\nmax_payout = "100"\nguarantee = "10"\n' + YEAR + TIER,
+        HEAD + 'qualifier = "growth"\n' + GROWTH.format("same_period_last_year"),
+        HEAD + 'period = "year"\nqualifier = "growth"\n' + YEAR + GROWTH.format("same_period_last_year"),
+        HEAD + ATTAINMENT + YEAR,
+        RETAIL + YEAR.replace("year", "program") + TIER,
+        HEAD + 'period = "week"\n' + YEAR + TIER,
+    ],
+)
+def test_what_is_counted_over_the_same_days_goes_together(text):
+    assert parse_program(text).key == "p"
+
+
+def test_targets_of_single_periods_do_not_go_with_a_window():
+    program = parse_program(HEAD + ATTAINMENT + YEAR)
+    assert with_target(program, None).given, "one for all of the window does"
+    with pytest.raises(InvalidProgram) as caught:
+        with_target(program, "2026-02")
+    (found,) = caught.value.problems
+    assert found.key == "targets"
+    assert "a target for 2026-02 alone" in found.message
+    assert "one target for the whole year, with no period" in str(found.suggestion)
+    assert with_target(parse_program(HEAD + ATTAINMENT), "2026-02").given
+
+
+def with_target(program: Program, period: str | None) -> Program:
+    return replace(program, given=(Target("A", period, program.targets["A"], None),))
