@@ -19,12 +19,7 @@ def window_problems(program: Program) -> list[Problem]:
     if program.settlement.window == "period":
         return []
     found = [*_retail(program), *_ratios(program), *_limits(program), *_prorated(program)]
-    return found if found and _is_longer(program) else []
-
-
-def _is_longer(program: Program) -> bool:
-    """Whether any period's standing is counted over more than the period."""
-    return any(len(program.window(period)) > 1 for period in program.periods())
+    return found if found and program.counts_over_several_periods else []
 
 
 def _words(program: Program) -> tuple[str, str]:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from rebates import InvalidProgram, Program, parse_program
+from rebates.amendments import why_not_added
 from rebates.totals import Target
+from rebates.versions import in_order
 
 HEAD = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
 TIER = '[[tiers]]\nthreshold = "0"\nrate = "10%"\n'
@@ -116,3 +118,38 @@ def test_targets_of_single_periods_do_not_go_with_a_window():
 
 def with_target(program: Program, period: str | None) -> Program:
     return replace(program, given=(Target("A", period, program.targets["A"], None),))
+
+
+AS_OF = 'effective_from = 2026-07-01\namendment = "as_of"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key"),
+    [
+        (YEAR, "", "[settlement] window"),
+        (YEAR, YEAR + 'claw_back = "invoice"\n', "[settlement] claw_back"),
+        ("", "grace_days = 5\n", "grace_days"),
+        ("", 'late_lines = "ignore"\n', "late_lines"),
+        ('returns = "original_period"\n', "", "returns"),
+        ("", 'stacking = { mode = "exclusive", group = "g" }\n', "[stacking]"),
+        ("", '[hierarchy]\nroll_up = "parent"\npay = "share"\n', "[hierarchy] pay"),
+    ],
+)
+def test_an_amendment_from_a_day_on_leaves_how_all_periods_are_settled(before, after, key):
+    old, new = (parse_program(text) for text in (HEAD + before + TIER, HEAD + AS_OF + after + TIER))
+    why = why_not_added(in_order([old, new])) or ""
+    assert f"with another {key} than the terms from 2026-01-01" in why
+    assert "write the same into both files, or end the program on 2026-06-30" in why
+    assert why_not_added(in_order([old, parse_program(HEAD + AS_OF + before + TIER)])) is None
+    corrected = HEAD + AS_OF.replace("as_of", "latest") + after + TIER
+    assert why_not_added(in_order([old, parse_program(corrected)])) is None, "a correction may"
+
+
+def test_an_amendment_from_a_day_on_changes_rates_limits_members_and_groups():
+    group = (
+        '[hierarchy]\nroll_up = "group"\nmembers = [{ account = "A", group = "G" }]\npayees = { G = "A" }\n'
+    )
+    better = TIER.replace("10%", "12%")
+    old = parse_program(HEAD + YEAR + TIER)
+    new = parse_program(HEAD + AS_OF + 'min_payout = "5"\n' + YEAR + group + better)
+    assert why_not_added(in_order([old, new])) is None
