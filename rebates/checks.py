@@ -25,7 +25,8 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 def find_problems(program: Program) -> list[Problem]:
     """Everything that keeps this program from being used."""
     found = [*_frame(program), *day_problems(program)]
-    if not found:  # without sound days nothing is looked at that reads periods
+    sound = not found  # without sound days nothing is looked at that reads periods
+    if sound:
         found += window_problems(program)
     found += [
         *_roles(program),
@@ -34,7 +35,7 @@ def find_problems(program: Program) -> list[Problem]:
     for market in program.markets:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
-    return [*found, *limit_problems(program), *_others(program)]
+    return [*found, *limit_problems(program, program.periods() if sound else ()), *_others(program)]
 
 
 def _near(word: str, known: Mapping[str, str]) -> str:

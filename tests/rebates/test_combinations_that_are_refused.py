@@ -153,3 +153,67 @@ def test_an_amendment_from_a_day_on_changes_rates_limits_members_and_groups():
     old = parse_program(HEAD + YEAR + TIER)
     new = parse_program(HEAD + AS_OF + 'min_payout = "5"\n' + YEAR + group + better)
     assert why_not_added(in_order([old, new])) is None
+
+
+GATE = '[[gates]]\nname = "g"\nof = "quantity"\nat_least = "10"\n'
+ANNUAL = '[proration]\nannual = ["{}"]\n'
+DAYS = '[proration]\nby = "days"\nof = ["{}"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message", "instead"),
+    [
+        (
+            'max_payout_program = "150"\nguarantee = "100"\n',
+            "guarantee",
+            "also above max_payout_program",
+            "leave one of them out",
+        ),
+        ('guarantee = "100"\n' + GATE, "guarantee", "while the gate 'g' is closed", "leave one of them out"),
+        (
+            'max_payout = "1200"\nguarantee = "500"\n' + ANNUAL.format("max_payout"),
+            "guarantee",
+            "500 is above max_payout 1200 in a period (only max_payout is written for a year)",
+            "name both in [proration], or neither",
+        ),
+        (
+            'max_payout = "90"\nguarantee = "1200"\n' + ANNUAL.format("guarantee"),
+            "guarantee",
+            "only guarantee is written for a year",
+            "name both in [proration], or neither",
+        ),
+        (
+            'max_payout = "500"\nguarantee = "100"\n' + DAYS.format("max_payout"),
+            "guarantee",
+            "only max_payout shrinks",
+            "name both in [proration], or neither",
+        ),
+        ('max_payout = "500"\nguarantee = "600"\n', "guarantee", "600 is above max_payout 500", "raise"),
+    ],
+)
+def test_a_guarantee_goes_past_no_limit(text, key, message, instead):
+    found = refused(HEAD + text + TIER)
+    assert list(found) == [key]
+    assert message in found[key][0]
+    assert instead in found[key][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'max_payout = "500"\nguarantee = "1200"\n' + ANNUAL.format("guarantee"),
+        'max_payout = "6000"\nguarantee = "500"\n' + ANNUAL.format("max_payout"),
+        'max_payout = "1200"\nguarantee = "1200"\n' + ANNUAL.format('max_payout", "guarantee'),
+        'max_payout = "500"\nguarantee = "100"\n' + DAYS.format('max_payout", "guarantee'),
+        'max_payout = "500"\nguarantee = "100"\n' + DAYS.format("guarantee"),
+        'max_payout_program = "150"\n' + GATE,
+        'guarantee = "0"\nmax_payout_program = "150"\n',
+    ],
+)
+def test_limits_that_leave_the_guarantee_room_go_with_it(text):
+    assert parse_program(HEAD + text + TIER).key == "p"
+
+
+def test_a_markets_guarantee_is_held_against_the_programs_gates():
+    found = refused(HEAD + GATE + TIER + '[market.APAC]\nguarantee = "100"\n')
+    assert "while the gate 'g' is closed" in found["market.APAC.guarantee"][0]
