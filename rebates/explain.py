@@ -139,7 +139,8 @@ def payout_steps(at: Standing, made: Payout) -> tuple[Step, ...]:
         if back > 0:
             parts.append(f"{money(back)} of what was paid in the periods before is not earned any more")
     elif inputs.settled:
-        before = f"less {money(inputs.settled)} to date in the period before"
+        before = f"less {money(inputs.settled - inputs.waived)} to date in the period before"
+        before += f" and {money(inputs.waived)} that was waived" if inputs.waived else ""
         parts.append(f"{money(at.rebate)} to date {before}")
     if inputs.carried > 0:
         parts.append(f"{money(inputs.carried)} carried in from the periods before")
