@@ -44,6 +44,7 @@ class Frame:
             version.markets
             or version.proration.by != "none"
             or (version.growth is not None and version.growth.new_members != "none")
+            or version.compared_with_itself
             for version in (*self.program.earlier, self.program)
         )
 

@@ -207,9 +207,9 @@ class _Counting:
     def _takes_part(self, member: str, day: date) -> bool:
         record = self.files.accounts.get(member, {})
         first, last = record.get("active_from"), record.get("active_to")
-        return (not first or date.fromisoformat(first) <= day or self.newest.growth is not None) and (
-            not last or day <= date.fromisoformat(last)
-        )
+        compared = self.newest.compared_until
+        joined = not first or date.fromisoformat(first) <= day or (compared is not None and day < compared)
+        return joined and (not last or day <= date.fromisoformat(last))
 
     def _factor(self, terms: Program, line: TrialLine, day: date, period: Period | None) -> Fraction:
         source, target = line.currency or self.newest.currency, self.newest.currency

@@ -15,7 +15,7 @@ from rebates.money import Exact, exact, fraction, money_text, percent, round_mon
 from rebates.pieces import baseline_words, prorated_words
 from rebates.program import Program
 from rebates.settle import BELOW, Payout
-from rebates.standing import Standing, outcome
+from rebates.standing import Standing, not_joined, outcome
 from rebates.totals import NOTHING, Share, anything_in
 
 
@@ -64,10 +64,15 @@ def _steps(at: Standing) -> list[Step]:
         steps += _reached(at, scale)
     bought = anything_in(totals)
     # Of several versions the notes tell the parts.
-    bands = case.bands(index, case.scales[0].value) if inputs.across is None and bought else []
+    bands = []
+    if inputs.across is None and bought and not not_joined(terms, at.period, inputs):
+        bands = case.bands(index, case.scales[0].value)
     if not bought:
         words = "nothing that could be counted" if at.incomplete else "nothing was bought"
         steps.append(Step("no_lines", f"{words}, so nothing is paid", amount=Decimal(0)))
+    elif not_joined(terms, at.period, inputs):
+        words = f"{at.member or 'the member'} takes part from {inputs.active_from} on, so nothing is paid"
+        steps.append(Step("no_lines", words, amount=Decimal(0)))
     elif index < 0 and inputs.across is not None:
         words = f"no tier is reached on the terms from {terms.effective}"
         steps.append(Step("no_tier", f"{words}: see above what each of the terms pays"))

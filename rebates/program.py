@@ -248,6 +248,18 @@ class Program:
         return self._windows[period]
 
     @cached_property
+    def compared_until(self) -> date | None:
+        """The day after the last one that growth is measured against; None: it is against no days, or there is no growth."""
+        growth = self.growth
+        spans = () if growth is None else (span for one in self.periods() for span in growth.windows(one))
+        return max((end for _, end in spans), default=None)
+
+    @property
+    def compared_with_itself(self) -> bool:
+        """Whether growth is measured against days of the program itself: it goes on for more than a year."""
+        return self.compared_until is not None and self.compared_until > self.starts
+
+    @cached_property
     def counts_over_several_periods(self) -> bool:
         """Whether any period's standing is made up of more than the period."""
         longer = self.settlement.window != "period"

@@ -266,10 +266,18 @@ def following_of(case: Case[Any], index: int) -> int:
 
 def due_of(earned: Exact, terms: Program, period: Period, totals: Totals, inputs: Inputs) -> Capped:
     """What is paid of an amount, exact. Where nothing was bought nothing is paid, neither a guarantee nor a fixed amount from 0:
-    else a member would get it wherever it happens to have a standing."""
-    if not anything_in(totals):
+    else a member would get it wherever it happens to have a standing. Nor for a period before the member took part, whose lines
+    count because growth is measured against them."""
+    if not anything_in(totals) or not_joined(terms, period, inputs):
         return Capped(ZERO)
     return limited(earned, terms.limits, terms.proration, period, inputs)
+
+
+def not_joined(terms: Program, period: Period, inputs: Inputs) -> bool:
+    """Whether a period counts for a member only as what later ones are measured against: it took part after it."""
+    if not terms.compared_with_itself:
+        return False
+    return inputs.active_from is not None and inputs.active_from > period.last_day
 
 
 def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
