@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from rebates.calendars import MONTHS_OF, RETAIL
 from rebates.checks_of_days import day_problems
 from rebates.checks_of_limits import limit_problems
+from rebates.checks_of_proration import proration_problems
 from rebates.checks_of_tiers import ladder_problems
 from rebates.checks_of_windows import window_problems
 from rebates.hierarchy import overlapping
@@ -35,7 +36,12 @@ def find_problems(program: Program) -> list[Problem]:
     for market in program.markets:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
-    return [*found, *limit_problems(program, program.periods() if sound else ()), *_others(program)]
+    return [
+        *found,
+        *limit_problems(program, program.periods() if sound else ()),
+        *proration_problems(program),
+        *_others(program),
+    ]
 
 
 def _near(word: str, known: Mapping[str, str]) -> str:

@@ -246,7 +246,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             "How the piece of the period that a member took part in is counted.",
             ("none", "days", "months"),
         ),
-        Key("of", "choices", "What shrinks with it.", PRORATED),
+        Key("of", "choices", "What shrinks with it; thresholds in money or units only.", PRORATED),
         Key("annual", "choices", "Values that are written for a year and shrink to the period.", PRORATED),
     ),
     "stacking": (

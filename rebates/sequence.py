@@ -44,6 +44,12 @@ def clash(program: Program, other: Program) -> str | None:
             if exclusive
             else f"it is paid on what {other.key} leaves, which pays in another currency"
         )
+    along = None if exclusive else _along_the_axis(program)
+    if along is not None:
+        return (
+            f"it is paid on what {other.key} leaves, but {along} is worked out along everything that qualifies; "
+            'write a plain rate, amounts, or [stacking] base = "full"'
+        )
     if exclusive and not _same_periods(program, other):
         return f"it and {other.key} exclude each other, but their periods differ: both would pay"
     if exclusive and (longer := [one for one in (program, other) if one.counts_over_several_periods]):
@@ -53,6 +59,13 @@ def clash(program: Program, other: Program) -> str | None:
             "date is paid in part before the other one is better, and both would pay"
         )
     return None
+
+
+def _along_the_axis(program: Program) -> str | None:
+    """The first tier whose rate asks what qualifies instead of the measure, which is what an earlier program lowers."""
+    ladders = (program.tiers, *(market.tiers or () for market in program.markets))
+    rates = (tier for ladder in ladders for tier in ladder if tier.kind == "rate")
+    return next((tier.name or "a tier" for tier in rates if tier.along_the_axis), None)
 
 
 def _same_periods(program: Program, other: Program) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from rebates import InvalidProgram, Program, parse_program
+from rebates import Inputs, InvalidProgram, Program, parse_program, standing
 from rebates.amendments import why_not_added
-from rebates.totals import Target
+from rebates.sequence import clashes
+from rebates.totals import Tally, Target
 from rebates.versions import in_order
 
 HEAD = 'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\n'
@@ -217,3 +220,137 @@ def test_limits_that_leave_the_guarantee_room_go_with_it(text):
 def test_a_markets_guarantee_is_held_against_the_programs_gates():
     found = refused(HEAD + GATE + TIER + '[market.APAC]\nguarantee = "100"\n')
     assert "while the gate 'g' is closed" in found["market.APAC.guarantee"][0]
+
+
+COUNTED = '[{}_counts]\nproduct.family = "X"\n'
+PER = '[[tiers]]\nthreshold = "0"\nrate = "10%"\nper = "100"\n'
+LINE = '[[tiers]]\nthreshold = "0"\nfrom = "1%"\nto = "3%"\nuntil = "200"\n'
+BREADTH = (
+    '[[qualifiers]]\nname = "breadth"\nof = "categories"\nfield = "product.family"\nvalues = ["X", "Y"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message", "instead"),
+    [
+        (
+            'qualifier = "quantity"\n' + LINE,
+            "tiers[1].from",
+            "paid on their number",
+            "amounts in from and to",
+        ),
+        (COUNTED.format("measure") + PER, "tiers[1].per", "what the measure counts", "an amount for each"),
+        (COUNTED.format("qualifier") + PER, "tiers[1].per", "what the measure counts", "an amount for each"),
+        (COUNTED.format("measure") + LINE, "tiers[1].from", "what the measure counts", "the same lines"),
+        (BREADTH + PER, "tiers[1].per", "along what qualifies", "an amount for each"),
+        (
+            'qualifier = "quantity"\n'
+            + COUNTED.format("measure")
+            + PER.replace('rate = "10%"', 'per_unit = "2"'),
+            "tiers[1].per",
+            "what the measure counts",
+            "an amount for each",
+        ),
+    ],
+)
+def test_a_rate_along_what_qualifies_is_paid_on_nothing_else(text, key, message, instead):
+    found = refused(HEAD + text)
+    assert list(found) == [key]
+    assert message in found[key][0]
+    assert instead in found[key][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PER,
+        LINE,
+        COUNTED.format("measure") + COUNTED.format("qualifier") + PER,
+        COUNTED.format("measure") + TIER,
+        COUNTED.format("qualifier") + PER.replace('rate = "10%"', 'amount = "10"'),
+        'qualifier = "quantity"\n' + LINE.replace("%", ""),
+        'qualifier = "quantity"\n' + PER.replace('rate = "10%"', 'per_unit = "2"'),
+        BREADTH + PER.replace('rate = "10%"', 'amount = "10"'),
+    ],
+)
+def test_increments_and_lines_of_what_is_paid_on_go(text):
+    assert parse_program(HEAD + text).key == "p"
+
+
+@pytest.mark.parametrize("tiers", [PER, LINE])
+def test_a_rate_along_what_qualifies_is_not_paid_on_what_another_program_leaves(tiers):
+    stacking = 'stacking = {{ mode = "sequential", order = {}, base = "{}" }}\n'
+    before = parse_program(HEAD.replace('"p"', '"before"') + stacking.format(1, "reduced") + TIER)
+    after = parse_program(HEAD + stacking.format(2, "reduced") + tiers)
+    why = clashes([before, after])
+    assert list(why) == ["p"]
+    assert "paid on what before leaves, but Tier 1 is worked out along everything that qualifies" in why["p"]
+    assert '[stacking] base = "full"' in why["p"]
+    for neighbor in (
+        stacking.format(2, "full") + tiers,
+        stacking.format(2, "reduced") + TIER,
+        stacking.format(0, "reduced") + tiers,
+    ):
+        assert clashes([before, parse_program(HEAD + neighbor)]) == {}
+
+
+def prorated(name: str, what: str = "threshold") -> str:
+    return "[proration]\n" + ('by = "days"\n' if name == "of" else "") + f'{name} = ["{what}"]\n'
+
+
+GROWING = 'qualifier = "growth"\n' + GROWTH.format("1000")
+COUNT = BREADTH + TIER
+
+
+@pytest.mark.parametrize("name", ["of", "annual"])
+@pytest.mark.parametrize(
+    ("text", "message", "instead"),
+    [
+        (ATTAINMENT, "shrinks no target", "a target of its own for the period"),
+        (GROWING, "the tiers ask for growth", 'new_members = "prorate"'),
+        (COUNT, "the tiers ask for categories", "leave it out"),
+    ],
+)
+def test_a_threshold_that_does_not_shrink_is_refused(name, text, message, instead):
+    found = refused(HEAD + text + prorated(name))
+    assert list(found) == [f"proration.{name}"]
+    assert message in found[f"proration.{name}"][0]
+    assert instead in found[f"proration.{name}"][1]
+    assert parse_program(HEAD + TIER + prorated(name)).key == "p"
+    assert parse_program(HEAD + text + prorated(name, "amount")).key == "p"
+
+
+def test_a_baseline_is_shortened_where_growth_says_it():
+    (found,) = refused(HEAD + GROWING + prorated("of", "baseline")).values()
+    assert 'new_members = "prorate" in [growth]' in found[1]
+
+
+def test_what_shrinks_says_by_what_and_weeks_are_no_part_of_a_year():
+    found = refused(HEAD + TIER + '[proration]\nof = ["threshold"]\n')
+    assert found["proration.of"][1] == 'by = "days" (or "months")'
+    for weeks in (RETAIL, HEAD + 'period = "4 weeks"\n'):
+        message, instead = refused(weeks + TIER + prorated("annual"))["proration.annual"]
+        assert "are no months" in message
+        assert instead == "write the values for one period"
+        assert parse_program(weeks + TIER + prorated("of")).key == "p"
+
+
+def test_a_number_of_categories_does_not_shrink_beside_an_amount_that_does():
+    spend = '[[qualifiers]]\nname = "spend"\nof = "amount"\n'
+    tier = '[[tiers]]\nthreshold = { breadth = "2", spend = "1000" }\nrate = "10%"\n'
+    program = parse_program(HEAD + BREADTH + spend + tier + prorated("of"))
+    joined = Inputs(active_from=date(2026, 4, 16))
+
+    def rebate(families: int) -> Decimal:
+        bought = Tally(Decimal(500), Decimal(1), 1)
+        totals = {"all": bought, **{f"breadth:{one}": bought for one in "XY"[:families]}}
+        return standing(program, "2026-04", totals, inputs=joined).rebate
+
+    assert rebate(2) == 50, "500 is half of 1000, for half of the month"
+    assert rebate(1) == 0, "two families are two families"
+
+
+def test_a_year_from_the_middle_of_a_month_is_one_year():
+    head = 'key = "p"\nstarts = 2027-03-15\nends = 2028-03-14\nperiod = "program"\nmax_payout = "1200"\n'
+    program = parse_program(head + TIER + prorated("annual", "max_payout"))
+    assert standing(program, "program", amount=50000).rebate == 1200
