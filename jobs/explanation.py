@@ -292,4 +292,4 @@ def why_not(line: LineView, program: Program) -> str | None:
         return "deleted in Salesforce"
     if not line.order_active:
         return f"the order is not active (status {line.order_fields.get('status') or 'unknown'})"
-    return program.why_not(line.account_fields, line.product_fields, line.order_fields, line.line_fields)
+    return program.why_not(*line.asked(program))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -161,8 +161,7 @@ class _Counting:
         }
         if line.original_order_id is not None:
             order["original_order_id"] = line.original_order_id
-        if not isinstance(line.when, datetime):
-            order["ordered_on"] = line.when.isoformat()
+        order["ordered_on"] = self.newest.day_of(line.when).isoformat()
         for name, value in line.fields.items():
             side, _, rest = name.replace(".", "_", 1).partition("_")
             if side == "product" and rest:
