@@ -295,4 +295,4 @@ def why_not(line: LineView, program: Program) -> str | None:
         return "deleted in Salesforce"
     if not line.order_active:
         return f"the order is not active (status {line.order_fields.get('status') or 'unknown'})"
-    return program.why_not(*line.fields_in(program.time_zone))
+    return program.why_not(*line.asked(program))

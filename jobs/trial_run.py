@@ -65,6 +65,7 @@ class _Past:
 
     earlier: Earlier
     carried: Decimal = ZERO
+    waived: Decimal = ZERO
     kept: Decimal = ZERO
     before: Decimal = ZERO
     earned: dict[Period, Earned] = field(default_factory=dict)
@@ -149,7 +150,8 @@ class ProgramRun:
         netted = sum((one.adjustment.total for one in past.booked if one.origin in window), ZERO)
         inputs = self._inputs(member, period, terms)
         inputs = replace(
-            inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO,
+            inputs, settled=last.rebate + past.waived + netted if last is not None and goes_on else ZERO,
+            waived=past.waived if goes_on else ZERO,
             carried=past.carried, member_paid=past.before, last_tier=last.tier if last is not None else None,
             guarantee_surplus=past.surplus if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
         )  # fmt: skip
@@ -179,7 +181,7 @@ class ProgramRun:
         self.rows[member, period] = TrialStanding(
             now, due.paid, due.carried, due.invoiced, shared, booked, due
         )
-        past.carried, past.last = due.carried, now
+        past.carried, past.waived, past.last = due.carried, due.waived, now
         past.kept += due.settles
         bought = self.cells[member][period]  # else it has no guarantee either
         if bought and (one := earned_in(now)) is not None:

@@ -232,7 +232,7 @@ def _of_lines(tx: Connection, row: StandingView, program: Program | None, since:
         reason = None
         if view is not None and program is not None:
             terms = program if day is None else terms_on(program, program.day_of(day))
-            reason = terms.why_not(*view.fields_in(program.time_zone))
+            reason = terms.why_not(*view.asked(terms))
         yield _line(line, row.currency, reason)
     for order in changes.orders_elsewhere_since(tx, row.cell, since):
         number = order.number or order.id

@@ -12,14 +12,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from rebates.calendars import add_months
 from rebates.growth import active_share
 from rebates.money import Exact, fraction, round_money, share_out
 from rebates.periods import Period
 from rebates.totals import Inputs
 
-Prorated = Literal["threshold", "amount", "max_payout", "guarantee", "baseline", "max_measure"]
-PRORATED: tuple[Prorated, ...] = ("threshold", "amount", "max_payout", "guarantee", "baseline", "max_measure")
+Prorated = Literal["threshold", "amount", "max_payout", "guarantee", "max_measure"]
+PRORATED: tuple[Prorated, ...] = ("threshold", "amount", "max_payout", "guarantee", "max_measure")
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,12 @@ class Proration:
 
 
 def year_share(period: Period) -> Fraction:
-    """The part of its year that a period is: 30 days are 30/365, and a year is one, wherever it begins."""
-    if period.start.day == 1 and period.end.day == 1:  # whole months: one twelfth each
+    """The part of its year that a period is: 30 days are 30/365, and whole months (from the 15th to the 15th, too) a twelfth
+    each."""
+    if period.start.day == period.end.day:
         months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
         return Fraction(months, 12)
-    years, rest = 0, period.start
-    while (later := add_months(period.start, 12 * (years + 1))) <= period.end:
-        years, rest = years + 1, later
-    return years + Fraction((period.end - rest).days, 366 if calendar.isleap(rest.year) else 365)
+    return Fraction(period.days, 366 if calendar.isleap(period.start.year) else 365)
 
 
 class Capped(NamedTuple):

@@ -231,7 +231,7 @@ def _scale(
             closed.append(base.missing or base.refused or "")
         else:
             factor, shift = _axis_of(program, qualifier, base)
-    elif qualifier.is_sum:
+    elif qualifier.is_volume:
         factor = program.proration.factor("threshold", period, inputs)
     rungs = []
     for tier in program.tiers:

@@ -1,4 +1,4 @@
-"""What is to shrink with a piece of a period or a year, and cannot: a value that would silently stay as it is."""
+"""What `[proration]` would leave as it is, or shrink by another part than is meant."""
 
 from __future__ import annotations
 
@@ -10,61 +10,56 @@ from rebates.problems import Problem, problem
 if TYPE_CHECKING:
     from rebates.program import Program
 
-# What to write where thresholds are measured against something that is not made smaller.
-_INSTEAD = {
-    "attainment": "write the target of each period (of a piece of one for who joins within it) in the targets file",
-    "growth": '[growth] new_members = "prorate" shortens the baselines of who joins within a period',
-    "categories": "leave it out: a number of categories stays as it is",
-    "mix": "leave it out: a share stays as it is",
-}
-
 
 def proration_problems(program: Program) -> list[Problem]:
-    """Values of `[proration]` that would have no effect, or one that nobody can have meant."""
+    """Problems of what shrinks with a piece of a period, and of what is written for a year."""
     proration = program.proration
-    found = [*_baseline(program), *_threshold(program)]
+    found = []
     if proration.of and proration.by == "none":
         found.append(
             problem(
                 ("proration", "of"),
-                "nothing shrinks while nobody says how a piece of a period is counted",
-                'by = "days" or by = "months"',
+                "nothing shrinks, because nobody says how the piece of a period is counted",
+                'by = "days" (or "months")',
             )
         )
-    if proration.annual and program.cut.kind in RETAIL:
+    for name in ("of", "annual"):
+        if "threshold" in getattr(proration, name):
+            found += _thresholds(program, name)
+    every = program.cut.every
+    if proration.annual and (
+        program.cut.kind in RETAIL or (every is not None and every[1] == "week" and every[0] > 1)
+    ):
         found.append(
             problem(
                 ("proration", "annual"),
-                f"the periods of a {program.cut.kind} calendar have four or five weeks, and its years 52 or 53: they are no fixed part of an amount for a year",
-                "leave it out, and write what holds for one period",
+                f'weeks ("{program.cut.kind}") are no months, and those of a year are not the whole of it',
+                "write the values for one period",
             )
         )
     return found
 
 
-def _baseline(program: Program) -> list[Problem]:
-    ways = {
-        "of": '[growth] new_members = "prorate" shortens the baselines of who joins within a period',
-        "annual": "write the baseline of each period: per member and period in the targets file",
-    }
-    return [
-        problem(("proration", name), "a baseline is not made smaller here", instead)
-        for name, instead in ways.items()
-        if "baseline" in getattr(program.proration, name)
-    ]
-
-
-def _threshold(program: Program) -> list[Problem]:
-    if not program.qualifiers or any(one.is_sum for one in program.qualifiers):
+def _thresholds(program: Program, name: str) -> list[Problem]:
+    """Thresholds that are no money and no units: the ladder would stay as it is, or a target would."""
+    kinds = {entry.of for entry in program.qualifiers}
+    if "attainment" in kinds:
+        return [
+            problem(
+                ("proration", name),
+                '"threshold" shrinks no target: a member would be held against the whole of it',
+                "leave it out, and give such a member a target of its own for the period in the targets file",
+            )
+        ]
+    if any(entry.is_volume for entry in program.qualifiers) or not kinds:
         return []
-    of = program.qualifiers[0].of
-    words = {"attainment": "parts of a target", "growth": "measured against a baseline"}
+    remedy = "leave it out"
+    if "growth" in kinds:
+        remedy += '; new_members = "prorate" in [growth] shortens the baseline of who joined'
     return [
         problem(
             ("proration", name),
-            f"the thresholds are {words.get(of, 'no sums of money or units')}, and do not shrink",
-            _INSTEAD[of],
+            f'"threshold" has nothing to shrink: the tiers ask for {" and ".join(sorted(kinds))}',
+            remedy,
         )
-        for name in ("of", "annual")
-        if "threshold" in getattr(program.proration, name)
     ]

@@ -77,7 +77,7 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
         *_benefit(tier, place),
         *_increment(program, tier, place),
         *_linear(tier, place, last=last),
-        *_along_the_measure(program, tier, place),
+        *_on_the_axis(program, tier, place),
         *_beside_the_method(program, tier, place),
     ]
 
@@ -136,6 +136,41 @@ def _increment(program: Program, tier: Tier, place: Path) -> list[Problem]:
     return found
 
 
+def _on_the_axis(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    """A share of revenue, or an amount per unit, that is worked out along what qualifies, where something else is paid on."""
+    if not tier.along_the_axis or not program.qualifiers:
+        return []
+    first = program.qualifiers[0]
+    found = []
+    if tier.linear and first.dimension == "quantity":
+        found.append(
+            problem(
+                (*place, "from"),
+                "the rate grows with units, and would be paid on their number",
+                "amounts in from and to, or a qualifier that measures money",
+            )
+        )
+    elif first.of in ("categories", "mix") or first.counts != program.measure_counts:
+        found.append(
+            problem(
+                (*place, "from" if tier.linear else "per"),
+                "it is worked out along what qualifies, and would not be paid on what the measure counts",
+                "amounts in from and to, or the same lines in [qualifier_counts] and [measure_counts]"
+                if tier.linear
+                else "pay an amount for each increment, or count the same lines in [qualifier_counts] and [measure_counts]",
+            )
+        )
+    elif program.growth is not None and program.growth.mode == "excess":
+        found.append(
+            problem(
+                (*place, "from" if tier.linear else "per"),
+                "it is worked out along all that was bought, while the excess is paid on",
+                'amounts instead of rates, a plain rate, or [growth] mode = "whole"',
+            )
+        )
+    return found
+
+
 def _linear(tier: Tier, place: Path, *, last: bool) -> list[Problem]:
     """A benefit that grows along a line."""
     found = []
@@ -152,40 +187,6 @@ def _linear(tier: Tier, place: Path, *, last: bool) -> list[Problem]:
             )
         )
     return found
-
-
-def _along_the_measure(program: Program, tier: Tier, place: Path) -> list[Problem]:
-    """Increments and lines run along what decides the tier: where something else is paid on, a part of it cannot be told."""
-    runs = "per" if tier.per is not None else "from"
-    if not program.qualifiers or tier.kind == "amount" or not (tier.linear or tier.per is not None):
-        return []
-    first = program.qualifiers[0]
-    what, out = None, ""
-    if first.of in ("categories", "mix"):
-        what = "a number of categories" if first.of == "categories" else "a mix"
-    elif tier.linear and first.dimension == "quantity":
-        what = "a number of units"
-    elif set(first.counts.conditions) != set(program.measure_counts.conditions):
-        what = "other lines than are paid on"
-        out = ", or count the same lines in [qualifier_counts] and [measure_counts]"
-    elif program.growth is not None and program.growth.mode == "excess":
-        what = "all that was bought, while the excess is paid on"
-        out = ', or [growth] mode = "whole"'
-    if what is None:
-        return []
-    size = (
-        "an amount for each increment"
-        if runs == "per"
-        else 'amounts of money, as in from = "100" and to = "300"'
-    )
-    return [
-        problem(
-            (*place, runs),
-            f"{'a rate along a line' if tier.linear else 'a benefit for each increment'} is worked out along what decides "
-            f"the tier, which is {what}",
-            f"pay {size}, or a plain {'rate' if tier.kind == 'rate' else 'per_unit'}{out}",
-        )
-    ]
 
 
 def _beside_the_method(program: Program, tier: Tier, place: Path) -> list[Problem]:

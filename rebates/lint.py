@@ -62,6 +62,19 @@ def _payment(program: Program) -> list[Finding]:
                 ("hierarchy",),
             )
         )
+    idle = program.settlement.claw_back in ("invoice", "waive") and not program.counts_over_several_periods
+    if idle and program.special.lines != "price_difference":
+        found.append(
+            Finding(
+                "warning",
+                "nothing-to-claw-back",
+                f'claw_back = "{program.settlement.claw_back}" has nothing to do: without a window over several periods none '
+                "comes to less than 0, and returns lower only the period of their own day",
+                'returns = "original_period" takes them back where they were bought, a [settlement] window from the '
+                "tier so far",
+                ("settlement", "claw_back"),
+            )
+        )
     if program.settlement.claw_back == "carry_forward":
         found.append(
             Finding(

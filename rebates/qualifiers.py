@@ -83,13 +83,13 @@ class Qualifier:
         return f"{self.name}" if self.counts.conditions else ALL
 
     @property
-    def is_sum(self) -> bool:
-        """Whether its thresholds are money or units, which have a part in a piece of a period."""
-        return self.of in ("amount", "quantity")
-
-    @property
     def is_ratio(self) -> bool:
         return self.of in ("growth", "attainment", "mix")
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether its thresholds are money or units, which a piece of a period has less of."""
+        return self.of in ("amount", "quantity")
 
     def category_bucket(self, value: str) -> str:
         return f"{self.name}:{value}"

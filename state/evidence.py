@@ -15,8 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_, select, true
 
-from rebates.conditions import Fields
-from rebates.periods import local_day
+from rebates.program import Program
 from state import dating
 from state.dating import Dated
 from state.in_force import OWN
@@ -62,7 +61,7 @@ class Span:
 
 @dataclass(frozen=True)
 class LineView:
-    """One order line as pulled. The four `*_fields` are what `program.why_not` asks about (`fields_in`)."""
+    """One order line as pulled. `asked` are what `program.why_not` asks about."""
 
     line_id: str
     order_id: str
@@ -80,11 +79,11 @@ class LineView:
     order_fields: dict[str, object]
     line_fields: dict[str, object]
 
-    def fields_in(self, zone: str) -> tuple[Fields, Fields, Fields, Fields]:
-        """What a program of a time zone asks about: its order's moment is a day there."""
+    def asked(self, program: Program) -> tuple[dict[str, object], ...]:
+        """Fields of account, product, order and line; an order without a day is of its instant's in the program's time zone."""
         order = self.order_fields
         if self.ordered_on is None and self.ordered_at is not None:
-            order = order | {"ordered_on": local_day(self.ordered_at, zone).isoformat()}
+            order = order | {"ordered_on": program.day_of(self.ordered_at).isoformat()}
         return self.account_fields, self.product_fields, order, self.line_fields
 
 

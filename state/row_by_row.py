@@ -13,8 +13,8 @@ from state.tables.programs import buckets, programs
 
 @dataclass(frozen=True)
 class Apart:
-    """`returns`: programs that date a return by its original; `rules`: conditions on rows, by bucket, and
-    the time zone that their days are cut in.
+    """`returns`: programs that date a return by its original; `rules`: conditions on rows by bucket, with the time
+    zone that days are cut in.
 
     `programs` are those of either kind, `everybody` says that there are no others.
     """

@@ -21,14 +21,13 @@ from rebates.conditions import Condition, Filter
 from rebates.money import parse_number
 from rebates.periods import midnight
 from rebates.qualifiers import Bucket
-from state.dating import OWN, Days
+from state.dating import OWN, Dated, Days
 from state.instants import micros
 from state.tables.base import FIRST_AT, LAST_AT
 from state.tables.facts import accounts, order_lines, orders, products
 
 _ROOM = 2**63 - 1  # of a BIGINT
 _MICRO = 1_000_000
-_EDGE = 2  # days
 _RANGE = ("at_least", "at_most", "above", "below")
 
 
@@ -54,7 +53,8 @@ NUMBERS: dict[tuple[str, str], ColumnElement[Any]] = {
     ("line", "amount"): order_lines.c.amount_e6,
     ("line", "quantity"): order_lines.c.quantity_e6,
 }
-DAYS = {("order", "ordered_on")}
+# An order that has an instant and no day is of the day that it is in the program's time zone, as its period is.
+DAYS: dict[tuple[str, str], Dated] = {("order", "ordered_on"): OWN}
 # Stamps of the records themselves: no rule of a program can mean them.
 NEVER = {
     ("order", "ordered_at"),
@@ -103,7 +103,7 @@ def _frozen(value: Any) -> Any:
 
 
 def holds(conditions: Iterable[Condition], zone: str) -> ColumnElement[bool]:
-    """The predicate over `orders` and `order_lines` that all conditions hold; days are those of the program's time zone."""
+    """The predicate over `orders` and `order_lines` that all conditions hold; days are those of a time zone."""
     return and_(true(), *(_holds(one, zone) for one in conditions))
 
 
@@ -113,7 +113,7 @@ def _holds(condition: Condition, zone: str) -> ColumnElement[bool]:
         return _text(condition, TEXTS[place])
     if place in NUMBERS:
         return _number(condition, NUMBERS[place])
-    return _day(condition, zone)
+    return _day(condition, DAYS[place], zone)
 
 
 def _text(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -187,18 +187,16 @@ def _micros(values: Iterable[str]) -> list[int]:
     return found
 
 
-def _day(condition: Condition, zone: str) -> ColumnElement[bool]:
-    """Days are ordinals here and ISO text in conditions; a longer bound (an instant) lies within its day. What has a moment
-    instead of a day has that of its program's time zone, as for its period.
-    """
-    dated = or_(orders.c.ordered_on.is_not(None), orders.c.ordered_at.is_not(None))
+def _day(condition: Condition, dated: Dated, zone: str) -> ColumnElement[bool]:
+    """Days are ordinals here and ISO text in conditions; a longer bound (an instant) lies within its day."""
+    has_one = or_(dated.on.is_not(None), dated.at.is_not(None))
     tests: list[ColumnElement[bool]] = []
     if condition.present is not None:
-        tests.append(dated if condition.present else not_(dated))
+        tests.append(has_one if condition.present else not_(has_one))
     if condition.one_of is not None:
-        tests.append(_on_any(condition.one_of, zone))
+        tests.append(_on_any(_ordinals(condition.one_of), dated, zone))
     if condition.not_in:
-        tests.append(or_(not_(dated), not_(_on_any(condition.not_in, zone))))
+        tests.append(or_(not_(has_one), not_(_on_any(_ordinals(condition.not_in), dated, zone))))
     last = date.max.toordinal()
     low, high, bounded = 0, last, False
     for form in _RANGE:
@@ -213,26 +211,29 @@ def _day(condition: Condition, zone: str) -> ColumnElement[bool]:
             low = max(low, ordinal + (within or form == "above"))
         else:
             high = min(high, ordinal - (not within and form == "below"))
-    if low > high:
-        return false()
     if bounded:
-        tests.append(OWN.within(_span(low, high, zone)))
+        tests.append(_within(low, high, dated, zone))
     return and_(true(), *tests)
 
 
-def _on_any(days: Iterable[str], zone: str) -> ColumnElement[bool]:
-    return or_(false(), *(OWN.within(_span(day, day, zone)) for day in _ordinals(days)))
+def _on_any(days: Iterable[int], dated: Dated, zone: str) -> ColumnElement[bool]:
+    return or_(false(), *(_within(day, day, dated, zone) for day in days))
 
 
-def _span(first: int, last: int, zone: str) -> Days:
-    """Some days as a program's time zone cuts them; those at the calendar's ends have no midnight in every zone."""
-    return Days(first, last + 1, _begins_at(first, zone), _begins_at(last + 1, zone))
+def _within(low: int, high: int, dated: Dated, zone: str) -> ColumnElement[bool]:
+    """Between two days, both included; NULL only for an order that has neither."""
+    if low > high:
+        return false()
+    return dated.within(Days(low, high + 1, _begins_at(low, zone), _begins_at(high + 1, zone)))
 
 
-def _begins_at(day: int, zone: str) -> int:
-    if day <= _EDGE:
+def _begins_at(ordinal: int, zone: str) -> int:
+    """The instant at which a day begins; the calendar's own ends are those of time."""
+    if ordinal <= date.min.toordinal() + 1:
         return FIRST_AT
-    return LAST_AT if day >= date.max.toordinal() - _EDGE else micros(midnight(date.fromordinal(day), zone))
+    if ordinal >= date.max.toordinal():
+        return LAST_AT
+    return micros(midnight(date.fromordinal(ordinal), zone))
 
 
 def _ordinals(values: Iterable[str]) -> list[int]:

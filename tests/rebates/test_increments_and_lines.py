@@ -32,11 +32,11 @@ def problems(text):
 @pytest.mark.parametrize(
     ("text", "key", "said", "instead"),
     [
-        ('qualifier = "quantity"\n' + LINE, "from", "a number of units", 'from = "100"'),
-        (ONLY_CARE["what decides"] + LINE, "from", "other lines than are paid on", "[measure_counts]"),
-        (ONLY_CARE["what is paid on"] + STEPS, "per", "other lines than are paid on", "an amount for each increment"),
+        ('qualifier = "quantity"\n' + LINE, "from", "grows with units", "amounts in from and to"),
+        (ONLY_CARE["what decides"] + LINE, "from", "what the measure counts", "[measure_counts]"),
+        (ONLY_CARE["what is paid on"] + STEPS, "per", "what the measure counts", "an amount for each increment"),
         (GROWN.format("excess") + LINE.replace("50", "1").replace("200", "2"), "from", "the excess", 'mode = "whole"'),
-        ('[[qualifiers]]\nname = "m"\nof = "mix"\ncounts.product.family = "Care"\n' + LINE, "from", "a mix", "a plain rate"),
+        ('[[qualifiers]]\nname = "m"\nof = "mix"\ncounts.product.family = "Care"\n' + LINE, "from", "what the measure counts", "amounts in from and to"),
     ],
 )  # fmt: skip
 def test_what_runs_along_something_else_than_is_paid_on_is_refused(text, key, said, instead):

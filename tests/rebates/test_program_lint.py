@@ -104,6 +104,17 @@ def test_a_group_without_a_payee_and_a_second_word_for_next_payout_are_told():
     ]
 
 
+@pytest.mark.parametrize("word", ["invoice", "waive"])
+def test_a_claw_back_without_a_window_has_nothing_to_take_back(word):
+    alone = program(f'settlement.claw_back = "{word}"')
+    (found,) = [entry for entry in lint(alone) if entry.code == "nothing-to-claw-back"]
+    assert f'claw_back = "{word}" has nothing to do' in found.message
+    assert 'returns = "original_period"' in str(found.suggestion)
+    within = program(f'settlement = {{ window = "year", claw_back = "{word}" }}')
+    assert "nothing-to-claw-back" not in codes(lint(within))
+    assert "nothing-to-claw-back" not in codes(lint(program("")))
+
+
 @pytest.mark.parametrize(
     ("period", "baseline", "told"),
     [

@@ -30,9 +30,9 @@ BOTH = '[[tiers]]\nname = "Both"\nthreshold = { breadth = "2", spend = "1000" }\
     ("text", "key", "instead"),
     [
         (GROWTH + TIER + OF.format("baseline"), "of", 'new_members = "prorate"'),
-        (GROWTH + TIER + ANNUAL.format("baseline"), "annual", "targets file"),
-        (TARGET + TIER + OF.format("threshold"), "of", "the target of each period"),
-        (TARGET + TIER + ANNUAL.format("threshold"), "annual", "the target of each period"),
+        (GROWTH + TIER + ANNUAL.format("baseline"), "annual", "for one period"),
+        (TARGET + TIER + OF.format("threshold"), "of", "a target of its own"),
+        (TARGET + TIER + ANNUAL.format("threshold"), "annual", "a target of its own"),
         (GROWTH + TIER + OF.format("threshold"), "of", 'new_members = "prorate"'),
         (CATEGORIES + PLAIN.replace("1000", "2") + OF.format("threshold"), "of", "leave it out"),
         (PLAIN + OF.format("threshold").replace('by = "days"\n', ""), "of", 'by = "days"'),
@@ -83,7 +83,7 @@ def test_a_number_of_categories_stays_what_it_is_while_the_sum_beside_it_shrinks
     [
         (date(2027, 3, 15), date(2028, 3, 15), Fraction(1)),
         (date(2026, 3, 15), date(2027, 3, 15), Fraction(1)),
-        (date(2026, 3, 15), date(2027, 9, 15), 1 + Fraction(184, 365)),
+        (date(2026, 3, 15), date(2027, 9, 15), Fraction(3, 2)),
         (date(2026, 1, 5), date(2026, 1, 19), Fraction(14, 365)),
         (date(2026, 2, 1), date(2026, 3, 1), Fraction(1, 12)),
         (date(2026, 1, 1), date(2028, 1, 1), Fraction(2)),

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select, true
 
+from rebates import parse_program
 from rebates.conditions import Condition, Filter
 from rebates.qualifiers import Bucket
 from rebates.settle import Settlement
@@ -137,13 +138,16 @@ def test_a_moment_is_the_day_that_it_is_in_the_programs_time_zone(scene, zone):
         Condition("order", "ordered_on", present=True),
         Condition("order", "ordered_on", present=False),
     ]
+    terms = parse_program(
+        f'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\ntime_zone = "{zone}"\n[[tiers]]\nthreshold = "0"\nrate = "1%"\n'
+    )
     with scene.store.read() as tx:
         lines = list(evidence.lines_where(tx, true()))
         assert len(lines) == 40
         for condition in asked:
             query = select(order_lines.c.sf_id).join(orders, orders.c.pk == order_lines.c.order_pk)
             found = set(tx.execute(query.where(row_rules.holds([condition], zone))).scalars())
-            wanted = {one.line_id for one in lines if condition.holds(one.fields_in(zone)[2])}
+            wanted = {one.line_id for one in lines if condition.holds(one.asked(terms)[2])}
             assert found == wanted, condition
 
 
