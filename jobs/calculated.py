@@ -45,9 +45,20 @@ class Frame:
         return any(
             version.markets
             or version.proration.by != "none"
-            or (version.growth is not None and version.growth.new_members != "none")
+            or (
+                version.growth is not None
+                and (
+                    version.growth.new_members != "none"
+                    or version.growth.looks_within(version.starts, version.ends)
+                )
+            )
             for version in (*self.program.earlier, self.program)
         )
+
+    def joined_within(self, period: Period, joined: date | None) -> bool:
+        """Whether a member joined within the days that a period is compared with, so that its sales are no baseline."""
+        growth = self.program.growth
+        return growth is not None and growth.joined_within(period, self.program.starts, joined) is not None
 
     def period_before(self, period: Period) -> int | None:
         place = bisect_left(self._starts, period.start)

@@ -202,6 +202,8 @@ class Calculator:
             account = fields.get(one.cell.member_pk, {})
             first, last = active_days(account)
             base = compared.get(one.cell, baselines.Baseline())
+            if frame.joined_within(one.period, first):
+                base = baselines.Baseline()
             before = ahead.get(one.cell, NOTHING_AHEAD)
             inputs = Inputs(
                 baseline=base.value,
@@ -235,7 +237,7 @@ def walk(
 ) -> Iterator[Calculated]:
     """One member's periods in order: each knows what those before it earned, paid and left over. `paid`: for these a payout
     was made already."""
-    carried, kept, before = ZERO, ZERO, ZERO
+    carried, waived, kept, before = ZERO, ZERO, ZERO, ZERO
     earned: list[Earned] = []
     last: Standing | None = None
     for one in whole:
@@ -248,7 +250,8 @@ def walk(
             before = kept + carried  # what it has, and what it is still owed
         inputs = replace(
             inputs,
-            settled=last.rebate if last is not None and goes_on else ZERO,
+            settled=last.rebate + waived if last is not None and goes_on else ZERO,
+            waived=waived if goes_on else ZERO,
             carried=carried,
             paid_before=one.cell in paid,
             member_paid=before,
@@ -257,7 +260,7 @@ def walk(
         )
         at = _standing(frame, one, inputs, account)
         due = at.payout
-        carried, last = due.carried, at
+        carried, waived, last = due.carried, due.waived, at
         kept += due.settles
         bought = anything_in(one.by_period.get(one.period, {}))  # else it has no guarantee either
         if bought and (now := earned_in(at)) is not None:

@@ -278,8 +278,11 @@ def _counts_elsewhere(line: LineView, row: StandingView, program: Program, spans
         names = ", ".join(dict.fromkeys(one.member_name or one.member_id for one in there))
         return f"counts for {names} on that day"
     here = [one for one in mine if one.member_id == row.member]
-    if here and here[0].first is not None and day < here[0].first:
-        return f"from before {line.account_fields['name']} takes part ({here[0].first})"
+    joins = next((one.first for one in here if one.first is not None and day < one.first), None)
+    before_all = bool(here) and joins == here[0].first
+    # Where growth is measured an account has a span before the program, too: its baseline.
+    if joins is not None and (before_all or program.growth is not None):
+        return f"from before {line.account_fields['name']} takes part ({joins})"
     if here and here[-1].after is not None and here[-1].after <= day:
         last = here[-1].after - timedelta(days=1)
         return f"from after {line.account_fields['name']} took part (until {last})"
@@ -292,4 +295,4 @@ def why_not(line: LineView, program: Program) -> str | None:
         return "deleted in Salesforce"
     if not line.order_active:
         return f"the order is not active (status {line.order_fields.get('status') or 'unknown'})"
-    return program.why_not(line.account_fields, line.product_fields, line.order_fields, line.line_fields)
+    return program.why_not(*line.asked(program))

@@ -107,7 +107,7 @@ def _buckets_of(line: LineView, program: Program) -> set[str]:
     """The counters that a line counts in."""
     when = line.ordered_on or line.ordered_at
     terms = program if when is None else terms_on(program, program.day_of(when))
-    fields = (line.account_fields, line.product_fields, line.order_fields, line.line_fields)
+    fields = line.asked(terms)
     names = {bucket.name for bucket in terms.own_buckets if bucket.why_not(*fields) is None}
     return names if terms.effective == program.effective else {terms.name_before(name) for name in names}
 

@@ -29,7 +29,10 @@ def mapped(app: App) -> dict[str, frozenset[str]]:
         pull = app.mapping.pull
     except MappingProblems:
         return {}
-    return {side: frozenset(pull[entity].fields if entity in pull else ()) for side, entity in SIDES.items()}
+    there = {side: frozenset(pull[entity].fields if entity in pull else ()) for side, entity in SIDES.items()}
+    if "ordered_at" in there["order"]:  # a moment is a day in the program's time zone
+        there["order"] |= {"ordered_on"}
+    return there
 
 
 def look(app: App, tx: Connection, programs: Iterable[Program], fresh: Collection[str]) -> list[Told]:

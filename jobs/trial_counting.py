@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -161,8 +161,7 @@ class _Counting:
         }
         if line.original_order_id is not None:
             order["original_order_id"] = line.original_order_id
-        if not isinstance(line.when, datetime):
-            order["ordered_on"] = line.when.isoformat()
+        order["ordered_on"] = self.newest.day_of(line.when).isoformat()
         for name, value in line.fields.items():
             side, _, rest = name.replace(".", "_", 1).partition("_")
             if side == "product" and rest:
@@ -207,9 +206,13 @@ class _Counting:
     def _takes_part(self, member: str, day: date) -> bool:
         record = self.files.accounts.get(member, {})
         first, last = record.get("active_from"), record.get("active_to")
-        return (not first or date.fromisoformat(first) <= day or self.newest.growth is not None) and (
-            not last or day <= date.fromisoformat(last)
+        growth, starts = self.newest.growth, self.newest.starts
+        began = (
+            not first
+            or date.fromisoformat(first) <= day
+            or (growth is not None and growth.counts_before_joining(day, starts))
         )
+        return began and (not last or day <= date.fromisoformat(last))
 
     def _factor(self, terms: Program, line: TrialLine, day: date, period: Period | None) -> Fraction:
         source, target = line.currency or self.newest.currency, self.newest.currency

@@ -17,7 +17,7 @@ from rebates.beside import Budget, overruled, promising, shared_out
 from rebates.caps import Claim, Earned, guarantee_surplus
 from rebates.currency import Policy, conversion_note
 from rebates.hierarchy import shares
-from rebates.money import fraction, text
+from rebates.money import Exact, fraction, text
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Adjustment, Payout, adjustment
@@ -56,6 +56,7 @@ class _Late(NamedTuple):
     adjustment: Adjustment
     origin: Period
     booked_in: Period
+    earned: Earned | None  # what the closed period came to with them, beside its guarantee
 
 
 @dataclass
@@ -64,12 +65,18 @@ class _Past:
 
     earlier: Earlier
     carried: Decimal = ZERO
+    waived: Decimal = ZERO
     kept: Decimal = ZERO
     before: Decimal = ZERO
-    earned: list[Earned] = field(default_factory=list)
+    earned: dict[Period, Earned] = field(default_factory=dict)
     last: Standing | None = None
     pending: list[_Late] = field(default_factory=list)
     booked: list[_Late] = field(default_factory=list)
+
+    @property
+    def surplus(self) -> Exact:
+        """What the periods earned above their guarantees, late lines that are there included."""
+        return guarantee_surplus(self.earned[period] for period in sorted(self.earned))
 
 
 class ProgramRun:
@@ -137,12 +144,16 @@ class ProgramRun:
         if not goes_on:
             past.before = past.kept + past.carried
         past.booked = [one for one in past.pending if one.booked_in == period]
+        for one in past.booked:  # from here on a surplus is counted with them
+            if one.earned is not None:
+                past.earned[one.origin] = one.earned
         netted = sum((one.adjustment.total for one in past.booked if one.origin in window), ZERO)
         inputs = self._inputs(member, period, terms)
         inputs = replace(
-            inputs, settled=last.rebate + netted if last is not None and goes_on else ZERO,
+            inputs, settled=last.rebate + past.waived + netted if last is not None and goes_on else ZERO,
+            waived=past.waived if goes_on else ZERO,
             carried=past.carried, member_paid=past.before, last_tier=last.tier if last is not None else None,
-            guarantee_surplus=guarantee_surplus(past.earned) if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
+            guarantee_surplus=past.surplus if terms.limits.guarantee_cumulative and terms.limits.guarantee else ZERO,
         )  # fmt: skip
         now = self._standing(member, period, inputs, late=False)
         late = self._late_adjustment(member, period, inputs, now)
@@ -170,11 +181,11 @@ class ProgramRun:
         self.rows[member, period] = TrialStanding(
             now, due.paid, due.carried, due.invoiced, shared, booked, due
         )
-        past.carried, past.last = due.carried, now
+        past.carried, past.waived, past.last = due.carried, due.waived, now
         past.kept += due.settles
         bought = self.cells[member][period]  # else it has no guarantee either
         if bought and (one := earned_in(now)) is not None:
-            past.earned.append(one)
+            past.earned[period] = one
 
     def _account(self, member: str) -> dict[str, str]:
         """The member's own fields; where there is no accounts file, those that its lines carry."""
@@ -233,7 +244,8 @@ class ProgramRun:
         now = self._standing(member, period, inputs, late=True)
         held = held_at(now, settled.tier_number - 1)
         found = adjustment(period.key, settled=settled.rebate, at_settled_tier=held, now=now.rebate)
-        return _Late(found, period, max(period, self._running(max(map(_arrival, came)))))
+        booked_in = max(period, self._running(max(map(_arrival, came))))
+        return _Late(found, period, booked_in, earned_in(now))
 
     def _came_after(self, member: str, period: Period) -> list[Counted]:
         """The late lines that are told of at a period: its own, at the end of a window those that no period of it saw."""
@@ -290,6 +302,8 @@ class ProgramRun:
     def _baseline(self, member: str, period: Period, terms: Program, inputs: Inputs) -> Inputs:
         growth = terms.growth
         if growth is None or growth.baseline == "fixed" or inputs.baseline is not None:
+            return inputs
+        if growth.joined_within(period, self.program.starts, inputs.active_from) is not None:
             return inputs
         qualifier = next(q for q in (*terms.qualifiers, *terms.gates) if q.of == "growth")
         windows, elapsed = growth.windows(period), growth.elapsed_windows(period, self.as_of)

@@ -251,9 +251,7 @@ def _of_lines(tx: Connection, row: StandingView, program: Program | None, since:
         reason = None
         if view is not None and program is not None:
             terms = program if day is None else terms_on(program, program.day_of(day))
-            reason = terms.why_not(
-                view.account_fields, view.product_fields, view.order_fields, view.line_fields
-            )
+            reason = terms.why_not(*view.asked(terms))
         yield _line(line, row.currency, reason)
     for order in changes.orders_elsewhere_since(tx, row.cell, since):
         number = order.number or order.id

@@ -1,13 +1,15 @@
 """What an `as_of` amendment in the middle of a period must share with the terms before it.
 
 The tier is that of the whole period, so the lines of each version must be counted in what the others ask, too: a bucket
-that only one of them has would leave out the lines of the others.
+that only one of them has would leave out the lines of the others. And what says how all periods are settled has no day: of
+two versions that differ in it, the newest would work out anew what the earlier one has settled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from datetime import timedelta
+from itertools import combinations, pairwise
 
 from rebates.periods import Period
 from rebates.program import Program
@@ -19,6 +21,9 @@ def why_not_added(versions: Sequence[Program]) -> str | None:
     newest = versions[-1]
     if len(versions) < 2:
         return None
+    for low, high in pairwise(versions):
+        if differing := _without_a_day(low, high):
+            return _said_of_all_periods(low, high, differing)
     for period in newest.periods():
         pieces = [piece.terms for piece in segments(versions, period)]
         for low, high in combinations(pieces, 2):
@@ -30,6 +35,29 @@ def why_not_added(versions: Sequence[Program]) -> str | None:
                 what = "only one of them has [measure_counts], and a tier pays more than a plain rate"
                 return _said(newest, low, high, period, what)
     return None
+
+
+def _without_a_day(low: Program, high: Program) -> list[str]:
+    """The keys that hold for all periods of a program, and that two versions of it have otherwise."""
+    pairs = {
+        "[settlement] window": (low.settlement.window, high.settlement.window),
+        "[settlement] claw_back": (low.settlement.claw_back, high.settlement.claw_back),
+        "grace_days": (low.settlement.grace_days, high.settlement.grace_days),
+        "late_lines": (low.settlement.late_lines, high.settlement.late_lines),
+        "returns": (low.settlement.returns, high.settlement.returns),
+        "[stacking]": (low.stacking, high.stacking),
+        "[hierarchy] pay": (low.hierarchy.is_shared, high.hierarchy.is_shared),
+    }
+    return [name for name, (before, after) in pairs.items() if before != after]
+
+
+def _said_of_all_periods(low: Program, high: Program, differing: Sequence[str]) -> str:
+    last = high.effective - timedelta(days=1)
+    return (
+        f'amendment = "as_of" from {high.effective} on, with another {" and ".join(differing)} than the terms from '
+        f"{low.effective}: that holds for all periods, and would work out anew those that are settled; write the same into "
+        f"both files, or end the program on {last} (ends, in the earlier file) and begin one with a key of its own"
+    )
 
 
 def _said(newest: Program, low: Program, high: Program, period: Period, what: str) -> str:

@@ -5,4 +5,4 @@ by: the first compute of a newer one computes everything again before anything i
 equal ones work together. `tests/jobs/test_answers.py` computes many programs and asks for a new number where something moved.
 """
 
-RULES = 2
+RULES = 3

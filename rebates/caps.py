@@ -17,8 +17,8 @@ from rebates.money import Exact, fraction, round_money, share_out
 from rebates.periods import Period
 from rebates.totals import Inputs
 
-Prorated = Literal["threshold", "amount", "max_payout", "guarantee", "baseline", "max_measure"]
-PRORATED: tuple[Prorated, ...] = ("threshold", "amount", "max_payout", "guarantee", "baseline", "max_measure")
+Prorated = Literal["threshold", "amount", "max_payout", "guarantee", "max_measure"]
+PRORATED: tuple[Prorated, ...] = ("threshold", "amount", "max_payout", "guarantee", "max_measure")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Proration:
 
 
 def year_share(period: Period) -> Fraction:
-    """The part of its year that a period is: 30 days are 30/365."""
-    if period.start.day == 1 and period.end.day == 1:  # whole months: one twelfth each
+    """The part of its year that a period is: 30 days are 30/365, and whole months (from the 15th to the 15th, too) a twelfth
+    each."""
+    if period.start.day == period.end.day:
         months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
         return Fraction(months, 12)
     return Fraction(period.days, 366 if calendar.isleap(period.start.year) else 365)

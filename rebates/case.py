@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Generic, NamedTuple
 
+from rebates.buying import Buying, buying_of, up_to_coin
 from rebates.growth import Base, attainment_base, growth_base
 from rebates.ladder import Ladder, ladder_of
 from rebates.methods import Band, N, Rung, Sale, reached, retrospective, stepped
@@ -43,7 +44,8 @@ class Case(Generic[N]):
     amount: N
     quantity: N
     axis_is: str  # the measure that is the axis itself; empty: none is
-    adds: str  # the measure that grows by what is still to be bought
+    adds: str  # the measure that is cut on the axis: the axis itself, or with a reduction what that leaves of it
+    buying: Buying | None = None  # None: a plain program, which buys what it counts and is paid on it
     excess_over: N | None = None
     extra: Exact = Decimal(0)  # price differences of special agreements
     closed: Sequence[str] = ()  # gates that do not hold, ratios without a base
@@ -85,26 +87,36 @@ class Case(Generic[N]):
         now = self.scales[0].value
         amount, quantity, axis_is = self.amount, self.quantity, self.axis_is
         if axis != now:
-            gap = axis - now
-            amount = amount + gap if self.adds == "amount" else _in_step(amount, axis, now)
-            quantity = quantity + gap if self.adds == "quantity" else _in_step(quantity, axis, now)
+            if self.buying is None:
+                amount = amount + axis - now if self.adds == "amount" else amount
+                quantity = quantity + axis - now if self.adds == "quantity" else quantity
+            elif (bought := self.to_buy(axis - now)) is not None:
+                amount = amount + bought * self.buying.amount
+                quantity = quantity + bought * self.buying.quantity
         if self.excess_over is not None:
             excess = axis - self.excess_over
             amount = excess if self.adds == "amount" else _part_of(amount, excess, axis)
             quantity = excess if self.adds == "quantity" else _part_of(quantity, excess, axis)
         return Sale(axis, amount, quantity, axis_is)
 
+    def to_buy(self, gap: Any) -> Any:
+        """What has to be bought for a gap on the axis; None: no purchase closes it. What is bought for a mix is part of the
+        whole, too, so that twice as much is needed for half of it.
+        """
+        scale = self.scales[0]
+        if gap <= 0 or scale.base is None:
+            return gap
+        if scale.base.follows:
+            return None
+        if scale.qualifier.of != "mix":
+            return gap
+        rest = scale.base.value - fraction(scale.value) - gap
+        return up_to_coin(gap * scale.base.value / rest, self.program, scale.qualifier) if rest > 0 else None
+
 
 def _part_of(measure: N, excess: N, axis: N) -> N:
     """The share of another measure that lies above the baseline."""
     return measure * excess / axis if axis else axis
-
-
-def _in_step(measure: N, axis: N, now: N) -> N:
-    """A measure that is not the axis is taken to grow in proportion (the same mix as so far)."""
-    if type(axis) is not Fraction or not measure or now <= 0:
-        return measure  # a plain program, which is not paid on it
-    return measure * axis / now
 
 
 def plain_rungs(program: Program) -> tuple[Rung[Decimal], ...]:
@@ -165,6 +177,7 @@ def _exact_case(
 ) -> Case[Fraction]:
     paid = totals.get(program.measure_bucket, NOTHING)
     amount, quantity = fraction(paid.amount) - fraction(inputs.reduction), fraction(paid.quantity)
+    buying = buying_of(program, totals, inputs.reduction)
     missing = list(inputs.missing)
     closed: list[str] = []
     scales = [
@@ -187,6 +200,7 @@ def _exact_case(
         quantity,
         adds if not inputs.reduction else ("" if adds == "amount" else adds),
         adds,
+        buying,
         excess_over=base.value if excess and base is not None and base.usable else None,
         extra=program.special.owed(totals),
         closed=closed,
@@ -217,7 +231,7 @@ def _scale(
             closed.append(base.missing or base.refused or "")
         else:
             factor, shift = _axis_of(program, qualifier, base)
-    elif not qualifier.is_ratio:
+    elif qualifier.is_volume:
         factor = program.proration.factor("threshold", period, inputs)
     rungs = []
     for tier in program.tiers:
@@ -247,6 +261,9 @@ def ratio_base(
     """What a ratio is measured against; None for plain values."""
     if qualifier.of == "growth":
         assert program.growth is not None
+        joined = program.growth.joined_within(period, program.starts, inputs.active_from)
+        if inputs.baseline is None and joined is not None:
+            return Base(missing=joined)
         return growth_base(program.growth, period, member, value, inputs)
     if qualifier.of == "attainment":
         return attainment_base(program.targets, period, member, inputs)

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from rebates.calendars import MONTHS_OF, RETAIL
 from rebates.checks_of_days import day_problems
 from rebates.checks_of_limits import limit_problems
+from rebates.checks_of_proration import proration_problems
 from rebates.checks_of_tiers import ladder_problems
+from rebates.checks_of_windows import window_problems
 from rebates.hierarchy import overlapping
 from rebates.money import parse_number, text
 from rebates.problems import Path, Problem, nearest, problem
@@ -23,16 +25,23 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 def find_problems(program: Program) -> list[Problem]:
     """Everything that keeps this program from being used."""
-    found = [
-        *_frame(program),
-        *day_problems(program),
+    found = [*_frame(program), *day_problems(program)]
+    sound = not found  # without sound days nothing is looked at that reads periods
+    if sound:
+        found += window_problems(program)
+    found += [
         *_roles(program),
         *ladder_problems(program, program.tiers, ("tiers",)),
     ]
     for market in program.markets:
         if market.tiers:
             found += ladder_problems(program, market.tiers, ("market", market.name, "tiers"))
-    return [*found, *limit_problems(program), *_others(program)]
+    return [
+        *found,
+        *limit_problems(program, program.periods() if sound else ()),
+        *proration_problems(program),
+        *_others(program),
+    ]
 
 
 def _near(word: str, known: Mapping[str, str]) -> str:

@@ -77,6 +77,7 @@ def _tier(program: Program, tier: Tier, place: Path, *, last: bool) -> list[Prob
         *_benefit(tier, place),
         *_increment(program, tier, place),
         *_linear(tier, place, last=last),
+        *_on_the_axis(program, tier, place),
         *_beside_the_method(program, tier, place),
     ]
 
@@ -130,6 +131,41 @@ def _increment(program: Program, tier: Tier, place: Path) -> list[Problem]:
                 (*place, "per"),
                 f"the increment is counted in {'units' if axis == 'quantity' else 'money'}, the benefit is not",
                 "pay an amount for each increment",
+            )
+        )
+    return found
+
+
+def _on_the_axis(program: Program, tier: Tier, place: Path) -> list[Problem]:
+    """A share of revenue, or an amount per unit, that is worked out along what qualifies, where something else is paid on."""
+    if not tier.along_the_axis or not program.qualifiers:
+        return []
+    first = program.qualifiers[0]
+    found = []
+    if tier.linear and first.dimension == "quantity":
+        found.append(
+            problem(
+                (*place, "from"),
+                "the rate grows with units, and would be paid on their number",
+                "amounts in from and to, or a qualifier that measures money",
+            )
+        )
+    elif first.of in ("categories", "mix") or first.counts != program.measure_counts:
+        found.append(
+            problem(
+                (*place, "from" if tier.linear else "per"),
+                "it is worked out along what qualifies, and would not be paid on what the measure counts",
+                "amounts in from and to, or the same lines in [qualifier_counts] and [measure_counts]"
+                if tier.linear
+                else "pay an amount for each increment, or count the same lines in [qualifier_counts] and [measure_counts]",
+            )
+        )
+    elif program.growth is not None and program.growth.mode == "excess":
+        found.append(
+            problem(
+                (*place, "from" if tier.linear else "per"),
+                "it is worked out along all that was bought, while the excess is paid on",
+                'amounts instead of rates, a plain rate, or [growth] mode = "whole"',
             )
         )
     return found

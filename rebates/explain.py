@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from rebates.case import Case
 from rebates.money import Exact, exact, fraction, money_text, percent, round_money, shown, text, units_text
 from rebates.pieces import baseline_words, prorated_words
 from rebates.program import Program
@@ -69,7 +70,8 @@ def _steps(at: Standing) -> list[Step]:
         words = f"no tier is reached on the terms from {terms.effective}"
         steps.append(Step("no_tier", f"{words}: see above what each of the terms pays"))
     elif index < 0:
-        steps.append(Step("no_tier", "no tier is reached, so there is no rebate", amount=Decimal(0)))
+        words = "no tier is reached, so there is no rebate"
+        steps.append(Step("no_tier", f"{words}{_nothing_taken_back(at, case)}", amount=Decimal(0)))
     for band in bands if bought else ():  # of several versions there are none: the notes tell the parts
         tier = terms.tiers[band.tier]
         if tier.kind == "amount" and tier.per is None and not tier.linear:
@@ -103,6 +105,18 @@ def _steps(at: Standing) -> list[Step]:
     return steps + _decided_by_others(at)
 
 
+def _nothing_taken_back(at: Standing, case: Case[Any]) -> str:
+    """What becomes of more returns than purchases: a period pays at least 0, and what it has beyond is nobody's."""
+    terms, first = at.working.program, case.scales[0]
+    of_itself = not terms.counts_over_several_periods and terms.settlement.returns == "own_period"
+    if not of_itself or first.qualifier.of not in ("amount", "quantity") or first.value >= 0:
+        return ""
+    return (
+        "; more was returned than bought, and that takes nothing back of what other periods paid "
+        '(returns = "original_period" would)'
+    )
+
+
 def _since(at: Standing) -> date:
     """The first day whose lines count: of the period, or of the window that its tier is taken from."""
     terms = at.working.program
@@ -123,7 +137,8 @@ def payout_steps(at: Standing, made: Payout) -> tuple[Step, ...]:
         if back > 0:
             parts.append(f"{money(back)} of what was paid in the periods before is not earned any more")
     elif inputs.settled:
-        before = f"less {money(inputs.settled)} to date in the period before"
+        before = f"less {money(inputs.settled - inputs.waived)} to date in the period before"
+        before += f" and {money(inputs.waived)} that was waived" if inputs.waived else ""
         parts.append(f"{money(at.rebate)} to date {before}")
     if inputs.carried > 0:
         parts.append(f"{money(inputs.carried)} carried in from the periods before")

@@ -46,6 +46,34 @@ class Growth:
     baselines: Mapping[str, Decimal] = field(default_factory=dict)
     for_everybody: Decimal | None = None  # a fixed baseline of whoever has none of their own
 
+    @property
+    def from_sales(self) -> bool:
+        """Whether what was bought before is the baseline."""
+        return self.baseline != "fixed"
+
+    def looks_within(self, starts: date, ends: date) -> bool:
+        """Whether some of a program's own days (`ends` is the last one) are what later ones are compared with."""
+        return self.from_sales and years_back(ends, 1) >= starts
+
+    def counts_before_joining(self, day: date, starts: date) -> bool:
+        """Whether what a member bought on a day before it joined is a part of its baseline: before the program starts.
+        From then on only what it buys as a member counts, as in every program.
+        """
+        return self.from_sales and day < starts
+
+    def joined_within(self, period: Period, starts: date, joined: date | None) -> str | None:
+        """Why past sales are no baseline of a period: the member joined within the days that it is compared with, where
+        those are the program's own. None: they are.
+        """
+        if joined is None or not self.from_sales:
+            return None
+        if all(min(end, joined) <= max(start, starts) for start, end in self.windows(period)):
+            return None
+        return (
+            f"{period.key} is compared with days of this program before the member joined on {joined}, which do not count: "
+            "give it a baseline in the targets file"
+        )
+
     def windows(self, period: Period) -> tuple[tuple[date, date], ...]:
         """The half-open spans of days whose totals make up the baseline of a period."""
         if self.baseline == "fixed":
@@ -66,11 +94,13 @@ class Growth:
 class Base:
     """The base of a ratio: thresholds become `base * threshold + shift` on the axis.
 
-    `any_sale`: whatever is above zero reaches every tier. `missing` says why there is no base.
+    `any_sale`: whatever is above zero reaches every tier. `follows`: it grows with the value, so that no purchase gets
+    nearer to a threshold. `missing` says why there is no base.
     """
 
     value: Fraction = field(default=Fraction(1))
     any_sale: bool = False
+    follows: bool = False
     missing: str | None = None
     refused: str | None = None
 
@@ -104,7 +134,7 @@ def growth_base(growth: Growth, period: Period, member: str | None, axis: Fracti
         if growth.zero == "any_sale":
             return Base(Fraction(0), any_sale=True)
         if growth.zero == "as_100_percent" and axis > 0:
-            return Base(axis)
+            return Base(axis, follows=True)
         return Base(refused="the baseline is zero")
     return Base(base)
 

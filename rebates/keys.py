@@ -72,7 +72,12 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("qualifier_counts", "filter", "Narrows the lines that decide the tier."),
         Key("measure_counts", "filter", "Narrows the lines that are paid on."),
         Key("qualifiers", "tables", "Several qualifiers, each with its own filter.", of="qualifier"),
-        Key("gates", "tables", "Conditions that must all hold before anything is paid.", of="gate"),
+        Key(
+            "gates",
+            "tables",
+            "Conditions that must all hold before the tiers pay anything; special prices are paid all the same.",
+            of="gate",
+        ),
         Key("tiers", "tables", "The ladder, thresholds rising.", of="tier"),
         Key("growth", "table", "How growth is measured.", of="growth"),
         Key("targets", "amounts", "Targets per account id, for attainment."),
@@ -241,7 +246,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             "How the piece of the period that a member took part in is counted.",
             ("none", "days", "months"),
         ),
-        Key("of", "choices", "What shrinks with it.", PRORATED),
+        Key("of", "choices", "What shrinks with it; thresholds in money or units only.", PRORATED),
         Key("annual", "choices", "Values that are written for a year and shrink to the period.", PRORATED),
     ),
     "stacking": (

@@ -38,7 +38,7 @@ CANONICAL = {
 def lint(program: Program, facts: Facts | None = None) -> list[Finding]:
     """Findings of one program, the gravest first."""
     found = [*_ladder(program), *_cliffs(program), *_periods(program), *_fields(program), *_payment(program)]
-    found += _compared_by_date(program)
+    found += _compared_by_date(program) + _average_of_years(program)
     for market in program.markets:
         if market.tiers != program.tiers:
             terms = program.for_market(market.name)
@@ -60,6 +60,19 @@ def _payment(program: Program) -> list[Finding]:
                 f"nobody says which account is paid for {' and '.join(groups)}",
                 'name it in [hierarchy.payees], or share the rebate with pay = "share"; a sync refuses the program',
                 ("hierarchy",),
+            )
+        )
+    idle = program.settlement.claw_back in ("invoice", "waive") and not program.counts_over_several_periods
+    if idle and program.special.lines != "price_difference":
+        found.append(
+            Finding(
+                "warning",
+                "nothing-to-claw-back",
+                f'claw_back = "{program.settlement.claw_back}" has nothing to do: without a window over several periods none '
+                "comes to less than 0, and returns lower only the period of their own day",
+                'returns = "original_period" takes them back where they were bought, a [settlement] window from the '
+                "tier so far",
+                ("settlement", "claw_back"),
             )
         )
     if program.settlement.claw_back == "carry_forward":
@@ -256,6 +269,16 @@ def _compared_by_date(program: Program) -> list[Finding]:
             ("growth", "baseline"),
         )
     ]
+
+
+def _average_of_years(program: Program) -> list[Finding]:
+    """Years in which a member bought nothing, or was none yet, are years of zero."""
+    growth = program.growth
+    if growth is None or growth.baseline != "average" or growth.years < 2:
+        return []
+    words = f"the average is the sum of {growth.years} years divided by {growth.years}: who has bought for one year only has the others as zero"
+    hint = "give who is new a baseline in the targets file, or set minimum"
+    return [Finding("note", "average-of-years", words, hint, ("growth", "years"))]
 
 
 def _fields(program: Program) -> list[Finding]:

@@ -170,7 +170,29 @@ def against(program: Program, facts: Facts) -> list[Finding]:
                 ("rates",),
             )
         )
-    return found
+    return [*found, *_growth_by_rate(program, facts)]
+
+
+def _growth_by_rate(program: Program, facts: Facts) -> list[Finding]:
+    """Growth in money over lines in other currencies: who bought the same at another rate has grown."""
+    growth, foreign = program.growth, sorted(facts.currencies - {program.currency})
+    if (
+        growth is None
+        or growth.on != "amount"
+        or not growth.from_sales
+        or program.conversion.policy == "fixed"
+    ):
+        return []
+    if not foreign:
+        return []
+    words = (
+        f"there are orders in {', '.join(foreign)}: each year is converted at its own rates, so a rate that moved counts as "
+        "growth (the year before the program at those of each line's day)"
+    )
+    hint = (
+        'currency_policy = "fixed" with [rates] compares both years at one rate; growth in units knows none'
+    )
+    return [Finding("warning", "growth-by-rate", words, hint, ("growth", "baseline"))]
 
 
 def unmapped(program: Program, facts: Facts) -> list[Finding]:

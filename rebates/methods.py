@@ -79,7 +79,7 @@ def retrospective(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[B
     if rung.linear_to is not None:
         return [_linear(rungs, index, sale)]
     if rung.per is not None:
-        return [_increments(rung, index, max(zero, sale.axis - rung.threshold))]
+        return [_increments(rung, index, max(zero, sale.axis - rung.threshold), sale)]
     if rung.kind == "amount":
         return [Band(index, max(zero, sale.axis), rung.benefit)]
     whole = max(zero, _measure(sale, rung.kind))
@@ -103,13 +103,11 @@ def stepped(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> list[Band[N]
         if rung.linear_to is not None:
             bands.append(_linear(rungs, i, sale))
         elif rung.per is not None:
-            bands.append(_increments(rung, i, max(zero, width)))
+            bands.append(_increments(rung, i, max(zero, width), sale))
         elif rung.kind == "amount":
             bands.append(Band(i, max(zero, width), rung.benefit))
         elif width > zero:
-            direct = sale.axis_is == ("quantity" if rung.kind == "per_unit" else "amount")
-            # Another measure than the axis: its share of the bands is the axis's share.
-            inside = width if direct else max(zero, _measure(sale, rung.kind)) * width / axis
+            inside = _on_the_measure(width, rung.kind, sale)
             paid_on = inside if rung.max_measure is None else min(inside, rung.max_measure)
             bands.append(Band(i, paid_on, paid_on * rung.benefit, paid_on < inside))
     return bands
@@ -120,16 +118,23 @@ def _end_of_last(rungs: Sequence[Rung[N]], index: int, axis: N) -> N:
     return min(axis, rungs[index + 1].begins) if index + 1 < len(rungs) else axis
 
 
-def _increments(rung: Rung[N], index: int, width: N) -> Band[N]:
+def _on_the_measure(part: N, kind: Benefit, sale: Sale[N]) -> N:
+    """A part of the axis as what is paid on: where that is something else (what earlier programs left, say), its share of the
+    parts is the axis's share."""
+    if kind == "amount" or sale.axis_is == ("quantity" if kind == "per_unit" else "amount") or not sale.axis:
+        return part
+    return max(sale.axis - sale.axis, _measure(sale, kind)) * part / sale.axis
+
+
+def _increments(rung: Rung[N], index: int, width: N, sale: Sale[N]) -> Band[N]:
     """A benefit for every full increment above the threshold."""
     assert rung.per is not None
     steps = type(width)(int(width // rung.per))
-    paid_on = steps * rung.per
-    if rung.max_measure is not None and paid_on > rung.max_measure:
-        steps = type(width)(int(rung.max_measure // rung.per))
-        paid_on = steps * rung.per
-    each = rung.benefit if rung.kind == "amount" else rung.benefit * rung.per
-    return Band(index, paid_on, steps * each)
+    of_one = _on_the_measure(rung.per, rung.kind, sale)
+    if rung.max_measure is not None and steps * of_one > rung.max_measure:
+        steps = type(width)(int(rung.max_measure // of_one))
+    each = rung.benefit if rung.kind == "amount" else rung.benefit * of_one
+    return Band(index, steps * of_one, steps * each)
 
 
 def _linear(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> Band[N]:
@@ -141,6 +146,8 @@ def _linear(rungs: Sequence[Rung[N]], index: int, sale: Sale[N]) -> Band[N]:
     if rung.kind == "rate":
         low, high = low * rung.threshold, high * end
     value = min(sale.axis, end)
-    return Band(
-        index, value, low + (high - low) * (value - rung.threshold) / (end - rung.threshold), sale.axis > end
-    )
+    money = low + (high - low) * (value - rung.threshold) / (end - rung.threshold)
+    if rung.kind == "rate":
+        money = _on_the_measure(money, "rate", sale)
+        value = _on_the_measure(value, "rate", sale)
+    return Band(index, value, money, sale.axis > end)

@@ -26,7 +26,7 @@ def prorated_words(program: Program, period: Period, inputs: Inputs) -> Iterator
     found: dict[tuple[str, Fraction], list[str]] = {}
     proration = program.proration
     for name in PRORATED if proration.of or proration.annual else ():
-        if name not in SAID or not _has(program, name):
+        if not _has(program, name):
             continue
         factor = proration.factor(name, period, inputs)
         if factor == 1:
@@ -48,7 +48,7 @@ def prorated_words(program: Program, period: Period, inputs: Inputs) -> Iterator
 def _has(program: Program, name: Prorated) -> bool:
     """Whether there is anything to be made smaller."""
     if name == "threshold":
-        plain = [one for one in program.qualifiers if not one.is_ratio]
+        plain = [one for one in program.qualifiers if one.is_volume]
         return any(tier.thresholds.get(one.name, tier.threshold) for one in plain for tier in program.tiers)
     if name == "amount":
         return any(tier.kind == "amount" for tier in program.tiers)

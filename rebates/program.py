@@ -248,6 +248,12 @@ class Program:
         return self._windows[period]
 
     @cached_property
+    def counts_over_several_periods(self) -> bool:
+        """Whether any period's standing is made up of more than the period."""
+        longer = self.settlement.window != "period"
+        return longer and any(len(inside) > 1 for inside in self._windows.values())
+
+    @cached_property
     def _window_ends(self) -> Mapping[date, date]:
         last: dict[date, date] = {}
         for inside in self._windows.values():  # in the order of time

@@ -86,6 +86,11 @@ class Qualifier:
     def is_ratio(self) -> bool:
         return self.of in ("growth", "attainment", "mix")
 
+    @property
+    def is_volume(self) -> bool:
+        """Whether its thresholds are money or units, which a piece of a period has less of."""
+        return self.of in ("amount", "quantity")
+
     def category_bucket(self, value: str) -> str:
         return f"{self.name}:{value}"
 

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from rebates import assemble
+from rebates.caps import PRORATED
 from rebates.conditions import FORMS, SIDES, Condition, Filter, Side
 from rebates.keys import SECTIONS, Key, names
 from rebates.money import parse_number, parse_rate
@@ -217,6 +218,8 @@ class Reader:
         ) or f"one of {', '.join(key.choices)}"
         if key.name == "qualifier" and raw in ("categories", "mix"):
             hint = f'write it as [[qualifiers]] with of = "{raw}"'
+        if key.choices == PRORATED and raw == "baseline":
+            hint = 'new_members = "prorate" in [growth] shortens it for who joined; write it for one period'
         self.note(path, f"{raw!r} is not a {key.name.replace('_', ' ')}", hint)
         return None
 

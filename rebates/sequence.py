@@ -8,7 +8,10 @@ from dataclasses import replace
 
 from rebates.program import Program
 
-APART = "give them one currency and the same periods, or put them in different groups"
+APART = (
+    "give them one currency and the same periods, with no [settlement] window over several of them, or put them in "
+    "different groups"
+)
 
 
 def comes_after(program: Program, other: Program) -> bool:
@@ -43,6 +46,12 @@ def clash(program: Program, other: Program) -> str | None:
         )
     if exclusive and not _same_periods(program, other):
         return f"it and {other.key} exclude each other, but their periods differ: both would pay"
+    if exclusive and (longer := [one for one in (program, other) if one.counts_over_several_periods]):
+        window, key = longer[0].settlement.window, longer[0].key
+        return (
+            f'it and {other.key} exclude each other, but {key} has [settlement] window = "{window}": what it earned to '
+            "date is paid in part before the other one is better, and both would pay"
+        )
     return None
 
 

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from rebates.buying import shares_stay
 from rebates.caps import Capped, Earned, guaranteed, limited
 from rebates.case import Case, Scale, least_step, plain_terms, set_out
 from rebates.ladder import Ladder
@@ -203,7 +204,7 @@ def _standing(
     if following < len(tiers):
         next_tier = tiers[following].name
         if not case.closed or case.answerable:
-            gap = gap_to(case, following)
+            gap = gap_to(case, following, totals)
             to_next = None if gap is None else shown(gap)
             at_next = rebate_at(case, following, period, inputs)
     tally = totals.get(scale.qualifier.bucket, NOTHING)
@@ -245,7 +246,7 @@ def _on_plain_ladder(
         at_next = ladder.at_thresholds.get(following)
         if at_next is None or ladder.exceed:
             case = set_out(terms, period, totals, member, inputs)
-            at_next, to_next = rebate_at(case, following, period, inputs), gap_to(case, following)
+            at_next, to_next = rebate_at(case, following, period, inputs), gap_to(case, following, totals)
         else:
             to_next = ladder.thresholds[following] - axis
     if terms.alerts.watches_gaps or inputs.last_tier is not None:
@@ -292,15 +293,18 @@ def worth(gap: Decimal | None, at_next: Decimal | None, rebate: Decimal) -> Deci
     return gap if at_next is not None and at_next > rebate else None
 
 
-def gap_to(case: Case[Any], index: int) -> Any:
+def gap_to(case: Case[Any], index: int, totals: Totals) -> Any:
     """What is still to be bought for a tier, on the axis of the first qualifier. None: that alone does not reach it,
-    because a gate is closed or another qualifier is short, too.
+    because a gate is closed or another qualifier is short, too, or would be: a mix that other goods water down.
     """
-    if case.closed or (
-        case.program.join == "all" and any(_short(case, s, index) > 0 for s in case.scales[1:])
-    ):
+    program, joined = case.program, case.scales[1:] if case.program.join == "all" else []
+    if case.closed or any(_short(case, s, index) > 0 for s in joined):
         return None
-    return max(_short(case, case.scales[0], index), case.scales[0].value * 0)
+    gap = case.to_buy(max(_short(case, case.scales[0], index), case.scales[0].value * 0))
+    if not gap:
+        return gap
+    others = [scale.qualifier for scale in joined]
+    return gap if shares_stay(program, others, index, totals, gap) else None
 
 
 def _short(case: Case[Any], scale: Scale[Any], index: int) -> Any:
@@ -380,7 +384,7 @@ def _levels(at: Standing) -> tuple[Level, ...]:
     ):  # versions, or others: only the next tier is worked out
         return () if at.rebate_at_next_tier is None else (_next_level(at),)
     for number in range(following_of(case, index), len(at.working.program.tiers)):
-        gap = gap_to(case, number)
+        gap = gap_to(case, number, at.working.totals)
         rebate = rebate_at(case, number, at.period, at.working.inputs)
         more = rebate - at.rebate
         each = shown(fraction(more) / fraction(gap)) if gap else None

@@ -52,6 +52,11 @@ class Tier:
         return "rate" if self.rate is not None else "per_unit" if self.per_unit is not None else "amount"
 
     @property
+    def along_the_axis(self) -> bool:
+        """Whether it pays a rate or an amount per unit along what qualifies: for full increments, or between two points."""
+        return self.kind != "amount" and (self.linear or self.per is not None)
+
+    @property
     def benefit(self) -> Decimal:
         for value in (self.rate, self.per_unit, self.amount, self.start):
             if value is not None:

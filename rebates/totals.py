@@ -86,7 +86,8 @@ class Inputs:
     """Facts that orders do not hold. What a program needs and does not find here makes a standing incomplete.
 
     `baseline` is the whole comparison period's value in the growth measure, `baseline_elapsed` the part of
-    it up to the same point of the period. `settled` is what the window's earlier payouts came to,
+    it up to the same point of the period. `settled` is what the window's earlier payouts came to
+    (with `waived` of it that were paid and are not earned any more: nobody pays them twice),
     `carried` what they left over (below the minimum payout, or to be taken back), `paid_before` that a payout was made
     for this very period already. `member_paid` is what the
     member got over the whole program before the window, what it was left owed or owing included. `guarantee_surplus` is what earlier periods earned above their
@@ -98,6 +99,7 @@ class Inputs:
     baseline_elapsed: Exact | None = None
     target: Exact | None = None
     settled: Decimal = ZERO
+    waived: Decimal = ZERO
     carried: Decimal = ZERO
     paid_before: bool = False
     member_paid: Decimal = ZERO

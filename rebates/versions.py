@@ -14,6 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
+from rebates.buying import lies_in
 from rebates.caps import limited
 from rebates.case import set_out
 from rebates.money import exact, fraction, money_text, round_money, text
@@ -269,5 +270,7 @@ def _all(version: Program, period: Period, totals: Totals, member: str | None, i
 def _with_more(terms: Program, totals: Totals, gap: Decimal) -> Totals:
     in_units = terms.qualifiers[0].dimension == "quantity"
     more = Tally(Decimal(0), gap) if in_units else Tally(gap, Decimal(0))
-    names = {terms.qualifiers[0].bucket, terms.measure_bucket}
+    names = {terms.qualifiers[0].bucket}
+    if lies_in(terms.qualifiers[0].counts, terms.measure_counts):
+        names.add(terms.measure_bucket)
     return {**totals, **{name: totals.get(name, NOTHING) + more for name in names}}

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, cast, func, or_, select, true
 
+from rebates.program import Program
 from state import dating
 from state.dating import Dated
 from state.in_force import OWN
@@ -60,7 +61,7 @@ class Span:
 
 @dataclass(frozen=True)
 class LineView:
-    """One order line as pulled. The four `*_fields` are what `program.why_not` asks about."""
+    """One order line as pulled. `asked` are what `program.why_not` asks about."""
 
     line_id: str
     order_id: str
@@ -77,6 +78,13 @@ class LineView:
     product_fields: dict[str, object]
     order_fields: dict[str, object]
     line_fields: dict[str, object]
+
+    def asked(self, program: Program) -> tuple[dict[str, object], ...]:
+        """Fields of account, product, order and line; an order without a day is of its instant's in the program's time zone."""
+        order = self.order_fields
+        if self.ordered_on is None and self.ordered_at is not None:
+            order = order | {"ordered_on": program.day_of(self.ordered_at).isoformat()}
+        return self.account_fields, self.product_fields, order, self.line_fields
 
 
 def contributions_of(

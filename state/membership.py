@@ -177,16 +177,16 @@ def _rows(
         for one in spans:
             if bucket.name in own and bucket.name != one.share_bucket:
                 continue
-            start, end = _taking_part(program, one.member, one.first, one.after)
-            start = start if reign.start is None else max(start, reign.start.toordinal())
-            end = end if reign.end is None else min(end, reign.end.toordinal())
-            if start >= end:
-                continue
-            rest = rest_of_span(start, end, program.time_zone)
-            # In a share bucket an account's orders count for itself: its part in what its group is paid.
-            member = buyer if bucket.name in own else one.member
-            bucket_pk = buckets[program_pk, reign.bucket(bucket.name)]
-            yield (account.pk, bucket_pk, member.pk, start, *rest, program_pk)
+            for first, after in _taking_part(program, one.member, one.first, one.after):
+                start = first if reign.start is None else max(first, reign.start.toordinal())
+                end = after if reign.end is None else min(after, reign.end.toordinal())
+                if start >= end:
+                    continue
+                rest = rest_of_span(start, end, program.time_zone)
+                # In a share bucket an account's orders count for itself: its part in what its group is paid.
+                member = buyer if bucket.name in own else one.member
+                bucket_pk = buckets[program_pk, reign.bucket(bucket.name)]
+                yield (account.pk, bucket_pk, member.pk, start, *rest, program_pk)
 
 
 @dataclass(frozen=True)
@@ -269,15 +269,20 @@ def _memberships(hierarchy: Hierarchy) -> dict[str, list[tuple[str, int, int]]]:
     return found
 
 
-def _taking_part(program: Program, member: Known, start: int, end: int) -> tuple[int, int]:
+def _taking_part(program: Program, member: Known, start: int, end: int) -> list[tuple[int, int]]:
     """A span cut to the days on which the member takes part (its fields `active_from` and `active_to`).
 
-    What a newcomer bought before stays countable where growth is measured: it is its baseline.
+    What a newcomer bought before the program starts stays countable where growth is measured on sales: it is its baseline.
     """
     first, last = active_days(member.fields)
-    if first is not None and program.growth is None:
-        start = max(start, first.toordinal())
-    return start, end if last is None else min(end, last.toordinal() + 1)
+    end = end if last is None else min(end, last.toordinal() + 1)
+    if first is None:
+        return [(start, end)]
+    growth, joined = program.growth, max(start, first.toordinal())
+    if growth is None or not growth.from_sales:
+        return [(joined, end)]
+    starts = program.starts.toordinal()
+    return [(start, end)] if joined <= starts else [(start, min(end, starts)), (joined, end)]
 
 
 def active_days(fields: Mapping[str, object]) -> tuple[date | None, date | None]:

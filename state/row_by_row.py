@@ -13,14 +13,15 @@ from state.tables.programs import buckets, programs
 
 @dataclass(frozen=True)
 class Apart:
-    """`returns`: programs that date a return by its original; `rules`: conditions on rows, by bucket.
+    """`returns`: programs that date a return by its original; `rules`: conditions on rows by bucket, with the time
+    zone that days are cut in.
 
     `programs` are those of either kind, `everybody` says that there are no others.
     """
 
     programs: tuple[int, ...] = ()
     returns: tuple[int, ...] = ()
-    rules: tuple[tuple[int, tuple[Condition, ...]], ...] = ()
+    rules: tuple[tuple[int, tuple[Condition, ...], str], ...] = ()
     everybody: bool = False
 
 
@@ -29,7 +30,7 @@ NOBODY = Apart()
 
 _ACTIVE = select(programs.c.pk, programs.c.returns_to_original).where(programs.c.active)
 _ASKED = (
-    select(buckets.c.pk, buckets.c.program_pk, buckets.c.row_rules)
+    select(buckets.c.pk, buckets.c.program_pk, buckets.c.row_rules, programs.c.time_zone)
     .join(programs, programs.c.pk == buckets.c.program_pk)
     .where(programs.c.active, buckets.c.active, buckets.c.row_rules.is_not(None))
     .order_by(buckets.c.pk)
@@ -45,6 +46,6 @@ def find(tx: Connection) -> Apart:
     return Apart(
         tuple(sorted(pks)),
         dated,
-        tuple((row.pk, row_rules.read(row.row_rules)) for row in rows),
+        tuple((row.pk, row_rules.read(row.row_rules), row.time_zone) for row in rows),
         everybody=len(pks) == len(active),
     )

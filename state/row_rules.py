@@ -15,11 +15,15 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 
 from rebates.conditions import Condition, Filter
 from rebates.money import parse_number
+from rebates.periods import midnight
 from rebates.qualifiers import Bucket
+from state.dating import OWN, Dated, Days
+from state.instants import micros
+from state.tables.base import FIRST_AT, LAST_AT
 from state.tables.facts import accounts, order_lines, orders, products
 
 _ROOM = 2**63 - 1  # of a BIGINT
@@ -49,7 +53,8 @@ NUMBERS: dict[tuple[str, str], ColumnElement[Any]] = {
     ("line", "amount"): order_lines.c.amount_e6,
     ("line", "quantity"): order_lines.c.quantity_e6,
 }
-DAYS: dict[tuple[str, str], ColumnElement[Any]] = {("order", "ordered_on"): orders.c.ordered_on}
+# An order that has an instant and no day is of the day that it is in the program's time zone, as its period is.
+DAYS: dict[tuple[str, str], Dated] = {("order", "ordered_on"): OWN}
 # Stamps of the records themselves: no rule of a program can mean them.
 NEVER = {
     ("order", "ordered_at"),
@@ -97,18 +102,18 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def holds(conditions: Iterable[Condition]) -> ColumnElement[bool]:
-    """The predicate over `orders` and `order_lines` that all conditions hold."""
-    return and_(true(), *(_holds(one) for one in conditions))
+def holds(conditions: Iterable[Condition], zone: str) -> ColumnElement[bool]:
+    """The predicate over `orders` and `order_lines` that all conditions hold; days are those of a time zone."""
+    return and_(true(), *(_holds(one, zone) for one in conditions))
 
 
-def _holds(condition: Condition) -> ColumnElement[bool]:
+def _holds(condition: Condition, zone: str) -> ColumnElement[bool]:
     place = (condition.side, condition.field)
     if place in TEXTS:
         return _text(condition, TEXTS[place])
     if place in NUMBERS:
         return _number(condition, NUMBERS[place])
-    return _day(condition, DAYS[place])
+    return _day(condition, DAYS[place], zone)
 
 
 def _text(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -182,15 +187,16 @@ def _micros(values: Iterable[str]) -> list[int]:
     return found
 
 
-def _day(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
+def _day(condition: Condition, dated: Dated, zone: str) -> ColumnElement[bool]:
     """Days are ordinals here and ISO text in conditions; a longer bound (an instant) lies within its day."""
+    has_one = or_(dated.on.is_not(None), dated.at.is_not(None))
     tests: list[ColumnElement[bool]] = []
     if condition.present is not None:
-        tests.append(column.is_not(None) if condition.present else column.is_(None))
+        tests.append(has_one if condition.present else not_(has_one))
     if condition.one_of is not None:
-        tests.append(column.in_(_ordinals(condition.one_of)))
+        tests.append(_on_any(_ordinals(condition.one_of), dated, zone))
     if condition.not_in:
-        tests.append(or_(column.is_(None), column.not_in(_ordinals(condition.not_in))))
+        tests.append(or_(not_(has_one), not_(_on_any(_ordinals(condition.not_in), dated, zone))))
     last = date.max.toordinal()
     low, high, bounded = 0, last, False
     for form in _RANGE:
@@ -206,8 +212,28 @@ def _day(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool
         else:
             high = min(high, ordinal - (not within and form == "below"))
     if bounded:
-        tests.append(column.is_not(None))
-    return _between(tests, column, low, high, (0, last))
+        tests.append(_within(low, high, dated, zone))
+    return and_(true(), *tests)
+
+
+def _on_any(days: Iterable[int], dated: Dated, zone: str) -> ColumnElement[bool]:
+    return or_(false(), *(_within(day, day, dated, zone) for day in days))
+
+
+def _within(low: int, high: int, dated: Dated, zone: str) -> ColumnElement[bool]:
+    """Between two days, both included; NULL only for an order that has neither."""
+    if low > high:
+        return false()
+    return dated.within(Days(low, high + 1, _begins_at(low, zone), _begins_at(high + 1, zone)))
+
+
+def _begins_at(ordinal: int, zone: str) -> int:
+    """The instant at which a day begins; the calendar's own ends are those of time."""
+    if ordinal <= date.min.toordinal() + 1:
+        return FIRST_AT
+    if ordinal >= date.max.toordinal():
+        return LAST_AT
+    return micros(midnight(date.fromordinal(ordinal), zone))
 
 
 def _ordinals(values: Iterable[str]) -> list[int]:

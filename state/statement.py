@@ -130,8 +130,8 @@ def _counted(scope: Scope, apart: Apart = NOBODY) -> Select[Any]:
         )
         .group_by(*keys)
     )
-    for bucket_pk, conditions in apart.rules:
-        query = query.where(or_(member.c.bucket_pk != bucket_pk, row_rules.holds(conditions)))
+    for bucket_pk, conditions, zone in apart.rules:
+        query = query.where(or_(member.c.bucket_pk != bucket_pk, row_rules.holds(conditions, zone)))
     if scope.dirty_orders and not scope.looked_up:
         # IN, not a join: SQLite then starts from the few dirty orders instead of scanning all.
         query = query.where(orders.c.pk.in_(select(dirty_orders.c.order_pk)))

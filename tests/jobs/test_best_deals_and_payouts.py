@@ -8,7 +8,8 @@ from decimal import Decimal as D
 import pytest
 
 from jobs.trial import run_trial
-from rebates import parse_program
+from jobs.trial_files import TrialFiles
+from rebates import InvalidProgram, parse_program
 from rebates.settle import Due, payouts_beside_rivals
 from tests.jobs.test_every_kind_of_program import BUYERS, HEAD, LADDER, Sales, furnish
 
@@ -54,17 +55,10 @@ def test_what_was_never_paid_is_not_taken_back():
     assert paid(*dues) == [(0, 0), (0, 0), (10, 0)]
 
 
-@pytest.mark.parametrize(
-    "terms",
-    ['min_payout = "90"\n', '[settlement]\nwindow = "year"\n'],
-    ids=["minimum payout", "year to date"],
-)
-def test_the_store_says_what_the_trial_says(make_shop, terms):
-    shop = make_shop()
+def test_the_store_says_what_the_trial_says(shop):
     ids = {buyer: shop.id_of(buyer) for buyer in BUYERS}
-    head, tail = (terms, "") if "=" in terms.split("\n")[0] else ("", terms)
     texts = [
-        head + HEAD.format(key=key, period="month") + tiers + EXCLUSIVE + tail
+        'min_payout = "90"\n' + HEAD.format(key=key, period="month") + tiers + EXCLUSIVE
         for key, tiers in (("steep", LADDER), ("flat", FLAT))
     ]
     sales, today = Sales(11, currencies=False), date(2026, 11, 24)
@@ -91,55 +85,29 @@ def test_the_store_says_what_the_trial_says(make_shop, terms):
     assert shop.broken_promises() == []
 
 
-def test_the_steps_of_a_beaten_period_in_a_window_add_up_in_words(shop):
-    """100 is paid in January; returns bring the year down to 60 in a February that the rival wins; March brings it to 90."""
-    to_date = (
-        '[counts]\nproduct.family = ["A"]\n' + FLAT.replace("4%", "10%") + '[settlement]\nwindow = "year"\n'
-    )
-    rival = '[counts]\nproduct.family = ["B"]\n' + FLAT
-    shop.program(HEAD.format(key="todate", period="month") + to_date + EXCLUSIVE, "p0")
-    shop.program(HEAD.format(key="rival", period="month") + rival + EXCLUSIVE, "p1")
-    shop.account("Acme")
-    for family in "AB":
-        shop.product(family, family=family)
-    shop.order("1", "Acme", date(2026, 1, 5), {"amount": 1000, "product": "A"})
-    shop.order(
-        "2", "Acme", date(2026, 2, 5), {"amount": -400, "product": "A"}, {"amount": 5000, "product": "B"}
-    )
-    shop.order("3", "Acme", date(2026, 3, 5), {"amount": 300, "product": "A"})
-    shop.today(date(2026, 3, 20))
-    shop.sync()
-    found = {period: doc for (_, _, period), doc in shop.standings("todate").items()}
-    last = {period: [(s["text"], D(s["amount"])) for s in doc["steps"]][-2:] for period, doc in found.items()}
-    assert last["2026-02"] == [
-        ("not paid: rival is the better deal of the group g", D(0)),
-        (
-            "payout 0.00 USD: 40.00 USD of what was paid in the periods before is not earned any more; 40.00 USD was paid too much, "
-            "and it is taken from the next payout",
-            D(0),
-        ),
+@pytest.mark.parametrize("windows", [("year", "year"), ("year", "period"), ("period", "quarter")])
+def test_a_deal_that_counts_over_several_months_has_no_rival(shop, windows):
+    """Two months paid by one and the year by the other is more than the better deal: 130 on what is worth 90."""
+    texts = [
+        HEAD.format(key=key, period="month") + tiers + EXCLUSIVE + f'[settlement]\nwindow = "{window}"\n'
+        for (key, tiers), window in zip((("steep", LADDER), ("flat", FLAT)), windows, strict=True)
     ]
-    assert last["2026-03"] == [
-        ("rebate 90.00 USD (exact)", D(90)),
-        (
-            "payout 0.00 USD: 90.00 USD to date less 60.00 USD to date in the period before; 40.00 USD still to be taken "
-            "back from the periods before; 10.00 USD was paid too much, and it is taken from the next payout",
-            D(0),
-        ),
-    ]
-
-
-def test_a_beaten_period_in_a_window_that_takes_nothing_back_says_why_nothing_is_paid(shop):
-    window = FLAT + '[settlement]\nwindow = "year"\n' + EXCLUSIVE
-    shop.program(HEAD.format(key="todate", period="month") + window, "p0")
-    shop.program(HEAD.format(key="rival", period="month") + FLAT.replace("4%", "9%") + EXCLUSIVE, "p1")
+    for number, text in enumerate(texts):
+        shop.program(text, f"p{number}")
     shop.account("Acme")
     shop.order("1", "Acme", date(2026, 1, 5), {"amount": 1000})
-    shop.order("2", "Acme", date(2026, 2, 5), {"amount": 1000})
-    shop.today(date(2026, 2, 20))
-    shop.sync()
-    step = shop.standings("todate")["todate", "Acme", "2026-02"]["steps"][-1]
-    assert (step["text"], step["amount"]) == (
-        "payout 0.00 USD: another program of the group is the better deal",
-        "0",
-    )
+    shop.today(date(2026, 1, 20))
+    refused = shop.sync().refused
+    assert {one.key for one in refused} == {"steep", "flat"}
+    assert all("window = " in one.reason and "both would pay" in one.reason for one in refused)
+    assert shop.rebates() == {}
+    with pytest.raises(InvalidProgram, match="no \\[settlement\\] window over several of them"):
+        run_trial([parse_program(text, "p") for text in texts], TrialFiles())
+
+
+def test_rivals_whose_window_is_one_period_are_compared(shop):
+    for key, tiers in (("steep", LADDER), ("flat", FLAT)):
+        shop.program(
+            HEAD.format(key=key, period="year") + tiers + EXCLUSIVE + '[settlement]\nwindow = "year"\n', key
+        )
+    assert not shop.sync().refused

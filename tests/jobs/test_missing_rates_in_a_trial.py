@@ -50,10 +50,6 @@ PROGRAMS = {
         HEAD.format(key="p") + TIERS + EXCLUSIVE,
         HEAD.format(key="q") + TIERS.replace("10%", "9%") + EXCLUSIVE,
     ],
-    "two to date of which one pays": [
-        HEAD.format(key="p") + TIERS + EXCLUSIVE + '[settlement]\nwindow = "year"\n',
-        HEAD.format(key="q") + TIERS.replace("10%", "19%") + EXCLUSIVE,
-    ],
     "growth": [HEAD.format(key="p") + GROWTH],
     "one after the other": [
         HEAD.format(key="p") + TIERS + SEQUENCE.format(order=1),

@@ -112,6 +112,27 @@ def test_what_is_waived_or_taken_from_the_next_payout_is_said_and_no_record(open
     assert "481.80 USD still to be taken back from the periods before" in step(taken, "2026-03")
 
 
+def test_what_was_waived_is_not_paid_again_when_it_is_earned_again(opened):
+    """8,340 were paid for January; 481.80 of it are waived in February, and March earns 781.80 more: 300 of them are new."""
+    shop = paid_then_returned(opened, "waive")
+    shop.order("3", "Acme", date(2026, 3, 5), {"amount": 5212})
+    on(shop, date(2026, 4, 1))
+    assert payouts(shop)[1:] == [("settled", "2026-03", Decimal(300))]
+    assert step(shop, "2026-03") == (
+        "payout 300.00 USD: 8640.00 USD to date less 7858.20 USD to date in the period before and 481.80 USD that was waived"
+    )
+
+
+def test_what_was_waived_stays_waived_while_it_is_not_earned_again(opened):
+    """February waives 481.80, and March another 150; April earns back 150 of what was paid: nothing is owed yet."""
+    shop = paid_then_returned(opened, "waive")
+    shop.order("3", "Acme", date(2026, 3, 5), {"amount": -1000})
+    on(shop, date(2026, 4, 1))
+    shop.order("4", "Acme", date(2026, 4, 5), {"amount": 1000})
+    on(shop, date(2026, 5, 1))
+    assert payouts(shop) == [("settled", "2026-01", Decimal(8340))]
+
+
 def test_what_is_carried_is_said_with_the_minimum_and_paid_in_the_last_period(opened):
     shop = on(opened(at_least("2300"), 20040), date(2026, 2, 1))
     assert payouts(shop) == []

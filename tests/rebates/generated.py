@@ -26,7 +26,8 @@ def programs(draw: st.DrawFn) -> str:
         out.append(f"fiscal_year_starts = {draw(st.integers(2, 12))}")
     if draw(st.booleans()):
         out.append(f'max_payout = "{draw(st.integers(100, 5000))}"')
-    if draw(st.integers(0, 4)) == 0:
+    guaranteed = draw(st.integers(0, 4)) == 0
+    if guaranteed:
         out.append(f'guarantee = "{draw(st.integers(0, 90))}"')
     if qualifier == "growth":
         out.append(
@@ -38,7 +39,7 @@ def programs(draw: st.DrawFn) -> str:
         out.append('[measure_counts]\nproduct.family = "Skin care"')
     if draw(st.integers(0, 3)) == 0:
         out.append('[members]\nregion = { not_in = ["LATAM"] }')
-    if draw(st.integers(0, 4)) == 0:
+    if not guaranteed and draw(st.integers(0, 4)) == 0:
         out.append(f'[[gates]]\nname = "gate"\nof = "quantity"\nat_least = "{draw(st.integers(0, 200))}"')
     ratio = qualifier in ("growth", "attainment")
     steps = draw(

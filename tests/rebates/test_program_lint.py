@@ -114,6 +114,17 @@ def test_a_group_without_a_payee_and_a_second_word_for_next_payout_are_told():
     ]
 
 
+@pytest.mark.parametrize("word", ["invoice", "waive"])
+def test_a_claw_back_without_a_window_has_nothing_to_take_back(word):
+    alone = program(f'settlement.claw_back = "{word}"')
+    (found,) = [entry for entry in lint(alone) if entry.code == "nothing-to-claw-back"]
+    assert f'claw_back = "{word}" has nothing to do' in found.message
+    assert 'returns = "original_period"' in str(found.suggestion)
+    within = program(f'settlement = {{ window = "year", claw_back = "{word}" }}')
+    assert "nothing-to-claw-back" not in codes(lint(within))
+    assert "nothing-to-claw-back" not in codes(lint(program("")))
+
+
 @pytest.mark.parametrize(
     ("period", "baseline", "told"),
     [
@@ -209,3 +220,35 @@ def test_a_line_says_that_its_special_price_is_not_in_the_program():
     )
     assert terms.why_not({}, {"family": "Care"}, {}, {"spa": "SPA-7"}) is None
     assert "product.family" in (terms.why_not({}, {"family": "Tools"}, {}, {"spa": "SPA-8"}) or "")
+
+
+GROWN = (
+    'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\nqualifier = "growth"\n{head}[growth]\n{growth}\n'
+    '[[tiers]]\nthreshold = "110%"\nrate = "1%"\n'
+)
+LAST_YEAR = 'baseline = "same_period_last_year"'
+
+
+@pytest.mark.parametrize(
+    ("head", "growth", "currencies", "told"),
+    [
+        ("", LAST_YEAR, {"USD", "EUR"}, True),
+        ("", LAST_YEAR, {"USD"}, False),
+        ("", LAST_YEAR + '\non = "quantity"', {"USD", "EUR"}, False),
+        ('rates = { EUR = "1.10" }\n', LAST_YEAR, {"USD", "EUR"}, False),
+        ("", 'baseline = "5000"', {"USD", "EUR"}, False),
+    ],
+)
+def test_growth_over_other_currencies_says_that_a_rate_counts_as_growth(head, growth, currencies, told):
+    facts = Facts(currencies=frozenset(currencies), rated=frozenset(currencies))
+    program = parse_program(GROWN.format(head=head, growth=growth))
+    found = [entry for entry in lint(program, facts) if entry.code == "growth-by-rate"]
+    assert [entry.key for entry in found] == ["growth.baseline"] * told
+    assert all("EUR" in entry.message and "fixed" in (entry.suggestion or "") for entry in found)
+
+
+@pytest.mark.parametrize(("years", "told"), [(3, True), (1, False)])
+def test_an_average_of_years_says_what_a_year_without_sales_is(years, told):
+    text = GROWN.format(head="", growth=f'baseline = "average"\nyears = {years}')
+    found = [entry for entry in lint(parse_program(text)) if entry.code == "average-of-years"]
+    assert [f"sum of {years} years" in entry.message for entry in found] == [True] * told

@@ -79,3 +79,19 @@ def test_what_could_not_be_counted_was_bought_all_the_same():
     assert "nothing that could be counted, so nothing is paid" in said(at)
     empty = standing(program, "2026-Q1", {}, as_of=date(2026, 3, 31))
     assert "nothing was bought, so nothing is paid" in said(empty)
+
+
+def test_a_period_with_more_returns_than_purchases_says_that_nothing_is_taken_back():
+    """Where returns count on their own day and no window goes on, what was settled before stays."""
+    ten = '[[tiers]]\nthreshold = "0"\nrate = "10%"\n'
+    words = "more was returned than bought, and that takes nothing back of what other periods paid"
+    at = standing(parse_program(HEAD + ten), "2026-Q2", amount=-300)
+    assert at.rebate == 0
+    assert any(words in one for one in said(at))
+    others = (
+        standing(parse_program(HEAD + ten), "2026-Q2", amount=300),
+        standing(parse_program(HEAD + '[settlement]\nwindow = "year"\n' + ten), "2026-Q2", amount=-300),
+        standing(parse_program(HEAD + 'returns = "original_period"\n' + ten), "2026-Q2", amount=-300),
+        standing(parse_program(HEAD + ten.replace('"0"', '"1000"')), "2026-Q2", amount=300),
+    )
+    assert not any(words in one for at in others for one in said(at))

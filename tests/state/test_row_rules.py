@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import select, true
 
+from rebates import parse_program
 from rebates.conditions import Condition, Filter
 from rebates.qualifiers import Bucket
 from rebates.settle import Settlement
@@ -105,12 +106,49 @@ def test_the_database_says_what_the_engine_says(rows):
             (again,) = row_rules.read(row_rules.written(bucket_of(condition)) or "")
             assert again == condition
             query = select(order_lines.c.sf_id).join(orders, orders.c.pk == order_lines.c.order_pk)
-            found = set(tx.execute(query.where(row_rules.holds([again]))).scalars())
+            found = set(tx.execute(query.where(row_rules.holds([again], "UTC"))).scalars())
             side = 0 if condition.side == "order" else 1
             wanted = {line for line, fields in known.items() if condition.holds(fields[side])}
             assert found == wanted, condition
             counted += 0 < len(wanted) < len(known)
         assert counted > 60
+
+
+NEW_YORK = "America/New_York"
+
+
+@pytest.mark.parametrize("zone", ["UTC", NEW_YORK, "Pacific/Auckland"])
+def test_a_moment_is_the_day_that_it_is_in_the_programs_time_zone(scene, zone):
+    scene.pull("account", {"id": "ACME"})
+    for n in range(40):
+        when = datetime(2026, 3, 6, 23, 30, tzinfo=UTC) + timedelta(hours=n * 5)
+        dated = {"ordered_on": date(2026, 3, 8)} if n % 9 == 0 else {"ordered_on": None, "ordered_at": when}
+        undated = {"ordered_on": None, "active": False}
+        scene.pull("order", {"id": f"O{n}", "account_id": "ACME", **(undated if n == 20 else dated)})
+        scene.pull("order_line", {"id": f"L{n}", "order_id": f"O{n}", "amount": 1})
+    asked = [
+        *(
+            Condition("order", "ordered_on", **{form: bound})
+            for form in ("at_least", "at_most", "above", "below")
+            for bound in ("2026-03-08", "2026-03-08T10:00:00", "0001-01-01", "9999-12-31")
+        ),
+        Condition("order", "ordered_on", above="2026-03-07", below="2026-03-10"),
+        Condition("order", "ordered_on", one_of=("2026-03-08", "2026-03-11")),
+        Condition("order", "ordered_on", not_in=("2026-03-08",)),
+        Condition("order", "ordered_on", present=True),
+        Condition("order", "ordered_on", present=False),
+    ]
+    terms = parse_program(
+        f'key = "p"\nstarts = 2026-01-01\nends = 2026-12-31\ntime_zone = "{zone}"\n[[tiers]]\nthreshold = "0"\nrate = "1%"\n'
+    )
+    with scene.store.read() as tx:
+        lines = list(evidence.lines_where(tx, true()))
+        assert len(lines) == 40
+        for condition in asked:
+            query = select(order_lines.c.sf_id).join(orders, orders.c.pk == order_lines.c.order_pk)
+            found = set(tx.execute(query.where(row_rules.holds([condition], zone))).scalars())
+            wanted = {one.line_id for one in lines if condition.holds(one.asked(terms)[2])}
+            assert found == wanted, condition
 
 
 def bucket_of(condition):

@@ -78,6 +78,29 @@ baseline A1 1000
 order 2026-04-20 A1 550
 on 2026-04-30 A1 earns 55.00 at Grown
 
+== 2.7 what a member bought before it joined is a baseline and no growth
+program retrospective by month on growth
+terms growth = { mode = "whole", baseline = "same_period_last_year" }
+account A1 active_from 2026-04-16
+tier Grown from 110% pays 10%
+order 2025-03-10 A1 1000
+order 2025-04-10 A1 1000
+order 2026-03-10 A1 5000
+order 2026-04-10 A1 1000
+order 2026-04-20 A1 2000
+on 2026-04-30 A1 in 2026-04 earns 200.00
+
+== 2.7 what a member bought before it joined is nothing beside a fixed baseline
+program retrospective by month on growth
+terms growth = { mode = "whole", baseline = "fixed", new_members = "prorate" }
+account A1 active_from 2026-04-16
+tier Grown from 150% pays 10%
+baseline A1 1000
+order 2026-03-10 A1 5000
+order 2026-04-10 A1 1000
+order 2026-04-20 A1 740
+on 2026-04-30 A1 in 2026-04 earns 0.00
+
 == 2.7 in progress the pace is compared with the like elapsed part of the baseline
 program retrospective by month on growth
 terms growth.mode = "whole"

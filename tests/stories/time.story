@@ -71,6 +71,19 @@ order 2026-01-05 A1 10000
 return 2026-02-05 A1 5000
 on 2026-02-28 A1 in 2026-02 is invoiced 50.00
 
+== 2.14 what was waived is not paid again when it is earned again
+program retrospective by month on amount
+terms settlement = { window = "year", claw_back = "waive" }
+tier One from 0 pays 10%
+order 2026-01-05 A1 1000
+return 2026-02-05 A1 1000
+order 2026-03-05 A1 1000
+order 2026-04-05 A1 500
+on 2026-04-30 A1 in 2026-01 is paid 100.00
+on 2026-04-30 A1 in 2026-02 is paid 0.00
+on 2026-04-30 A1 in 2026-03 is paid 0.00
+on 2026-04-30 A1 in 2026-04 is paid 50.00
+
 == 2.15 what is earned so far is the accrual at the tier that is reached
 program retrospective by year on amount
 tier One from 100000 pays 3%
