@@ -13,7 +13,8 @@ from fractions import Fraction
 
 from rebates.caps import Claim, Limits, within_budget
 from rebates.money import exact, fraction, round_money, unit
-from rebates.standing import Standing, following_of, outcome, worth
+from rebates.next_tier import following_of, worth
+from rebates.standing import Standing, outcome
 from rebates.status import status_of
 from rebates.totals import Overruling
 

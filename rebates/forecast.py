@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from rebates.case import set_out
 from rebates.money import Exact, exact, fraction, round_money, rounded, shown
+from rebates.next_tier import rebate_of
 from rebates.periods import Period
 from rebates.program import Program
-from rebates.standing import Standing, rebate_of, standing
+from rebates.standing import Standing, standing
 from rebates.totals import NO_INPUTS, Tally, Totals
 
 

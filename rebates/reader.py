@@ -218,9 +218,11 @@ class Reader:
         ) or f"one of {', '.join(key.choices)}"
         if key.name == "qualifier" and raw in ("categories", "mix"):
             hint = f'write it as [[qualifiers]] with of = "{raw}"'
+        wrong = f"{raw!r} is not a {key.name.replace('_', ' ')}"
         if key.choices == PRORATED and raw == "baseline":
+            wrong = "a baseline shrinks by no [proration]"
             hint = 'new_members = "prorate" in [growth] shortens it for who joined; write it for one period'
-        self.note(path, f"{raw!r} is not a {key.name.replace('_', ' ')}", hint)
+        self.note(path, wrong, hint)
         return None
 
     def _choices(self, key: Key, raw: object, path: Path) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rebates.buying import shares_stay
 from rebates.caps import Capped, Earned, guaranteed, limited
-from rebates.case import Case, Scale, least_step, plain_terms, set_out
+from rebates.case import Case, plain_terms, set_out
 from rebates.ladder import Ladder
 from rebates.methods import Band
 from rebates.money import Exact, exact, fraction, parse_number, round_money, shown
+from rebates.next_tier import following_of, gap_to, rebate_at, rebate_of, together, worth
 from rebates.periods import Period
 from rebates.program import Program
 from rebates.settle import Payout, payout
@@ -261,82 +261,12 @@ def _on_plain_ladder(
     )  # fmt: skip
 
 
-def following_of(case: Case[Any], index: int) -> int:
-    """The next tier: the one above, or behind a closed gate the one that it keeps back."""
-    return max(0, case.index_if_open()) if case.closed and case.answerable else index + 1
-
-
 def due_of(earned: Exact, terms: Program, period: Period, totals: Totals, inputs: Inputs) -> Capped:
     """What is paid of an amount, exact. Where nothing was bought nothing is paid, neither a guarantee nor a fixed amount from 0:
     else a member would get it wherever it happens to have a standing."""
     if not anything_in(totals):
         return Capped(ZERO)
     return limited(earned, terms.limits, terms.proration, period, inputs)
-
-
-def rebate_of(case: Case[Any], index: int, axis: Any) -> Exact:
-    """What tier `index` pays at `axis`, before caps, exact."""
-    return _together(case, case.bands(index, axis))
-
-
-def _together(case: Case[Any], bands: Sequence[Band[Any]]) -> Exact:
-    total: Exact = (
-        bands[0].rebate
-        if len(bands) == 1
-        else sum((band.rebate for band in bands), ZERO if not bands else bands[0].rebate * 0)
-    )
-    return total if not case.extra else fraction(total) + fraction(case.extra)
-
-
-def worth(gap: Decimal | None, at_next: Decimal | None, rebate: Decimal) -> Decimal | None:
-    """A gap that pays to close: at a cap the next tier brings nothing, and nobody is to be called for it."""
-    return gap if at_next is not None and at_next > rebate else None
-
-
-def gap_to(case: Case[Any], index: int, totals: Totals) -> Any:
-    """What is still to be bought for a tier, on the axis of the first qualifier. None: that alone does not reach it,
-    because a gate is closed or another qualifier is short, too, or would be: a mix that other goods water down.
-    """
-    program, joined = case.program, case.scales[1:] if case.program.join == "all" else []
-    if case.closed or any(_short(case, s, index) > 0 for s in joined):
-        return None
-    gap = case.to_buy(max(_short(case, case.scales[0], index), case.scales[0].value * 0))
-    if not gap:
-        return gap
-    others = [scale.qualifier for scale in joined]
-    return gap if shares_stay(program, others, index, totals, gap) else None
-
-
-def _short(case: Case[Any], scale: Scale[Any], index: int) -> Any:
-    """How much a scale lacks of a tier's threshold; below zero: it is beyond it."""
-    rung = scale.rungs[index]
-    if rung.exceed:
-        return least_step(case.program, scale.qualifier, rung.threshold, scale.value)
-    return rung.threshold - scale.value
-
-
-def rebate_at(case: Case[Any], index: int, period: Period, inputs: Inputs) -> Decimal:
-    """The rounded rebate once a tier is reached, everything else as it is."""
-    terms, known = case.program, case.at_thresholds
-    if known is not None and index in known:
-        return known[index]
-    earned = limited(_earned_at(case, index), terms.limits, terms.proration, period, inputs).rebate
-    rebate = round_money(earned, terms.currency)
-    if known is not None:
-        known[index] = rebate
-    return rebate
-
-
-def _earned_at(case: Case[Any], index: int) -> Exact:
-    """What a tier pays as soon as it is reached, before caps, exact."""
-    first = case.scales[0]
-    rung = first.rungs[index]
-    reach = (
-        least_step(case.program, first.qualifier, rung.threshold, first.value)
-        if rung.exceed
-        else rung.threshold - first.value
-    )
-    return rebate_of(case, index, first.value + max(reach, reach * 0))
 
 
 def outcome(at: Standing) -> tuple[Case[Any], int, Sequence[Band[Any]], Capped]:
@@ -346,7 +276,7 @@ def outcome(at: Standing) -> tuple[Case[Any], int, Sequence[Band[Any]], Capped]:
     case = set_out(terms, at.period, totals, at.member, inputs)
     index = case.index()
     bands = case.bands(index, case.scales[0].value) if inputs.across is None else []
-    earned = _together(case, bands) if inputs.across is None else inputs.across
+    earned = together(case, bands) if inputs.across is None else inputs.across
     return case, index, bands, due_of(earned, terms, at.period, totals, inputs)
 
 

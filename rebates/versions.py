@@ -18,10 +18,11 @@ from rebates.buying import lies_in
 from rebates.caps import limited
 from rebates.case import set_out
 from rebates.money import exact, fraction, money_text, round_money, text
+from rebates.next_tier import rebate_of
 from rebates.periods import Period
 from rebates.problems import InvalidProgram, problem
 from rebates.program import Program
-from rebates.standing import Standing, due_of, rebate_of, standing
+from rebates.standing import Standing, due_of, standing
 from rebates.tiers import Tier
 from rebates.totals import NO_INPUTS, NOTHING, Inputs, Tally, Totals, add_totals
 

@@ -304,6 +304,7 @@ def test_a_threshold_that_does_not_shrink_is_refused(name, text, message, instea
 
 def test_a_baseline_is_shortened_where_growth_says_it():
     (found,) = refused(HEAD + GROWING + prorated("of", "baseline")).values()
+    assert found[0] == "a baseline shrinks by no [proration]"
     assert 'new_members = "prorate" in [growth]' in found[1]
 
 
