@@ -20,16 +20,32 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def machine(monkeypatch):
-    """The machine's clock, which may be wrong: `machine.wrong = DAY`. All look at it, APScheduler too."""
+    """The machine's clock, which may be wrong: `machine.wrong = DAY`. All look at it, APScheduler too.
+
+    `machine.looks(3)` waits until all alarms were looked at so many times more, however slow the machine is.
+    """
 
     class Machine:
         wrong = timedelta(0)
+        looked = 0
+
+        @classmethod
+        def looks(cls, count):
+            begun = cls.looked + 1  # the one that is under way does not count
+            wait_for(lambda: cls.looked >= begun + count)
+
+    real = Alarms.set_all
+
+    def set_all(self):
+        real(self)
+        Machine.looked += 1
 
     class Shown(datetime):
         @classmethod
         def now(cls, tz=None):
             return datetime.now(tz) + Machine.wrong
 
+    monkeypatch.setattr(Alarms, "set_all", set_all)
     monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Shown)
     monkeypatch.setattr(SystemClock, "now", lambda clock: datetime.now(UTC) + Machine.wrong)
     monkeypatch.setattr(alarms, "LOOK_AGAIN", timedelta(seconds=0.3))
@@ -37,17 +53,19 @@ def machine(monkeypatch):
 
 
 @contextmanager
-def ringing(every, came="ran"):
-    """Alarms at each multiple of some seconds; a list that gets the moment of each ring."""
+def ringing(every, came="ran", begun=None):
+    """Alarms every so many seconds from `begun` (now) on; a list that gets the moment of each ring."""
     rings, stop = [], threading.Event()
     clock = SystemClock()
+    begun = begun or clock.now()
 
     def ring(name):
         rings.append(clock.now())
         return came
 
     def next_after(moment):
-        return datetime.fromtimestamp((moment.timestamp() // every + 1) * every, UTC)
+        slot = timedelta(seconds=every)
+        return begun + ((moment - begun) // slot + 1) * slot
 
     with Alarms(clock, ring).kept([("sync", next_after)], stop):
         try:
@@ -56,7 +74,7 @@ def ringing(every, came="ran"):
             stop.set()
 
 
-def wait_for(true, seconds=10):
+def wait_for(true, seconds=60):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -64,17 +82,19 @@ def wait_for(true, seconds=10):
 
 
 def test_a_job_rings_once_at_the_start_and_then_in_its_rhythm(machine):
-    with ringing(every=1) as rings:
+    begun = datetime.now(UTC)
+    with ringing(every=1, begun=begun) as rings:
         wait_for(lambda: len(rings) >= 4)
-    assert len({int(ring.timestamp()) for ring in rings[1:]}) == len(rings) - 1, "each slot once"
+    slots = {(ring - begun) // timedelta(seconds=1) for ring in rings}
+    assert len(slots) == len(rings), "each slot once"
 
 
 def test_a_clock_that_was_a_day_ahead_and_is_put_right_keeps_nobody_waiting_for_a_day(machine):
     machine.wrong = DAY
-    with ringing(every=2) as rings:
+    with ringing(every=1) as rings:
         wait_for(lambda: len(rings) >= 2)
         machine.wrong, before = timedelta(0), len(rings)
-        wait_for(lambda: len(rings) >= before + 2, seconds=6)
+        wait_for(lambda: len(rings) >= before + 2)
     assert rings[-1] < datetime.now(UTC) + timedelta(minutes=1)
 
 
@@ -82,11 +102,11 @@ def test_that_the_clock_was_put_right_is_told_once(machine):
     told, stop, clock = [], threading.Event(), SystemClock()
     machine.wrong = DAY
     with Alarms(clock, lambda name: "ran", lambda: told.append(clock.now())).kept([], stop):
-        time.sleep(0.5)
+        machine.looks(1)
         assert told == []
         machine.wrong = timedelta(0)
         wait_for(lambda: told)
-        time.sleep(0.7)
+        machine.looks(2)
         stop.set()
     assert len(told) == 1
 
@@ -95,8 +115,8 @@ def test_a_machine_that_slept_through_a_slot_rings_within_a_look(machine):
     with ringing(every=86_400) as rings:
         wait_for(lambda: len(rings) == 1)
         machine.wrong = DAY
-        wait_for(lambda: len(rings) == 2, seconds=5)
-        time.sleep(1)
+        wait_for(lambda: len(rings) == 2)
+        machine.looks(3)
         assert len(rings) == 2
 
 
@@ -110,13 +130,16 @@ def test_alarms_that_nobody_moved_are_not_set_anew(machine, monkeypatch):
     """A look costs next to nothing: an idle scheduler sleeps."""
     added = []
     real = alarms.BackgroundScheduler.add_job
-    monkeypatch.setattr(
-        alarms.BackgroundScheduler,
-        "add_job",
-        lambda self, *args, **named: added.append(1) or real(self, *args, **named),
-    )
+
+    def add_job(self, job, trigger, **named):
+        added.append(trigger.run_date)
+        return real(self, job, trigger, **named)
+
+    monkeypatch.setattr(alarms.BackgroundScheduler, "add_job", add_job)
+    monkeypatch.setattr(alarms, "EARLY", timedelta(minutes=1))  # two looks at a clock may be a while apart
     with ringing(every=86_400) as rings:
-        wait_for(lambda: len(rings) == 1 and len(added) >= 2)  # the look at the start, and the next slot
+        far = datetime.now(UTC) + DAY / 2
+        wait_for(lambda: len(rings) == 1 and added[-1] > far)  # the look at the start, and the next slot
         before = len(added)
-        time.sleep(2)
+        machine.looks(6)
         assert len(added) == before

@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 from datetime import date
 
-import pytest
-
 from jobs import computing, planning_run
 from tests.jobs.test_computing_by_shares import seen, write_programs
 from tests.jobs.test_every_kind_of_program import Sales, furnish
 
+ROOM = (0, 7, 2_000)  # for none, so that all are read back; for some; for all
+DAYS = (date(2026, 5, 20), date(2026, 7, 20), date(2026, 11, 24))
 
-@pytest.mark.parametrize("room", [7, 2_000], ids=["for some", "for all"])
-def test_records_are_the_same_whether_their_standings_were_read_back_or_not(make_shop, monkeypatch, room):
-    reading, keeping = make_shop(), make_shop()
-    sales = [Sales(7, currencies=False) for _ in range(2)]
-    for shop in (reading, keeping):
-        shop.today(date(2026, 5, 20))
+
+def test_records_are_the_same_whether_their_standings_were_read_back_or_not(make_shop, monkeypatch):
+    shops = [make_shop() for _ in ROOM]
+    sales = [Sales(7, currencies=False) for _ in shops]
+    for shop in shops:
+        shop.today(DAYS[0])
         write_programs(shop)
         furnish(shop, currencies=False)
         shop.settings["payouts.settle_from"] = "2026-01-01"
-    for turn, day in enumerate((date(2026, 5, 20), date(2026, 6, 28), date(2026, 7, 20), date(2026, 11, 24))):
-        for one, shop in zip(sales, (reading, keeping), strict=True):
+    for turn, day in enumerate(DAYS):
+        found = []
+        for room, one, shop in zip(ROOM, sales, shops, strict=True):
             shop.today(day)
-            one.into(shop, {one.add(), one.change(), one.change()} if turn else None)
-        monkeypatch.setattr(computing, "KEPT_AT_MOST", 0)
-        reading.sync()
-        monkeypatch.setattr(computing, "KEPT_AT_MOST", room)
-        keeping.sync()
-        assert seen(keeping) == seen(reading), turn
-    assert seen(keeping)["events"]
-    assert seen(keeping)["tasks"]
+            one.into(shop, {one.add(), *(one.change() for _ in range(3))} if turn else None)
+            monkeypatch.setattr(computing, "KEPT_AT_MOST", room)
+            shop.sync()
+            found.append(seen(shop))
+        reading, for_some, for_all = found
+        assert for_some == reading, turn
+        assert for_all == reading, turn
+    assert reading["events"]
+    assert reading["tasks"]
+    assert reading["postings"]
 
 
 def test_a_document_reads_back_as_it_was_written(make_shop, monkeypatch):

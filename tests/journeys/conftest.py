@@ -192,22 +192,39 @@ class Template:
 
 
 @pytest.fixture(scope="session")
-def deployed_story(tmp_path_factory: pytest.TempPathFactory, app_key: bytes) -> Template:
+def left_after(tmp_path_factory: pytest.TempPathFactory, app_key: bytes) -> Callable[..., Template]:
+    """`left_after("story", seed, ["org", "deploy"], …)`: an org that `seed(org)` fills, as it is left by commands."""
+
+    def live(
+        name: str,
+        seed: Callable[[Org], object],
+        *commands: list[str],
+        environment: dict[str, str] | None = None,
+    ) -> Template:
+        folder = tmp_path_factory.mktemp(name)
+        clock = MovableClock(TODAY - timedelta(seconds=5))
+        org = Org.create(folder / "org.db", clock=clock, seed=7)
+        seed(org)
+        clock.advance(seconds=5)
+        with serve(org) as served, pytest.MonkeyPatch.context() as patch:
+            configure(org, served.url, folder, app_key)
+            patch.chdir(folder)
+            for variable, value in {"REBATES_CLOCK": clock().isoformat(), **(environment or {})}.items():
+                patch.setenv(variable, value)
+            for command in commands:
+                said = io.StringIO()
+                with redirect_stdout(said), redirect_stderr(said):
+                    assert int(run(command)) == 0, said.getvalue()
+        org.close()
+        return Template(folder, clock())
+
+    return live
+
+
+@pytest.fixture(scope="session")
+def deployed_story(left_after: Callable[..., Template]) -> Template:
     """The story org with the package deployed by the command line: once, for all tests that start there."""
-    folder = tmp_path_factory.mktemp("story")
-    clock = MovableClock(TODAY - timedelta(seconds=5))
-    org = Org.create(folder / "org.db", clock=clock, seed=7)
-    seed_story(org)
-    clock.advance(seconds=5)
-    with serve(org) as served, pytest.MonkeyPatch.context() as patch:
-        configure(org, served.url, folder, app_key)
-        patch.chdir(folder)
-        patch.setenv("REBATES_CLOCK", clock().isoformat())
-        said = io.StringIO()
-        with redirect_stdout(said), redirect_stderr(said):
-            assert int(run(["org", "deploy"])) == 0, said.getvalue()
-    org.close()
-    return Template(folder, clock())
+    return left_after("story", seed_story, ["org", "deploy"])
 
 
 def _lived_here(store: Path) -> None:

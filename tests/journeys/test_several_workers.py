@@ -8,40 +8,65 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from fractions import Fraction
 
 import pytest
 from recomputation import expected_standings
-from worlds import raw
+from worlds import postgres_database, raw
 
 from emulator.fault_kinds import Fault
 from emulator.seed_generated import seed_generated
 from state import outbox, shards
 from state.store import Store
 
-ACCOUNTS, ORDERS = 1_200, 8_000
+ACCOUNTS, ORDERS = 1_600, 4_000
+
+# A process as it is, but one that died is missed sooner than after half a minute.
+PROGRAM = """
+import sys
+from datetime import timedelta
+from cli.main import main
+from jobs import shard_work
+shard_work.SHARD_TTL, shard_work.BEAT_SECONDS = timedelta(seconds=12), 1.0
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="session")
+def pulled(left_after):
+    """An org with enough to share, the package deployed, everything pulled into PostgreSQL: once, for all tests that start
+    there. What was left, and the URL of the database."""
+    with contextmanager(postgres_database)() as url:
+        left = left_after(
+            "pulled",
+            lambda org: seed_generated(org, ACCOUNTS, ORDERS, 5),
+            ["org", "deploy"],
+            ["pull"],
+            environment={"REBATES_STATE_URL": url},
+        )
+        yield left, url
 
 
 @pytest.fixture
-def busy(new_world, postgres, monkeypatch):
-    """An org with enough to share, the package deployed, everything pulled into PostgreSQL, and slow answers."""
-    world = new_world(lambda org: seed_generated(org, ACCOUNTS, ORDERS, 5))
-    monkeypatch.setenv("REBATES_STATE_URL", postgres)
-    monkeypatch.setenv("REBATES_LOGGING_FORMAT", "json")
-    assert world("org", "deploy").code == 0
-    done = world("pull", "--json")
-    assert done.code == 0, done.text
-    world.wait(minutes=1)
-    world.store = Store.open(postgres)
-    world.org.faults.add(Fault("delay", method="POST", path="composite", seconds=0.3, times=0))
-    yield world
-    world.store.close()
+def busy(pulled, open_copy, monkeypatch):
+    """The org and the store as they were pulled, and slow answers."""
+    left, url = pulled
+    with contextmanager(postgres_database)(copied_from=url) as copy:
+        monkeypatch.setenv("REBATES_STATE_URL", copy)
+        monkeypatch.setenv("REBATES_LOGGING_FORMAT", "json")
+        world = open_copy(left)
+        world.wait(minutes=1)
+        world.store = Store.open(copy)
+        world.org.faults.add(Fault("delay", method="POST", path="composite", seconds=0.3, times=0))
+        yield world
+        world.store.close()
 
 
 def start(world, *args):
     env = {**os.environ, "REBATES_CLOCK": world.clock().isoformat()}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *args],
+        [sys.executable, "-c", PROGRAM, *args],
         cwd=world.folder, env={**env, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -13,15 +13,19 @@ import pytest
 POSTGRES = os.environ.get("REBATES_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 
 
-def postgres_database() -> Iterator[str]:
-    """A database of its own, gone afterwards; skipped by name where there is no server."""
+def postgres_database(*, copied_from: str | None = None) -> Iterator[str]:
+    """The URL of a database of its own, gone afterwards; skipped by name where there is no server.
+
+    Empty, or a copy of one that nobody is connected to, by its URL.
+    """
     psycopg = pytest.importorskip("psycopg")
     name = f"journey_{uuid.uuid4().hex[:12]}"
     try:
         admin = psycopg.connect(POSTGRES.replace("+psycopg", ""), autocommit=True, connect_timeout=3)
     except psycopg.OperationalError:
         pytest.skip("no PostgreSQL on 127.0.0.1:5432")
-    admin.execute(f"CREATE DATABASE {name}")
+    like = f" TEMPLATE {copied_from.rsplit('/', 1)[1]}" if copied_from is not None else ""
+    admin.execute(f"CREATE DATABASE {name}{like}")
     yield POSTGRES.rsplit("/", 1)[0] + "/" + name
     admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     admin.close()
