@@ -6,7 +6,7 @@ from collections import Counter
 
 from jobs.app import App
 from jobs.running import Running
-from state import retention
+from state import bulk, retention
 from state.retention import Keep
 
 ROWS_AT_ONCE = 2_000  # in one transaction: a sync that waits for it does not notice
@@ -32,6 +32,6 @@ def tidy(run: Running) -> dict[str, int]:
         with app.store.read() as looking:
             for some in retention.keys(looking, query, ROWS_AT_ONCE):
                 with app.store.transaction() as tx:
-                    gone[name] += retention.remove(tx, table, some)
+                    gone[name] += bulk.remove(tx, table, some)
                 run.beat()
     return dict(gone)

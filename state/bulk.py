@@ -12,10 +12,25 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Dialect,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    cast,
+    delete,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import CreateTable
 
 from state import many_rows
+from state.dialects import one_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,10 +55,15 @@ def scratch(table: str, /, **columns: str) -> Table:
 
 
 def empty(tx: Connection, *tables: Table) -> None:
-    """Make scratch tables ready for use on this connection."""
+    """Make scratch tables ready for use on this connection.
+
+    PostgreSQL keeps the rows that a transaction deleted until it ends, and never tidies temporary tables by itself: each
+    batch of a first load would read those of all batches before it.
+    """
+    verb = "TRUNCATE" if tx.dialect.name == "postgresql" else "DELETE FROM"
     for table in tables:
         tx.exec_driver_sql(_made(table, tx.dialect))
-        tx.exec_driver_sql(f"DELETE FROM {table.name}")
+        tx.exec_driver_sql(f"{verb} {table.name}")
 
 
 @lru_cache(maxsize=256)
@@ -86,6 +106,21 @@ def fill_newest(tx: Connection, table: Table, key: Sequence[str], rows: pa.Table
     many_rows.insert(
         tx, table, rows, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE {newest}"
     )
+
+
+def remove(tx: Connection, table: Table, some: Sequence[tuple[Any, ...]]) -> int:
+    """Remove rows by their keys; how many there were."""
+    key = list(table.primary_key.columns)
+    if tx.dialect.name != "postgresql":
+        return tx.execute(delete(table).where(one_of(tx, key, some))).rowcount
+    # As a table to join with: a long list of row values makes PostgreSQL read the whole table and compare each.
+    columns = zip(key, zip(*some, strict=True), strict=True)
+    arrays = (cast(list(values), ARRAY(column.type)) for column, values in columns)
+    wanted = (
+        func.unnest(*arrays).table_valued(*(column.name for column in key), name="wanted").render_derived()
+    )
+    same = (column == wanted.c[column.name] for column in key)
+    return tx.execute(delete(table).where(*same)).rowcount
 
 
 def settle(tx: Connection, *tables: Table) -> None:

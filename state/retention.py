@@ -13,15 +13,13 @@ Never touched: facts, contributions, standings, events, tasks, postings, payouts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, cast, delete, exists, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Select, Table, and_, exists, func, or_, select
 
-from state.dialects import one_of
 from state.instants import micros
 from state.tables.running import bulk_jobs, runs, workers
 from state.tables.work import closed_periods, outbox, postings, standing_history, standings
@@ -64,21 +62,6 @@ def keys(tx: Connection, query: Select[Any], at_once: int) -> Iterator[list[tupl
     transactions, while this one reads on."""
     for some in tx.execute(query.execution_options(yield_per=at_once)).partitions():
         yield [tuple(row) for row in some]
-
-
-def remove(tx: Connection, table: Table, some: Sequence[tuple[Any, ...]]) -> int:
-    """Remove rows by their keys; how many there were."""
-    key = list(table.primary_key.columns)
-    if tx.dialect.name != "postgresql":
-        return tx.execute(delete(table).where(one_of(tx, key, some))).rowcount
-    # As a table to join with: a long list of row values makes PostgreSQL read the whole table and compare each.
-    columns = zip(key, zip(*some, strict=True), strict=True)
-    arrays = (cast(list(values), ARRAY(column.type)) for column, values in columns)
-    wanted = (
-        func.unnest(*arrays).table_valued(*(column.name for column in key), name="wanted").render_derived()
-    )
-    same = (column == wanted.c[column.name] for column in key)
-    return tx.execute(delete(table).where(*same)).rowcount
 
 
 def _replaced_rows(before: int) -> Any:

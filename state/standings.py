@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, select, tuple_, update
 
 from state import bulk
 from state.dialects import one_of, upsert
@@ -149,9 +149,7 @@ def save_standings(
 def clear(tx: Connection, cells: Sequence[Cell]) -> None:
     """Take cells off the list of those to compute."""
     for some in slices(cells, CELLS_AT_ONCE):
-        tx.execute(
-            delete(dirty_cells).where(one_of(tx, (dirty_cells.c.member_pk, dirty_cells.c.period_pk), some))
-        )
+        bulk.remove(tx, dirty_cells, some)
 
 
 def orphans(tx: Connection, period_pks: Collection[int]) -> list[StandingView]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from state import acknowledged, addressees, events, invariants, meta, outbox, outcomes, retention, tasks
+from state import acknowledged, addressees, bulk, events, invariants, meta, outbox, outcomes, retention, tasks
 from state.outbox import Stuck, Wanted
 from state.store import Store
 from state.tables.facts import accounts
@@ -349,7 +349,7 @@ def test_what_was_replaced_long_ago_goes_and_what_is_needed_stays(box, store, no
     def tidy(before):
         table, query = retention.due(KEEP, before + MONTH)["outbox"]
         with store.transaction() as tx:
-            return sum(retention.remove(tx, table, some) for some in list(retention.keys(tx, query, 2)))
+            return sum(bulk.remove(tx, table, some) for some in list(retention.keys(tx, query, 2)))
 
     assert tidy(now) == 0
     later = now + timedelta(days=1)

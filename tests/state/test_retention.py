@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from state import bulk_jobs, retention, runs, shards
+from state import bulk, bulk_jobs, retention, runs, shards
 from state.instants import micros
 from state.retention import Keep
 from state.tables import metadata
@@ -35,7 +35,7 @@ def tidied(store):
                 for some in retention.keys(looking, query, 3):
                     assert len(some) <= 3
                     with store.transaction() as tx:
-                        gone[kind] += retention.remove(tx, table, some)
+                        gone[kind] += bulk.remove(tx, table, some)
         assert gone == due, "the dry run said so"
         with store.read() as tx:
             assert not any(retention.counted(tx, KEEP, now).values())
