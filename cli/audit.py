@@ -41,7 +41,7 @@ def audit(
         for one in found:
             more = ", ".join(f"{name} {value}" for name, value in one.detail.items())
             table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.object, more)
-        console.print(table, markup=False)
+        console.print(table)
 
     deeds = [
         {

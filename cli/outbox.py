@@ -33,7 +33,6 @@ def list_rows(
         rows = outbox.listed(tx, states=states, limit=limit)
 
     def human(console: Console) -> None:
-        from rich.markup import escape
         from rich.table import Table
 
         if not rows:
@@ -45,7 +44,7 @@ def list_rows(
         for row in rows:
             table.add_row(
                 str(row.pk), row.object, row.account_id or "", row.state, str(row.attempts), row.stuck or "",
-                row.code or "", escape(row.message or ""),
+                row.code or "", row.message or "",
             )  # fmt: skip
         console.print(table)
 

@@ -38,7 +38,7 @@ class Lines:
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         counted = _Counted()
         yield counted
-        self._console.print(f"{name}: {counted.rows:,}" if counted.rows else name, markup=False)
+        self._console.print(f"{name}: {counted.rows:,}" if counted.rows else name)
 
 
 class _Bar:
@@ -82,7 +82,7 @@ def progress_for(*, quiet: bool) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
