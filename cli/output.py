@@ -93,7 +93,11 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     """One line of texts, each plain or with a style: `styled(("paused:", "bold yellow"), f" {reason}")`. None is markup."""
     from rich.text import Text
 
-    return Text.assemble(*parts)
+    from cli.consoles import visible
+
+    return Text.assemble(
+        *(visible(one) if isinstance(one, str) else (visible(one[0]), one[1]) for one in parts)
+    )
 
 
 def envelope(

@@ -60,7 +60,9 @@ class Drawn:
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
-        task = self._bars.add_task(name, total=total)
+        from cli.consoles import visible
+
+        task = self._bars.add_task(visible(name), total=total)
         yield _Bar(self._bars, task)
         done = self._bars.tasks[self._bars.task_ids.index(task)].completed
         self._bars.update(task, total=done or 1, completed=done or 1)

@@ -76,3 +76,35 @@ def test_warnings_and_errors_show_values_as_they_are(value, capsys):
     output.emit("x", {}, as_json=False, human=lambda console: console.print(value), warnings=[value])
     said = capsys.readouterr()
     assert (said.out, said.err) == (f"{value}\n", f"warning: {value}\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("PO\x1b[2J7", "PO\\x1b[2J7"),
+        ("A\x1b]0;x\x07", "A\\x1b]0;x\\x07"),
+        ("9\x9b1mB\x7f", "9\\x9b1mB\\x7f"),
+        ("over\rwritten", "over\\x0dwritten"),
+        ("\u202e001 USD", "\\u202e001 USD"),
+        ("two\r\nlines", "two\nlines"),
+        ("Ääß €, 日本, emoji 😀", "Ääß €, 日本, emoji 😀"),
+    ],
+)
+def test_a_value_cannot_command_the_terminal(value, seen, capsys):
+    table = Table(title=value, box=None)
+    table.add_column(value)
+    table.add_row(value)
+    table.add_row(output.styled((value, "bold")))
+    written = shown(table)
+    assert not set(written) & {"\x1b", "\x07", "\x9b", "\x7f", "\r", "\u202e"}
+    for line in seen.split("\n"):
+        assert written.count(line) == 4
+    output.emit("x", {}, as_json=False, human=lambda console: console.print(value), warnings=[value])
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{seen}\n", f"warning: {seen}\n")
+
+
+def test_our_own_styles_still_colour_a_terminal():
+    console = Plain(file=io.StringIO(), force_terminal=True, width=140)
+    console.print(output.styled(("paused:", "bold"), " \x1b[31mred"))
+    assert console.file.getvalue() == "\x1b[1mpaused:\x1b[0m \\x1b[31mred\n"
