@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from connector.config import OrgSettings
 from jobs.schedule_check import schedule_problems
 from jobs.settings import Settings
+from rebates import toml_text
 from state.paths_in_urls import in_a_url
 
 FILE_NAME = "rebates.toml"
@@ -171,8 +171,8 @@ def _files(explicit: Path | None, start: Path, environment: Mapping[str, str]) -
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_text.read(path.read_text(encoding="utf-8"))
+    except (toml_text.NotToml, UnicodeDecodeError) as error:
         raise InvalidConfiguration(
             [ConfigProblem(str(path), "", f"is not readable TOML: {error}")]
         ) from error
