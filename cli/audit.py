@@ -22,7 +22,8 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """Who asked for what, and what was sealed, newest first: settled periods, payouts made again, restores, pauses."""
+    """Who asked for what, and what was sealed, newest first: settled periods, payouts made again, restores, pauses,
+    fuses let through, rows tried again."""
     from cli.opening import opened
     from state.audit import entries
 

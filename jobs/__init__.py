@@ -18,8 +18,8 @@ should be told) → `push` (telling it). Every other module is one concern of th
                      strangers amounts_too_large recheck engines
     settled money    settling closing correction_parts settled_changes late_lines takeover unplaced owed payouts payouts_asked
                      payouts_begun payouts_seen payouts_gone payout_types decimals
-    planning         planning planning_run whole_plan views primary alerting left_behind merged nobodys_records fuses own_currency
-                     preflight schema
+    planning         planning planning_run whole_plan views primary alerting left_behind merged nobodys_records fuses overrides
+                     own_currency preflight schema
     pushing          push fates bulk_push pushed bells poison found_by_key overtaken retry_rule batch_sizes
     tasks            tasks_in_org tasks_at_night task_changes task_statuses
     programs         program_files program_check program_look program_diff checked_settled refused_programs store_facts targets

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import socket
 
 
 def person() -> str:
-    """The user of the operating system, and the host: `mia@sync-1`. A container's user may have only a number."""
+    """The user of the operating system, and the host: `mia@sync-1`. A container's user may have only a number.
+
+    The name is the one that the system knows the process by. Variables (`LOGNAME`, `USER`) are not asked: anybody can set them.
+    """
+    uid = os.getuid()
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = f"uid {uid}"
     return f"{user}@{socket.gethostname()}"
