@@ -8,7 +8,7 @@ should be told) → `push` (telling it). Every other module is one concern of th
 
     whole jobs       sync reconcile steps run_report rehearsal verification periods
     a run            app running again pace in_time progress failures clock logs person refusals login_pause settings configuration
-                     rules_in_use
+                     whose_file rules_in_use
     when             schedule schedule_check alarms due slots slot_checks first_seen clock_ahead
     several at work  shard_work shard_compute compute_shards compute_in_two push_shards helping second_process
     pulling          pull reading bulk_streams narrowing rereading rejecting merges_and_gaps org_time orders_of_lines counting

@@ -12,9 +12,12 @@ def person() -> str:
 
     The name is the one that the system knows the process by. Variables (`LOGNAME`, `USER`) are not asked: anybody can set them.
     """
-    uid = os.getuid()
+    return f"{name_of(os.getuid())}@{socket.gethostname()}"
+
+
+def name_of(uid: int) -> str:
+    """What the system calls a user; `uid 4711` where it has no name for it."""
     try:
-        user = pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        user = f"uid {uid}"
-    return f"{user}@{socket.gethostname()}"
+        return f"uid {uid}"
