@@ -23,7 +23,7 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Who asked for what, and what was sealed, newest first: settled periods, payouts made again, restores, pauses,
-    fuses let through, rows tried again."""
+    fuses let through, rows tried again, what was decided about payouts."""
     from cli.opening import opened
     from state.audit import entries
 
