@@ -22,7 +22,8 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """Who asked for what, and what was sealed, newest first: settled periods, payouts made again, restores, pauses."""
+    """Who asked for what, and what was sealed, newest first: settled periods, payouts made again, restores, pauses,
+    fuses let through, rows tried again, what was decided about payouts."""
     from cli.opening import opened
     from state.audit import entries
 
@@ -41,7 +42,7 @@ def audit(
         for one in found:
             more = ", ".join(f"{name} {value}" for name, value in one.detail.items())
             table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.object, more)
-        console.print(table, markup=False)
+        console.print(table)
 
     deeds = [
         {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JsonFlag, emit
+from cli.output import JsonFlag, emit, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,6 @@ def show(
     }
 
     def human(console: Console) -> None:
-        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -44,7 +43,7 @@ def show(
         for key, value in rows.items():
             table.add_row(
                 key,
-                escape(str(_shown(value, key))) if value is not None else "[dim]not set[/]",
+                str(_shown(value, key)) if value is not None else styled(("not set", "dim")),
                 *([origins[key]] if origin else []),
             )
         console.print(table)

@@ -39,7 +39,7 @@ def upgrade(context: typer.Context, as_json: JsonFlag = False) -> None:
         "db upgrade",
         {"before": before, "after": after},
         as_json=as_json,
-        human=lambda console: console.print(said, markup=False, soft_wrap=True),
+        human=lambda console: console.print(said, soft_wrap=True),
     )
 
 
@@ -59,7 +59,7 @@ def check(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     def human(console: Console) -> None:
         for line in lines:
-            console.print(line, markup=False)
+            console.print(line)
         if not lines:
             console.print("the store is whole")
 
@@ -157,7 +157,7 @@ def snapshot(context: typer.Context, as_json: JsonFlag = False) -> None:
     said = f"{done.lines:,} lines of {done.orders:,} orders in {done.bytes:,} bytes, {done.written} of {done.parts} parts written"
     emit(
         "db snapshot", {"folder": folder, "snapshot": done}, as_json=as_json,
-        human=lambda console: console.print(f"{folder}: {said}", markup=False),
+        human=lambda console: console.print(f"{folder}: {said}"),
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def tidy(
     said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items())
     emit(
         "db tidy", {"dry_run": dry_run, "rows": rows}, as_json=as_json,
-        human=lambda console: console.print(f"{said} {would}", markup=False),
+        human=lambda console: console.print(f"{said} {would}"),
     )  # fmt: skip
 
 
@@ -226,7 +226,6 @@ def copy(
         "db copy", {"source": reading.where, "target": where, "rows": rows}, as_json=as_json,
         human=lambda console: console.print(
             f"{total:,} rows in {len(rows)} tables copied to {where}\nnext: set [state] url to it, then rebates resume",
-            markup=False,
         ),
         warnings=[said] if moved.left else [],
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JsonFlag, emit, stdout
+from cli.output import JsonFlag, emit, stdout, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,13 +54,13 @@ class _Story:
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
 
-    def _say(self, text: str = "") -> None:
+    def _say(self, *parts: str | tuple[str, str]) -> None:
         if not self._quiet:
-            self._console.print(text)
+            self._console.print(styled(*parts))
 
     def _chapter(self, number: int, title: str) -> None:
         if not self._quiet:
-            self._console.rule(f"[bold]{number}. {title}", align="left")
+            self._console.rule(styled((f"{number}. {title}", "bold")), align="left")
 
     def tell(self, on: Any) -> dict[str, Any]:
         """Every step uses what ships; nothing here is computed by the demo."""
@@ -100,7 +100,9 @@ class _Story:
         bells = on.ask("notifications")["notifications"]
         self._sync(first)
         self._say(
-            f"\nWhat the sales rep sees on the account of [bold]{RETAILER}[/], a week before the month ends:"
+            "\nWhat the sales rep sees on the account of ",
+            (RETAILER, "bold"),
+            ", a week before the month ends:",
         )
         self._screen(before, bells)
 
@@ -117,7 +119,7 @@ class _Story:
             second = sync(app)
             after = account_screen(app, RETAILER)
             self._sync(second)
-            self._say(f"\n[bold]{RETAILER}[/] now:")
+            self._say("\n", (RETAILER, "bold"), " now:")
             self._screen(after, on.ask("notifications")["notifications"][len(bells) :])
 
             self._chapter(5, "Every number explains itself")
@@ -168,12 +170,12 @@ class _Story:
             ("Worth More", amount("Rebate_Uplift__c")),
         ]
         for label, value in lines:
-            self._say(f"   {label:<20} [bold]{value}[/]")
+            self._say(f"   {label:<20} ", (value, "bold"))
         for task in account["tasks"]:
             state = "closed" if task["IsClosed"] == "true" else f"due {task['ActivityDate']}"
-            self._say(f"   [cyan]Task[/] ({state}, {task['Owner.Name']}): {task['Subject']}")
+            self._say("   ", ("Task", "cyan"), f" ({state}, {task['Owner.Name']}): {task['Subject']}")
         for bell in bells:
-            self._say(f"   [yellow]Bell[/]: {bell['title']} · {bell['body']}")
+            self._say("   ", ("Bell", "yellow"), f": {bell['title']} · {bell['body']}")
         self._say()
 
 
@@ -184,5 +186,4 @@ def _how_to_look_around(console: Console, url: str, pid: int, folder: Path) -> N
         f"   export REBATES_CLOCK=2026-11-24T15:10:00Z\n"
         f"   rebates status\n   rebates explain Midwest\n   rebates sync --dry-run\n   rebates verify --deep\n"
         f"End it with: kill {pid}",
-        markup=False,
     )

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import streams
-from cli.output import Exit, envelope, stderr
+from cli.output import Exit, envelope, stderr, styled
 
 app = typer.Typer(
     name="rebates",
@@ -124,12 +124,10 @@ def _fail(
         }
         sys.stdout.write(envelope(_command_of(args), error=error) + "\n")
     else:
-        from rich.markup import escape
-
         console = stderr()
-        console.print(f"[bold red]error:[/] {escape(message)}")
+        console.print(styled(("error:", "bold red"), f" {message}"))
         if hint:
-            console.print(f"  [dim]→[/] {escape(hint)}")
+            console.print(styled("  ", ("→", "dim"), f" {hint}"))
     return int(exit_code)
 
 

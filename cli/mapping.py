@@ -60,11 +60,9 @@ def check(
 
     def human(console: Console) -> None:
         for problem in problems:
-            console.print(problem.render(), markup=False)
+            console.print(problem.render())
             console.print()
-        console.print(
-            summary(problems) if problems else f"no problems in {len(describes)} objects", markup=False
-        )
+        console.print(summary(problems) if problems else f"no problems in {len(describes)} objects")
 
     bad = has_errors(problems)
     emit(
@@ -93,7 +91,7 @@ def show(context: typer.Context, file: FileArgument = None, as_json: JsonFlag = 
     text = standard_text() if path == STANDARD else Path(path).read_text("utf-8")
 
     def human(console: Console) -> None:
-        console.print(text, end="", markup=False, soft_wrap=True)
+        console.print(text, end="", soft_wrap=True)
 
     data = {
         "file": mapping.file,
@@ -129,7 +127,7 @@ def snapshot(
     written = write_snapshot(folder, dict(describes))
 
     def human(console: Console) -> None:
-        console.print(f"{len(written)} describes in {folder}", markup=False)
+        console.print(f"{len(written)} describes in {folder}")
 
     emit("mapping snapshot", {"files": written}, as_json=as_json, human=human)
 
@@ -154,7 +152,7 @@ def init(
     file.write_text(initial_mapping(describes), "utf-8")
 
     def human(console: Console) -> None:
-        console.print(f"wrote {file}; next: rebates mapping check {file}", markup=False)
+        console.print(f"wrote {file}; next: rebates mapping check {file}")
 
     emit("mapping init", {"file": file}, as_json=as_json, human=human)
 
@@ -192,11 +190,9 @@ def explain(
     steps = walk(entity, left, mapping, row)
 
     def human(console: Console) -> None:
-        console.print(f"{entity.object} {row['Id']}", markup=False)
+        console.print(f"{entity.object} {row['Id']}")
         for step in steps:
-            console.print(
-                f"  {step.what:<32} {'(empty)' if step.value is None else step.value}", markup=False
-            )
+            console.print(f"  {step.what:<32} {'(empty)' if step.value is None else step.value}")
 
     data = {"object": entity.object, "id": row["Id"], "steps": steps}
     emit("mapping explain", data, as_json=as_json, human=human)

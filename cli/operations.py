@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import Exit, JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit, styled
 from cli.sync import LoginAgain
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def reconcile(
 
 
 def _show_reconciled(console: Console, report: Reconciled) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from cli.sync import show_left
@@ -82,9 +81,9 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
             f"{drift.tasks.closed_again:,} tasks that were closed are open in the org, under a status that closes none: closed again"
         )
     for sample in drift.samples:
-        console.print(f"  {sample['object']} {sample['key']} {sample['field']}", markup=False)
+        console.print(f"  {sample['object']} {sample['key']} {sample['field']}")
     if report.dry_run:
-        console.print("[bold]dry run:[/] " + escape("\n".join(report.preview.lines())))
+        console.print(styled(("dry run:", "bold"), " " + "\n".join(report.preview.lines())))
     else:
         written = (
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items()) or "nothing"
@@ -92,8 +91,8 @@ def _show_reconciled(console: Console, report: Reconciled) -> None:
         console.print(f"written: {written}")
         show_left(console, report)
     for name, error in report.stopped.items():
-        console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
-    console.print(f"[dim]{report.api_calls} API calls[/]")
+        console.print(styled((f"{name} stopped:", "bold red"), f" {error}\n  → {error.hint}"))
+    console.print(f"{report.api_calls} API calls", style="dim")
 
 
 def verify(
@@ -115,13 +114,12 @@ def verify(
         found = work(application, deep=deep)
 
     def human(console: Console) -> None:
-        from rich.markup import escape
 
         for line in [*found.damage, *map(str, found.violations)]:
-            console.print(f"[bold red]broken:[/] {escape(line)}", highlight=False)
+            console.print(styled(("broken:", "bold red"), f" {line}"))
         for one in found.drift[:20]:
             where = f"{one['object']} {one['key']} {one['field']}"
-            console.print(f"[yellow]differs in the org:[/] {escape(where)}")
+            console.print(styled(("differs in the org:", "yellow"), f" {where}"))
         if len(found.drift) > 20:
             console.print(f"… and {len(found.drift) - 20} more")
         if found.drift:
@@ -133,7 +131,7 @@ def verify(
                 f"payouts deleted in the org: {found.deleted:,}, not made again (`rebates payouts list --status Deleted`)"
             )
         for why in found.behind:
-            console.print(f"[yellow]not computed again:[/] {escape(why)}", highlight=False)
+            console.print(styled(("not computed again:", "yellow"), f" {why}"))
         if found.ok:
             compared = f", {found.compared:,} records in the org are as we wrote them" if deep else ""
             held = "every check that could be made holds" if found.behind else "every check holds"
@@ -187,7 +185,7 @@ def pause(
         "pause",
         {"paused": reason},
         as_json=as_json,
-        human=lambda console: console.print(f"paused: {reason}", markup=False),
+        human=lambda console: console.print(f"paused: {reason}"),
     )
 
 

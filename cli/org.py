@@ -49,11 +49,10 @@ def deploy(
         what = "would deploy" if check_only else "deployed"
         console.print(f"{what} {done.components} components ({done.api_calls} API calls)")
         for name in done.kept:
-            console.print(f"stays as the org has it: {name}", markup=False)
+            console.print(f"stays as the org has it: {name}")
         if done.permission_set:
             console.print(
                 f"permission set {work.PERMISSION_SET}: {done.permission_set} ({done.assigned_to})",
-                markup=False,
             )
 
     warnings = [f"one step is left to an administrator: {done.manual}"] if done.manual else []
@@ -92,7 +91,6 @@ def undeploy(
             console.print(
                 f"  {kind}: {', '.join(names[:6])}"
                 + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
-                markup=False,
             )
         for name, count in done.records.items():
             console.print(f"  {count:,} records of {name}")

@@ -33,7 +33,6 @@ def list_rows(
         rows = outbox.listed(tx, states=states, limit=limit)
 
     def human(console: Console) -> None:
-        from rich.markup import escape
         from rich.table import Table
 
         if not rows:
@@ -45,7 +44,7 @@ def list_rows(
         for row in rows:
             table.add_row(
                 str(row.pk), row.object, row.account_id or "", row.state, str(row.attempts), row.stuck or "",
-                row.code or "", escape(row.message or ""),
+                row.code or "", row.message or "",
             )  # fmt: skip
         console.print(table)
 
@@ -82,8 +81,9 @@ def retry(
 ) -> None:
     """Let rows that were set aside go with the next push."""
     from cli.opening import opened
+    from jobs.person import person
     from jobs.refusals import Unusable
-    from state import outbox
+    from state import audit, outbox
 
     reason = _reason(why)
     with opened(context, quiet=True, reads_store=True) as application, application.store.transaction() as tx:
@@ -93,6 +93,13 @@ def retry(
                 f"{len(set(rows)) - freed} of these rows are not set aside, or a newer one took their place; none was freed",
                 "rebates outbox list",
             )
+        if freed:
+            which = {"numbers": sorted(set(rows or ())), "code": code, "why": why}
+            told = {name: said for name, said in which.items() if said}
+            audit.append(
+                tx, actor=person(), action="tried again", object="outbox", detail={"rows": freed, **told},
+                now=application.clock.now(),
+            )  # fmt: skip
     emit(
         "outbox retry",
         {"freed": freed},

@@ -21,6 +21,7 @@ from cli.streams import takes_every_letter
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 WIDTH = 140  # of what goes into a pipe or a file, where no terminal says
@@ -75,17 +76,28 @@ def jsonable(value: Any) -> Any:
 
 def stdout() -> Console:
     """The console for results; plain and unwrapped when it is not a terminal."""
-    from rich.console import Console
+    from cli.consoles import Plain
 
     wide = None if sys.stdout.isatty() else WIDTH
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False, width=wide)
+    return Plain(soft_wrap=not sys.stdout.isatty(), width=wide)
 
 
 def stderr() -> Console:
     """The console for progress, warnings and errors."""
-    from rich.console import Console
+    from cli.consoles import Plain
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, emoji=False)
+    return Plain(stderr=True, soft_wrap=not sys.stderr.isatty())
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """One line of texts, each plain or with a style: `styled(("paused:", "bold yellow"), f" {reason}")`. None is markup."""
+    from rich.text import Text
+
+    from cli.consoles import visible
+
+    return Text.assemble(
+        *(visible(one) if isinstance(one, str) else (visible(one[0]), one[1]) for one in parts)
+    )
 
 
 def envelope(
@@ -125,7 +137,7 @@ def emit(
     else:
         human(stdout())
         for warning in warnings:
-            stderr().print(f"[yellow]warning:[/] {_plain(warning)}")
+            stderr().print(styled(("warning:", "yellow"), f" {warning}"))
     if exit_code:
         raise typer.Exit(int(exit_code))
 
@@ -137,9 +149,3 @@ def emit_text(command: str, data: Any, text: str, *, as_json: bool) -> None:
         console.file.write(text)
 
     emit(command, data, as_json=as_json, human=human)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

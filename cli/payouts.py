@@ -43,7 +43,6 @@ def list_payouts(
     sums = work.sums(found)
 
     def human(console: Console) -> None:
-        from rich.markup import escape
         from rich.table import Table
 
         from mappings.template import money
@@ -61,16 +60,16 @@ def list_payouts(
         for one in found:
             due = one.due
             table.add_row(
-                escape(one.member_name or one.member), due.program, due.period, due.type, due.booked_in,
-                money(due.amount, due.currency), one.state, escape(one.approved_by or ""),
-                str(one.paid_on or ""), escape(one.reference or ""),
+                one.member_name or one.member, due.program, due.period, due.type, due.booked_in,
+                money(due.amount, due.currency), one.state, one.approved_by or "",
+                str(one.paid_on or ""), one.reference or "",
             )  # fmt: skip
         console.print(table)
         for status_, currency, amount, count in sums:
-            console.print(f"{status_}: {count:,} payouts, {money(amount, currency)}", markup=False)
+            console.print(f"{status_}: {count:,} payouts, {money(amount, currency)}")
         for one in found:
             if one.state == DELETED and one.key is not None:
-                console.print(_deleted(one), markup=False)
+                console.print(_deleted(one))
         _show_open(console, still)
 
     data = {
@@ -86,7 +85,7 @@ def list_payouts(
 
 def _show_open(console: Console, still: Owed) -> None:
     for said in still.lines():
-        console.print(said, markup=False)
+        console.print(said)
 
 
 def _deleted(one: PayoutView) -> str:

@@ -65,4 +65,4 @@ def close_period(
         settled = work.close(application, program, period, despite_incomplete=despite_incomplete)
     said = f"{program} {period} is settled: {settled:,} standings"
     data = {"program": program, "period": period, "settled": settled}
-    emit("periods close", data, as_json=as_json, human=lambda console: console.print(said, markup=False))
+    emit("periods close", data, as_json=as_json, human=lambda console: console.print(said))

@@ -69,7 +69,7 @@ def check(
     def human(console: Console) -> None:
         for entry in checked:
             for line in entry.lines():
-                console.print(line, markup=False)
+                console.print(line)
 
     emit(
         "program check",
@@ -251,7 +251,7 @@ def diff(
 
     def human(console: Console) -> None:
         for line in found.lines():
-            console.print(line, markup=False)
+            console.print(line)
 
     aside = len(files.set_aside) if files is not None else 0
     emit(

@@ -38,7 +38,7 @@ class Lines:
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         counted = _Counted()
         yield counted
-        self._console.print(f"{name}: {counted.rows:,}" if counted.rows else name, markup=False)
+        self._console.print(f"{name}: {counted.rows:,}" if counted.rows else name)
 
 
 class _Bar:
@@ -60,7 +60,9 @@ class Drawn:
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
-        task = self._bars.add_task(name, total=total)
+        from cli.consoles import visible
+
+        task = self._bars.add_task(visible(name), total=total)
         yield _Bar(self._bars, task)
         done = self._bars.tasks[self._bars.task_ids.index(task)].completed
         self._bars.update(task, total=done or 1, completed=done or 1)
@@ -82,7 +84,7 @@ def progress_for(*, quiet: bool) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

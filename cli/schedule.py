@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import Exit, JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,7 +105,7 @@ def list_jobs(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     def human(console: Console) -> None:
         for row in rows:
-            console.print(f"[bold]{row['job']}[/] {row['rhythm']}")
+            console.print(styled((str(row["job"]), "bold"), f" {row['rhythm']}"))
             for slot in row["next"]:
                 console.print(f"   {slot:%a %Y-%m-%d %H:%M} UTC")
 

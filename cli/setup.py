@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import Exit, JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,8 +53,8 @@ def init(
 
     def human(console: Console) -> None:
         for path in written:
-            console.print(f"wrote {path}", markup=False)
-        console.print("next: edit [org.production] in rebates.toml, then run `rebates doctor`", markup=False)
+            console.print(f"wrote {path}")
+        console.print("next: edit [org.production] in rebates.toml, then run `rebates doctor`")
 
     emit("init", {"written": written}, as_json=as_json, human=human)
 
@@ -69,12 +69,10 @@ def doctor(context: typer.Context, as_json: JsonFlag = False) -> None:
     failed = [one for one in findings if one.level == "fail"]
 
     def human(console: Console) -> None:
-        from rich.markup import escape
-
         for one in findings:
-            console.print(f"[{COLORS[one.level]}]{one.level:<4}[/] {one.check}: {escape(one.said)}")
+            console.print(styled((f"{one.level:<4}", COLORS[one.level]), f" {one.check}: {one.said}"))
             if one.mend and one.level != "ok":
-                console.print(f"     → {escape(one.mend)}")
+                console.print(f"     → {one.mend}")
 
     error = None
     if failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JsonFlag, emit
+from cli.output import JsonFlag, emit, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,14 +53,15 @@ def status(context: typer.Context, as_json: JsonFlag = False) -> None:
 def _show_status(console: Console, found: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console.print(f"org {found['org_id'] or 'not read yet'} · {found['store']}", markup=False)
+    console.print(f"org {found['org_id'] or 'not read yet'} · {found['store']}")
     if found["paused"]:
-        console.print(f"[bold yellow]paused:[/] {found['paused']} (go on with `rebates resume`)")
+        console.print(styled(("paused:", "bold yellow"), f" {found['paused']} (go on with `rebates resume`)"))
     for one in found["late"]:
         since = f"since {one['last_success']:%Y-%m-%d %H:%M} UTC" if one["last_success"] else "yet"
-        console.print(f"[bold red]late:[/] {one['job']} has not succeeded {since}; is a scheduler running?")
+        said = f" {one['job']} has not succeeded {since}; is a scheduler running?"
+        console.print(styled(("late:", "bold red"), said))
     for name, code in found["stopped"].items():
-        console.print(f"[bold red]{name} stands still:[/] {code} (docs/operations.md)")
+        console.print(styled((f"{name} stands still:", "bold red"), f" {code} (docs/operations.md)"))
     for one in found["running"]:
         console.print(f"running: {one['owner']} until {one['until']:%H:%M:%S} UTC")
     for stream in found["streams"]:
@@ -74,17 +75,20 @@ def _show_status(console: Console, found: dict[str, Any]) -> None:
     aside = found["set_aside"]
     if aside["records"]:
         console.print(
-            f"[yellow]set aside: {aside['records']:,} records[/]; they come back by themselves when mended"
+            styled(
+                (f"set aside: {aside['records']:,} records", "yellow"),
+                "; they come back by themselves when mended",
+            )
         )
         for row in aside["first"]:
-            console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}", markup=False)
+            console.print(f"  {row['entity']} {row['id']} {row['field']}: {row['reason']}")
         if aside["first"]:
             one = aside["first"][0]
             said = f"rebates mapping explain {one['entity']}.{one['field']} --id {one['id']}"
-            console.print(f"  how a record was read: {said}", markup=False, soft_wrap=True)
+            console.print(f"  how a record was read: {said}", soft_wrap=True)
     for one in aside["payouts"]:
         said = f"set aside: a payout of {one['program']} {one['period']}, whose amount the org's field cannot hold"
-        console.print(said, style="yellow", markup=False)
+        console.print(said, style="yellow")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("run", "job", "started (UTC)", "outcome", "read", "changed", "written", "API calls"):
         table.add_column(title)
@@ -107,29 +111,28 @@ def _show_programs(console: Console, found: dict[str, Any]) -> None:
 
     for one in found["programs"]["last_valid_version"]:
         said = f"program {one['program']}: runs as its last valid version, {one['file']} is not valid now"
-        console.print(said, markup=False)
+        console.print(said)
     for file in found["programs"]["unknown"]:
-        console.print(f"{file} was never valid: its program is not computed", markup=False)
+        console.print(f"{file} was never valid: its program is not computed")
     for one in found["programs"]["refused"]:
-        console.print(f"program {one['program']} is not computed: {one['reason']}", markup=False)
+        console.print(f"program {one['program']} is not computed: {one['reason']}")
     for one in found["periods"]["closing"]:
         why = "; ".join(one["waits_for"]) or "the next sync"
-        console.print(f"{one['program']} {one['period']}: closing, waiting for {why}", markup=False)
+        console.print(f"{one['program']} {one['period']}: closing, waiting for {why}")
     for one in found["payouts"]:
         total = money(one["amount"], one["currency"])
         more = PAYOUTS_SAID.get(one["status"], "")
-        console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}{more}", markup=False)
+        console.print(f"payouts {one['status']}: {one['payouts']:,}, {total}{more}")
     if found["open_balances"]:
         count = len(found["open_balances"])
         stuck = sum(not one["follows"] for one in found["open_balances"])
         more = f", {stuck:,} of them with no payout to follow" if stuck else ""
         said = f"open balances after settled periods: {count:,}{more}; see `rebates payouts list`"
-        console.print(said, markup=False)
+        console.print(said)
     for program, count in found["periods"]["earlier"].items():
         console.print(
             f"{program}: {count} period{'s' if count > 1 else ''} before its first sync, not settled here "
             f"(`rebates periods list --program {program}`)",
-            markup=False,
         )
 
 
@@ -206,7 +209,6 @@ def _order(part: ContributionView, currency: str) -> tuple[str, ...]:
 
 def show_explanation(console: Console, one: Explanation) -> None:
     """One standing on one screen."""
-    from rich.markup import escape
     from rich.table import Table
 
     from mappings.template import money, units
@@ -215,8 +217,10 @@ def show_explanation(console: Console, one: Explanation) -> None:
     currency = row.currency
     last = date.fromordinal(row.end.toordinal() - 1)
     console.print(
-        f"[bold]{escape(row.member_name or row.member)}[/] · {escape(row.program_name)} · {row.period} "
-        f"({row.start} to {last}) · program version {row.program_version}"
+        styled(
+            (row.member_name or row.member, "bold"),
+            f" · {row.program_name} · {row.period} ({row.start} to {last}) · program version {row.program_version}",
+        )
     )
     by_units = document["ladder"]["qualifier"] == "quantity"
     for tier in document["ladder"]["tiers"]:
@@ -224,11 +228,11 @@ def show_explanation(console: Console, one: Explanation) -> None:
         start = _beginning(tier["threshold"], by_units, currency)
         here = "  ← here" if tier["name"] == document["tier"] else ""
         console.print(
-            f"  {mark} {escape(tier['name']):<12} from {start:>12}   {escape(tier['benefit'])}[bold]{here}[/]"
+            styled(f"  {mark} {tier['name']:<12} from {start:>12}   {tier['benefit']}", (here, "bold"))
         )
     console.print()
     for step in document["steps"]:
-        console.print(f"  {one.named(step['text'])}", markup=False)
+        console.print(f"  {one.named(step['text'])}")
     if document["to_next_tier"] is not None:
         gap = Decimal(document["to_next_tier"])
         needed = units(gap) if by_units else money(gap, currency)
@@ -238,11 +242,15 @@ def show_explanation(console: Console, one: Explanation) -> None:
                 f": the rebate would be {money(Decimal(document['rebate_at_next_tier']), currency)}, "
                 f"{money(Decimal(document['uplift']), currency)} more"
             )
-        console.print(f"  [bold]{needed} to {escape(document['next_tier'])}[/]{promise}")
+        console.print(styled("  ", (f"{needed} to {document['next_tier']}", "bold"), promise))
     elif document["next_tier"] is not None and document["rebate_at_next_tier"] is not None:
         console.print(
-            f"  [bold]{escape(document['next_tier'])}[/] needs what is not reached above: the rebate would be "
-            f"{money(Decimal(document['rebate_at_next_tier']), currency)}"
+            styled(
+                "  ",
+                (document["next_tier"], "bold"),
+                " needs what is not reached above: the rebate would be "
+                f"{money(Decimal(document['rebate_at_next_tier']), currency)}",
+            )
         )
     console.print()
     table = _orders("counted")
@@ -257,11 +265,11 @@ def show_explanation(console: Console, one: Explanation) -> None:
     if one.elsewhere:
         table = _orders("not for the tier, but counted in", more=("in",))
         for part in one.elsewhere:
-            table.add_row(*_order(part, currency), escape(part.bucket.partition("@")[0]))
+            table.add_row(*_order(part, currency), part.bucket.partition("@")[0])
         console.print(table)
     if one.period is not None and one.period.state in SAID:
         why = "; ".join(one.period.waits_for) or "the next sync"
-        console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}", markup=False)
+        console.print(f"  {SAID[one.period.state].format(why=why, day=one.period.closes_on)}")
     for posting in one.postings:
         parts = (
             f" (late lines {money(posting.prior_period, currency)}, tier and terms {money(posting.rate, currency)})"
@@ -271,7 +279,6 @@ def show_explanation(console: Console, one: Explanation) -> None:
         console.print(
             f"  {posting.type}: {money(posting.amount, currency)} for {posting.period}, booked in "
             f"{posting.booked_in} on {posting.posted_at:%Y-%m-%d}{parts}",
-            markup=False,
         )
     if one.not_counted:
         table = Table(
@@ -285,7 +292,7 @@ def show_explanation(console: Console, one: Explanation) -> None:
             about, own = line.line, str(line.line.order_fields.get("currency") or currency)
             table.add_row(
                 about.order_number or about.order_id, str(about.ordered_on or about.ordered_at or ""),
-                escape(str(about.product_fields.get("name") or "")), _amount(about.amount, own), escape(line.reason),
+                str(about.product_fields.get("name") or ""), _amount(about.amount, own), line.reason,
             )  # fmt: skip
         console.print(table)
     console.print()
@@ -306,12 +313,10 @@ def why_changed(
         found = work(application, account, since, program=program)
 
     def human(console: Console) -> None:
-        console.print(
-            f"{found.account_name or found.account}, since {found.since:%Y-%m-%d %H:%M} UTC", markup=False
-        )
+        console.print(f"{found.account_name or found.account}, since {found.since:%Y-%m-%d %H:%M} UTC")
         for one in found.moved:
             for line in one.lines():
-                console.print(line, markup=False)
+                console.print(line)
         if not found.moved:
             console.print("nothing moved")
         console.print(f"{found.unchanged} standings stay as they were")

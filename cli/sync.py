@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.output import Exit, JsonFlag, emit
+from cli.output import Exit, JsonFlag, emit, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -210,12 +210,14 @@ def stopped_error(report: RunReport) -> dict[str, str | None] | None:
 def show_left(console: Console, report: RunReport) -> None:
     """What a push did not bring to the org."""
     if report.put_off:
-        console.print(f"[yellow]{_writes(report.put_off)} put off[/]; the next syncs send what is due")
+        console.print(
+            styled((f"{_writes(report.put_off)} put off", "yellow"), "; the next syncs send what is due")
+        )
     if report.payouts_aside:
         many = "1 payout is" if report.payouts_aside == 1 else f"{report.payouts_aside:,} payouts are"
-        console.print(f"[yellow]{many} set aside[/] (see the warning)")
+        console.print(styled((f"{many} set aside", "yellow"), " (see the warning)"))
     if stuck := report.outbox.get("quarantined"):
-        console.print(f"[yellow]{_writes(stuck)} set aside[/] (see `rebates outbox list`)")
+        console.print(styled((f"{_writes(stuck)} set aside", "yellow"), " (see `rebates outbox list`)"))
 
 
 def _writes(count: int) -> str:
@@ -224,7 +226,6 @@ def _writes(count: int) -> str:
 
 def show(console: Console, report: SyncReport) -> None:
     """A sync on one screen."""
-    from rich.markup import escape
     from rich.table import Table
 
     if report.pulled.streams:
@@ -240,13 +241,14 @@ def show(console: Console, report: SyncReport) -> None:
             )
         console.print(table)
     computed = report.computed
-    console.print(
-        f"standings: {computed.standings:,} computed, {computed.changed:,} changed"
-        + (f", [yellow]{computed.incomplete:,} incomplete[/]" if computed.incomplete else "")
-        + (f"; {computed.events:,} events" if computed.events else "")
-    )
+    found = f"standings: {computed.standings:,} computed, {computed.changed:,} changed"
+    more = f"; {computed.events:,} events" if computed.events else ""
+    if computed.incomplete:
+        console.print(styled(found, ", ", (f"{computed.incomplete:,} incomplete", "yellow"), more))
+    else:
+        console.print(styled(found, more))
     if report.dry_run:
-        console.print("[bold]dry run:[/] " + escape("\n".join(report.preview.lines())))
+        console.print(styled(("dry run:", "bold"), " " + "\n".join(report.preview.lines())))
     else:
         by_object = (
             ", ".join(f"{count:,} {name}" for name, count in report.pushed.by_object.items())
@@ -254,11 +256,16 @@ def show(console: Console, report: SyncReport) -> None:
         )
         console.print(f"written: {by_object}")
         for name, code, account in report.pushed.refused[:10]:
-            console.print(f"  [yellow]refused:[/] {name} of {account}: {code} (see `rebates outbox list`)")
+            said = f" {name} of {account}: {code} (see `rebates outbox list`)"
+            console.print(styled("  ", ("refused:", "yellow"), said))
     show_left(console, report)
     if report.rejected_waiting:
-        console.print(f"[yellow]{report.rejected_waiting:,} records are set aside[/] (see `rebates status`)")
+        console.print(
+            styled(
+                (f"{report.rejected_waiting:,} records are set aside", "yellow"), " (see `rebates status`)"
+            )
+        )
     for name, error in report.stopped.items():
-        console.print(f"[bold red]{name} stopped:[/] {escape(str(error))}\n  → {escape(error.hint)}")
+        console.print(styled((f"{name} stopped:", "bold red"), f" {error}\n  → {error.hint}"))
     calls = "1 API call" if report.api_calls == 1 else f"{report.api_calls:,} API calls"
-    console.print(f"[dim]{calls}, {report.seconds.total_seconds():.2f} s[/]")
+    console.print(f"{calls}, {report.seconds.total_seconds():.2f} s", style="dim")

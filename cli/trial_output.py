@@ -131,25 +131,18 @@ def show(console: Console, trial: Trial) -> None:
         currency = at.working.program.currency
         head = f"{at.program}  {at.member}  {at.period.key} ({at.period.start} to {at.period.last_day})"
         tier = at.tier or "no tier"
-        console.print(
-            f"{head}: {tier}, rebate {money_text(at.rebate, currency)} {currency}", markup=False, style="bold"
-        )
+        console.print(f"{head}: {tier}, rebate {money_text(at.rebate, currency)} {currency}", style="bold")
         for step in at.steps:
-            console.print(f"    {step.text}", markup=False)
+            console.print(f"    {step.text}")
         for line in _paid_lines(row):
-            console.print(f"    {line}", markup=False)
+            console.print(f"    {line}")
         for level in at.higher_tiers[:1]:
             console.print(
                 f"    next: {level.tier}{_in(level.need)}, rebate then {money_text(level.rebate, currency)} {currency}",
-                markup=False,
             )
     if trial.excluded:
-        console.print(f"{len(trial.excluded)} line(s) did not count:", markup=False)
+        console.print(f"{len(trial.excluded)} line(s) did not count:")
         for _, entry in trial.excluded[:20]:
-            console.print(
-                f"    line {entry.line.number}, order {entry.line.order_id}: {entry.reason}", markup=False
-            )
+            console.print(f"    line {entry.line.number}, order {entry.line.order_id}: {entry.reason}")
     for aside in trial.set_aside[:20]:
-        console.print(
-            f"set aside: {aside.file} line {aside.line}: {aside.field} {aside.reason}", markup=False
-        )
+        console.print(f"set aside: {aside.file} line {aside.line}: {aside.field} {aside.reason}")

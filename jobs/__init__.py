@@ -8,7 +8,7 @@ should be told) → `push` (telling it). Every other module is one concern of th
 
     whole jobs       sync reconcile steps run_report rehearsal verification periods
     a run            app running again pace in_time progress failures clock logs person refusals login_pause settings configuration
-                     rules_in_use
+                     whose_file rules_in_use
     when             schedule schedule_check alarms due slots slot_checks first_seen clock_ahead
     several at work  shard_work shard_compute compute_shards compute_in_two push_shards helping second_process
     pulling          pull reading bulk_streams narrowing rereading rejecting merges_and_gaps org_time orders_of_lines counting
@@ -18,8 +18,8 @@ should be told) → `push` (telling it). Every other module is one concern of th
                      strangers amounts_too_large recheck engines
     settled money    settling closing correction_parts settled_changes late_lines takeover unplaced owed payouts payouts_asked
                      payouts_begun payouts_seen payouts_gone payout_types decimals
-    planning         planning planning_run whole_plan views primary alerting left_behind merged nobodys_records fuses own_currency
-                     preflight schema
+    planning         planning planning_run whole_plan views primary alerting left_behind merged nobodys_records fuses overrides
+                     own_currency preflight schema
     pushing          push fates bulk_push pushed bells poison found_by_key overtaken retry_rule batch_sizes
     tasks            tasks_in_org tasks_at_night task_changes task_statuses
     programs         program_files program_check program_look program_diff checked_settled refused_programs store_facts targets

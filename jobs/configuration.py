@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from connector.config import OrgSettings
 from jobs.schedule_check import schedule_problems
 from jobs.settings import Settings
+from jobs.whose_file import stranger
+from rebates import toml_text
 from state.paths_in_urls import in_a_url
 
 FILE_NAME = "rebates.toml"
@@ -164,15 +165,29 @@ def _files(explicit: Path | None, start: Path, environment: Mapping[str, str]) -
         yield named.resolve()
         return
     for folder in (start, *start.parents):
-        if (folder / FILE_NAME).is_file():
-            yield (folder / FILE_NAME).resolve()
+        if (found := folder / FILE_NAME).is_file():
+            _require_ours(found, environment)
+            yield found.resolve()
             return
+
+
+def _require_ours(found: Path, environment: Mapping[str, str]) -> None:
+    """Raises unless a file that was only found is ours or root's: it says which proxy and certificates a login goes through."""
+    if owner := stranger(found, environment):
+        raise InvalidConfiguration(
+            [
+                ConfigProblem(
+                    str(found), "", f"was found here or above, and belongs to {owner}",
+                    f"where you trust it, name it: --config {found} or REBATES_CONFIG; else work in another folder",
+                )
+            ]
+        )  # fmt: skip
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_text.read(path.read_text(encoding="utf-8"))
+    except (toml_text.NotToml, UnicodeDecodeError) as error:
         raise InvalidConfiguration(
             [ConfigProblem(str(path), "", f"is not readable TOML: {error}")]
         ) from error

@@ -32,6 +32,7 @@ from state import (
     meta,
     outbox,
     payouts,
+    payouts_decided,
     payouts_gone,
     payouts_listed,
     payouts_moved,
@@ -195,6 +196,7 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
         result.read = len(seen)
         payouts.note_unreadable(tx, {one.key for one in seen}, bad)
         result.unreadable = payouts.unreadable(tx)
+        payouts_decided.note(tx, seen, now=app.clock.now())
         result.changed = payouts.saw(tx, seen, now=app.clock.now())
         result.moved = payouts_moved.note(tx, seen, gone=gone)
         if since is None:

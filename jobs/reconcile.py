@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connector import errors
-from jobs import steps
+from jobs import overrides, steps
 from jobs.again import again
 from jobs.app import App
 from jobs.drift import Drift, repair
@@ -93,6 +93,7 @@ def _reconcile(app: App, slot: datetime | None, *, dry_run: bool, accept_missing
     report = Reconciled(dry_run=dry_run)
     with running(app, "reconcile", slot) as run:
         again(app, steps.bind_to_org, app)
+        overrides.note(run, [f"--accept-missing {name}" for name in sorted(accept_missing.names)])
         steps.look_at_programs(run, report)
         steps.check_the_org(run, report)
         again(app, rebase, run)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from connector import errors
-from jobs import own_currency, steps
+from jobs import overrides, own_currency, steps
 from jobs.again import again
 from jobs.app import App
 from jobs.engines import engine_name, keep_snapshot
@@ -111,6 +111,7 @@ def _sync(app: App, slot: datetime | None, parts: tuple[Part, ...], *, dry_run: 
     job = "sync" if parts == EVERYTHING else "+".join(parts)
     with running(app, job, slot) as run:
         report = SyncReport(org_id=again(app, _org_id, app, parts), run=run.pk, dry_run=dry_run)
+        overrides.note(run, overrides.allowed(app))
         left: list[Row] = []
         steps.look_at_programs(run, report, needed="compute" in parts)
         if parts != ("compute",):

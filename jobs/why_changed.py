@@ -198,8 +198,8 @@ def _of_records(
 def _noted(tx: Connection, program: str, since: datetime) -> dict[str, Noted]:
     """By account what a sync found changed when it moved what the program had settled."""
     found: dict[str, Noted] = {}
-    for deed in audit.entries(tx, limit=AUDITED):  # the newest first
-        if deed.action == MOVED and deed.at > since and deed.detail.get("program") == program:
+    for deed in audit.entries(tx, limit=AUDITED, action=MOVED):  # the newest first
+        if deed.at > since and deed.detail.get("program") == program:
             fields, values = deed.detail["changed"], deed.detail.get("values", {})
             for account in deed.object.split(", ") if isinstance(fields, list) else ():
                 mine, both = found.setdefault(account, {}), values.get(account, {})

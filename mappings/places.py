@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import bisect
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from mappings.problems import MappingProblems, Place, Problem
+from rebates import toml_text
 
 Path = tuple[str | int, ...]
 
@@ -46,8 +46,8 @@ def read_toml(text: str, file: str) -> Node:
     """The file as a tree of nodes. Raises MappingProblems (M000) when it is not TOML."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = toml_text.read(text)
+    except toml_text.NotToml as error:
         raise MappingProblems([_not_toml(str(error), text, file)]) from error
     scanner = _Scanner(text, file)
     scanner.run()

@@ -6,11 +6,10 @@ without one would be taken for removed.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from datetime import date
 
-from rebates import assemble
+from rebates import assemble, toml_text
 from rebates.program import Program
 from rebates.reader import Reader
 from rebates.tiers import named
@@ -28,8 +27,8 @@ class Outdated(Program):
 def outdated(text: str) -> Outdated | None:
     """What can still be read of a program's text; None where it does not even say whose it is."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        raw = toml_text.read(text)
+    except toml_text.NotToml:
         return None
     key = raw.get("key")
     if not isinstance(key, str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -11,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
 
-from rebates import assemble
+from rebates import assemble, toml_text
 from rebates.caps import PRORATED
 from rebates.conditions import FORMS, SIDES, Condition, Filter, Side
 from rebates.keys import SECTIONS, Key, names
@@ -23,6 +22,7 @@ from rebates.two_readings import could_be_thousands, measured, refused
 from rebates.written import ONE_BOUNDARY, RANGE_KEYS, number_hint, toml_hint, whole_hint
 
 Table = Mapping[str, Any]
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -40,8 +40,8 @@ def read_program(path: str | FilePath) -> Program:
 def parse_program(text: str, name: str = "program") -> Program:
     """The program in a TOML text; `name` is what problems call it."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = toml_text.read(text)
+    except toml_text.NotToml as error:
         match = _TOML_PLACE.search(str(error))
         place = (int(match[1]), int(match[2])) if match else (None, None)
         message = _TOML_PLACE.sub("", str(error)).strip()
@@ -248,7 +248,7 @@ class Reader:
     def _whole(self, key: Key, raw: object, path: Path) -> int | None:
         if isinstance(raw, int) and not isinstance(raw, bool):
             return raw
-        if isinstance(raw, str) and raw.strip().isdigit():
+        if isinstance(raw, str) and _WHOLE.fullmatch(raw.strip()):
             return int(raw)
         self.note(path, f"{raw!r} is not a whole number", whole_hint(key.name, raw))
         return None

@@ -33,7 +33,7 @@ Its modules by family; a test holds this map to the folder:
                      computed_by
     work             contributions statement difference dirty totals chains sequence gaps standings events changes changed_accounts
                      evidence newest never_bought told_again engines
-    settled money    postings payouts payouts_listed payouts_gone payouts_moved owed takeover
+    settled money    postings payouts payouts_decided payouts_listed payouts_gone payouts_moved owed takeover
     for the org      outbox outbox_rows outbox_due outbox_lost outcomes payloads addressees acknowledged tasks rebasing
     running          runs leases shards bulk_jobs audit pausing
     checks           invariants fact_checks ledger_checks run_checks

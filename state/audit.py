@@ -24,7 +24,7 @@ _LOCK = 7_262_174_002
 
 @dataclass(frozen=True)
 class Entry:
-    """One deed. `detail` holds no secrets and no personal data."""
+    """One deed. `detail` holds no secrets and no personal data but the names of who decided."""
 
     seq: int
     at: datetime
@@ -91,9 +91,10 @@ def verify(tx: Connection, *, anchor: tuple[int, str] | None = None) -> str | No
     return None if anchored else "the end of the audit trail is missing"
 
 
-def entries(tx: Connection, *, limit: int = 100) -> list[Entry]:
-    """The newest first."""
-    rows = tx.execute(select(audit).order_by(audit.c.seq.desc()).limit(limit))
+def entries(tx: Connection, *, limit: int = 100, action: str | None = None) -> list[Entry]:
+    """The newest first; with `action` only deeds of that name."""
+    which = select(audit) if action is None else select(audit).where(audit.c.action == action)
+    rows = tx.execute(which.order_by(audit.c.seq.desc()).limit(limit))
     return [
         Entry(r.seq, moment(r.at), r.actor, r.action, r.object, json.loads(r.detail), r.hash) for r in rows
     ]

@@ -97,15 +97,17 @@ def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None
         )
     _require_whole(source)
     _require_store(source)
-    if place.exists():
-        _require_idle(there, now)
+    replaced = _require_idle(there, now) if place.exists() else None
     kept: Path | None = None
     fresh = place.with_name(place.name + ".restoring")
     _remove(fresh)
     try:
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         shutil.copyfile(source, fresh)
-        _prepare(fresh, actor, now)
+        # Its trail goes on from the backup's: what was done since then stands only in the file that is kept.
+        _prepare(
+            fresh, actor, now, **({"replaced": "up to deed {}, {}".format(*replaced)} if replaced else {})
+        )
     except BaseException as error:
         _remove(fresh)
         if isinstance(error, OSError):
@@ -134,11 +136,11 @@ def restore(url: str, source: Path, *, actor: str, now: datetime) -> Path | None
     return kept
 
 
-def begin_epoch(store: Store, *, actor: str, now: datetime) -> int:
+def begin_epoch(store: Store, *, actor: str, now: datetime, **detail: str) -> int:
     """The store was put back to an older state: what it sends from now on is newer than all before, and the next run
-    reads the org before it writes. Returns the epoch."""
+    reads the org before it writes. Returns the epoch. `detail` goes into the trail."""
     with store.transaction() as tx:
-        return new_epoch(tx, where=store.where, actor=actor, now=now)
+        return new_epoch(tx, where=store.where, actor=actor, now=now, **detail)
 
 
 def new_epoch(
@@ -166,22 +168,25 @@ def new_epoch(
     return epoch
 
 
-def _require_idle(store: Store, now: datetime) -> None:
-    """Nobody works with it, as far as it can be read. Its last connection, ours, folds the write-ahead log into it."""
+def _require_idle(store: Store, now: datetime) -> tuple[int, str] | None:
+    """Nobody works with it, as far as it can be read. Its last connection, ours, folds the write-ahead log into it.
+    Returns the head of its trail; None: it cannot be read."""
     try:
         with store.read() as tx:
             if schema.revision(tx) is not None:
                 leases.require_nobody(tx, now, where=store.where, then="restore")
+                return audit.head(tx)
+        return None
     except (CorruptStore, DBAPIError):
-        return  # that is what backups are for
+        return None  # that is what backups are for
     finally:
         store.close()
 
 
-def _prepare(path: Path, actor: str, now: datetime) -> None:
+def _prepare(path: Path, actor: str, now: datetime, **detail: str) -> None:
     store = Store.attach(f"sqlite:///{in_a_url(str(path))}")
     try:
-        begin_epoch(store, actor=actor, now=now)
+        begin_epoch(store, actor=actor, now=now, **detail)
         with store.engine.connect() as connection:
             connection.exec_driver_sql("ROLLBACK")
             connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]

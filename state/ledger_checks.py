@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists,
 
 from state import postings as ledger
 from state.payouts import APPROVED, not_exact, refused
+from state.payouts_decided import approved_by_maker
 from state.postings import COMPLETE, settles_e6
 from state.standings import PAYOUT_BEGINS
 from state.tables.facts import accounts
@@ -209,7 +210,9 @@ def _queries() -> Iterator[tuple[str, Any]]:
     yield (
         "a payout was approved by who made it (L6)",
         select(payouts.c.key).where(
-            payouts.c.status.in_(APPROVED), payouts.c.changed_by == payouts.c.made_by
+            payouts.c.status.in_(APPROVED),
+            # saved last by its maker, or approved by it and saved by somebody since
+            or_(payouts.c.changed_by == payouts.c.made_by, payouts.c.key.in_(approved_by_maker())),
         ),
     )
     yield "a settled amount was given up although its account can be paid (L8)", _given_up()

@@ -106,3 +106,11 @@ def test_the_map_of_a_large_package_names_each_of_its_modules_once(package):
         if path.name not in ("__init__.py", "__pycache__") and (path.suffix == ".py" or path.is_dir())
     }
     assert sorted(named) == sorted(there)
+
+
+def test_what_is_shown_goes_through_one_console_that_reads_no_markup():
+    own = re.compile(r"rich\.(markup|text)|\bConsole\(\w|\bescape\(|markup=True|from_markup")
+    for path in sorted(Path("cli").glob("*.py")):
+        if path.name not in ("consoles.py", "output.py"):
+            found = [line for line in path.read_text().splitlines() if own.search(line)]
+            assert not found, f"{path}: {found}; say styles with cli.output.styled"

@@ -7,6 +7,7 @@ import pytest
 from emulator import edit_sharing
 from emulator.raw_rows import put, user_named
 from emulator.seed_story import partner_orders_again
+from jobs.person import person
 
 
 def sharing(world):
@@ -50,7 +51,10 @@ def test_tasks_that_only_their_owners_may_close_are_told_with_the_setting_to_cha
     assert (row["object"], row["code"]) == ("Task.change", "INSUFFICIENT_ACCESS_OR_READONLY")
     edit_sharing.share(story.org, {"Task": "parent"})
     assert levels(story)["task sharing"] == "ok"
+    story("outbox", "retry", "--code", "NO_SUCH_CODE")
     story("outbox", "retry", "--why", row["stuck"])
+    deeds = [one for one in story("audit", "--json").data["entries"] if one["what"] == "tried again"]
+    assert [(one["who"], one["detail"]) for one in deeds] == [(person(), {"rows": 1, "why": row["stuck"]})]
     story.wait(minutes=15)
     story("sync")
     assert story.rows("SELECT IsClosed FROM Task WHERE Rebate_Key__c != null") == [{"IsClosed": True}]

@@ -343,6 +343,7 @@ def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path
     with store.transaction() as tx:
         outbox.enqueue(tx, wanted[2:], now=now)
         highest = max(row.seq for row in outbox.listed(tx))
+        last = audit.append(tx, actor="bob", action="pause", object="store", now=now)
     store.close()
     kept = backup.restore(url, tmp_path / "copy.db", actor="ann", now=now)
     assert kept is not None
@@ -353,7 +354,8 @@ def test_a_restored_store_starts_an_epoch_above_everything_sent_before(url, path
         assert [(row.ext_key, row.state) for row in waiting] == [("RB-0", "pending"), ("RB-1", "pending")]
         assert min(row.seq for row in waiting) > highest
         assert (meta.epoch(tx), rebasing.stage(tx)) == (2, rebasing.Stage.RESTORED)
-        assert [entry.action for entry in audit.entries(tx)] == ["restore"]
+        (deed,) = audit.entries(tx)
+        assert (deed.action, deed.detail["replaced"]) == ("restore", f"up to deed 1, {last}")
         assert invariants.check(tx) == []
     restored.close()
     before = Store.open(f"sqlite:///{kept}")
