@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from state import bulk
 from state.instants import micros, moment
 from state.tables.running import audit
 
@@ -78,7 +79,7 @@ def verify(tx: Connection, *, anchor: tuple[int, str] | None = None) -> str | No
     """What is wrong with the chain, as a sentence; None: nothing. `anchor` is a head noted earlier elsewhere."""
     expected, previous = 1, GENESIS
     anchored = anchor is None or anchor[0] == 0
-    for row in (found._asdict() for found in tx.execute(_CHAIN)):
+    for row in (found._asdict() for found in bulk.streamed(tx, _CHAIN)):
         if row["seq"] != expected:
             return f"audit row {expected} is missing"
         if row["prev_hash"] != previous or row["hash"] != _seal(row):

@@ -17,9 +17,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    CursorResult,
     Dialect,
     Integer,
     MetaData,
+    Select,
     Table,
     Text,
     cast,
@@ -35,6 +37,7 @@ from state.dialects import one_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_IN_MEMORY = 1_000  # of a streamed answer
 scratch_metadata = MetaData()
 _TYPES: dict[str, type[Any]] = {"int": BigInteger, "day": Integer, "text": Text, "bool": Boolean}
 
@@ -121,6 +124,11 @@ def remove(tx: Connection, table: Table, some: Sequence[tuple[Any, ...]]) -> int
     )
     same = (column == wanted.c[column.name] for column in key)
     return tx.execute(delete(table).where(*same)).rowcount
+
+
+def streamed(tx: Connection, query: Select[Any]) -> CursorResult[Any]:
+    """The rows of an answer of any size, a page in memory at a time: PostgreSQL's driver takes in the whole of it else."""
+    return tx.execute(query.execution_options(yield_per=ROWS_IN_MEMORY))
 
 
 def settle(tx: Connection, *tables: Table) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, except_, exists, func, not_, or_, select
 
-from state import audit, dirty, fact_checks, ledger_checks, row_by_row, run_checks
+from state import audit, bulk, dirty, fact_checks, ledger_checks, row_by_row, run_checks
 from state.in_force import OWN
 from state.statement import CELL, SUMS, contribution_query
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products
@@ -186,7 +186,7 @@ _DOCUMENTS = select(
 
 def _altered(tx: Connection) -> Iterator[Violation]:
     altered = []
-    for row in tx.execute(_DOCUMENTS):
+    for row in bulk.streamed(tx, _DOCUMENTS):
         if hashlib.sha256(row.document.encode()).hexdigest() != row.content_hash:
             altered.append((row.member_pk, row.period_pk))
     if altered:

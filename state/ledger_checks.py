@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, case, cast, exists, func, or_, select, text
 
+from state import bulk
 from state import postings as ledger
 from state.payouts import APPROVED, not_exact, refused
 from state.payouts_decided import approved_by_maker
@@ -96,7 +97,7 @@ def _settled() -> Select[Any]:
 def _sums(tx: Connection) -> Iterator[Found]:
     """What was posted for a closed period adds up to what it is worth now."""
     ignoring, wrong = _ignoring(tx), []
-    for row in tx.execute(_settled()):
+    for row in bulk.streamed(tx, _settled()):
         payout = json.loads(row.document).get("payout")
         worth = row.rebate_e6 if payout is None else settles_e6(payout)
         if worth != row.posted_e6 and row.program_pk not in ignoring:

@@ -38,3 +38,18 @@ def test_cells_are_taken_off_the_list_by_their_key_however_many_wait(store):
             select(dirty_cells.c.member_pk, dirty_cells.c.period_pk).order_by(*dirty_cells.c)
         ).all()
     assert [(m, p) for m, p, *_ in left] == cells[:1_000] + cells[4_000:]
+
+
+def test_a_long_answer_comes_page_by_page(store):
+    numbers = [{"member_pk": n, "period_pk": 1} for n in range(2_500)]
+    with store.transaction() as tx:
+        tx.execute(insert(dirty_cells), numbers)
+        answer = bulk.streamed(tx, select(dirty_cells.c.member_pk).order_by(dirty_cells.c.member_pk))
+        parts = answer.partitions()
+        pages = [len(next(parts))]
+        if tx.dialect.name == "postgresql":
+            assert tx.exec_driver_sql("SELECT count(*) FROM pg_cursors").scalar_one() == 1, (
+                "the server holds the rest"
+            )
+        pages += map(len, parts)
+    assert pages == [1_000, 1_000, 500]
