@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -13,16 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, backup, invariants, leases, meta, outbox, rebasing, schema, watermarks
+from state import audit, backup, invariants, keys, leases, meta, outbox, rebasing, schema, watermarks
 from state import store as store_module
 from state.dialects import database_time
 from state.errors import (
@@ -40,6 +42,7 @@ from state.errors import (
 from state.outbox import Wanted
 from state.store import Store
 from state.tables import metadata
+from state.tables.facts import line_kinds
 from state.tables.running import meta as meta_table
 from tests import tables_at_once
 
@@ -75,8 +78,7 @@ def test_opening_again_changes_nothing(store, store_url, now):
     again.close()
 
 
-@pytest.fixture
-def older(store_url):
+def made_at(store_url, revision):
     """A store with the tables of an earlier version."""
     opened = Store.attach(store_url)
     config = Config()
@@ -84,7 +86,13 @@ def older(store_url):
     config.set_main_option("path_separator", "os")
     with opened.transaction() as tx:
         config.attributes["connection"] = tx
-        command.upgrade(config, "0007")
+        command.upgrade(config, revision)
+    return opened
+
+
+@pytest.fixture
+def older(store_url):
+    opened = made_at(store_url, "0007")
     yield opened
     opened.close()
 
@@ -112,6 +120,28 @@ def test_an_upgrade_that_fails_names_its_step_and_changes_nothing(older, now):
     with older.read() as tx:
         assert schema.revision(tx) == "0007"
         assert not inspect(tx).has_table("workers")
+
+
+def test_an_upgrade_finds_the_kinds_with_long_texts_again(store_url, now):
+    """A second row for the same kind would be harmless; that none comes says that both find the same digest."""
+    opened = made_at(store_url, "0008")
+    texts = ["short", *(f"{n} {'word ' * 799}"[:4_000] for n in range(7))]
+    attributes = [json.dumps({"note": text}) for text in texts]
+    with opened.transaction() as tx:
+        # As the version before wrote them: the whole text, which PostgreSQL could take where it compresses well.
+        whole = [json.dumps([one], separators=(",", ":")) for one in attributes]
+        rows = [{"signature": s, "attributes": a} for s, a in zip(whole, attributes, strict=True)]
+        tx.execute(line_kinds.insert(), rows)
+        before = {row.attributes: row.pk for row in tx.execute(select(line_kinds))}
+    assert opened.upgrade(now) == ("0008", schema.known_revisions()[-1])
+    with opened.transaction() as tx:
+        signatures = tx.execute(select(line_kinds.c.signature).order_by(line_kinds.c.pk)).scalars().all()
+        assert signatures[0] == whole[0]
+        assert {len(one) for one in signatures[1:]} == {len("sha256:") + 64}
+        found = keys.line_kinds(tx, pa.table({"attributes": pa.array(attributes, pa.string())}))
+        assert found.to_pylist() == [before[one] for one in attributes]
+        assert tx.execute(select(func.count()).select_from(line_kinds)).scalar_one() == len(attributes)
+    opened.close()
 
 
 def test_two_processes_may_open_an_empty_store_at_once(store_url):
