@@ -10,10 +10,12 @@ import stat
 import subprocess
 import sys
 import threading
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pyarrow as pa
 import pytest
 from alembic import command
@@ -24,7 +26,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, backup, invariants, keys, leases, meta, outbox, rebasing, schema, watermarks
+from state import audit, backup, bulk, invariants, keys, leases, meta, outbox, rebasing, schema, watermarks
 from state import store as store_module
 from state.dialects import database_time
 from state.errors import (
@@ -42,7 +44,7 @@ from state.errors import (
 from state.outbox import Wanted
 from state.store import Store
 from state.tables import metadata
-from state.tables.facts import line_kinds
+from state.tables.facts import accounts, line_kinds
 from state.tables.running import meta as meta_table
 from tests import tables_at_once
 
@@ -425,3 +427,40 @@ def test_a_store_that_needs_no_migration_is_opened_without_what_migrates(url):
     loaded = "import sys; from state.store import Store; Store.open(sys.argv[1]).close(); print('alembic' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", loaded, url], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("way", ["one", "many", "at once"])
+def test_an_error_that_nobody_foresaw_holds_no_customers_values(store, way):
+    """It is printed with its traceback, and cron sends that by mail."""
+    erika = {
+        "sf_id": "Erika Mustermann",
+        "known": False,
+        "deleted": False,
+        "modstamp": 1,
+        "name": "Erika Mustermann",
+    }
+    columns = tuple(erika)
+    failed = (DBAPIError, psycopg.Error, sqlite3.Error)
+    with pytest.raises(failed) as caught, store.transaction() as tx:
+        if way == "at once":
+            bulk.fill_tuples(tx, accounts, columns, [tuple(erika.values())] * 2)
+        else:
+            rows = [erika, erika] if way == "many" else erika
+            tx.execute(accounts.insert(), rows)
+            tx.execute(accounts.insert(), rows)
+    said = "".join(traceback.format_exception(caught.value))
+    assert "accounts" in said
+    assert "uniq" in said.lower()
+    assert "Erika" not in said
+
+
+def test_a_number_that_is_none_does_not_bring_its_row_along(store):
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite keeps what it is given")
+    with pytest.raises((DBAPIError, psycopg.Error)) as caught, store.transaction() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO accounts (sf_id, name, known) VALUES ('001', 'Erika Mustermann', true)"
+        )
+    said = "".join(traceback.format_exception(caught.value.with_traceback(None)))
+    assert "null value in column" in said
+    assert "Failing row contains" not in said
