@@ -162,7 +162,8 @@ class Snapshot:
 
     def _claim(self, tx: Connection) -> None:
         """Make the folder; one that is there must hold a copy of ours, or nothing. Raises SnapshotFailed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        # It holds every order's amounts, as the store does, which is its user's alone. One that is there keeps its rights.
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         last = self._last()
         if last is None:
             foreign = sorted(path.name for path in self.folder.iterdir() if not _is_ours(path))

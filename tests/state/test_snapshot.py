@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -299,3 +301,22 @@ def test_the_files_of_two_stores_never_have_the_same_name(shop, tmp_path, new_sc
             names.append({path.name for path in copy.files(copy.current(tx), "orders")})
     other.store.close()
     assert not names[0] & names[1]
+
+
+def test_a_folder_that_is_made_for_the_copy_belongs_to_its_user_alone(shop, snapshot):
+    """It holds every order's amounts, and so does the store, which nobody else may read."""
+    before = os.umask(0o022)
+    try:
+        snapshot.refresh(shop.store)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(snapshot.folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_may_read_keeps_its_rights(shop, snapshot):
+    """The workers of a cluster read there, perhaps as somebody else."""
+    snapshot.folder.mkdir()
+    snapshot.folder.chmod(0o750)
+    snapshot.refresh(shop.store)
+    assert stat.S_IMODE(snapshot.folder.stat().st_mode) == 0o750
+    assert all(stat.S_IMODE(file.stat().st_mode) & 0o040 for file in snapshot.folder.iterdir())
