@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from state import rejected, staging, watermarks
 from state.keys import SIGNED_BYTES
+from state.tables import metadata
 from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products, users
 from state.tables.running import staged_pages
 
@@ -256,6 +257,25 @@ def test_a_long_text_in_a_record_stops_nothing(scene, program, where, long):
     scene.compute(program())
     assert sum(scene.amounts().values()) == 10
     assert not scene.violations()
+
+
+def test_a_name_that_is_written_over_before_the_record_is_deleted_is_nowhere_in_the_store(scene, program):
+    """As docs/operations.md says to whoever has to forget a customer."""
+    named = {"name": "Erika Mustermann", "region": "Erika", "attributes": {"note": "Erika"}}
+    order = {"id": "O1", "account_id": "A1", "ordered_on": JUNE}
+    scene.pull("account", {"id": "A1", **named})
+    scene.pull("order", {**order, "number": "Erika-1"})
+    scene.pull("order_line", {"id": "L1", "order_id": "O1", "amount": 5})
+    scene.compute(program())
+    blank = {"id": "A1", "name": "-", "region": None, "attributes": None}
+    scene.pull("account", blank)
+    scene.pull("order", {**order, "number": "-"})
+    scene.pull("account", {**blank, "deleted": True})
+    scene.compute()
+    with scene.store.read() as tx:
+        said = [str(row) for table in metadata.sorted_tables for row in tx.execute(select(table))]
+    assert any("A1" in row for row in said)
+    assert not [row for row in said if "Erika" in row]
 
 
 def test_a_rejected_record_comes_back_when_it_is_mended(scene, now):
