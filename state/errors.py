@@ -281,3 +281,16 @@ def explained(error: Exception, where: str) -> StoreError | None:
     if kind is LacksRight and said:  # names a table or a schema, and never a value
         what = f"{what}: {said}"
     return kind(what, where=where)
+
+
+def without_values(error: Exception) -> None:
+    """Takes from an error of the database, which goes on with its traceback, what the server adds to its first line: the
+    rows that it was about (`Key (name)=(…)`). SQLite names none."""
+    original: Any = error.orig if isinstance(error, DBAPIError) else error
+    said = getattr(getattr(original, "diag", None), "message_primary", None)
+    if said is None:
+        return
+    whole = str(original)
+    original.args = (said,)
+    if isinstance(error, DBAPIError):
+        error.args = (str(error.args[0]).replace(whole, said), *error.args[1:])

@@ -6,6 +6,7 @@ when it arrives it takes the placeholder's place under the same number.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from state.tables import facts, work
 from state.tables.base import FIRST_AT
 
 NO_PRODUCT = 0  # products.pk of the placeholder for lines without one
+# The longest signature that stands as it is: a row of a PostgreSQL index has at most 2,704 bytes.
+SIGNED_BYTES = 1_000
 
 # What a placeholder says until its record arrives. Older than any real version.
 _BLANK: dict[str, Mapping[str, Any]] = {
@@ -78,9 +81,9 @@ def _kinds(tx: Connection, table: Table, side: str, fields: pa.Table) -> pa.Arra
     if fields.num_rows == 0:
         return pa.nulls(0, pa.int64())
     codes, combinations = _combinations(fields)
-    rows = {json.dumps(values, separators=(",", ":"), ensure_ascii=False): values for values in combinations}
+    rows = {signature(values): values for values in combinations}
     known = look_up(tx, table, "signature", list(rows))
-    missing = [signature for signature in rows if signature not in known]
+    missing = [signed for signed in rows if signed not in known]
     if missing:
         tx.execute(
             table.insert(),
@@ -88,7 +91,15 @@ def _kinds(tx: Connection, table: Table, side: str, fields: pa.Table) -> pa.Arra
         )
         known |= look_up(tx, table, "signature", missing)
         tx.execute(work.dirty_kinds.insert(), [{"side": side, "kind_pk": known[s]} for s in missing])
-    return pa.array([known[signature] for signature in rows], pa.int64()).take(codes)
+    return pa.array([known[signed] for signed in rows], pa.int64()).take(codes)
+
+
+def signature(values: Sequence[str | None]) -> str:
+    """What tells a kind from every other: its values as JSON, and where they are long, a digest of that. The values
+    themselves stand whole in the kind's other columns."""
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    said = text.encode()
+    return text if len(said) <= SIGNED_BYTES else f"sha256:{hashlib.sha256(said).hexdigest()}"
 
 
 def _combinations(fields: pa.Table) -> tuple[pa.Array, list[list[str | None]]]:

@@ -71,7 +71,9 @@ class Overlay:
             made.execute("ATTACH ? AS store", (f"file:{quote(str(path))}?mode=ro",))
             return made
 
-        return cls(create_engine("sqlite://", creator=connect, poolclass=StaticPool), path)
+        return cls(
+            create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True), path
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

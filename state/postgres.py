@@ -53,7 +53,11 @@ def engine_of(url: URL, where: str) -> Engine:
         # The level is said, whatever the server's or the role's default is: under a stricter one every second writer
         # would fail to serialize.
         engine = create_engine(
-            url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=arguments
+            url,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            connect_args=arguments,
         )
     except (NoSuchModuleError, ImportError) as error:
         raise StoreError("the PostgreSQL driver psycopg is missing", where=where) from error

@@ -4,9 +4,11 @@ A cache that can be removed at any time, never the truth. It is brought up to da
 version moved (`state/parts.py`). The store remembers the seal of the last manifest it gave: a copy of another store,
 or of this one before a restore, does not carry it and is written anew.
 
-    manifest.json                     stamp (org, epoch, watermarks), columns, and by part: version, files, rows
-    orders-000000-1.0.parquet         one file a table and part; readers find them by the manifest
-    order_lines-000000-1.0.parquet
+    manifest.json                        stamp (org, epoch, watermarks), columns, and by part: version, files, rows
+    orders-000000-1.0-ID.parquet         one file a table and part; readers find them by the manifest, whose id they bear:
+    order_lines-000000-1.0-ID.parquet    who reads one copy never reads another's rows under the same name
+
+What lies there is removed by name, so the folder must be the copy's own: one that holds something else is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,8 +33,11 @@ from state.tables.facts import order_lines, orders
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+BEGINNING = '{\n "columns": {'  # of each manifest of ours, of one that was cut short, too
+ASKED = "rebates-asked-"  # folders in which an engine works
 BY_ORDER: dict[str, Column[Any]] = {"orders": orders.c.pk, "order_lines": order_lines.c.order_pk}
 Columns = Mapping[str, frozenset[str]]
+_FILE = re.compile(rf"(?:{'|'.join(BY_ORDER)})-\d{{6,}}-\d+\.\d+(?:-[0-9a-f]{{16}})?\.parquet(?:\.partial)?")
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,9 @@ class Refreshed:
     bytes: int
 
 
+OWN_FOLDER = "name a folder of its own in [engine] snapshot: an empty one, or one that does not exist yet"
+
+
 class SnapshotFailed(StoreError):
     """The folder of the copy cannot be written. The store itself is as it was."""
 
@@ -137,43 +146,70 @@ class Snapshot:
         kept = known.parts if known is not None and known.columns == columns else {}
         made: dict[int, Part] = {}
         written = 0
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim(tx)
+        name = known.id if known is not None else self._new_id()
         for number, version in parts.versions(tx).items():
             old = kept.get(number)
             if old is not None and old.version == version and self._whole(old):
                 made[number] = old
             else:
-                made[number] = self._write(tx, number, version, columns)
+                made[number] = self._write(tx, number, version, columns, name)
                 written += 1
                 said(1)
         if known is not None and made == known.parts and columns == known.columns:
             return known, None
-        name = known.id if known is not None else self._new_id()
         return Manifest(name, _stamp(tx), columns, made), written
 
-    def _known(self, tx: Connection) -> Manifest | None:
-        """The manifest on disk, if it is one that this store gave last."""
+    def _claim(self, tx: Connection) -> None:
+        """Make the folder; one that is there must hold a copy of ours, or nothing. Raises SnapshotFailed."""
+        # It holds every order's amounts, as the store does, which is its user's alone. One that is there keeps its rights.
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        last = self._last()
+        if last is None:
+            foreign = sorted(path.name for path in self.folder.iterdir() if not _is_ours(path))
+            if foreign:
+                more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+                raise SnapshotFailed(
+                    f"the folder of the snapshot holds what no snapshot left: {foreign[0]}{more}; nothing was touched",
+                    where=str(self.folder),
+                    hint=OWN_FOLDER,
+                )
+            return
+        theirs, ours = last.stamp.get("org_id"), meta.org_id(tx)
+        if theirs and ours and theirs != ours:
+            raise SnapshotFailed(
+                f"the folder of the snapshot holds the orders of another org, {theirs}; nothing was touched",
+                where=str(self.folder),
+                hint=OWN_FOLDER,
+            )
+
+    def _last(self) -> Manifest | None:
+        """The manifest on disk, whichever store it is of."""
         path = self.folder / MANIFEST
-        if not path.exists():
-            return None
         try:
-            found = _read(path.read_text())
-        except (ValueError, KeyError, TypeError):
+            return _read(path.read_text()) if path.exists() else None
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None  # cut short or of another version: it is only a cache
-        return found if meta.get(tx, found.key) == found.seal else None
+
+    def _known(self, tx: Connection) -> Manifest | None:
+        """The same if it is one that this store gave last."""
+        found = self._last()
+        return found if found is not None and meta.get(tx, found.key) == found.seal else None
 
     def _whole(self, part: Part) -> bool:
         paths = ((self.folder / file.name, file.bytes) for file in part.files.values())
         return all(path.exists() and path.stat().st_size == size for path, size in paths)
 
-    def _write(self, tx: Connection, number: int, version: str, columns: dict[str, list[str]]) -> Part:
+    def _write(
+        self, tx: Connection, number: int, version: str, columns: dict[str, list[str]], copy: str
+    ) -> Part:
         first = number * parts.ORDERS_PER_PART
         files = {}
         for name, key in BY_ORDER.items():
             table = key.table
             chosen = [table.c[column] for column in columns[name]]
             mine = select(*chosen).where(key >= first, key < first + parts.ORDERS_PER_PART)
-            target = self.folder / f"{name}-{number:06d}-{version}.parquet"
+            target = self.folder / f"{name}-{number:06d}-{version}-{copy}.parquet"
             rows = parquet.write(tx, mine, chosen, target)
             files[name] = File(target.name, rows, target.stat().st_size)
         return Part(version, files)
@@ -183,8 +219,8 @@ class Snapshot:
         partial.write_text(found.text)
         os.replace(partial, self.folder / MANIFEST)
         used = {file.name for part in found.parts.values() for file in part.files.values()}
-        for path in (*self.folder.glob("*.parquet"), *self.folder.glob("*.partial")):
-            if path.name not in used:
+        for path in self.folder.glob("*.parquet*"):
+            if _FILE.fullmatch(path.name) and path.name not in used:
                 path.unlink(missing_ok=True)
 
     @contextmanager
@@ -197,6 +233,16 @@ class Snapshot:
 
     def _new_id(self) -> str:
         return hashlib.sha256(f"{self.folder.resolve()} {self._now.isoformat()}".encode()).hexdigest()[:16]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a copy, whole or begun, leaves something of that name. What a name hides (`.DS_Store`) is nobody's."""
+    if path.name == MANIFEST:
+        said = path.read_text(errors="replace")
+        return not said or said.startswith(BEGINNING[: len(said)])
+    if path.name.startswith(ASKED):
+        return path.is_dir()
+    return path.name.startswith(".") or path.name == f"{MANIFEST}.partial" or bool(_FILE.fullmatch(path.name))
 
 
 def _wanted(known: Manifest | None, needed: Columns | None) -> dict[str, list[str]]:

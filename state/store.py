@@ -35,6 +35,7 @@ from state.errors import (
     StoreError,
     StoreUnreachable,
     explained,
+    without_values,
 )
 from state.one_host import OneHost
 from state.urls import EXAMPLES, file_of, parsed, shown
@@ -198,6 +199,7 @@ class Store:
         except (DBAPIError, self._driver_error) as error:  # COPY speaks to the driver, past SQLAlchemy
             better = explained(error, self.where)
             if better is None:
+                without_values(error)
                 raise
             raise better from error
 
@@ -223,7 +225,11 @@ def _sqlite(url: URL, where: str) -> Engine:
             "the folder of the store does not exist", where=where, hint="create the folder first"
         )
     try:
-        engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+        engine = create_engine(
+            url,
+            hide_parameters=True,  # an error that nobody foresaw is printed with its traceback: no customer's values
+            connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
+        )
     except NoSuchModuleError:
         raise BadStoreUrl(f"no store on {url.drivername!r}", where=where) from None
 

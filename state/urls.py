@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,17 +16,34 @@ from state.paths_in_urls import in_a_url
 EXAMPLES = "use sqlite:///rebates.db or postgresql+psycopg://user@host/database"
 UNREADABLE = "not repeated here: it may hold a password"
 HIDDEN = "***"
+# Behind the @ that ends the password. The password ends at its first @, whatever was meant.
+_BEHIND_PASSWORD = re.compile(r"[^:/]+://[^:/]*:[^@]*@(?P<rest>.*)", re.DOTALL)
 _SECRETS = ("password", "sslpassword")  # of the server's own settings behind the `?`
 
 
 def parsed(url: str) -> URL:
     """What a URL says. One that cannot be read is not repeated: nobody knows where in it the password is."""
+    if _tears_a_password(url):
+        raise BadStoreUrl(
+            "the password of this database URL seems to hold an @",
+            where=UNREADABLE,
+            hint="[state] url: write each @ of a user, a password or a database as %40",
+        )
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
         raise BadStoreUrl(
             "this is not a database URL", where=UNREADABLE, hint=f"[state] url: {EXAMPLES}"
         ) from None
+
+
+def _tears_a_password(url: str) -> bool:
+    """Whether what stands behind the password may be the end of it: it would be shown, and asked of the name servers."""
+    found = _BEHIND_PASSWORD.match(url)
+    if found is None or url.startswith("sqlite"):
+        return False
+    place, _, settings = found["rest"].partition("?")
+    return "@" in place or any("@" in one.partition("=")[0] for one in settings.split("&"))
 
 
 def shown(url: URL) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, select
 from state import parquet, parts
 from state.engines import Query
 from state.errors import StoreError
-from state.snapshot import BY_ORDER, Snapshot
+from state.snapshot import ASKED, BY_ORDER, Snapshot
 from state.tables import metadata
 
 
@@ -52,9 +52,9 @@ class Outside(ABC):
         key = tuple(column.name for column in table.primary_key.columns)
         asked = spelled(query, self.dialect, order=key)
         facts = self.snapshot.current(tx, asked.columns)
-        for left in self.snapshot.folder.glob("asked-*"):  # by a process that was killed
+        for left in self.snapshot.folder.glob(f"{ASKED}*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="asked-", dir=self.snapshot.folder) as folder:
+        with tempfile.TemporaryDirectory(prefix=ASKED, dir=self.snapshot.folder) as folder:
             work = Path(folder)
             # Who may read and write the snapshot may so here: the workers of a cluster, perhaps as somebody else.
             work.chmod(stat.S_IMODE(self.snapshot.folder.stat().st_mode))

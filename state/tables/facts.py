@@ -108,7 +108,7 @@ class OrderKind(Row, table=True):
 
     __tablename__ = "order_kinds"
     pk: int | None = surrogate()
-    signature: str = words(unique=True)  # canonical JSON of the four below
+    signature: str = words(unique=True)  # of the four below, as `keys.signature` makes it
     status: str | None = optional_words()
     type: str | None = optional_words()
     currency: str | None = optional_words()

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cli.main import run
+from state.urls import parsed
 
 SERVER = "postgresql+psycopg://u:topsecret@db.example/rebates"
 
@@ -67,6 +68,46 @@ def test_a_url_that_leads_to_no_store_is_a_setting_to_change_and_not_repeated(
     assert "password=topsecret" not in json.dumps(error)
     assert run(["config", "show"]) == 0
     assert ":topsecret" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["Geh@sesame", "Geh@sesame/1", "Geh@ses?ame", "@sesame", "sesame@", "a/b@c:sesame"],
+)
+@pytest.mark.parametrize("words", [["status"], ["sync"], ["db", "check"], ["doctor"]])
+def test_a_password_with_an_at_sign_that_is_not_escaped_is_refused_and_no_part_of_it_said(
+    words, password, folder, capsys, monkeypatch
+):
+    (folder / "rebates.toml").write_text(ORG)
+    monkeypatch.setenv("REBATES_STATE_URL", f"postgresql+psycopg://u:{password}@127.0.0.1/rebates")
+    run([*words, "--json"])
+    said = "".join(capsys.readouterr())
+    assert run(["config", "show"]) == 0
+    said += "".join(capsys.readouterr())
+    for part in ("sesame", "ame@", "Geh", "c:ses"):
+        assert part not in said
+    assert run(["status"]) == 2
+    assert "%40" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "database"),
+    [
+        ("postgresql+psycopg://u:Geh%40im@db.example:5432/rebates", "db.example", "rebates"),
+        (
+            "postgresql+psycopg://u@corp:sesame@db.example/r?application_name=me@here&sslrootcert=/a@b.pem",
+            "db.example",
+            "r",
+        ),
+        ("postgresql+psycopg://u@db.example/reb@tes", "db.example", "reb@tes"),
+        ("postgresql+psycopg://u:sesame@/rebates?host=/run/postgresql", None, "rebates"),
+        ("sqlite:////srv/a:b@c/d@e.db", None, "/srv/a:b@c/d@e.db"),
+    ],
+)
+def test_an_at_sign_that_tears_no_password_is_left_alone(url, host, database):
+    read = parsed(url)
+    assert (read.host, read.database) == (host, database)
+    assert read.password in (None, "Geh@im", "sesame")
 
 
 @pytest.mark.parametrize("name", ["rev d ünï", "half 50% off", "what%20now"])

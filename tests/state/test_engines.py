@@ -170,10 +170,20 @@ def test_a_store_without_orders_has_an_empty_answer(scene, program, duck):
 
 
 def test_nothing_of_the_work_stays_beside_the_snapshot(market, duck):
-    (duck.snapshot.folder / "asked-by-a-killed-process").mkdir(parents=True)
+    (duck.snapshot.folder / "rebates-asked-and-killed").mkdir(parents=True)
     with market.store.transaction() as tx:
         contributions.rebuild(tx, engine=duck)
     assert {path.suffix for path in duck.snapshot.folder.iterdir()} == {".json", ".parquet"}
+
+
+def test_a_folder_of_somebody_elses_beside_the_snapshot_stays(market, duck):
+    for _ in range(2):
+        with market.store.transaction() as tx:
+            contributions.rebuild(tx, engine=duck)
+        kept = duck.snapshot.folder / "asked-of-finance" / "answers.txt"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text("theirs")
+    assert kept.read_text() == "theirs"
 
 
 @pytest.fixture

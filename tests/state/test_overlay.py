@@ -55,6 +55,12 @@ def test_marks_begin_as_they_are_in_the_store_and_change_in_memory_only(store, o
         assert meta.get(tx, "next_seq") == "40"
 
 
+def test_an_error_in_the_second_process_holds_no_customers_values(over):
+    with pytest.raises(OperationalError) as caught:
+        over.tx.execute(accounts.update().values(name="Erika Mustermann"))
+    assert "Erika" not in str(caught.value)
+
+
 def test_anything_else_cannot_be_written(over):
     with pytest.raises(OperationalError, match="readonly"):
         over.tx.execute(accounts.delete())

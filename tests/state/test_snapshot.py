@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -215,3 +217,106 @@ def test_what_a_killed_process_left_is_swept_up(shop, snapshot):
     shop.pull("order_line", line("O5", 7))
     snapshot.refresh(shop.store)
     assert not list(snapshot.folder.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "finance-2025.parquet",
+        "export.partial",
+        "orders.parquet",
+        "orders-2026.parquet",
+        "asked-for/it.csv",
+        "manifest.json",
+    ],
+)
+def test_a_folder_that_holds_something_else_is_refused(shop, snapshot, theirs):
+    file = snapshot.folder / theirs
+    file.parent.mkdir(parents=True)
+    file.write_text('{"name": "theirs"}')
+    with pytest.raises(SnapshotFailed, match="holds what no snapshot left") as refused:
+        snapshot.refresh(shop.store)
+    assert theirs.partition("/")[0] in str(refused.value)
+    assert "a folder of its own" in refused.value.hint
+    with pytest.raises(SnapshotFailed), shop.store.transaction() as tx:
+        snapshot.current(tx)
+    assert file.read_text() == '{"name": "theirs"}'
+    assert len(list(snapshot.folder.iterdir())) == 1
+
+
+def test_what_somebody_lays_beside_the_snapshot_stays(shop, snapshot):
+    snapshot.refresh(shop.store)
+    theirs = [
+        snapshot.folder / name for name in ("finance-2025.parquet", "export.partial", "orders-2026.parquet")
+    ]
+    for file in theirs:
+        file.write_text("theirs")
+    shop.pull("order_line", line("O5", 7))
+    assert snapshot.refresh(shop.store).written == 1
+    assert [file.read_text() for file in theirs] == ["theirs"] * 3
+    require_equal(snapshot, shop.store)
+
+
+def test_a_copy_that_was_only_begun_is_gone_on_with(shop, snapshot):
+    """The process was killed before there was any manifest; a file manager looked in."""
+    snapshot.folder.mkdir()
+    for name in (
+        "orders-000000-1.0-0123456789abcdef.parquet",
+        "orders-000001-1.0.parquet.partial",
+        ".DS_Store",
+        "manifest.json.partial",
+    ):
+        (snapshot.folder / name).write_bytes(b"half")
+    (snapshot.folder / "manifest.json").touch()
+    require_equal(snapshot, shop.store)
+    assert {path.name for path in snapshot.folder.iterdir() if path.name.endswith(".partial")} == set()
+
+
+def test_a_folder_with_the_orders_of_another_org_is_refused(shop, snapshot, tmp_path, new_scene):
+    """Two jobs that share a folder would take each other's files away."""
+    with shop.store.transaction() as tx:
+        meta.pin_org(tx, "00D000000000001EAA")
+    snapshot.refresh(shop.store)
+    before = sorted(path.name for path in snapshot.folder.iterdir())
+    other = new_scene(Store.open(f"sqlite:///{tmp_path / 'other.db'}"))
+    with other.store.transaction() as tx:
+        meta.pin_org(tx, "00D000000000002EAA")
+    with pytest.raises(SnapshotFailed, match="another org, 00D000000000001EAA"):
+        snapshot.refresh(other.store)
+    other.store.close()
+    assert sorted(path.name for path in snapshot.folder.iterdir()) == before
+    assert snapshot.refresh(shop.store).written == 0
+
+
+def test_the_files_of_two_stores_never_have_the_same_name(shop, tmp_path, new_scene):
+    """Who reads a copy while another store writes one there misses a file, and never takes the other's rows for its own."""
+    folder = tmp_path / "facts"
+    other = new_scene(Store.open(f"sqlite:///{tmp_path / 'other.db'}"))
+    other.pull("account", {"id": "ACME"})
+    other.pull("order", {"id": "O1", "account_id": "ACME", "ordered_on": DAY})
+    names = []
+    for second, store in enumerate((shop.store, other.store)):
+        copy = Snapshot(folder, now=datetime(2026, 6, 1, second=second, tzinfo=UTC))
+        with store.transaction() as tx:
+            names.append({path.name for path in copy.files(copy.current(tx), "orders")})
+    other.store.close()
+    assert not names[0] & names[1]
+
+
+def test_a_folder_that_is_made_for_the_copy_belongs_to_its_user_alone(shop, snapshot):
+    """It holds every order's amounts, and so does the store, which nobody else may read."""
+    before = os.umask(0o022)
+    try:
+        snapshot.refresh(shop.store)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(snapshot.folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_may_read_keeps_its_rights(shop, snapshot):
+    """The workers of a cluster read there, perhaps as somebody else."""
+    snapshot.folder.mkdir()
+    snapshot.folder.chmod(0o750)
+    snapshot.refresh(shop.store)
+    assert stat.S_IMODE(snapshot.folder.stat().st_mode) == 0o750
+    assert all(stat.S_IMODE(file.stat().st_mode) & 0o040 for file in snapshot.folder.iterdir())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from state import rejected, staging, watermarks
-from state.tables.facts import accounts, order_kinds, order_lines, orders, products, users
+from state.keys import SIGNED_BYTES
+from state.tables import metadata
+from state.tables.facts import accounts, line_kinds, order_kinds, order_lines, orders, products, users
 from state.tables.running import staged_pages
 
 JUNE = date(2026, 6, 3)
@@ -212,6 +216,66 @@ def test_a_kind_may_hold_any_character(scene, program, entity):
         scene.compute(program())
     assert not scene.violations()
     assert list(scene.amounts().values()) == [5]
+
+
+def letters(n, first, last):
+    """A text that does not compress, always the same."""
+    some = random.Random(n)
+    return "".join(chr(some.randint(ord(first), ord(last))) for _ in range(n))
+
+
+@pytest.mark.parametrize("long", [letters(4_000, "!", "~"), letters(1_200, "一", "鿿"), "word " * 800])
+@pytest.mark.parametrize("where", ["status", "type", "order attribute", "line attribute"])
+def test_a_long_text_in_a_record_stops_nothing(scene, program, where, long):
+    """An index of PostgreSQL's takes 2,704 bytes of a row; a text of the org's may have 4,000 characters."""
+    scene.pull("account", {"id": "A1"})
+    others = {
+        text: {"id": f"O{n}", "account_id": "A1", "ordered_on": JUNE}
+        for n, text in enumerate([long, long[:-1] + "_"])
+    }
+    for order in others.values():
+        scene.pull("order_line", {"id": f"L-{order['id']}", "order_id": order["id"], "amount": 5})
+    for text, order in others.items():
+        if where == "order attribute":
+            order["attributes"] = {"note": text}
+        elif where == "line attribute":
+            line = {"id": f"L-{order['id']}", "order_id": order["id"], "amount": 5}
+            scene.pull("order_line", line | {"attributes": {"note": text}})
+        else:
+            order[where] = text
+    scene.pull("order", *others.values())
+    kinds = line_kinds if where == "line attribute" else order_kinds
+    column = kinds.c.get(where, kinds.c.attributes)
+    with scene.store.read() as tx:
+        kept = set(tx.execute(select(column).where(func.length(column) > 1_000)).scalars())
+        signatures = tx.execute(select(kinds.c.signature)).scalars().all()
+    wanted = {text if where in kinds.c else json.dumps({"note": text}) for text in others}
+    assert kept == wanted  # whole, and told apart by their last character
+    assert max(len(one.encode()) for one in signatures) <= SIGNED_BYTES
+    again = scene.pull("order", *others.values())
+    assert again.unchanged == len(others)
+    scene.compute(program())
+    assert sum(scene.amounts().values()) == 10
+    assert not scene.violations()
+
+
+def test_a_name_that_is_written_over_before_the_record_is_deleted_is_nowhere_in_the_store(scene, program):
+    """As docs/operations.md says to whoever has to forget a customer."""
+    named = {"name": "Erika Mustermann", "region": "Erika", "attributes": {"note": "Erika"}}
+    order = {"id": "O1", "account_id": "A1", "ordered_on": JUNE}
+    scene.pull("account", {"id": "A1", **named})
+    scene.pull("order", {**order, "number": "Erika-1"})
+    scene.pull("order_line", {"id": "L1", "order_id": "O1", "amount": 5})
+    scene.compute(program())
+    blank = {"id": "A1", "name": "-", "region": None, "attributes": None}
+    scene.pull("account", blank)
+    scene.pull("order", {**order, "number": "-"})
+    scene.pull("account", {**blank, "deleted": True})
+    scene.compute()
+    with scene.store.read() as tx:
+        said = [str(row) for table in metadata.sorted_tables for row in tx.execute(select(table))]
+    assert any("A1" in row for row in said)
+    assert not [row for row in said if "Erika" in row]
 
 
 def test_a_rejected_record_comes_back_when_it_is_mended(scene, now):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -9,20 +10,23 @@ import stat
 import subprocess
 import sys
 import threading
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
+import pyarrow as pa
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from state import audit, backup, invariants, leases, meta, outbox, rebasing, schema, watermarks
+from state import audit, backup, bulk, invariants, keys, leases, meta, outbox, rebasing, schema, watermarks
 from state import store as store_module
 from state.dialects import database_time
 from state.errors import (
@@ -40,6 +44,7 @@ from state.errors import (
 from state.outbox import Wanted
 from state.store import Store
 from state.tables import metadata
+from state.tables.facts import accounts, line_kinds
 from state.tables.running import meta as meta_table
 from tests import tables_at_once
 
@@ -75,8 +80,7 @@ def test_opening_again_changes_nothing(store, store_url, now):
     again.close()
 
 
-@pytest.fixture
-def older(store_url):
+def made_at(store_url, revision):
     """A store with the tables of an earlier version."""
     opened = Store.attach(store_url)
     config = Config()
@@ -84,7 +88,13 @@ def older(store_url):
     config.set_main_option("path_separator", "os")
     with opened.transaction() as tx:
         config.attributes["connection"] = tx
-        command.upgrade(config, "0007")
+        command.upgrade(config, revision)
+    return opened
+
+
+@pytest.fixture
+def older(store_url):
+    opened = made_at(store_url, "0007")
     yield opened
     opened.close()
 
@@ -112,6 +122,28 @@ def test_an_upgrade_that_fails_names_its_step_and_changes_nothing(older, now):
     with older.read() as tx:
         assert schema.revision(tx) == "0007"
         assert not inspect(tx).has_table("workers")
+
+
+def test_an_upgrade_finds_the_kinds_with_long_texts_again(store_url, now):
+    """A second row for the same kind would be harmless; that none comes says that both find the same digest."""
+    opened = made_at(store_url, "0008")
+    texts = ["short", *(f"{n} {'word ' * 799}"[:4_000] for n in range(7))]
+    attributes = [json.dumps({"note": text}) for text in texts]
+    with opened.transaction() as tx:
+        # As the version before wrote them: the whole text, which PostgreSQL could take where it compresses well.
+        whole = [json.dumps([one], separators=(",", ":")) for one in attributes]
+        rows = [{"signature": s, "attributes": a} for s, a in zip(whole, attributes, strict=True)]
+        tx.execute(line_kinds.insert(), rows)
+        before = {row.attributes: row.pk for row in tx.execute(select(line_kinds))}
+    assert opened.upgrade(now) == ("0008", schema.known_revisions()[-1])
+    with opened.transaction() as tx:
+        signatures = tx.execute(select(line_kinds.c.signature).order_by(line_kinds.c.pk)).scalars().all()
+        assert signatures[0] == whole[0]
+        assert {len(one) for one in signatures[1:]} == {len("sha256:") + 64}
+        found = keys.line_kinds(tx, pa.table({"attributes": pa.array(attributes, pa.string())}))
+        assert found.to_pylist() == [before[one] for one in attributes]
+        assert tx.execute(select(func.count()).select_from(line_kinds)).scalar_one() == len(attributes)
+    opened.close()
 
 
 def test_two_processes_may_open_an_empty_store_at_once(store_url):
@@ -397,3 +429,40 @@ def test_a_store_that_needs_no_migration_is_opened_without_what_migrates(url):
     loaded = "import sys; from state.store import Store; Store.open(sys.argv[1]).close(); print('alembic' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", loaded, url], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("way", ["one", "many", "at once"])
+def test_an_error_that_nobody_foresaw_holds_no_customers_values(store, way):
+    """It is printed with its traceback, and cron sends that by mail."""
+    erika = {
+        "sf_id": "Erika Mustermann",
+        "known": False,
+        "deleted": False,
+        "modstamp": 1,
+        "name": "Erika Mustermann",
+    }
+    columns = tuple(erika)
+    failed = (DBAPIError, psycopg.Error, sqlite3.Error)
+    with pytest.raises(failed) as caught, store.transaction() as tx:
+        if way == "at once":
+            bulk.fill_tuples(tx, accounts, columns, [tuple(erika.values())] * 2)
+        else:
+            rows = [erika, erika] if way == "many" else erika
+            tx.execute(accounts.insert(), rows)
+            tx.execute(accounts.insert(), rows)
+    said = "".join(traceback.format_exception(caught.value))
+    assert "accounts" in said
+    assert "uniq" in said.lower()
+    assert "Erika" not in said
+
+
+def test_a_number_that_is_none_does_not_bring_its_row_along(store):
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite keeps what it is given")
+    with pytest.raises((DBAPIError, psycopg.Error)) as caught, store.transaction() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO accounts (sf_id, name, known) VALUES ('001', 'Erika Mustermann', true)"
+        )
+    said = "".join(traceback.format_exception(caught.value.with_traceback(None)))
+    assert "null value in column" in said
+    assert "Failing row contains" not in said
