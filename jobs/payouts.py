@@ -94,7 +94,7 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     since = planning.app.settings.payouts.send_from
     due = payouts.unplanned(planning.tx, since)
     payees = payouts.payees(planning.tx, {one.member_pk for one in due})
-    due = payouts_begun.to_send(planning, due, payees.keys())
+    payouts_begun.begin(planning, due, payees.keys())
     members = people.members(planning.tx, {one.member_pk for one in due})
     amount = str(target.written_from("payout.amount"))
     wanted, not_exact = list[tuple[Due, Wanted]](), list[tuple[str, str, str]]()
@@ -115,7 +115,8 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     taken = _taken(planning.tx, target.object, wanted)
     sent = [(one, wish) for one, wish in wanted if wish.ext_key not in taken]
     keys = [(one.posting_pk, wish.ext_key) for one, wish in sent]
-    payouts.plan(planning.tx, keys, since=since, whole=len(keys) == len(due))
+    left = {one.posting_pk for one in due} - {pk for pk, _ in keys}
+    payouts.plan(planning.tx, keys, since=since, left=left)
     planning.enqueue("payout", [wish for _, wish in sent])
     there = acknowledged.record_ids(planning.tx, target.object, [key for _, key in keys])
     for key, sf_id in there.items():
