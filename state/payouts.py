@@ -210,24 +210,38 @@ def found(tx: Connection, key: str, *, sf_id: str, status: str | None = None) ->
 
 
 def saw(tx: Connection, seen: Sequence[Seen], *, now: datetime) -> int:
-    """What finance made of some payouts; returns how many changed. Payouts that nobody here knows are left out."""
+    """What finance made of some payouts; returns how many changed. Payouts that nobody here knows are left out, and what is
+    as it was is only looked at: most payouts are paid, and stay as they are for years."""
     changed = 0
-    for one in seen:
-        values = {
-            "sf_id": one.sf_id,
-            "status": one.status,
-            "amount_e6": None if one.amount is None else int(one.amount.scaleb(6)),
-            "currency": one.currency,
-            "approved_by": one.approved_by,
-            "paid_on": None if one.paid_on is None else one.paid_on.toordinal(),
-            "reference": one.reference,
-            "made_by": one.made_by,
-            "changed_by": one.changed_by,
+    for some in slices(seen):
+        before = {
+            row.key: tuple(row[1:]) for row in tx.execute(_AS_SEEN, {"keys": [one.key for one in some]})
         }
-        differs = or_(*(payouts.c[name].is_distinct_from(value) for name, value in values.items()))
-        mine = and_(payouts.c.key == one.key, differs)
-        changed += tx.execute(update(payouts).where(mine).values(**values, read_at=micros(now))).rowcount
+        for one in some:
+            shown = _shown(one)
+            if one.key in before and before[one.key] != shown:
+                values = dict(zip(_SHOWN, shown, strict=True))
+                mine = update(payouts).where(payouts.c.key == one.key)
+                tx.execute(mine.values(**values, read_at=micros(now)))
+                before[one.key] = shown
+                changed += 1
     return changed
+
+
+_SHOWN = (
+    "sf_id", "status", "amount_e6", "currency", "approved_by", "paid_on", "reference", "made_by", "changed_by",
+)  # fmt: skip
+_AS_SEEN = select(payouts.c.key, *(payouts.c[name] for name in _SHOWN)).where(
+    payouts.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+def _shown(one: Seen) -> tuple[Any, ...]:
+    """In the order of `_SHOWN`, as the store keeps it."""
+    return (
+        one.sf_id, one.status, None if one.amount is None else int(one.amount.scaleb(6)), one.currency, one.approved_by,
+        None if one.paid_on is None else one.paid_on.toordinal(), one.reference, one.made_by, one.changed_by,
+    )  # fmt: skip
 
 
 _UNDECIDED = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, select
 
 from jobs import payouts as work
 from jobs import takeover as found_in_org
@@ -447,3 +448,21 @@ def test_payouts_that_were_written_all_along_are_asked_about_by_nobody(settled):
     settled.settings = {}
     with pytest.raises(TooSurprising, match=r"1 amount that was settled before: 10\.00 USD"):
         settled.sync()
+
+
+def test_what_the_org_shows_as_before_is_looked_at_and_not_written(settled):
+    first = [
+        Seen(key, f"a0{n}", "Paid", Decimal(30), "USD", "Fay", MAY, "R1", "us", "them")
+        for n, key in enumerate(waiting(settled))
+    ]
+    now, said = settled.opened.clock.now(), []
+    with settled.opened.store.transaction() as tx:
+        assert payouts.saw(tx, first, now=now) == 2
+    with settled.opened.store.transaction() as tx:
+        event.listen(tx, "before_cursor_execute", lambda *them: said.append(them[2].split()[0]))
+        assert payouts.saw(tx, first, now=now) == 0
+        assert said == ["SELECT"]
+        reopened = [replace(first[0], status="UnderReview", paid_on=None, reference=None), first[1]]
+        assert payouts.saw(tx, [*reopened, replace(first[1], key="of nobody here")], now=now) == 1
+        assert said == ["SELECT", "SELECT", "UPDATE"]
+        assert payouts.undecided(tx)
