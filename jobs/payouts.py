@@ -95,7 +95,7 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     since = planning.app.settings.payouts.send_from
     due = payouts.unplanned(planning.tx, since)
     payees = payouts.payees(planning.tx, {one.member_pk for one in due})
-    due = payouts_begun.to_send(planning, due, payees.keys())
+    payouts_begun.begin(planning, due, payees.keys())
     members = people.members(planning.tx, {one.member_pk for one in due})
     amount = str(target.written_from("payout.amount"))
     wanted, not_exact = list[tuple[Due, Wanted]](), list[tuple[str, str, str]]()
@@ -116,7 +116,8 @@ def plan_payouts(planning: Planning, gone: Collection[str]) -> None:
     taken = _taken(planning.tx, target.object, wanted)
     sent = [(one, wish) for one, wish in wanted if wish.ext_key not in taken]
     keys = [(one.posting_pk, wish.ext_key) for one, wish in sent]
-    payouts.plan(planning.tx, keys, since=since, whole=len(keys) == len(due))
+    left = {one.posting_pk for one in due} - {pk for pk, _ in keys}
+    payouts.plan(planning.tx, keys, since=since, left=left)
     planning.enqueue("payout", [wish for _, wish in sent])
     there = acknowledged.record_ids(planning.tx, target.object, [key for _, key in keys])
     for key, sf_id in there.items():
@@ -172,23 +173,28 @@ def read_back(app: App, *, everything: bool = False, accept_missing: bool = Fals
         if not everything and not payouts.undecided(tx):
             return result
         since = None if everything else meta.get(tx, READ_UNTIL)
-        there, replaced = payouts_gone.thought_there(tx), payouts_gone.replaced(tx)
+        replaced = payouts_gone.replaced(tx)
     clock = org_time.heard(app)
     until = clock.sure - app.settings.sync.lag - app.settings.sync.lookback
     if since is not None and not clock.excess and since > _instant(until + org_time.TOLERANCE):
         since = None  # a wrong clock put it into the future: what finance decided meanwhile was not read
+    with app.store.read() as tx:  # only where all are asked for can one be missing
+        there = payouts_gone.thought_there(tx) if since is None else set()
+    seen, bad = list[payouts.Seen](), dict[str, str]()
     try:
-        rows = [
-            row
-            for page in app.org.query(query_of(target, since), include_deleted=True)
-            for row in page.table.to_pylist()
-            if row["IsDeleted"] != "true" or row["Id"] not in replaced
-        ]
+        for page in app.org.query(query_of(target, since), include_deleted=True):
+            rows = [
+                row
+                for row in page.table.to_pylist()
+                if row["IsDeleted"] != "true" or row["Id"] not in replaced
+            ]
+            some, unread = seen_in(target, rows, ZoneInfo(app.mapping.time_zone))
+            seen += some
+            bad |= unread
     except errors.Misconfigured as error:
         log.error("payouts.not_read", code=error.code)
         result.stopped[target.object] = error
         return result
-    seen, bad = seen_in(target, rows, ZoneInfo(app.mapping.time_zone))
     if bad:
         log.warning("payouts.unreadable", payouts=len(bad), first=min(bad))
     gone = _not_in_org(app, seen)

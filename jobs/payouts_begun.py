@@ -25,20 +25,16 @@ def note_not_written(planning: Planning) -> None:
         meta.put(planning.tx, BEGUN, "no")
 
 
-def to_send(planning: Planning, due: Sequence[Due], payees: Collection[int]) -> list[Due]:
-    """Those of the settled amounts that are sent. Raises TooSurprising where payouts were not written before, some were
+def begin(planning: Planning, due: Sequence[Due], payees: Collection[int]) -> None:
+    """These settled amounts are about to be sent. Raises TooSurprising where payouts were not written before, some were
     settled meanwhile, and nobody has said from when on they are sent. `payees`: members whom somebody can be paid for."""
-    tx, since = planning.tx, planning.app.settings.payouts.send_from
-    if since is not None:
-        sent = [one for one in due if one.start >= since]
-    else:
-        sent = list(due)
-        begun = meta.get(tx, BEGUN)
-        if begun == "no" or (begun is None and not payouts.any_planned(tx)):
-            _require_none_of_before(planning, [one for one in sent if one.member_pk in payees])
-    if meta.get(tx, BEGUN) != "yes":
+    tx, begun = planning.tx, meta.get(planning.tx, BEGUN)
+    if planning.app.settings.payouts.send_from is None and (
+        begun == "no" or (begun is None and not payouts.any_planned(tx))
+    ):
+        _require_none_of_before(planning, [one for one in due if one.member_pk in payees])
+    if begun != "yes":
         meta.put(tx, BEGUN, "yes")
-    return sent
 
 
 def _require_none_of_before(planning: Planning, due: Sequence[Due]) -> None:

@@ -96,7 +96,7 @@ def plan(
     if "account" in planning.targets:
         shown_on = {cell.member_pk for cell in cells} | left
         if turned:  # a period ended: accounts whose standings did not change may show another one
-            shown_on |= {cell.member_pk for cell in standings.cells(tx)}
+            shown_on |= standings.members(tx)
         shown_on -= {cell.member_pk for cell in there} - {cell.member_pk for cell in touched}
         _accounts(planning, shown_on)
     alerting.plan_alerts(planning, news, touched | there, turned=turned)

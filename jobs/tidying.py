@@ -29,6 +29,7 @@ def tidy(run: Running) -> dict[str, int]:
     app, gone = run.app, Counter[str]()
     for name, (table, query) in retention.due(keep(app), app.clock.now()).items():
         gone[name] = 0
+        run.beat()
         with app.store.read() as looking:
             for some in retention.keys(looking, query, ROWS_AT_ONCE):
                 with app.store.transaction() as tx:

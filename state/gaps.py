@@ -36,6 +36,7 @@ _PULL_STOPPED = (
 )
 
 Gaps = Mapping[Cell, tuple[str, ...]]
+Places = Mapping[str, Sequence[Cell]]  # by the id of a record
 
 
 _REJECTED = select(rejected_rows).order_by(rejected_rows.c.entity, rejected_rows.c.sf_id)
@@ -58,14 +59,20 @@ def find(tx: Connection, today: date, given: Iterable[Program]) -> Gaps:
     by_product = _of_products(tx, asking, today)
     aside = tx.execute(_REJECTED).all()
     numbers = _numbers_of(tx, aside)
+    of_orders, of_lines, of_accounts = _of_rejected(tx, aside, today)
     for row in aside:
         said = f"{_called(row, numbers)} could not be read: {row.reason}"
         if row.entity == "product":
             cells: Iterable[Cell] = by_product.get(row.sf_id, ())
         elif row.entity == "account":
-            cells = _of_account(tx, row.sf_id, row.parent_id, rolled_up, today)
+            own = of_accounts.get(row.sf_id, ())
+            cells = own or _by_its_parent(tx, row.sf_id, row.parent_id, rolled_up)
+        elif row.entity == "order":
+            cells = of_orders.get(row.sf_id) or of_accounts.get(row.parent_id, ())
+        elif row.entity == "order_line":
+            cells = of_lines.get(row.parent_id, ())
         else:
-            cells = _cells(tx, row.entity, row.sf_id, row.parent_id, today)
+            cells = ()
         for cell in cells:
             found.setdefault(cell, []).append(said)
     return {cell: _few(some) for cell, some in found.items()}
@@ -118,23 +125,26 @@ def _few(said: list[str]) -> tuple[str, ...]:
     return (*said[:NAMED], f"and {len(said) - NAMED} more records could not be read")
 
 
-def _cells(tx: Connection, entity: str, sf_id: str, parent: str | None, today: date) -> Iterable[Cell]:
-    if (
-        entity == "order_line"
-    ):  # what lies on a draft, or on an order that is gone, adds nothing whatever it says
-        return _of_order(tx, parent, rejected.COUNTING)
-    if entity == "order":
-        return list(_of_order(tx, sf_id, true())) or _open(tx, parent, today)
-    return ()
+def _of_rejected(tx: Connection, aside: Sequence[Any], today: date) -> tuple[Places, Places, Places]:
+    """The standings that rejected orders count in, by the order; those that rejected lines do, by theirs; and those that are
+    open, by the account, of accounts that are set aside or that an order of no known day is of. A few queries for all."""
+    ids = {row.sf_id for row in aside if row.entity == "order"}
+    # What lies on a draft, or on an order that is gone, adds nothing whatever it says.
+    of_lines = _of_orders(
+        tx, {row.parent_id for row in aside if row.entity == "order_line"}, rejected.COUNTING
+    )
+    of_orders = _of_orders(tx, ids, true())
+    asked = {row.sf_id for row in aside if row.entity == "account"}
+    asked |= {row.parent_id for row in aside if row.entity == "order" and row.sf_id not in of_orders}
+    return of_orders, of_lines, _open(tx, asked, today)
 
 
-def _of_account(
-    tx: Connection, account_id: str, parent_id: str | None, rolled_up: Sequence[str], today: date
+def _by_its_parent(
+    tx: Connection, account_id: str, parent_id: str | None, rolled_up: Sequence[str]
 ) -> Iterable[Cell]:
-    """Those of its own that are open; where it was never read, those that its orders would count in by its parent."""
-    own = _open(tx, account_id, today)
-    if own or parent_id is None or not rolled_up:
-        return own
+    """Where an account was never read: those that its orders would count in by its parent."""
+    if parent_id is None or not rolled_up:
+        return ()
     unread = select(accounts.c.pk).where(accounts.c.sf_id == account_id, ~accounts.c.known)
     parent = select(accounts.c.pk).where(accounts.c.sf_id == parent_id).scalar_subquery()
     mine = and_(rejected.COUNTING, orders.c.account_pk.in_(unread), programs.c.key.in_(rolled_up))
@@ -227,10 +237,13 @@ def _since_read(tx: Connection, stream: str, stamp: ColumnElement[int]) -> Colum
     return true() if mark is None else stamp >= micros(mark.ceiling - LATE)
 
 
-def _of_order(tx: Connection, order_id: str | None, which: ColumnElement[bool]) -> Iterable[Cell]:
-    if order_id is None:
-        return ()
-    return [Cell(*row) for row in tx.execute(_counted_in(and_(orders.c.sf_id == order_id, which)))]
+def _of_orders(tx: Connection, order_ids: set[str | None], which: ColumnElement[bool]) -> Places:
+    found: dict[str, list[Cell]] = {}
+    for some in slices(sorted(one for one in order_ids if one is not None)):
+        query = _counted_in(and_(orders.c.sf_id.in_(some), which)).add_columns(orders.c.sf_id)
+        for member_pk, period_pk, sf_id in tx.execute(query):
+            found.setdefault(sf_id, []).append(Cell(member_pk, period_pk))
+    return found
 
 
 def _counted_in(which: ColumnElement[bool], *, buyer: ColumnElement[Any] | None = None) -> Select[int, int]:
@@ -248,17 +261,19 @@ def _counted_in(which: ColumnElement[bool], *, buyer: ColumnElement[Any] | None 
     )
 
 
-def _open(tx: Connection, account_id: str | None, today: date) -> Sequence[Cell]:
-    if account_id is None:
-        return ()
+def _open(tx: Connection, account_ids: set[str | None], today: date) -> Places:
     day = today.toordinal()
     query = (
-        select(program_members.c.member_pk, periods.c.pk)
+        select(program_members.c.member_pk, periods.c.pk, accounts.c.sf_id)
         .select_from(accounts)
         .join(program_members, program_members.c.account_pk == accounts.c.pk)
         .join(programs, and_(programs.c.pk == program_members.c.program_pk, programs.c.active))
         .join(periods, and_(periods.c.program_pk == programs.c.pk, periods.c.active))
-        .where(accounts.c.sf_id == account_id, periods.c.start_day <= day, day < periods.c.end_day)
+        .where(periods.c.start_day <= day, day < periods.c.end_day)
         .distinct()
     )
-    return [Cell(*row) for row in tx.execute(query)]
+    found: dict[str, list[Cell]] = {}
+    for some in slices(sorted(one for one in account_ids if one is not None)):
+        for member_pk, period_pk, sf_id in tx.execute(query.where(accounts.c.sf_id.in_(some))):
+            found.setdefault(sf_id, []).append(Cell(member_pk, period_pk))
+    return found

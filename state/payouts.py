@@ -43,6 +43,7 @@ REJECTED = "Rejected"
 FINAL = ("Paid", REJECTED, DELETED)
 UNSENT, SENT = "unsent", "sent"  # not in the org; in the org, which has not shown its status yet
 _PLANNED = "payouts.planned"
+_FROM, _BUT = " from ", " but "  # in it: "1200 from 2026-10-01 but 17 340"
 _REFUSED = "payouts.refused"
 _NOT_EXACT = "payouts.not_exact"
 _UNREADABLE = "payouts.unreadable"
@@ -103,26 +104,42 @@ def any_planned(tx: Connection) -> bool:
 
 
 def unplanned(tx: Connection, since: date | None = None) -> list[Due]:
-    """Postings of some amount that no payout was planned for; empty without a look at all of them when none was made.
-    `since`: from which period on they are sent; another one than before looks at all."""
-    if meta.get(tx, _PLANNED) == _all_planned(tx, since):
-        return []
+    """Postings of some amount that no payout was planned for, of periods that begin on `since` or later. Only those that came
+    after the last look, and those that were left then; all where none was looked at, or another `since` was said."""
+    before = _looked_at(tx, since)
     planned = exists().where(payouts.c.posting_pk == rows_of.c.pk)
     query = dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
-    return [due(row) for row in tx.execute(query)]
+    if since is not None:
+        query = query.where(of_period.c.start_day >= since.toordinal())
+    if before is None:
+        return [due(row) for row in tx.execute(query)]
+    last, left = before
+    found = [due(row) for part in slices(left) for row in tx.execute(query.where(rows_of.c.pk.in_(part)))]
+    if last != postings.last(tx):
+        found += [due(row) for row in tx.execute(query.where(rows_of.c.pk > last))]
+    return found
 
 
-def _all_planned(tx: Connection, since: date | None) -> str:
-    last = str(postings.last(tx))
-    return last if since is None else f"{last} from {since}"
+def _looked_at(tx: Connection, since: date | None) -> tuple[int, list[int]] | None:
+    """Up to which posting all were looked at for this `since`, and which of them could not be paid; None: none were."""
+    said, _, left = (meta.get(tx, _PLANNED) or "").partition(_BUT)
+    last, _, day = said.partition(_FROM)
+    if not last or day != (since.isoformat() if since is not None else ""):
+        return None
+    return int(last), [int(pk) for pk in left.split()]
 
 
-def plan(tx: Connection, keys: Sequence[tuple[int, str]], *, whole: bool, since: date | None = None) -> None:
-    """Postings with the keys of their payouts. `whole`: all that were unplanned; else the others are asked for again."""
+def plan(
+    tx: Connection, keys: Sequence[tuple[int, str]], *, left: Collection[int] = (), since: date | None = None
+) -> None:
+    """Postings with the keys of their payouts; all others that were unplanned are `left`, and asked for again."""
     if keys:
         tx.execute(insert(payouts), [{"posting_pk": pk, "key": key} for pk, key in keys])
-    if whole:
-        meta.put(tx, _PLANNED, _all_planned(tx, since))
+    said = str(postings.last(tx)) + (f"{_FROM}{since}" if since is not None else "")
+    if left:
+        said += _BUT + " ".join(str(pk) for pk in sorted(left))
+    if said != meta.get(tx, _PLANNED):
+        meta.put(tx, _PLANNED, said)
 
 
 def refuse(tx: Connection, keys: Collection[str]) -> None:
@@ -193,24 +210,38 @@ def found(tx: Connection, key: str, *, sf_id: str, status: str | None = None) ->
 
 
 def saw(tx: Connection, seen: Sequence[Seen], *, now: datetime) -> int:
-    """What finance made of some payouts; returns how many changed. Payouts that nobody here knows are left out."""
+    """What finance made of some payouts; returns how many changed. Payouts that nobody here knows are left out, and what is
+    as it was is only looked at: most payouts are paid, and stay as they are for years."""
     changed = 0
-    for one in seen:
-        values = {
-            "sf_id": one.sf_id,
-            "status": one.status,
-            "amount_e6": None if one.amount is None else int(one.amount.scaleb(6)),
-            "currency": one.currency,
-            "approved_by": one.approved_by,
-            "paid_on": None if one.paid_on is None else one.paid_on.toordinal(),
-            "reference": one.reference,
-            "made_by": one.made_by,
-            "changed_by": one.changed_by,
+    for some in slices(seen):
+        before = {
+            row.key: tuple(row[1:]) for row in tx.execute(_AS_SEEN, {"keys": [one.key for one in some]})
         }
-        differs = or_(*(payouts.c[name].is_distinct_from(value) for name, value in values.items()))
-        mine = and_(payouts.c.key == one.key, differs)
-        changed += tx.execute(update(payouts).where(mine).values(**values, read_at=micros(now))).rowcount
+        for one in some:
+            shown = _shown(one)
+            if one.key in before and before[one.key] != shown:
+                values = dict(zip(_SHOWN, shown, strict=True))
+                mine = update(payouts).where(payouts.c.key == one.key)
+                tx.execute(mine.values(**values, read_at=micros(now)))
+                before[one.key] = shown
+                changed += 1
     return changed
+
+
+_SHOWN = (
+    "sf_id", "status", "amount_e6", "currency", "approved_by", "paid_on", "reference", "made_by", "changed_by",
+)  # fmt: skip
+_AS_SEEN = select(payouts.c.key, *(payouts.c[name] for name in _SHOWN)).where(
+    payouts.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+def _shown(one: Seen) -> tuple[Any, ...]:
+    """In the order of `_SHOWN`, as the store keeps it."""
+    return (
+        one.sf_id, one.status, None if one.amount is None else int(one.amount.scaleb(6)), one.currency, one.approved_by,
+        None if one.paid_on is None else one.paid_on.toordinal(), one.reference, one.made_by, one.changed_by,
+    )  # fmt: skip
 
 
 _UNDECIDED = (

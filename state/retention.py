@@ -81,15 +81,13 @@ def _old_runs(before: int) -> Any:
     """`status` and a scheduler ask for the newest of a job and outcome; a posting says under which rules it was settled."""
     newest = select(func.max(runs.c.pk)).group_by(runs.c.job, runs.c.outcome)
     last_slot = select(func.max(runs.c.slot_utc)).group_by(runs.c.job)
-    needed = [
-        select(table.c.run_pk).where(table.c.run_pk.is_not(None))
-        for table in (postings, closed_periods, standings)
-    ]
+    # By their indexes on the run: NOT IN makes PostgreSQL read all of their rows once more for each run.
+    needed = (exists().where(table.c.run_pk == runs.c.pk) for table in (postings, closed_periods, standings))
     return and_(
         runs.c.finished_at < before,
         runs.c.pk.not_in(newest),
         runs.c.slot_utc.not_in(last_slot),
-        *(runs.c.pk.not_in(one) for one in needed),
+        *(~one for one in needed),
     )
 
 

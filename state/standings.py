@@ -285,6 +285,14 @@ def cells(tx: Connection, *, changed_by: int | None = None) -> set[Cell]:
     return set(map(Cell._make, tx.execute(query).all()))
 
 
+def members(tx: Connection) -> set[int]:
+    """Whose standings in force are saved: one number an account, however many standings it has."""
+    query = select(standings.c.member_pk).where(SHOWN).distinct()
+    if out := out_of_force(tx):
+        query = query.where(standings.c.period_pk.not_in(sorted(out)))
+    return set(tx.execute(query).scalars())
+
+
 def _views() -> Any:
     """In the order in which `_viewed` takes the columns apart."""
     return (

@@ -115,7 +115,7 @@ class Standing(Row, table=True):
     document: str = words()  # canonical JSON of the whole standing, with its steps
     content_hash: str = words()
     changed_at: int = int64()
-    run_pk: int | None = optional_int64()
+    run_pk: int | None = optional_int64(index=True)
 
 
 class StandingHistory(Row, table=True):
@@ -174,7 +174,7 @@ class Posting(Row, table=True):
     tier: str | None = optional_words()
     program_version: int = int64()
     posted_at: int = int64()
-    run_pk: int | None = optional_int64()
+    run_pk: int | None = optional_int64(index=True)
 
 
 class Event(Row, table=True):

@@ -7,6 +7,7 @@ import re
 from datetime import date
 
 import pytest
+from sqlalchemy import event
 
 from jobs import periods
 from jobs.explanation import explain
@@ -364,3 +365,25 @@ def test_a_standing_that_lacks_the_same_as_before_is_not_computed_again(story):
     lose(story, "5")
     story.sync()
     assert story.sync().changed == 0
+
+
+def test_many_records_set_aside_cost_as_many_queries_as_a_few(story):
+    begin(story, YEAR_TO_DATE)
+
+    def asked(count):
+        said = []
+        with story.opened.store.transaction() as tx:
+            for n in range(count):
+                lost = [
+                    RejectedRow(
+                        "order_line", sf_id("802", f"l{n}"), "quantity", "is not a number", sf_id("801", "5")
+                    ),
+                    RejectedRow("order", sf_id("801", f"o{n}"), "", "has no day", sf_id("001", "Acme")),
+                ]
+                rejected.set_aside(tx, lost, now=story.opened.clock.now())
+            event.listen(tx, "before_cursor_execute", lambda *them: said.append(them[2]))
+            found = gaps.find(tx, date(2026, 6, 3), story.opened.programs_in_force_read(tx))
+        assert len(found) == 2, "of May by the line, and the open one of an order without a day"
+        return len(said)
+
+    assert asked(2) == asked(60)

@@ -13,6 +13,7 @@ from jobs.compute import compute
 from jobs.computing import last_day
 from mappings.file import standard_text
 from state import meta
+from state import standings as saved
 from state.outbox import dump
 from state.payloads import payload_hash
 from state.tables.work import dirty_cells, outbox, standing_history, standings, totals
@@ -264,3 +265,30 @@ def days_told(shop):
         query = select(outbox.c.payload).where(outbox.c.object == "Rebate_Standing__c").order_by(outbox.c.seq)
         records = [json.loads(text) for text in tx.execute(query).scalars()]
     return {one["Period__c"]: one["Days_Text__c"] for one in records}
+
+
+def test_a_new_day_asks_for_the_accounts_and_not_for_every_standing_there_ever_was(shop, monkeypatch):
+    shop.today(date(2026, 5, 31))
+    shop.program(PLAIN)
+    for name in ("Acme", "Bell"):
+        shop.account(name)
+        shop.order(name, name, date(2026, 5, 20), {"amount": 500})
+    shop.sync()
+    read, members = [], saved.members
+    monkeypatch.setattr(saved, "members", lambda tx: read.append(members(tx)) or read[-1])
+    monkeypatch.setattr(saved, "cells", lambda tx, **some: pytest.fail("all standings were read"))
+    shop.today(date(2026, 6, 1))
+    shop.sync()
+    assert [len(one) for one in read] == [2]
+
+
+def test_what_one_run_changed_is_found_by_the_run(shop):
+    """A helper's work is asked for after each shared run: never by reading all standings with their documents."""
+    with shop.opened.store.transaction() as tx:
+        said = "SELECT member_pk, period_pk FROM standings WHERE program_version > 0 AND run_pk = 7"
+        explain = "EXPLAIN QUERY PLAN"
+        if tx.dialect.name == "postgresql":
+            tx.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it would read a table as small as this
+            explain = "EXPLAIN"
+        plan = str(tx.exec_driver_sql(f"{explain} {said}").all())
+    assert "ix_standings_run_pk" in plan

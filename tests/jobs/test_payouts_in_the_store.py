@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import delete, event, select
 
 from jobs import payouts as work
 from jobs import takeover as found_in_org
@@ -18,6 +20,8 @@ from jobs.status import status
 from mappings.file import standard_text
 from state import inventory, ledger_checks, meta, outbox, payouts, payouts_moved, purged_merges
 from state.payouts import Seen
+from state.tables.payouts import payouts as payout_rows
+from state.tables.work import outbox as outbox_rows
 from tests.jobs.conftest import ORG
 
 PROGRAM = """
@@ -392,6 +396,44 @@ def test_what_was_paid_otherwise_is_never_sent_and_what_comes_after_is(make_shop
     assert sum(one["Amount__c"] for one in waiting(shop).values()) == 150, "another day looks at all"
 
 
+@pytest.fixture
+def looked_at(monkeypatch):
+    """Members of the postings that were read to be planned."""
+    seen, due = [], payouts.due
+    monkeypatch.setattr(payouts, "due", lambda row: seen.append(row.member_pk) or due(row))
+    return seen
+
+
+def test_what_is_never_sent_is_not_read_again_whenever_something_is_posted(make_shop, looked_at):
+    shop = make_shop()
+    shop.settings = without_payouts(shop)
+    settle(shop)
+    shop.settings = {"payouts.send_from": "2026-06-01"}
+    shop.order("late", "Acme", MAY, {"amount": 100})
+    shop.sync()
+    assert looked_at == []
+    assert waiting(shop) == {}
+
+
+def test_one_that_cannot_be_paid_is_asked_for_again_alone(settled, looked_at):
+    with settled.opened.store.transaction() as tx:
+        paid = select(payouts.rows_of.c.pk).where(payouts.rows_of.c.amount_e6 == 30_000_000)
+        bell = tx.execute(paid).scalar_one()
+        key = tx.execute(select(payout_rows.c.key).where(payout_rows.c.posting_pk == bell)).scalar_one()
+        tx.execute(delete(payout_rows).where(payout_rows.c.posting_pk == bell))
+        tx.execute(delete(outbox_rows).where(outbox_rows.c.ext_key == key))
+        meta.put(tx, "payouts.planned", f"{bell} but {bell}")  # its account was deleted
+        (theirs,) = payouts.unplanned(tx)
+    assert theirs.posting_pk == bell
+    looked_at.clear()
+    settled.order("late", "Acme", MAY, {"amount": 100})
+    settled.sync()
+    assert len(looked_at) == 2, "the late one and the one that was left, and not what was sent before"
+    assert key in waiting(settled)
+    assert len(waiting(settled)) == 3
+    assert settled.broken_promises() == []
+
+
 def test_payouts_that_were_written_all_along_are_asked_about_by_nobody(settled):
     """Of an older store, too, which did not note that they are written; and where they are left out for a while, it is asked."""
     with settled.opened.store.transaction() as tx:
@@ -406,3 +448,21 @@ def test_payouts_that_were_written_all_along_are_asked_about_by_nobody(settled):
     settled.settings = {}
     with pytest.raises(TooSurprising, match=r"1 amount that was settled before: 10\.00 USD"):
         settled.sync()
+
+
+def test_what_the_org_shows_as_before_is_looked_at_and_not_written(settled):
+    first = [
+        Seen(key, f"a0{n}", "Paid", Decimal(30), "USD", "Fay", MAY, "R1", "us", "them")
+        for n, key in enumerate(waiting(settled))
+    ]
+    now, said = settled.opened.clock.now(), []
+    with settled.opened.store.transaction() as tx:
+        assert payouts.saw(tx, first, now=now) == 2
+    with settled.opened.store.transaction() as tx:
+        event.listen(tx, "before_cursor_execute", lambda *them: said.append(them[2].split()[0]))
+        assert payouts.saw(tx, first, now=now) == 0
+        assert said == ["SELECT"]
+        reopened = [replace(first[0], status="UnderReview", paid_on=None, reference=None), first[1]]
+        assert payouts.saw(tx, [*reopened, replace(first[1], key="of nobody here")], now=now) == 1
+        assert said == ["SELECT", "SELECT", "UPDATE"]
+        assert payouts.undecided(tx)

@@ -12,9 +12,10 @@ from state.instants import micros
 from state.retention import Keep
 from state.tables import metadata
 from state.tables.running import runs as run_rows
-from state.tables.work import closed_periods, standing_history
+from state.tables.work import closed_periods, postings, standing_history, standings
 
 DAY = timedelta(days=1)
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
 KEEP = Keep(outbox=30 * DAY, runs=60 * DAY, history=60 * DAY)
 NEVER = {
     "accounts", "products", "orders", "order_lines", "currency_rates", "contributions", "totals", "standings", "events", "tasks",
@@ -108,3 +109,21 @@ def test_what_is_about_money_or_keeps_a_task_from_being_made_twice_is_never_amon
     with store.read() as tx:
         assert tx.execute(select(func.count()).select_from(run_rows)).scalar_one() == 0
         assert set(retention.counted(tx, KEEP, now).values()) == {0}
+
+
+def test_what_a_run_made_or_settled_is_looked_up_by_the_run_and_never_gone_through_for_each(store, now):
+    """Four years of standings and postings were read whole for every old run, every night."""
+    with store.transaction() as tx:
+        run_pks = [ran(tx, now - n * DAY) for n in range(300, 200, -1)]
+        bare = {column.name: 0 for column in postings.columns if not column.nullable and column.name != "pk"}
+        made = ({**bare, "kind": "adjustment", "member_pk": n, "run_pk": n % 3 or None} for n in range(3000))
+        tx.execute(insert(postings), list(made))
+        bulk.settle(tx, postings, standings, run_rows)
+    with store.transaction() as tx:
+        _, query = retention.due(KEEP, now)["runs"]
+        said = str(query.compile(tx, compile_kwargs={"literal_binds": True}))
+        plan = [str(row) for row in tx.exec_driver_sql(f"{EXPLAIN[tx.dialect.name]} {said}")]
+        left = set(run_pks) - {pk for some in retention.keys(tx, query, 1000) for (pk,) in some}
+    assert len([line for line in plan if "postings" in line or "standings" in line]) >= 2
+    assert not [line for line in plan if " SubPlan 3" in line or "LIST SUBQUERY 3" in line], plan
+    assert left >= {1, 2}
