@@ -422,9 +422,14 @@ def test_one_that_cannot_be_paid_is_asked_for_again_alone(settled, looked_at):
         key = tx.execute(select(payout_rows.c.key).where(payout_rows.c.posting_pk == bell)).scalar_one()
         tx.execute(delete(payout_rows).where(payout_rows.c.posting_pk == bell))
         tx.execute(delete(outbox_rows).where(outbox_rows.c.ext_key == key))
-        meta.put(tx, "payouts.planned", f"{bell} but {bell}")  # its account was deleted
+        meta.put(tx, "payouts.planned", f"{payouts.postings.last(tx)} but {bell}")  # its account was deleted
+        said = []
+        event.listen(tx, "before_cursor_execute", lambda *them: said.append(them[2]))
         (theirs,) = payouts.unplanned(tx)
     assert theirs.posting_pk == bell
+    compared = [one for one in said if "NOT (EXISTS" in one]
+    assert len(compared) == 1
+    assert "postings.pk IN (" in compared[0], "nothing is new: only the one that was left is looked up"
     looked_at.clear()
     settled.order("late", "Acme", MAY, {"amount": 100})
     settled.sync()
