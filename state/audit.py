@@ -79,16 +79,17 @@ def verify(tx: Connection, *, anchor: tuple[int, str] | None = None) -> str | No
     """What is wrong with the chain, as a sentence; None: nothing. `anchor` is a head noted earlier elsewhere."""
     expected, previous = 1, GENESIS
     anchored = anchor is None or anchor[0] == 0
-    for row in (found._asdict() for found in bulk.streamed(tx, _CHAIN)):
-        if row["seq"] != expected:
-            return f"audit row {expected} is missing"
-        if row["prev_hash"] != previous or row["hash"] != _seal(row):
-            return f"audit row {expected} was changed after it was written"
-        if anchor is not None and row["seq"] == anchor[0]:
-            if row["hash"] != anchor[1]:
-                return f"audit row {expected} is not the one that was noted outside"
-            anchored = True
-        expected, previous = expected + 1, row["hash"]
+    with bulk.streamed(tx, _CHAIN) as chain:  # a chain that breaks is not read to its end
+        for row in (found._asdict() for found in chain):
+            if row["seq"] != expected:
+                return f"audit row {expected} is missing"
+            if row["prev_hash"] != previous or row["hash"] != _seal(row):
+                return f"audit row {expected} was changed after it was written"
+            if anchor is not None and row["seq"] == anchor[0]:
+                if row["hash"] != anchor[1]:
+                    return f"audit row {expected} is not the one that was noted outside"
+                anchored = True
+            expected, previous = expected + 1, row["hash"]
     return None if anchored else "the end of the audit trail is missing"
 
 

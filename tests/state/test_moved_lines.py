@@ -186,7 +186,7 @@ def test_a_line_that_was_first_read_by_its_id_may_move_as_well(shop, make_batch)
 def test_the_copy_for_other_engines_sees_both_orders_as_changed(shop, monkeypatch, tmp_path):
     monkeypatch.setattr(parts, "ORDERS_PER_PART", 1)
     shop.pull("order_line", line("O1", 50), {"id": "L2", "order_id": "O3", "amount": 1})
-    copy = Snapshot(tmp_path, now=NOW)
+    copy = Snapshot(tmp_path / "copy", now=NOW)
     copy.refresh(shop.store)
     shop.pull("order_line", line("O2", 60))
     refreshed = copy.refresh(shop.store)

@@ -91,6 +91,6 @@ def test_what_is_laid_down_is_numbered_after_what_is_there(store, over):
 
 def test_a_store_says_whether_anything_was_computed_in_it(store):
     with store.transaction() as tx:
-        assert not overlay.written(tx)
+        assert overlay.uncomputed(tx, orders=0) and not overlay.uncomputed(tx, orders=1)
         outbox.enqueue(tx, [wish(0)], now=NOW)
-        assert overlay.written(tx)
+        assert not overlay.uncomputed(tx, orders=0)

@@ -1,7 +1,7 @@
 """What a run changed is found by the run: a tidy asks it of every old run, and several processes at work of theirs.
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 from __future__ import annotations
