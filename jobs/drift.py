@@ -25,6 +25,7 @@ from jobs.tasks_at_night import TasksSeen, look_after_tasks
 from jobs.whole_plan import compare_everything
 from mappings.model import PushTarget
 from state import acknowledged, addressees, meta, outbox, people
+from state.slices import slices
 
 log = structlog.get_logger()
 
@@ -76,12 +77,12 @@ def compare(
         target = fitted_targets(tx, {target.name: target})[target.name]
         fence = target.fence
         confirmed = acknowledged.sequences(tx, target.object) if fence is not None else {}
-        told = outbox.last_done(tx, target.object)
+        told = outbox.keys_done(tx, target.object)
         lost = people.gone(tx)
         of = addressees.accounts_of(tx, target.object)
         left = left_keys(tx) if target.name == "standing" else set[str]()
         org_id = meta.org_id(tx)
-    told = {key: payload for key, payload in told.items() if of.get(key) not in lost and key not in left}
+    told = {key for key in told if of.get(key) not in lost and key not in left}
     fields = [name for name in target.fields if name not in target.volatile and name != target.match]
     key = target.match or "Id"
     asked = dict.fromkeys([key, *fields, *([fence] if fence is not None else [])])
@@ -95,19 +96,22 @@ def compare(
         rows = page.table.to_pylist()
         if strangers is not None and org_id is not None and target.name == "standing":
             strangers += among(target, org_id, (row for row in rows if row[key] not in of))
-        for row in rows:
-            expected = told.get(row[key])
-            if expected is None:
-                continue
-            seen.add(row[key])
-            found += [
-                Difference(row[key], name)
-                for name in fields
-                if name in expected and not same(expected[name], row[name])
-            ]
-            if fence is not None and _went_back(row[fence], confirmed.get(row[key], 0)):
-                found.append(Difference(row[key], fence))
-    found += [Difference(missing, None) for missing in sorted(told.keys() - seen)]
+        for ours in slices([row for row in rows if row[key] in told], outbox.KEYS_AT_ONCE):
+            with (
+                app.store.read() as tx
+            ):  # by the page: all payloads of a large org are more than memory holds
+                last = outbox.last_done(tx, target.object, {row[key] for row in ours})
+            for row in ours:
+                seen.add(row[key])
+                expected = last[row[key]]
+                found += [
+                    Difference(row[key], name)
+                    for name in fields
+                    if name in expected and not same(expected[name], row[name])
+                ]
+                if fence is not None and _went_back(row[fence], confirmed.get(row[key], 0)):
+                    found.append(Difference(row[key], fence))
+    found += [Difference(missing, None) for missing in sorted(told - seen)]
     return found, len(seen)
 
 

@@ -273,14 +273,23 @@ def counts(tx: Connection) -> dict[str, int]:
     return {row.state: row.rows for row in tx.execute(_COUNTS)}
 
 
-def last_done(tx: Connection, object: str) -> dict[str, Mapping[str, Any]]:
-    """What the org was last told under each key of an object, and confirmed."""
-    query = (
-        select(outbox.c.ext_key, outbox.c.payload)
-        .where(outbox.c.object == object, outbox.c.state == "done")
-        .order_by(outbox.c.seq)
-    )
-    return {row.ext_key: load(row.payload) for row in tx.execute(query)}
+def keys_done(tx: Connection, object: str) -> set[str]:
+    """The keys of an object under which the org was ever told something, and confirmed it."""
+    query = select(outbox.c.ext_key).distinct().where(outbox.c.object == object, outbox.c.state == "done")
+    return set(bulk.streamed(tx, query).scalars())
+
+
+def last_done(tx: Connection, object: str, keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """What the org was last told under these keys of an object, and confirmed. A payload has kilobytes: ask for a few thousand."""
+    newest: dict[str, str] = {}
+    for some in slices(sorted(keys)):
+        query = (
+            select(outbox.c.ext_key, outbox.c.payload)
+            .where(outbox.c.object == object, outbox.c.ext_key.in_(some), outbox.c.state == "done")
+            .order_by(outbox.c.seq)
+        )
+        newest |= {row.ext_key: row.payload for row in tx.execute(query)}
+    return {key: load(payload) for key, payload in newest.items()}
 
 
 def amend(tx: Connection, row: Row, payload: Mapping[str, Any], *, now: datetime) -> bool:

@@ -56,9 +56,9 @@ def sync(shop):
 def shown(shop):
     """What the org shows: period → (status, rebate) of the records, and what stands on the account."""
     with shop.opened.store.read() as tx:
-        told = outbox.last_done(tx, "Rebate_Standing__c").values()
+        told = outbox.last_done(tx, "Rebate_Standing__c", outbox.keys_done(tx, "Rebate_Standing__c")).values()
         records = {(p["Program_Key__c"], p["Period__c"]): (p["Status__c"], str(p["Rebate__c"])) for p in told}
-        fields = next(iter(outbox.last_done(tx, "Account").values()))
+        fields = next(iter(outbox.last_done(tx, "Account", outbox.keys_done(tx, "Account")).values()))
         return records, (fields["Rebate_Program__c"], fields["Rebate_Period__c"], fields["Rebate_Status__c"])
 
 
@@ -225,7 +225,7 @@ def test_records_of_what_is_left_behind_are_nobodys(near):
     sync(near)
     with near.opened.store.read() as tx:
         assert left_keys(tx) == set()
-        keys = set(outbox.last_done(tx, "Rebate_Standing__c"))
+        keys = set(outbox.last_done(tx, "Rebate_Standing__c", outbox.keys_done(tx, "Rebate_Standing__c")))
     remove(near)
     sync(near)
     with near.opened.store.read() as tx:
@@ -277,7 +277,7 @@ def test_an_order_that_was_entered_for_the_wrong_account_leaves_no_standing_behi
     everything = {("Beta", "2026-06"): 60}
     assert shop.rebates() == everything
     with shop.opened.store.read() as tx:
-        told = outbox.last_done(tx, "Rebate_Standing__c").values()
+        told = outbox.last_done(tx, "Rebate_Standing__c", outbox.keys_done(tx, "Rebate_Standing__c")).values()
     mine = {
         (row["Period__c"], row["Status__c"], str(row["Rebate__c"]))
         for row in told

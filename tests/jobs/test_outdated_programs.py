@@ -55,7 +55,7 @@ def upgrade(shop, text=BAD, name="program"):
 
 def told(shop):
     with shop.opened.store.read() as tx:
-        return outbox.last_done(tx, "Rebate_Standing__c"), [
+        return outbox.last_done(tx, "Rebate_Standing__c", outbox.keys_done(tx, "Rebate_Standing__c")), [
             (row.object, row.ext_key) for row in outbox.listed(tx)
         ]
 

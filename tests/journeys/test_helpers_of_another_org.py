@@ -40,7 +40,11 @@ def led_elsewhere(story, postgres, monkeypatch):
     with build() as leader, leader.store.transaction() as tx:
         now, leased = leader.clock.now(), leader.lease_time(tx)
         meta.put(tx, "org_id", "00D7Q0000000009EAA")
-        key, payload = next(iter(outbox.last_done(tx, "Rebate_Standing__c").items()))
+        key, payload = next(
+            iter(
+                outbox.last_done(tx, "Rebate_Standing__c", outbox.keys_done(tx, "Rebate_Standing__c")).items()
+            )
+        )
         wanted = {**payload, "Tier__c": WORD}
         outbox.enqueue(tx, [Wanted("state", "Rebate_Standing__c", key, wanted, "acc")], now=now)
         lease = leases.acquire(tx, leases.ORG, owner="lead:1:a", ttl=LEASE_TTL, now=leased)
