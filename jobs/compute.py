@@ -70,7 +70,7 @@ def compute(app: App, run_pk: int, run: Running | None = None, left: Sequence[Ro
                     begun.calculator.widen()
                 ledger = Ledger(tx, begun.programs, now, run_pk)
                 rest = work_off(tx, begun.calculator, now=now, run_pk=run_pk, ledger=ledger, advance=advance)
-                fuses.require_few_corrections(app, tx, ledger.corrected)
+                fuses.require_few_corrections(app, tx, ledger.corrected, by_new_rules=begun.by_new_rules)
                 told = settled_changes.tell(tx, begun.programs, ledger.corrected, now)
                 others = set[Cell]() if shared is None else shared.cells(tx)
                 empty = never_bought.emptied(tx, rest.emptied | others)

@@ -117,7 +117,7 @@ def _ask_for_corrections(
                 tx, begun.calculator, now=now, run_pk=run.pk, ledger=ledger, share=Late(),
                 advance=lambda _: app.pace.look(),
             )  # fmt: skip
-            fuses.require_few_corrections(app, tx, ledger.corrected)
+            fuses.require_few_corrections(app, tx, ledger.corrected, by_new_rules=begun.by_new_rules)
             raise _Undo
     except _Undo:
         return

@@ -64,6 +64,7 @@ class Begun(NamedTuple):
     refused: list[RefusedProgram]
     installed: Installed
     turned: bool
+    by_new_rules: bool  # an older version computed what is there, and all of it is computed again
     calculator: Calculator
 
 
@@ -121,7 +122,7 @@ def begin(app: App, tx: Connection, now: datetime, engine: Engine, *, scratch: b
     calculator = Calculator(tx, programs, now, missing)
     calculator.widen(records)
     turned = meta.get(tx, TURNED) is not None
-    return Begun(everything, programs, refused, installed, turned, calculator)
+    return Begun(everything, programs, refused, installed, turned, behind, calculator)
 
 
 def note_unfinished(tx: Connection, run_pk: int) -> None:

@@ -40,13 +40,16 @@ def require_usual(app: App, tx: Connection, found: Mapping[str, int]) -> None:
     _guard_storm(app, together["tasks"])
 
 
-def require_few_corrections(app: App, tx: Connection, corrected: Corrections) -> None:
+def require_few_corrections(
+    app: App, tx: Connection, corrected: Corrections, *, by_new_rules: bool = False
+) -> None:
     """Raises TooSurprising when too much of what a program settled would be settled otherwise: late lines move some of it,
     a mistyped rate or a renamed product family moves most, and what was made for finance cannot be taken back.
 
     `corrected`: program → standings of closed periods that come to another amount, those that had none there, too. What
     other terms or a changed account move is held against the money, too: a few large partners can be most of it. A merge
-    moves it together with its payouts.
+    moves it together with its payouts. `by_new_rules`: everything is computed again by a version with other rules, so that none
+    of it tells what moved it, and all of it is held against the money.
     """
     if app.allow_many_corrections:
         return
@@ -65,12 +68,14 @@ def require_few_corrections(app: App, tx: Connection, corrected: Corrections) ->
                 settled=settled,
             )
         otherwise_e6 = sum(
-            abs(one.amount_e6) for one in cells.values() if one.cause and not one.cause.is_merge
+            abs(one.amount_e6)
+            for one in cells.values()
+            if (not one.cause.is_merge if one.cause else by_new_rules)
         )
         share = Decimal(str(app.settings.payouts.correct_share))
         if settled > FEW_CORRECTIONS and otherwise_e6 > money_e6 * share:
             raise TooSurprising(
-                f"other terms of {program}, or changed accounts, would move {text(from_e6(otherwise_e6))} of the "
+                f"{'newer rules of ours, ' if by_new_rules else ''}other terms of {program}, or changed accounts, would move {text(from_e6(otherwise_e6))} of the "
                 f"{text(from_e6(money_e6))} that it settled in {closed}. Nothing of it was booked",
                 ADVICE,
                 program=program,

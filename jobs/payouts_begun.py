@@ -1,7 +1,8 @@
 """Payouts that are written from a later day on: what was settled before is not sent to the org unasked.
 
 Whoever finance paid for it from a list would be paid twice. So the first sync that would send earlier amounts stops, and
-`[payouts] send_from` says from which period on they are sent.
+`[payouts] send_from` says from which period on they are sent: of those that end on that day or later, whenever they
+began, so that a year under way is paid for when it is over.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def begin(planning: Planning, due: Sequence[Due], payees: Collection[int]) -> No
         begun == "no" or (begun is None and not payouts.any_planned(tx))
     ):
         _require_none_of_before(planning, [one for one in due if one.member_pk in payees])
+        if any(one.member_pk not in payees and one.posted_at < planning.now for one in due):
+            return  # asked once they can be sent: their accounts are deleted just now
     if begun != "yes":
         meta.put(tx, BEGUN, "yes")
 
@@ -53,6 +56,6 @@ def _require_none_of_before(planning: Planning, due: Sequence[Due]) -> None:
         f"payouts are written into the org from now on, and with them {many} settled before: {money}, of periods from {first} to "
         f"{last}. Whoever was paid for them otherwise would be paid twice. Nothing was changed",
         f"look with `rebates payouts list --status unsent`; then say in rebates.toml from which period on they are sent: [payouts] "
-        f"send_from = {first} sends all of them, {planning.now:%Y-%m-%d} none",
+        f"send_from = {first} sends all of them, {last + timedelta(days=1)} none; periods that end later are sent in any case",
         payouts=len(earlier),
     )

@@ -170,7 +170,7 @@ class PayoutSettings(Section):
     )
     send_from: date | None = Field(
         None,
-        description="make payouts in the org for periods from this day on, and for earlier ones never; None: for all, and a person "
+        description="make payouts in the org for periods whose last day is this one or later, and for earlier ones never; None: for all, and a person "
         "is asked first where they were settled before payouts were written",
     )
     correct_share: float = Field(

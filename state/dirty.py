@@ -88,15 +88,14 @@ def mark_these(tx: Connection, cells: Collection[tuple[int, int]]) -> None:
 
 
 def mark_all_cells(tx: Connection) -> int:
-    """Every standing in sight, and every one that there should be: one out of sight that nothing counts for stays there."""
+    """Every standing there is, and every one that there should be."""
     should_be = (
         select(totals.c.member_pk, totals.c.period_pk)
         .join(periods, periods.c.pk == totals.c.period_pk)
         .where(OWN)
         .distinct()
     )
-    there = select(standings.c.member_pk, standings.c.period_pk).where(standings.c.program_version > 0)
-    return mark_cells(tx, there) + mark_cells(tx, should_be)
+    return mark_cells(tx, select(standings.c.member_pk, standings.c.period_pk)) + mark_cells(tx, should_be)
 
 
 def count(tx: Connection, table: Table) -> int:

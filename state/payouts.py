@@ -104,13 +104,13 @@ def any_planned(tx: Connection) -> bool:
 
 
 def unplanned(tx: Connection, since: date | None = None) -> list[Due]:
-    """Postings of some amount that no payout was planned for, of periods that begin on `since` or later. Only those that came
+    """Postings of some amount that no payout was planned for, of periods whose last day is `since` or later. Only those that came
     after the last look, and those that were left then; all where none was looked at, or another `since` was said."""
     before = _looked_at(tx, since)
     planned = exists().where(payouts.c.posting_pk == rows_of.c.pk)
     query = dues().where(~planned, rows_of.c.amount_e6 != 0).order_by(rows_of.c.pk)
     if since is not None:
-        query = query.where(of_period.c.start_day >= since.toordinal())
+        query = query.where(of_period.c.end_day > since.toordinal())
     if before is None:
         return [due(row) for row in tx.execute(query)]
     last, left = before

@@ -203,6 +203,23 @@ def test_a_few_large_partners_that_are_most_of_the_money_stop_at_the_fuse(world)
     assert "by -1.00 USD" in shop.sync().problems[0], "a small one passes, and is named"
 
 
+@pytest.mark.parametrize("upgraded", [True, False])
+def test_what_newer_rules_move_is_held_against_the_money_as_well(world, upgraded):
+    """The older version had not counted an order of the largest partner; a late order alone is ordinary business."""
+    small = {f"Small{n}": (10, {"type": "Partner"}) for n in range(25)}
+    shop = world(Acme=(83400, {"type": "Partner"}), **small)
+    shop.order("late", "Acme", JUNE, {"amount": 50000})
+    if not upgraded:
+        shop.sync()
+        assert [amount for amount, _ in booked(shop)] == [Decimal(5000)]
+        return
+    with shop.opened.store.transaction() as tx:
+        meta.put(tx, "rules", "0")
+    with pytest.raises(TooSurprising, match=r"newer rules of ours, .* would move 5000 of the 8365"):
+        shop.sync()
+    assert booked(shop) == []
+
+
 def test_a_partner_that_is_merged_takes_its_payouts_along_and_stops_at_no_fuse(world):
     """Six hundred of thirty-six hundred go from one account to another: that is a third of the money, and nobody's loss."""
     small = {f"Small{n}": (100, {"type": "Partner"}) for n in range(30)}

@@ -43,9 +43,9 @@ def settled(make_shop):
     return settle(make_shop())
 
 
-def settle(shop):
+def settle(shop, program=PROGRAM):
     shop.today(date(2026, 5, 21))
-    shop.program(PROGRAM)
+    shop.program(program)
     for name, amount in (("Acme", 600), ("Bell", 300), ("Nil", 10)):
         shop.account(name)
         shop.order(name, name, MAY, {"amount": amount})
@@ -369,7 +369,7 @@ def test_payouts_that_are_written_later_ask_before_they_send_what_was_settled_be
         TooSurprising, match=r"2 amounts that were settled before: 90\.00 USD, of periods from 2026-05-01"
     ) as stop:
         shop.sync()
-    assert "send_from = 2026-05-01 sends all of them, 2026-06-11 none" in stop.value.hint
+    assert "send_from = 2026-05-01 sends all of them, 2026-06-01 none" in stop.value.hint
     assert waiting(shop) == {}
     shop.settings = {"payouts.send_from": "2026-05-01"}
     shop.sync()
@@ -394,6 +394,16 @@ def test_what_was_paid_otherwise_is_never_sent_and_what_comes_after_is(make_shop
     shop.settings = {"payouts.send_from": "2026-05-01"}
     shop.sync()
     assert sum(one["Amount__c"] for one in waiting(shop).values()) == 150, "another day looks at all"
+
+
+def test_a_year_that_runs_when_payouts_begin_is_paid_when_it_is_over(make_shop):
+    shop = make_shop()
+    shop.settings = without_payouts(shop)
+    settle(shop, PROGRAM.replace('"month"', '"year"'))
+    shop.settings = {"payouts.send_from": "2026-06-11"}
+    shop.today(date(2027, 1, 20))
+    shop.sync()
+    assert [one["Period__c"] for one in waiting(shop).values()] == ["2026", "2026"]
 
 
 @pytest.fixture
