@@ -326,7 +326,9 @@ def test_asking_beforehand_what_would_be_corrected_comes_to_an_end_where_rivals_
     asked, looks = [], iter(range(20))  # far more than there is to compute
     monkeypatch.setattr(app.pace, "look", lambda: next(looks))
     monkeypatch.setattr(fuses, "FEW_CORRECTIONS", 0)
-    monkeypatch.setattr(fuses, "require_few_corrections", lambda app, tx, found: asked.append(found))
+    monkeypatch.setattr(
+        fuses, "require_few_corrections", lambda app, tx, found, by_new_rules: asked.append(found)
+    )
     with app.store.transaction() as tx:
         begun = begin(app, tx, now, engine_of(app), scratch=False)
         compute_shards._ask_for_corrections(SimpleNamespace(app=app, pk=1), tx, begun, now, [])

@@ -18,12 +18,12 @@ def meanwhile(story, monkeypatch):
     acts = {}
     real = jobs.inventory._pages
 
-    def pages(app, entity, until, expected):
+    def pages(app, entity, *more):
         act = acts.pop(entity.entity, None)
         if act is not None:
             story.wait(seconds=5)
             act()
-        return real(app, entity, until, expected)
+        return real(app, entity, *more)
 
     monkeypatch.setattr(jobs.inventory, "_pages", pages)
     return acts.__setitem__
